@@ -1,0 +1,2 @@
+//! ldk-fitness.
+fn main() {}

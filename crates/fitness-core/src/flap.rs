@@ -1,0 +1,110 @@
+//! Flap counts with lnd's cooldown, and the rate limit that they set for the event log.
+//!
+//! The constants and formulas are those of lnd's `chanfitness/rate_limit.go`.
+
+/// Nanoseconds without a flap after which the count cools down: 8 hours.
+pub const FLAP_COOLDOWN_PERIOD_NS: u64 = 8 * 3600 * 1_000_000_000;
+
+/// The factor by which the count shrinks for each cooldown period, fractions included.
+pub const FLAP_COOLDOWN_FACTOR: f64 = 0.95;
+
+const FLAPS_A_TIER: u32 = 200;
+
+const SECOND_NS: u64 = 1_000_000_000;
+const TIERS_NS: [u64; 6] =
+    [SECOND_NS, 5 * SECOND_NS, 30 * SECOND_NS, 60 * SECOND_NS, 30 * 60 * SECOND_NS, 3600 * SECOND_NS];
+
+/// The time that an entry has to have stood in the event log before the next one joins it
+/// instead of replacing it, for a peer with this flap count, in nanoseconds.
+#[must_use]
+pub fn rate_limit_ns(flap_count: u32) -> u64 {
+    let tier = (flap_count / FLAPS_A_TIER) as usize;
+    TIERS_NS[tier.min(TIERS_NS.len() - 1)]
+}
+
+/// How often a peer's connection changed, cooled down, and when it last did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlapCount {
+    count: u32,
+    // The tracker's line starts at the epoch at the earliest, and no peer flaps then.
+    last_ns: u64,
+}
+
+impl FlapCount {
+    /// A count as it was stored; `last_ns` is on the tracker's line.
+    #[must_use]
+    pub const fn from_parts(count: u32, last_ns: Option<u64>) -> Self {
+        Self {
+            count,
+            last_ns: match last_ns {
+                Some(at) => at,
+                None => 0,
+            },
+        }
+    }
+
+    /// The count as of the last flap. It is cooled down only when the next flap comes, as in lnd.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// When the last flap was, on the tracker's line; `None` before the first.
+    #[must_use]
+    pub const fn last_ns(&self) -> Option<u64> {
+        if self.last_ns == 0 { None } else { Some(self.last_ns) }
+    }
+
+    /// Counts one flap at `at_ns`, after cooling down the count for the time since the last one.
+    ///
+    /// The cooldown is `count * 0.95^(t / 8 h)`, truncated, once `t` has reached 8 h.
+    pub fn flap(&mut self, at_ns: u64) {
+        if let Some(last_ns) = self.last_ns() {
+            self.count = cooled_down(self.count, at_ns.saturating_sub(last_ns));
+        }
+        self.count = self.count.saturating_add(1);
+        self.last_ns = at_ns.max(1);
+    }
+}
+
+// Truncation is what lnd does; the product is never negative nor above `count`.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+fn cooled_down(count: u32, since_flap_ns: u64) -> u32 {
+    if since_flap_ns < FLAP_COOLDOWN_PERIOD_NS {
+        return count;
+    }
+    let periods = since_flap_ns as f64 / FLAP_COOLDOWN_PERIOD_NS as f64;
+    (f64::from(count) * libm::pow(FLAP_COOLDOWN_FACTOR, periods)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiers_are_lnds() {
+        assert_eq!(rate_limit_ns(0), SECOND_NS);
+        assert_eq!(rate_limit_ns(199), SECOND_NS);
+        assert_eq!(rate_limit_ns(200), 5 * SECOND_NS);
+        assert_eq!(rate_limit_ns(1000), 3600 * SECOND_NS);
+        assert_eq!(rate_limit_ns(u32::MAX), 3600 * SECOND_NS);
+    }
+
+    #[test]
+    fn cools_down_only_after_a_whole_period() {
+        let mut flaps = FlapCount::from_parts(100, Some(1));
+        flaps.flap(FLAP_COOLDOWN_PERIOD_NS);
+        assert_eq!(flaps.count(), 101, "one nanosecond short of eight hours");
+        flaps.flap(2 * FLAP_COOLDOWN_PERIOD_NS);
+        assert_eq!(flaps.count(), 96, "101 * 0.95 = 95.95, truncated, and one more");
+    }
+
+    #[test]
+    fn never_overflows() {
+        let mut flaps = FlapCount::from_parts(u32::MAX, Some(5));
+        flaps.flap(6);
+        assert_eq!(flaps.count(), u32::MAX);
+        flaps.flap(u64::MAX);
+        assert_eq!(flaps.count(), 1);
+    }
+}

@@ -1,0 +1,59 @@
+//! The model of peer and channel fitness.
+//!
+//! A state machine in the sans-I/O manner: [`Tracker`] takes timestamped [`Event`]s, answers
+//! questions with report values, and says which records have to be persisted and when. It never
+//! reads a clock, opens a file or spawns a task; where time comes from and where bytes go is the
+//! embedder's business (`fitness-actor` is the one for tokio).
+//!
+//! ```
+//! use fitness_core::{ChannelId, ChannelOpened, Event, HashSeed, NodeId, Timestamp, Tracker, TrackerConfig};
+//!
+//! let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
+//! let (peer, channel) = (NodeId([2; 33]), ChannelId([9; 32]));
+//! let t = Timestamp::from_secs(1_700_000_000);
+//!
+//! let opened = ChannelOpened { channel_id: channel, node_id: peer, funding: None, online: Some(true) };
+//! tracker.apply(t, &Event::ChannelOpened(opened));
+//! tracker.apply(t.after_secs(90), &Event::PeerOffline { node_id: peer });
+//!
+//! let report = tracker.channel(t.after_secs(100), &channel).expect("it is open");
+//! assert_eq!(report.lifetime_ns, 100_000_000_000);
+//! assert_eq!(report.uptime_ns, 90_000_000_000);
+//! assert_eq!(report.availability, Some(0.9));
+//! ```
+//!
+//! `no_std` with `alloc`. The feature `serde` gives every id, event, record and report a
+//! serialised form whose field names are those of the program's JSON.
+
+#![no_std]
+
+extern crate alloc;
+
+mod change;
+mod config;
+mod event;
+mod flap;
+mod id;
+mod ledger;
+mod log;
+mod record;
+mod report;
+mod slab;
+mod time;
+mod timeline;
+mod tracker;
+mod window;
+
+pub use change::Change;
+pub use config::TrackerConfig;
+pub use event::{ChannelOpened, Event, OpenChannel, Snapshot};
+pub use flap::{FLAP_COOLDOWN_FACTOR, FLAP_COOLDOWN_PERIOD_NS, FlapCount, rate_limit_ns};
+pub use id::{ChannelId, NodeId, OutPoint, ParseIdError};
+pub use ledger::{Ledger, Presence, Totals};
+pub use log::{EventLog, LogEntry, SEGMENT_ENTRIES};
+pub use record::{Changes, ChannelRecord, LogSegment, ObserverRecord, PeerRecord};
+pub use report::{ChannelReport, NotFound, PeerReport, WindowReport};
+pub use slab::HashSeed;
+pub use time::Timestamp;
+pub use timeline::ClockFaults;
+pub use tracker::Tracker;

@@ -1,0 +1,219 @@
+//! The state machine: events in; answers, changes and deadlines out.
+
+mod book;
+mod persist;
+mod presence;
+mod query;
+mod snapshot;
+
+use alloc::vec::Vec;
+
+use self::book::{Book, Peer};
+use crate::slab::{HashSeed, Slot};
+use crate::timeline::Timeline;
+use crate::{
+    Change, ChannelId, ChannelOpened, ClockFaults, Event, NodeId, OutPoint, Presence, Timestamp,
+    TrackerConfig,
+};
+
+/// Follows peers and channels.
+///
+/// # Protocol
+///
+/// 1. [`Tracker::new`], then [`Tracker::restore`] for what an earlier process stored.
+/// 2. [`Tracker::apply`] for every event, with the time at which it happened. The first is usually
+///    a [`Snapshot`](crate::Snapshot) of what is open and connected.
+/// 3. Questions at any time, with the time at which they are asked: they change nothing.
+/// 4. When [`Tracker::next_deadline`] has come: [`Tracker::take_changes`], store them as one, and
+///    where that fails [`Tracker::put_back`].
+///
+/// # Time
+///
+/// Times should not go back, and nothing breaks when they do: up to a second is taken as the latest
+/// time there was, more as a clock that was set back, while which no time passed. A step ahead of
+/// more than ten years is a broken clock, and no time either. [`Tracker::clock_faults`] counts them.
+/// All times that are handed out are in terms of the clock as it reads at that moment.
+///
+/// # Cost
+///
+/// `apply` of one event and the questions about one channel or peer are O(1) in the number of peers
+/// and in the length of the history, windows O(log n) in that length; a snapshot is O(everything).
+/// Memory is bounded by the peers followed and by [`TrackerConfig::with_log_capacity`].
+#[derive(Debug)]
+pub struct Tracker {
+    config: TrackerConfig,
+    line: Timeline,
+    paused: bool,
+    book: Book,
+    /// Peers to persist, each once, in the order in which they changed.
+    dirty: Vec<Slot>,
+    dirty_since_ns: u64,
+}
+
+impl Tracker {
+    /// A tracker that knows nobody.
+    #[must_use]
+    pub fn new(config: TrackerConfig, seed: HashSeed) -> Self {
+        Self {
+            config,
+            line: Timeline::default(),
+            paused: false,
+            book: Book::new(seed),
+            dirty: Vec::new(),
+            dirty_since_ns: 0,
+        }
+    }
+
+    /// Takes an event that happened at `at`.
+    pub fn apply(&mut self, at: Timestamp, event: &Event) {
+        self.apply_with(at, event, |_| ());
+    }
+
+    /// Takes an event that happened at `at`, and tells what it changed, in order.
+    pub fn apply_with(&mut self, at: Timestamp, event: &Event, mut changed: impl FnMut(Change)) {
+        let at_ns = self.line.advance(at);
+        let changed: &mut dyn FnMut(Change) = &mut changed;
+        match event {
+            Event::PeerOnline { node_id } => self.hear(node_id, true, at_ns, changed),
+            Event::PeerOffline { node_id } => self.hear(node_id, false, at_ns, changed),
+            Event::ChannelOpened(opened) => self.open(opened, at_ns, changed),
+            Event::ChannelClosed { channel_id } => {
+                if let Some(slot) = self.book.find_channel(channel_id) {
+                    self.close(slot, at_ns, changed);
+                }
+            }
+            Event::FundingChanged { channel_id, funding } => {
+                if let Some(slot) = self.book.find_channel(channel_id) {
+                    self.fund(slot, *funding, changed);
+                }
+            }
+            Event::Watch { node_id } => self.watch(node_id, true, at_ns, changed),
+            Event::Unwatch { node_id } => self.watch(node_id, false, at_ns, changed),
+            Event::Snapshot(snapshot) => self.reconcile(snapshot, at_ns, changed),
+            Event::ObservationPaused => self.pause(at_ns, changed),
+            Event::ObservationResumed => self.resume(at_ns, changed),
+        }
+    }
+
+    /// When the changes so far should be stored: [`TrackerConfig::with_commit_delay_ns`] after the
+    /// first of them; `None` while there are none.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        if self.dirty.is_empty() {
+            return None;
+        }
+        let due_ns = self.dirty_since_ns.saturating_add(self.config.commit_delay_ns);
+        Some(self.line.to_clock(due_ns))
+    }
+
+    /// What was wrong with the times that were passed in.
+    #[must_use]
+    pub fn clock_faults(&self) -> ClockFaults {
+        self.line.faults()
+    }
+
+    /// Whether observation is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// How many peers are known, those without a channel that only their history is kept of included.
+    #[must_use]
+    pub fn peer_count(&self) -> usize {
+        self.book.peer_count()
+    }
+
+    /// How many channels are open.
+    #[must_use]
+    pub fn channel_count(&self) -> usize {
+        self.book.channel_count()
+    }
+
+    /// How many peers have changes that were not taken to be stored.
+    #[must_use]
+    pub fn dirty_count(&self) -> usize {
+        self.dirty.len()
+    }
+
+    fn mark_dirty(&mut self, slot: Slot) {
+        let Some(peer) = self.book.peers.get_mut(slot) else { return };
+        if !peer.dirty {
+            peer.dirty = true;
+            if self.dirty.is_empty() {
+                self.dirty_since_ns = self.line.now_ns();
+            }
+            self.dirty.push(slot);
+        }
+    }
+
+    /// The peer's slot; a new one where it was not known, with what we heard of its connection.
+    fn peer_slot(&mut self, node_id: &NodeId, at_ns: u64) -> Slot {
+        if let Some(slot) = self.book.find_peer(node_id) {
+            return slot;
+        }
+        let mut peer = Peer::new(*node_id, at_ns);
+        if self.book.remove_stranger(node_id) {
+            peer.heard = Presence::Online;
+        }
+        self.book.add_peer(peer)
+    }
+
+    fn open(&mut self, opened: &ChannelOpened, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+        if let Some(slot) = self.book.find_channel(&opened.channel_id) {
+            if let Some(funding) = opened.funding {
+                self.fund(slot, funding, changed);
+            }
+            return;
+        }
+        let peer = self.peer_slot(&opened.node_id, at_ns);
+        self.follow_for_channel(peer, opened.online, at_ns, changed);
+        let totals = self.book.peers.get(peer).map(|peer| peer.ledger.totals_at(at_ns)).unwrap_or_default();
+        let slot = self.book.add_channel(peer, opened.channel_id, at_ns, totals);
+        self.book.set_funding(slot, opened.funding);
+        self.mark_dirty(peer);
+        changed(Change::ChannelOpened {
+            channel_id: opened.channel_id,
+            node_id: opened.node_id,
+            at: self.line.to_clock(at_ns),
+        });
+    }
+
+    fn close(&mut self, slot: Slot, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+        let Some(peer) = self.book.channels.get(slot).map(|channel| channel.peer) else { return };
+        let report = self.report_channel(slot, at_ns);
+        self.book.remove_channel(slot);
+        self.mark_dirty(peer);
+        if let Some(report) = report {
+            changed(Change::ChannelClosed { at: self.line.to_clock(at_ns), report });
+        }
+        self.closed_channel(peer, at_ns, changed);
+    }
+
+    fn fund(&mut self, slot: Slot, funding: OutPoint, changed: &mut dyn FnMut(Change)) {
+        let was = self.book.set_funding(slot, Some(funding));
+        if was == Some(funding) {
+            return;
+        }
+        let Some(channel) = self.book.channels.get(slot) else { return };
+        let (channel_id, peer): (ChannelId, Slot) = (channel.channel_id, channel.peer);
+        self.mark_dirty(peer);
+        changed(Change::FundingChanged { channel_id, was, funding });
+    }
+
+    fn watch(&mut self, node_id: &NodeId, watched: bool, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+        let slot = match self.book.find_peer(node_id) {
+            Some(slot) => slot,
+            None if watched => self.peer_slot(node_id, at_ns),
+            None => return,
+        };
+        let Some(peer) = self.book.peers.get_mut(slot) else { return };
+        if peer.watched == watched {
+            return;
+        }
+        peer.watched = watched;
+        self.mark_dirty(slot);
+        changed(Change::Watched { node_id: *node_id, watched });
+        self.refollow(slot, at_ns, changed);
+    }
+}

@@ -1,0 +1,132 @@
+//! What an earlier process stored, and what is to be stored now.
+
+use alloc::vec::Vec;
+
+use super::Tracker;
+use super::book::Peer;
+use crate::slab::Slot;
+use crate::{
+    Changes, ChannelRecord, EventLog, FlapCount, Ledger, LogSegment, NodeId, PeerRecord, Presence, Timestamp,
+};
+
+impl Tracker {
+    /// Takes a peer over from an earlier process that is known to have observed until
+    /// `observed_until` (its last heartbeat).
+    ///
+    /// Until then what was known went on; from then on nothing is known, until an event or
+    /// snapshot says it. To be called before the first event. A peer that is known already, and
+    /// a channel id that another peer's record brought, are left as they are.
+    pub fn restore(&mut self, record: &PeerRecord, observed_until: Timestamp) {
+        if self.book.find_peer(&record.node_id).is_some() {
+            return;
+        }
+        let until_ns = observed_until.as_nanos().max(record.since_ns);
+        self.line.resume_from(until_ns);
+        let mut peer = Peer::new(record.node_id, record.first_seen_ns);
+        peer.watched = record.watched;
+        peer.disconnects = record.disconnects;
+        peer.set_flaps(FlapCount::from_parts(record.flap_count, record.last_flap_ns));
+        peer.ledger = Ledger::from_parts(record.presence, record.since_ns, record.totals);
+        peer.log = EventLog::continuing(record.log_end);
+        if record.presence != Presence::Unobserved {
+            let gap = peer.ledger.set(Presence::Unobserved, until_ns);
+            if !self.config.rules.are_lnds() {
+                peer.log.add(gap, 0, self.config.log_capacity);
+            }
+        }
+        let slot = self.book.add_peer(peer);
+        for channel in &record.channels {
+            if self.book.find_channel(&channel.channel_id).is_none() {
+                let added = self.book.add_channel(
+                    slot,
+                    channel.channel_id,
+                    channel.opened_at_ns,
+                    channel.opened_totals,
+                );
+                self.book.set_funding(added, channel.funding);
+            }
+        }
+    }
+
+    /// Adds what has to be stored for the next `limit` peers that changed to `changes`, and
+    /// counts it as stored. Returns whether more is left.
+    ///
+    /// Each peer's record is whole in itself, so a long list may be taken in several goes, with
+    /// events in between.
+    pub fn take_changes(&mut self, limit: usize, changes: &mut Changes) -> bool {
+        let taken: Vec<Slot> = self.dirty.drain(..limit.min(self.dirty.len())).collect();
+        changes.peers.reserve(taken.len());
+        for slot in taken {
+            if let Some(peer) = self.book.peers.get_mut(slot) {
+                peer.dirty = false;
+                let node_id = peer.node_id;
+                let segments = peer.log.unsaved_segments();
+                changes.segments.extend(segments.map(|(first, entries)| LogSegment {
+                    node_id,
+                    first,
+                    entries: entries.into(),
+                }));
+                peer.log.saved_up_to(peer.log.end());
+            }
+            changes.peers.extend(self.record(slot));
+        }
+        !self.dirty.is_empty()
+    }
+
+    /// Takes back changes that could not be stored: their peers are to be stored again, as they
+    /// are by then.
+    pub fn put_back(&mut self, changes: &Changes) {
+        for segment in &changes.segments {
+            if let Some(slot) = self.book.find_peer(&segment.node_id)
+                && let Some(peer) = self.book.peers.get_mut(slot)
+            {
+                peer.log.unsaved_from(segment.first);
+            }
+        }
+        for record in &changes.peers {
+            if let Some(slot) = self.book.find_peer(&record.node_id) {
+                self.mark_dirty(slot);
+            }
+        }
+    }
+
+    /// Drops a peer that is not followed, with its history, and returns whether it was there.
+    ///
+    /// One that has a channel or is watched stays, and the answer is `false`.
+    pub fn forget(&mut self, node_id: &NodeId) -> bool {
+        let Some(slot) = self.book.find_peer(node_id).filter(|&slot| !self.is_followed(slot)) else {
+            return false;
+        };
+        self.dirty.retain(|&other| other != slot);
+        self.book.remove_peer(slot);
+        true
+    }
+
+    fn record(&self, slot: Slot) -> Option<PeerRecord> {
+        let peer = self.book.peers.get(slot)?;
+        let flaps = peer.flaps();
+        Some(PeerRecord {
+            node_id: peer.node_id,
+            watched: peer.watched,
+            first_seen_ns: peer.first_seen_ns,
+            presence: peer.ledger.presence(),
+            since_ns: peer.ledger.since_ns(),
+            totals: peer.ledger.totals(),
+            flap_count: flaps.count(),
+            last_flap_ns: flaps.last_ns(),
+            disconnects: peer.disconnects,
+            log_end: peer.log.end(),
+            channels: self
+                .book
+                .channels_of(slot)
+                .filter_map(|slot| self.book.channels.get(slot))
+                .map(|channel| ChannelRecord {
+                    channel_id: channel.channel_id,
+                    funding: channel.funding,
+                    opened_at_ns: channel.opened_at_ns,
+                    opened_totals: channel.opened_totals,
+                })
+                .collect(),
+        })
+    }
+}

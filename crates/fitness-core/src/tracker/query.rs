@@ -1,0 +1,182 @@
+//! Questions: they change nothing, and take the time at which they are asked.
+
+use alloc::vec::Vec;
+
+use super::Tracker;
+use super::book::{Channel, Peer};
+use crate::report::{Spans, availability};
+use crate::slab::Slot;
+use crate::window::measure;
+use crate::{
+    ChannelId, ChannelReport, EventLog, NodeId, NotFound, OutPoint, PeerReport, Timestamp, WindowReport,
+};
+
+impl Tracker {
+    /// A channel's fitness over its lifetime. O(1).
+    #[must_use]
+    pub fn channel(&self, at: Timestamp, channel_id: &ChannelId) -> Option<ChannelReport> {
+        self.report_channel(self.book.find_channel(channel_id)?, self.line.peek(at))
+    }
+
+    /// The same for the channel whose money is at `funding`. O(1).
+    #[must_use]
+    pub fn channel_by_funding(&self, at: Timestamp, funding: &OutPoint) -> Option<ChannelReport> {
+        self.report_channel(self.book.find_funding(funding)?, self.line.peek(at))
+    }
+
+    /// The same for a channel with a certain peer, telling which of the two is not known.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound::Peer`] for a peer that is not tracked, [`NotFound::Channel`] for a channel that
+    /// is not open with it.
+    pub fn channel_of(
+        &self,
+        at: Timestamp,
+        node_id: &NodeId,
+        channel_id: &ChannelId,
+    ) -> Result<ChannelReport, NotFound> {
+        let known = self.book.find_peer(node_id);
+        let tracked = known.filter(|&slot| !self.config.rules.are_lnds() || self.is_followed(slot));
+        let peer = tracked.ok_or(NotFound::Peer(*node_id))?;
+        self.book
+            .find_channel(channel_id)
+            .filter(|&slot| self.book.channels.get(slot).is_some_and(|channel| channel.peer == peer))
+            .and_then(|slot| self.report_channel(slot, self.line.peek(at)))
+            .ok_or(NotFound::Channel(*channel_id))
+    }
+
+    /// A channel's fitness within `[from, to)`, cut to its lifetime. O(log n) in the log's length.
+    #[must_use]
+    pub fn channel_window(
+        &self,
+        at: Timestamp,
+        channel_id: &ChannelId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Option<WindowReport> {
+        let channel = self.book.channels.get(self.book.find_channel(channel_id)?)?;
+        let peer = self.book.peers.get(channel.peer)?;
+        Some(self.report_window(peer, channel.opened_at_ns, self.line.peek(at), from, to))
+    }
+
+    /// A peer's fitness within `[from, to)`, cut to the time since it was first followed.
+    /// O(log n) in the log's length.
+    #[must_use]
+    pub fn peer_window(
+        &self,
+        at: Timestamp,
+        node_id: &NodeId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Option<WindowReport> {
+        let peer = self.book.peers.get(self.book.find_peer(node_id)?)?;
+        Some(self.report_window(peer, peer.first_seen_ns, self.line.peek(at), from, to))
+    }
+
+    /// What is known of a peer, its open channels included.
+    ///
+    /// A peer that is no longer followed has its history here, too.
+    #[must_use]
+    pub fn peer(&self, at: Timestamp, node_id: &NodeId) -> Option<PeerReport> {
+        self.report_peer(self.book.find_peer(node_id)?, self.line.peek(at))
+    }
+
+    /// All peers that are followed, in no particular order.
+    pub fn peers(&self, at: Timestamp) -> impl Iterator<Item = PeerReport> {
+        let now_ns = self.line.peek(at);
+        self.book
+            .peers
+            .iter()
+            .filter(|(slot, _)| self.is_followed(*slot))
+            .filter_map(move |(slot, _)| self.report_peer(slot, now_ns))
+    }
+
+    /// A peer's flap count, cooled down as of its last flap, and when that was. O(1).
+    #[must_use]
+    pub fn flap_count(&self, node_id: &NodeId) -> Option<(u32, Option<Timestamp>)> {
+        let flaps = self.book.peers.get(self.book.find_peer(node_id)?)?.flaps();
+        Some((flaps.count(), flaps.last_ns().map(|at_ns| self.line.to_clock(at_ns))))
+    }
+
+    /// A peer's event log. Its times are on the tracker's own line.
+    #[must_use]
+    pub fn event_log(&self, node_id: &NodeId) -> Option<&EventLog> {
+        Some(&self.book.peers.get(self.book.find_peer(node_id)?)?.log)
+    }
+
+    /// What was last heard of a peer's connection, whether or not it is followed: `None` where
+    /// nothing was.
+    #[must_use]
+    pub fn is_connected(&self, node_id: &NodeId) -> Option<bool> {
+        match self.book.find_peer(node_id).and_then(|slot| self.book.peers.get(slot)) {
+            Some(peer) => peer.heard.is_online(),
+            None => self.book.is_stranger(node_id).then_some(true),
+        }
+    }
+
+    pub(super) fn report_channel(&self, slot: Slot, now_ns: u64) -> Option<ChannelReport> {
+        let channel = self.book.channels.get(slot)?;
+        Some(self.report_open(channel, self.book.peers.get(channel.peer)?, now_ns))
+    }
+
+    fn report_open(&self, channel: &Channel, peer: &Peer, now_ns: u64) -> ChannelReport {
+        let totals = peer.ledger.totals_at(now_ns).since(channel.opened_totals);
+        ChannelReport::new(
+            channel.channel_id,
+            peer.node_id,
+            channel.funding,
+            self.line.to_clock(channel.opened_at_ns),
+            Spans {
+                lifetime_ns: now_ns.saturating_sub(channel.opened_at_ns),
+                observed_ns: totals.observed_ns,
+                uptime_ns: totals.online_ns,
+            },
+        )
+    }
+
+    fn report_peer(&self, slot: Slot, now_ns: u64) -> Option<PeerReport> {
+        let peer = self.book.peers.get(slot)?;
+        let channels: Vec<_> = self
+            .book
+            .channels_of(slot)
+            .filter_map(|slot| Some(self.report_open(self.book.channels.get(slot)?, peer, now_ns)))
+            .collect();
+        let flaps = peer.flaps();
+        let totals = peer.ledger.totals_at(now_ns);
+        Some(PeerReport {
+            node_id: peer.node_id,
+            online: peer.ledger.presence(),
+            since: self.line.to_clock(peer.ledger.since_ns()),
+            flap_count: flaps.count(),
+            last_flap: flaps.last_ns().map(|at_ns| self.line.to_clock(at_ns)),
+            disconnects: peer.disconnects,
+            watched: peer.watched,
+            first_seen: self.line.to_clock(peer.first_seen_ns),
+            observed_ns: totals.observed_ns,
+            uptime_ns: totals.online_ns,
+            availability: availability(totals.online_ns, totals.observed_ns),
+            channels,
+        })
+    }
+
+    fn report_window(
+        &self,
+        peer: &Peer,
+        start_ns: u64,
+        now_ns: u64,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> WindowReport {
+        let from_ns = self.line.to_line(from).clamp(start_ns, now_ns.max(start_ns));
+        let to_ns = self.line.to_line(to).clamp(from_ns, now_ns.max(from_ns));
+        let (online, observed) = measure(peer.first_seen_ns, &peer.log, &peer.ledger, now_ns, from_ns, to_ns);
+        WindowReport::new(
+            self.line.to_clock(from_ns),
+            self.line.to_clock(to_ns),
+            to_ns - from_ns,
+            online,
+            observed,
+        )
+    }
+}

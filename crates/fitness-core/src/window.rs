@@ -1,0 +1,145 @@
+//! What a peer's log and ledger say of any stretch of time.
+//!
+//! Between two neighbours in the log we know how much time was online and how much was observed.
+//! If all of it was of one kind, every moment in between is known exactly. If entries were dropped
+//! there, the order of the kinds is not known: the answer is then one history that fits all that
+//! is known, and the error bounds every other that fits too.
+
+use crate::log::LogEntry;
+use crate::{EventLog, Ledger, Presence, Totals};
+
+/// A duration that may be known only up to an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Estimate {
+    pub(crate) value_ns: u64,
+    pub(crate) error_ns: u64,
+}
+
+/// Online and observed time in `[from_ns, to_ns)`, two searches in the log.
+///
+/// `start_ns` is when the peer's account began, with both totals at 0. Before it and after
+/// `now_ns` nothing is observed.
+pub(crate) fn measure(
+    start_ns: u64,
+    log: &EventLog,
+    ledger: &Ledger,
+    now_ns: u64,
+    from_ns: u64,
+    to_ns: u64,
+) -> (Estimate, Estimate) {
+    let history = History { start_ns, log: log.entries(), ledger, now_ns };
+    let from_ns = from_ns.clamp(start_ns, now_ns.max(start_ns));
+    let to_ns = to_ns.clamp(from_ns, now_ns.max(start_ns));
+    let first = history.stretch_at(from_ns);
+    let last = history.stretch_at(to_ns);
+    (
+        first.to_other(&last, from_ns, to_ns, Kind::Online),
+        first.to_other(&last, from_ns, to_ns, Kind::Observed),
+    )
+}
+
+struct History<'a> {
+    start_ns: u64,
+    log: &'a [LogEntry],
+    ledger: &'a Ledger,
+    now_ns: u64,
+}
+
+impl History<'_> {
+    /// The stretch between two known moments that `at_ns` lies in.
+    fn stretch_at(&self, at_ns: u64) -> Stretch {
+        let after = self.log.partition_point(|entry| entry.at_ns() <= at_ns);
+        let (start_ns, start, began) = match after.checked_sub(1).and_then(|i| self.log.get(i)) {
+            Some(entry) => (entry.at_ns(), entry.totals(), entry.presence()),
+            None => (self.start_ns, Totals::default(), Presence::Unobserved),
+        };
+        let (end_ns, end) = match self.log.get(after) {
+            Some(entry) => (entry.at_ns(), entry.totals()),
+            None => (self.now_ns, self.ledger.totals_at(self.now_ns)),
+        };
+        Stretch {
+            number: after,
+            start_ns,
+            start,
+            length_ns: end_ns.saturating_sub(start_ns),
+            within: end.since(start),
+            began,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Online,
+    Observed,
+}
+
+impl Kind {
+    fn of(self, totals: Totals) -> u64 {
+        match self {
+            Self::Online => totals.online_ns,
+            Self::Observed => totals.observed_ns,
+        }
+    }
+}
+
+/// The time between two moments at which the totals are known.
+struct Stretch {
+    /// Which one it is, counted from the account's beginning.
+    number: usize,
+    start_ns: u64,
+    start: Totals,
+    length_ns: u64,
+    /// What the totals grew by.
+    within: Totals,
+    /// The presence at its start, which an order that was lost is guessed to begin with.
+    began: Presence,
+}
+
+impl Stretch {
+    fn to_other(&self, last: &Self, from_ns: u64, to_ns: u64, kind: Kind) -> Estimate {
+        let (x, y) = (from_ns - self.start_ns, to_ns - last.start_ns);
+        let value_ns =
+            (kind.of(last.start) + last.guess(y, kind)) - (kind.of(self.start) + self.guess(x, kind));
+        let (least_ns, most_ns) = if self.number == last.number {
+            self.bounds(y - x, kind)
+        } else {
+            let between = kind.of(last.start) - kind.of(self.start) - kind.of(self.within);
+            let head = self.bounds(self.length_ns.saturating_sub(x), kind);
+            let tail = last.bounds(y, kind);
+            (between + head.0 + tail.0, between + head.1 + tail.1)
+        };
+        Estimate {
+            value_ns,
+            error_ns: most_ns.saturating_sub(value_ns).max(value_ns.saturating_sub(least_ns)),
+        }
+    }
+
+    /// Time of this kind in the first `x` nanoseconds, in the history that is guessed: three
+    /// blocks, the presence at the start first, then unobserved, offline, online.
+    fn guess(&self, x: u64, kind: Kind) -> u64 {
+        let blocks = [
+            (Presence::Unobserved, self.length_ns.saturating_sub(self.within.observed_ns)),
+            (Presence::Offline, self.within.observed_ns - self.within.online_ns),
+            (Presence::Online, self.within.online_ns),
+        ];
+        let first = blocks.iter().filter(|(presence, _)| *presence == self.began);
+        let others = blocks.iter().filter(|(presence, _)| *presence != self.began);
+        let mut left = x;
+        let mut totals = Totals::default();
+        for &(presence, block_ns) in first.chain(others) {
+            let part = left.min(block_ns);
+            totals = totals.after(presence, part);
+            left -= part;
+        }
+        kind.of(totals)
+    }
+
+    /// The least and the most time of this kind that any part of `length` nanoseconds at one end,
+    /// or anywhere, can hold.
+    fn bounds(&self, length: u64, kind: Kind) -> (u64, u64) {
+        let within = kind.of(self.within).min(self.length_ns);
+        let others = self.length_ns - within;
+        (length.saturating_sub(others), length.min(within))
+    }
+}

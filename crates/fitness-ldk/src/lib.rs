@@ -1,0 +1,1 @@
+//! Adapters from LDK and ldk-node to ldk-fitness.

@@ -1,0 +1,1 @@
+//! End-to-end tests of ldk-fitness on real LDK nodes.
