@@ -1,0 +1,46 @@
+//! A regtest chain and a network that fails on command, both inside the calling process.
+//!
+//! [`Chain`] is a chain of valid blocks behind the part of bitcoind's RPC that an LDK node uses, so
+//! that real nodes sync, get funds and open channels without a downloaded `bitcoind`. [`Proxy`]
+//! stands between two nodes and takes their connection away in the ways that networks do.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use bitcoin::{Amount, ScriptBuf};
+//! use fitness_regtest::Chain;
+//!
+//! let chain = Chain::start()?;
+//! let txid = chain.fund(ScriptBuf::new_op_return([7]), Amount::from_sat(50_000));
+//! assert_eq!(chain.mempool(), [txid]);
+//! assert_eq!(chain.mine(6), 6);
+//! assert!(chain.mempool().is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it leaves to others
+//!
+//! It is no validating node. What a node downloads from it is checked by that node and is therefore
+//! right: proof of work, merkle roots, witness commitments, chain work. What a node hands in is
+//! checked for its amounts and for what it spends only; scripts, signatures, lock times, standardness
+//! and block sizes are taken on trust. There is one chain that only grows: no reorganisations, no
+//! second bitcoind, no peer-to-peer protocol.
+//!
+//! The crate knows nothing of Lightning. Starting nodes and watching them is the business of its
+//! callers.
+
+mod block;
+mod chain;
+mod clock;
+mod error;
+mod handle;
+mod mempool;
+mod pipe;
+mod proxy;
+mod rpc;
+mod server;
+mod worker;
+
+pub use error::{Error, Rejection};
+pub use handle::Chain;
+pub use proxy::{Proxy, ProxyMode};
