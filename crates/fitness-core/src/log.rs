@@ -115,20 +115,20 @@ impl EventLog {
         self.first.saturating_add(u32::try_from(self.entries.len()).unwrap_or(u32::MAX))
     }
 
-    /// Stages `entry`. The one staged before it stays if more than `rate_limit_ns` lie between.
+    /// Stages `entry`, in place of the staged one if `replaces`.
     ///
     /// At most `capacity` entries are held (at least 2 are): when it is full, the oldest quarter goes.
-    pub(crate) fn add(&mut self, entry: LogEntry, rate_limit_ns: u64, capacity: u32) {
-        match self.entries.last_mut() {
-            Some(staged) if staged.at_ns.saturating_add(rate_limit_ns) >= entry.at_ns => {
-                *staged = entry;
-                self.unsaved = self.unsaved.min(self.end().saturating_sub(1));
-            }
-            _ => {
-                self.make_room(capacity.max(2));
-                self.entries.push(entry);
-            }
+    // The caller tells whether the staged entry has stood long enough, because it mostly knows
+    // without reading it: the entries lie elsewhere in memory, and reading them is what an event
+    // would wait for.
+    pub(crate) fn add(&mut self, entry: LogEntry, replaces: bool, capacity: u32) {
+        if replaces && let Some(staged) = self.entries.last_mut() {
+            *staged = entry;
+            self.unsaved = self.unsaved.min(self.end().saturating_sub(1));
+            return;
         }
+        self.make_room(capacity.max(2));
+        self.entries.push(entry);
     }
 
     fn make_room(&mut self, capacity: u32) {
@@ -139,8 +139,8 @@ impl EventLog {
             self.first = self.first.saturating_add(u32::try_from(dropped).unwrap_or(u32::MAX));
         }
         if self.entries.len() == self.entries.capacity() {
-            // Doubling would leave half of a long log's memory empty; an eighth is enough.
-            let more = (self.entries.len() / 8).clamp(2, 512);
+            // Doubling would leave half of a long log's memory empty; a little at a time is enough.
+            let more = (self.entries.len() / 32).clamp(4, 64);
             self.entries.reserve_exact(more.min(capacity - self.entries.len()));
         }
     }

@@ -80,7 +80,7 @@ pub struct ObserverRecord {
 /// What has to be stored to catch up with a tracker, and to be stored as one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The record of each peer that changed, in the order in which they first did.
+    /// The record of each peer that changed.
     pub peers: Vec<PeerRecord>,
     /// The segments of their logs that changed.
     pub segments: Vec<LogSegment>,

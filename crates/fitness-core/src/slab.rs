@@ -33,11 +33,6 @@ impl HashSeed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot(u32);
 
-impl Slot {
-    /// No item stands here.
-    pub(crate) const NONE: Self = Self(u32::MAX);
-}
-
 const CHUNK: usize = 1024;
 
 fn place(slot: Slot) -> (usize, usize) {
@@ -101,7 +96,11 @@ impl<T> Slab<T> {
     }
 }
 
-/// Slots by key. The keys stand in the items.
+/// Slots by key, where every item has one key: four bytes an item, so that the index of 100,000
+/// stays in a processor's own cache.
+///
+/// The keys stand in the items, so it asks for them: `is` tells whether a slot's item has the key,
+/// `key_of` a slot's key.
 #[derive(Debug)]
 pub(crate) struct Index {
     seed: HashSeed,
@@ -117,20 +116,114 @@ impl Index {
         self.table.len()
     }
 
-    /// Finds the slot whose item `is` the one with this key.
     pub(crate) fn find(&self, key: &[u8], is: impl Fn(Slot) -> bool) -> Option<Slot> {
         self.table.find(self.seed.hash(key), |&slot| is(slot)).copied()
     }
 
-    /// Adds a slot for a key that is not there; `key_hash` hashes the keys of the others.
-    pub(crate) fn insert(&mut self, key: &[u8], slot: Slot, key_hash: impl Fn(&HashSeed, Slot) -> u64) {
+    /// Adds a slot for a key that is not there.
+    pub(crate) fn insert<'a>(&mut self, key: &[u8], slot: Slot, key_of: impl Fn(Slot) -> &'a [u8]) {
         let seed = self.seed;
-        self.table.insert_unique(seed.hash(key), slot, |&slot| key_hash(&seed, slot));
+        self.table.insert_unique(seed.hash(key), slot, |&slot| seed.hash(key_of(slot)));
     }
 
     pub(crate) fn remove(&mut self, key: &[u8], slot: Slot) {
         if let Ok(entry) = self.table.find_entry(self.seed.hash(key), |&other| other == slot) {
             entry.remove();
         }
+    }
+}
+
+/// Slots by key, where one item may have many keys: eight bytes a key, 32 bits of its hash among them.
+#[derive(Debug)]
+pub(crate) struct MultiIndex {
+    seed: HashSeed,
+    table: HashTable<(u32, Slot)>,
+}
+
+impl MultiIndex {
+    pub(crate) const fn new(seed: HashSeed) -> Self {
+        Self { seed, table: HashTable::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Finds the slot whose item `has` this key.
+    pub(crate) fn find(&self, key: &[u8], has: impl Fn(Slot) -> bool) -> Option<Slot> {
+        let hash = self.short_hash(key);
+        self.table.find(spread(hash), |&(other, slot)| other == hash && has(slot)).map(|&(_, slot)| slot)
+    }
+
+    /// Adds a slot for a key that is not there.
+    pub(crate) fn insert(&mut self, key: &[u8], slot: Slot) {
+        let hash = self.short_hash(key);
+        self.table.insert_unique(spread(hash), (hash, slot), |&(hash, _)| spread(hash));
+    }
+
+    pub(crate) fn remove(&mut self, key: &[u8], slot: Slot) {
+        let hash = self.short_hash(key);
+        if let Ok(entry) = self.table.find_entry(spread(hash), |&other| other == (hash, slot)) {
+            entry.remove();
+        }
+    }
+
+    // Any 32 bits of a keyed hash are as good as any other.
+    #[allow(clippy::cast_possible_truncation)]
+    fn short_hash(&self, key: &[u8]) -> u32 {
+        self.seed.hash(key) as u32
+    }
+}
+
+/// The table takes a key's place from the low bits of its hash and its tag from the high ones.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+/// A set of slots, one bit each.
+#[derive(Debug, Default)]
+pub(crate) struct SlotSet {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl SlotSet {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn insert(&mut self, slot: Slot) {
+        let (word, bit) = (slot.0 as usize / 64, 1 << (slot.0 % 64));
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        let new = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        self.len += usize::from(new);
+    }
+
+    pub(crate) fn remove(&mut self, slot: Slot) {
+        let (word, bit) = (slot.0 as usize / 64, 1 << (slot.0 % 64));
+        if let Some(word) = self.words.get_mut(word).filter(|word| **word & bit != 0) {
+            *word &= !bit;
+            self.len -= 1;
+        }
+    }
+
+    /// Takes up to `limit` slots out, in their order.
+    pub(crate) fn take(&mut self, limit: usize) -> Vec<Slot> {
+        let mut taken = Vec::with_capacity(limit.min(self.len));
+        for (word, bits) in (0_u32..).zip(&mut self.words) {
+            while *bits != 0 && taken.len() < limit {
+                taken.push(Slot(word * 64 + bits.trailing_zeros()));
+                *bits &= *bits - 1;
+            }
+        }
+        self.len -= taken.len();
+        taken
     }
 }

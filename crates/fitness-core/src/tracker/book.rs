@@ -1,29 +1,49 @@
 //! Who is known: peers, their channels, and the strangers that are connected. No rules.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
 use hashbrown::HashTable;
 
-use crate::slab::{HashSeed, Index, Slab, Slot};
+use crate::slab::{HashSeed, Index, MultiIndex, Slab, Slot};
 use crate::{ChannelId, EventLog, FlapCount, Ledger, NodeId, OutPoint, Presence, Totals};
 
 /// A peer that we follow, or followed once and keep the history of.
+///
+/// The order of the fields is the order in memory: an event touches the first half, a question
+/// about a channel the second, and nearly every peer has one channel, which stands inline.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Peer {
     pub(super) node_id: NodeId,
     /// Followed for its own sake.
     pub(super) watched: bool,
-    /// Listed among the changes to persist.
-    pub(super) dirty: bool,
     /// What events last said of its connection, whether or not it was followed then.
     pub(super) heard: Presence,
     pub(super) disconnects: u32,
     // The parts of a `FlapCount`, which would bring four bytes of padding.
     flap_count: u32,
     last_flap_ns: u64,
-    first_channel: Slot,
+    pub(super) log: EventLog,
     /// When its account began, with both totals at 0.
     pub(super) first_seen_ns: u64,
     pub(super) ledger: Ledger,
-    pub(super) log: EventLog,
+    channel: Option<Channel>,
+    // In order of their ids.
+    more_channels: Option<Box<MoreChannels>>,
+}
+
+#[derive(Debug, Default)]
+struct MoreChannels(Vec<Channel>);
+
+/// An open channel.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) channel_id: ChannelId,
+    pub(super) funding: Option<OutPoint>,
+    pub(super) opened_at_ns: u64,
+    /// The peer's totals at that moment.
+    pub(super) opened_totals: Totals,
 }
 
 impl Peer {
@@ -31,15 +51,15 @@ impl Peer {
         Self {
             node_id,
             watched: false,
-            dirty: false,
             heard: Presence::Unobserved,
             disconnects: 0,
             flap_count: 0,
             last_flap_ns: 0,
-            first_channel: Slot::NONE,
+            log: EventLog::default(),
             first_seen_ns: at_ns,
             ledger: Ledger::starting(at_ns),
-            log: EventLog::default(),
+            channel: None,
+            more_channels: None,
         }
     }
 
@@ -53,20 +73,61 @@ impl Peer {
     }
 
     pub(super) fn has_channels(&self) -> bool {
-        self.first_channel != Slot::NONE
+        self.channel.is_some()
     }
-}
 
-/// An open channel.
-#[derive(Debug)]
-pub(super) struct Channel {
-    pub(super) channel_id: ChannelId,
-    pub(super) funding: Option<OutPoint>,
-    pub(super) opened_at_ns: u64,
-    /// The peer's totals at that moment.
-    pub(super) opened_totals: Totals,
-    pub(super) peer: Slot,
-    next: Slot,
+    /// Its channels, in no particular order.
+    pub(super) fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channel.iter().chain(self.more_channels.iter().flat_map(|more| &more.0))
+    }
+
+    /// Its channels, oldest first.
+    pub(super) fn channels_by_age(&self) -> Vec<&Channel> {
+        let mut channels: Vec<_> = self.channels().collect();
+        channels.sort_by_key(|channel| (channel.opened_at_ns, channel.channel_id));
+        channels
+    }
+
+    pub(super) fn channel(&self, channel_id: &ChannelId) -> Option<&Channel> {
+        match &self.channel {
+            Some(channel) if channel.channel_id == *channel_id => Some(channel),
+            _ => {
+                let more = &self.more_channels.as_ref()?.0;
+                more.get(more.binary_search_by_key(channel_id, |other| other.channel_id).ok()?)
+            }
+        }
+    }
+
+    fn channel_mut(&mut self, channel_id: &ChannelId) -> Option<&mut Channel> {
+        match &mut self.channel {
+            Some(channel) if channel.channel_id == *channel_id => Some(channel),
+            _ => {
+                let more = &mut self.more_channels.as_mut()?.0;
+                let place = more.binary_search_by_key(channel_id, |other| other.channel_id).ok()?;
+                more.get_mut(place)
+            }
+        }
+    }
+
+    fn add_channel(&mut self, channel: Channel) {
+        if self.channel.is_none() {
+            self.channel = Some(channel);
+            return;
+        }
+        let more = &mut self.more_channels.get_or_insert_default().0;
+        if let Err(place) = more.binary_search_by_key(&channel.channel_id, |other| other.channel_id) {
+            more.insert(place, channel);
+        }
+    }
+
+    fn remove_channel(&mut self, channel_id: &ChannelId) {
+        if self.channel.as_ref().is_some_and(|channel| channel.channel_id == *channel_id) {
+            self.channel = self.more_channels.as_mut().and_then(|more| more.0.pop());
+        } else if let Some(more) = &mut self.more_channels {
+            more.0.retain(|channel| channel.channel_id != *channel_id);
+        }
+        self.more_channels.take_if(|more| more.0.is_empty());
+    }
 }
 
 /// All peers and channels, found by their names.
@@ -74,9 +135,9 @@ pub(super) struct Channel {
 pub(super) struct Book {
     pub(super) peers: Slab<Peer>,
     peer_index: Index,
-    pub(super) channels: Slab<Channel>,
-    channel_index: Index,
-    funding_index: Index,
+    /// Channels lead to their peers.
+    channel_index: MultiIndex,
+    funding_index: MultiIndex,
     /// Connected peers that are not in `peers`: nothing but their names, while they are connected.
     strangers: HashTable<NodeId>,
     seed: HashSeed,
@@ -87,9 +148,8 @@ impl Book {
         Self {
             peers: Slab::new(),
             peer_index: Index::new(seed),
-            channels: Slab::new(),
-            channel_index: Index::new(seed),
-            funding_index: Index::new(seed),
+            channel_index: MultiIndex::new(seed),
+            funding_index: MultiIndex::new(seed),
             strangers: HashTable::new(),
             seed,
         }
@@ -108,13 +168,16 @@ impl Book {
             .find(&node_id.0, |slot| self.peers.get(slot).is_some_and(|peer| peer.node_id == *node_id))
     }
 
+    pub(super) fn peer(&self, node_id: &NodeId) -> Option<&Peer> {
+        self.peers.get(self.find_peer(node_id)?)
+    }
+
     pub(super) fn add_peer(&mut self, peer: Peer) -> Slot {
         let node_id = peer.node_id;
         let slot = self.peers.insert(peer);
         let peers = &self.peers;
-        self.peer_index.insert(&node_id.0, slot, |seed, other| {
-            peers.get(other).map_or(0, |peer| seed.hash(&peer.node_id.0))
-        });
+        self.peer_index
+            .insert(&node_id.0, slot, |other| peers.get(other).map_or(&[][..], |peer| &peer.node_id.0));
         slot
     }
 
@@ -124,88 +187,61 @@ impl Book {
         }
     }
 
+    /// The peer of an open channel.
     pub(super) fn find_channel(&self, channel_id: &ChannelId) -> Option<Slot> {
         self.channel_index.find(&channel_id.0, |slot| {
-            self.channels.get(slot).is_some_and(|channel| channel.channel_id == *channel_id)
+            self.peers.get(slot).is_some_and(|peer| peer.channel(channel_id).is_some())
         })
     }
 
-    pub(super) fn find_funding(&self, funding: &OutPoint) -> Option<Slot> {
-        self.funding_index.find(&funding.txid, |slot| {
-            self.channels.get(slot).is_some_and(|channel| channel.funding == Some(*funding))
-        })
+    /// An open channel and its peer.
+    pub(super) fn channel(&self, channel_id: &ChannelId) -> Option<(&Peer, &Channel)> {
+        let peer = self.peers.get(self.find_channel(channel_id)?)?;
+        Some((peer, peer.channel(channel_id)?))
     }
 
-    /// Adds a channel that is not there, as its peer's newest.
-    pub(super) fn add_channel(
-        &mut self,
-        peer: Slot,
-        channel_id: ChannelId,
-        opened_at_ns: u64,
-        opened_totals: Totals,
-    ) -> Slot {
-        let channel =
-            Channel { channel_id, funding: None, opened_at_ns, opened_totals, peer, next: Slot::NONE };
-        let slot = self.channels.insert(channel);
-        let last = self.channels_of(peer).last();
-        match last.and_then(|last| self.channels.get_mut(last)) {
-            Some(last) => last.next = slot,
-            None => {
-                if let Some(peer) = self.peers.get_mut(peer) {
-                    peer.first_channel = slot;
-                }
-            }
-        }
-        let channels = &self.channels;
-        self.channel_index.insert(&channel_id.0, slot, |seed, other| {
-            channels.get(other).map_or(0, |channel| seed.hash(&channel.channel_id.0))
-        });
-        slot
+    /// The channel whose money is at an outpoint, and its peer.
+    pub(super) fn channel_at(&self, funding: &OutPoint) -> Option<(&Peer, &Channel)> {
+        let there = |peer: &Peer| peer.channels().any(|channel| channel.funding == Some(*funding));
+        let slot = self.funding_index.find(&funding.txid, |slot| self.peers.get(slot).is_some_and(there))?;
+        let peer = self.peers.get(slot)?;
+        Some((peer, peer.channels().find(|channel| channel.funding == Some(*funding))?))
     }
 
-    pub(super) fn remove_channel(&mut self, slot: Slot) {
-        self.set_funding(slot, None);
-        let Some(Channel { channel_id, peer, next, .. }) = self.channels.get(slot) else { return };
-        let (channel_id, peer, next) = (*channel_id, *peer, *next);
-        let before = self.channels_of(peer).take_while(|&other| other != slot).last();
-        match before.and_then(|before| self.channels.get_mut(before)) {
-            Some(before) => before.next = next,
-            None => {
-                if let Some(peer) = self.peers.get_mut(peer) {
-                    peer.first_channel = next;
-                }
-            }
+    /// Adds a channel that is not there.
+    pub(super) fn add_channel(&mut self, slot: Slot, channel: Channel) {
+        let Some(peer) = self.peers.get_mut(slot) else { return };
+        self.channel_index.insert(&channel.channel_id.0, slot);
+        if let Some(funding) = channel.funding {
+            self.funding_index.insert(&funding.txid, slot);
         }
-        self.channel_index.remove(&channel_id.0, slot);
-        self.channels.remove(slot);
+        peer.add_channel(channel);
+    }
+
+    pub(super) fn remove_channel(&mut self, slot: Slot, channel_id: &ChannelId) {
+        self.set_funding(slot, channel_id, None);
+        if let Some(peer) = self.peers.get_mut(slot) {
+            peer.remove_channel(channel_id);
+            self.channel_index.remove(&channel_id.0, slot);
+        }
     }
 
     /// Gives a channel another funding outpoint and returns the one it had.
-    pub(super) fn set_funding(&mut self, slot: Slot, funding: Option<OutPoint>) -> Option<OutPoint> {
-        let channel = self.channels.get_mut(slot)?;
-        let was = channel.funding;
-        if was == funding {
-            return was;
-        }
+    pub(super) fn set_funding(
+        &mut self,
+        slot: Slot,
+        channel_id: &ChannelId,
+        funding: Option<OutPoint>,
+    ) -> Option<OutPoint> {
+        let channel = self.peers.get_mut(slot)?.channel_mut(channel_id)?;
+        let was = core::mem::replace(&mut channel.funding, funding);
         if let Some(was) = was {
             self.funding_index.remove(&was.txid, slot);
         }
-        channel.funding = funding;
         if let Some(funding) = funding {
-            let channels = &self.channels;
-            self.funding_index.insert(&funding.txid, slot, |seed, other| {
-                let funding = channels.get(other).and_then(|channel| channel.funding);
-                funding.map_or(0, |funding| seed.hash(&funding.txid))
-            });
+            self.funding_index.insert(&funding.txid, slot);
         }
         was
-    }
-
-    /// A peer's channels, oldest first.
-    pub(super) fn channels_of(&self, peer: Slot) -> impl Iterator<Item = Slot> {
-        let first = self.peers.get(peer).map(|peer| peer.first_channel);
-        core::iter::successors(first, |&slot| self.channels.get(slot).map(|channel| channel.next))
-            .take_while(|&slot| slot != Slot::NONE)
     }
 
     pub(super) fn is_stranger(&self, node_id: &NodeId) -> bool {

@@ -6,10 +6,8 @@ mod presence;
 mod query;
 mod snapshot;
 
-use alloc::vec::Vec;
-
-use self::book::{Book, Peer};
-use crate::slab::{HashSeed, Slot};
+use self::book::{Book, Channel, Peer};
+use crate::slab::{HashSeed, Slot, SlotSet};
 use crate::timeline::Timeline;
 use crate::{
     Change, ChannelId, ChannelOpened, ClockFaults, Event, NodeId, OutPoint, Presence, Timestamp,
@@ -45,8 +43,8 @@ pub struct Tracker {
     line: Timeline,
     paused: bool,
     book: Book,
-    /// Peers to persist, each once, in the order in which they changed.
-    dirty: Vec<Slot>,
+    /// Peers to persist.
+    dirty: SlotSet,
     dirty_since_ns: u64,
 }
 
@@ -59,7 +57,7 @@ impl Tracker {
             line: Timeline::default(),
             paused: false,
             book: Book::new(seed),
-            dirty: Vec::new(),
+            dirty: SlotSet::default(),
             dirty_since_ns: 0,
         }
     }
@@ -72,21 +70,13 @@ impl Tracker {
     /// Takes an event that happened at `at`, and tells what it changed, in order.
     pub fn apply_with(&mut self, at: Timestamp, event: &Event, mut changed: impl FnMut(Change)) {
         let at_ns = self.line.advance(at);
-        let changed: &mut dyn FnMut(Change) = &mut changed;
+        let changed = &mut changed;
         match event {
             Event::PeerOnline { node_id } => self.hear(node_id, true, at_ns, changed),
             Event::PeerOffline { node_id } => self.hear(node_id, false, at_ns, changed),
             Event::ChannelOpened(opened) => self.open(opened, at_ns, changed),
-            Event::ChannelClosed { channel_id } => {
-                if let Some(slot) = self.book.find_channel(channel_id) {
-                    self.close(slot, at_ns, changed);
-                }
-            }
-            Event::FundingChanged { channel_id, funding } => {
-                if let Some(slot) = self.book.find_channel(channel_id) {
-                    self.fund(slot, *funding, changed);
-                }
-            }
+            Event::ChannelClosed { channel_id } => self.close(channel_id, at_ns, changed),
+            Event::FundingChanged { channel_id, funding } => self.fund(channel_id, *funding, changed),
             Event::Watch { node_id } => self.watch(node_id, true, at_ns, changed),
             Event::Unwatch { node_id } => self.watch(node_id, false, at_ns, changed),
             Event::Snapshot(snapshot) => self.reconcile(snapshot, at_ns, changed),
@@ -137,14 +127,10 @@ impl Tracker {
     }
 
     fn mark_dirty(&mut self, slot: Slot) {
-        let Some(peer) = self.book.peers.get_mut(slot) else { return };
-        if !peer.dirty {
-            peer.dirty = true;
-            if self.dirty.is_empty() {
-                self.dirty_since_ns = self.line.now_ns();
-            }
-            self.dirty.push(slot);
+        if self.dirty.is_empty() {
+            self.dirty_since_ns = self.line.now_ns();
         }
+        self.dirty.insert(slot);
     }
 
     /// The peer's slot; a new one where it was not known, with what we heard of its connection.
@@ -159,49 +145,45 @@ impl Tracker {
         self.book.add_peer(peer)
     }
 
-    fn open(&mut self, opened: &ChannelOpened, at_ns: u64, changed: &mut dyn FnMut(Change)) {
-        if let Some(slot) = self.book.find_channel(&opened.channel_id) {
-            if let Some(funding) = opened.funding {
-                self.fund(slot, funding, changed);
+    fn open(&mut self, opened: &ChannelOpened, at_ns: u64, changed: &mut impl FnMut(Change)) {
+        let ChannelOpened { channel_id, node_id, funding, online } = *opened;
+        if self.book.find_channel(&channel_id).is_some() {
+            if let Some(funding) = funding {
+                self.fund(&channel_id, funding, changed);
             }
             return;
         }
-        let peer = self.peer_slot(&opened.node_id, at_ns);
-        self.follow_for_channel(peer, opened.online, at_ns, changed);
-        let totals = self.book.peers.get(peer).map(|peer| peer.ledger.totals_at(at_ns)).unwrap_or_default();
-        let slot = self.book.add_channel(peer, opened.channel_id, at_ns, totals);
-        self.book.set_funding(slot, opened.funding);
-        self.mark_dirty(peer);
-        changed(Change::ChannelOpened {
-            channel_id: opened.channel_id,
-            node_id: opened.node_id,
-            at: self.line.to_clock(at_ns),
-        });
+        let slot = self.peer_slot(&node_id, at_ns);
+        self.follow_for_channel(slot, online, at_ns, changed);
+        let Some(peer) = self.book.peers.get(slot) else { return };
+        let opened_totals = peer.ledger.totals_at(at_ns);
+        self.book.add_channel(slot, Channel { channel_id, funding, opened_at_ns: at_ns, opened_totals });
+        self.mark_dirty(slot);
+        changed(Change::ChannelOpened { channel_id, node_id, at: self.line.to_clock(at_ns) });
     }
 
-    fn close(&mut self, slot: Slot, at_ns: u64, changed: &mut dyn FnMut(Change)) {
-        let Some(peer) = self.book.channels.get(slot).map(|channel| channel.peer) else { return };
-        let report = self.report_channel(slot, at_ns);
-        self.book.remove_channel(slot);
-        self.mark_dirty(peer);
+    fn close(&mut self, channel_id: &ChannelId, at_ns: u64, changed: &mut impl FnMut(Change)) {
+        let Some(slot) = self.book.find_channel(channel_id) else { return };
+        let report =
+            self.book.channel(channel_id).map(|(peer, channel)| self.report_channel(peer, channel, at_ns));
+        self.book.remove_channel(slot, channel_id);
+        self.mark_dirty(slot);
         if let Some(report) = report {
             changed(Change::ChannelClosed { at: self.line.to_clock(at_ns), report });
         }
-        self.closed_channel(peer, at_ns, changed);
+        self.closed_channel(slot, at_ns, changed);
     }
 
-    fn fund(&mut self, slot: Slot, funding: OutPoint, changed: &mut dyn FnMut(Change)) {
-        let was = self.book.set_funding(slot, Some(funding));
-        if was == Some(funding) {
-            return;
+    fn fund(&mut self, channel_id: &ChannelId, funding: OutPoint, changed: &mut impl FnMut(Change)) {
+        let Some(slot) = self.book.find_channel(channel_id) else { return };
+        let was = self.book.set_funding(slot, channel_id, Some(funding));
+        if was != Some(funding) {
+            self.mark_dirty(slot);
+            changed(Change::FundingChanged { channel_id: *channel_id, was, funding });
         }
-        let Some(channel) = self.book.channels.get(slot) else { return };
-        let (channel_id, peer): (ChannelId, Slot) = (channel.channel_id, channel.peer);
-        self.mark_dirty(peer);
-        changed(Change::FundingChanged { channel_id, was, funding });
     }
 
-    fn watch(&mut self, node_id: &NodeId, watched: bool, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+    fn watch(&mut self, node_id: &NodeId, watched: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
         let slot = match self.book.find_peer(node_id) {
             Some(slot) => slot,
             None if watched => self.peer_slot(node_id, at_ns),

@@ -1,9 +1,7 @@
 //! What an earlier process stored, and what is to be stored now.
 
-use alloc::vec::Vec;
-
 use super::Tracker;
-use super::book::Peer;
+use super::book::{Channel, Peer};
 use crate::slab::Slot;
 use crate::{
     Changes, ChannelRecord, EventLog, FlapCount, Ledger, LogSegment, NodeId, PeerRecord, Presence, Timestamp,
@@ -31,19 +29,13 @@ impl Tracker {
         if record.presence != Presence::Unobserved {
             let gap = peer.ledger.set(Presence::Unobserved, until_ns);
             if !self.config.rules.are_lnds() {
-                peer.log.add(gap, 0, self.config.log_capacity);
+                peer.log.add(gap, false, self.config.log_capacity);
             }
         }
         let slot = self.book.add_peer(peer);
-        for channel in &record.channels {
-            if self.book.find_channel(&channel.channel_id).is_none() {
-                let added = self.book.add_channel(
-                    slot,
-                    channel.channel_id,
-                    channel.opened_at_ns,
-                    channel.opened_totals,
-                );
-                self.book.set_funding(added, channel.funding);
+        for &ChannelRecord { channel_id, funding, opened_at_ns, opened_totals } in &record.channels {
+            if self.book.find_channel(&channel_id).is_none() {
+                self.book.add_channel(slot, Channel { channel_id, funding, opened_at_ns, opened_totals });
             }
         }
     }
@@ -54,11 +46,10 @@ impl Tracker {
     /// Each peer's record is whole in itself, so a long list may be taken in several goes, with
     /// events in between.
     pub fn take_changes(&mut self, limit: usize, changes: &mut Changes) -> bool {
-        let taken: Vec<Slot> = self.dirty.drain(..limit.min(self.dirty.len())).collect();
+        let taken = self.dirty.take(limit);
         changes.peers.reserve(taken.len());
         for slot in taken {
             if let Some(peer) = self.book.peers.get_mut(slot) {
-                peer.dirty = false;
                 let node_id = peer.node_id;
                 let segments = peer.log.unsaved_segments();
                 changes.segments.extend(segments.map(|(first, entries)| LogSegment {
@@ -97,7 +88,7 @@ impl Tracker {
         let Some(slot) = self.book.find_peer(node_id).filter(|&slot| !self.is_followed(slot)) else {
             return false;
         };
-        self.dirty.retain(|&other| other != slot);
+        self.dirty.remove(slot);
         self.book.remove_peer(slot);
         true
     }
@@ -116,10 +107,9 @@ impl Tracker {
             last_flap_ns: flaps.last_ns(),
             disconnects: peer.disconnects,
             log_end: peer.log.end(),
-            channels: self
-                .book
-                .channels_of(slot)
-                .filter_map(|slot| self.book.channels.get(slot))
+            channels: peer
+                .channels_by_age()
+                .into_iter()
                 .map(|channel| ChannelRecord {
                     channel_id: channel.channel_id,
                     funding: channel.funding,

@@ -2,7 +2,7 @@
 
 use super::Tracker;
 use crate::config::Rules;
-use crate::flap::rate_limit_ns;
+use crate::flap::gives_way;
 use crate::slab::Slot;
 use crate::{Change, NodeId, Presence};
 
@@ -21,7 +21,7 @@ impl Tracker {
         node_id: &NodeId,
         online: bool,
         at_ns: u64,
-        changed: &mut dyn FnMut(Change),
+        changed: &mut impl FnMut(Change),
     ) {
         let slot = match self.book.find_peer(node_id) {
             Some(slot) => slot,
@@ -35,7 +35,7 @@ impl Tracker {
         self.hear_of(slot, online, at_ns, changed);
     }
 
-    pub(super) fn hear_of(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+    pub(super) fn hear_of(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         peer.heard = online.into();
         match self.config.rules {
@@ -62,7 +62,7 @@ impl Tracker {
         slot: Slot,
         online: Option<bool>,
         at_ns: u64,
-        changed: &mut dyn FnMut(Change),
+        changed: &mut impl FnMut(Change),
     ) {
         let followed = self.is_followed(slot);
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
@@ -94,7 +94,7 @@ impl Tracker {
     }
 
     /// A channel of this peer is gone, perhaps its last.
-    pub(super) fn closed_channel(&mut self, slot: Slot, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+    pub(super) fn closed_channel(&mut self, slot: Slot, at_ns: u64, changed: &mut impl FnMut(Change)) {
         if self.config.rules.are_lnds() {
             if let Some(peer) = self.book.peers.get_mut(slot).filter(|peer| !peer.has_channels()) {
                 peer.log.clear();
@@ -106,7 +106,7 @@ impl Tracker {
 
     /// Brings a peer's presence in line with whether it is followed: what it does while it is not
     /// counts neither for nor against it.
-    pub(super) fn refollow(&mut self, slot: Slot, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+    pub(super) fn refollow(&mut self, slot: Slot, at_ns: u64, changed: &mut impl FnMut(Change)) {
         let followed = self.is_followed(slot);
         let Some(heard) = self.book.peers.get(slot).map(|peer| peer.heard) else { return };
         let presence = if followed && !self.paused { heard } else { Presence::Unobserved };
@@ -114,7 +114,7 @@ impl Tracker {
     }
 
     /// From now on nothing is known of anyone. lnd has no such notion.
-    pub(super) fn pause(&mut self, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+    pub(super) fn pause(&mut self, at_ns: u64, changed: &mut impl FnMut(Change)) {
         if self.paused || self.config.rules.are_lnds() {
             return;
         }
@@ -129,7 +129,7 @@ impl Tracker {
     }
 
     /// What was heard during the pause holds from now on.
-    pub(super) fn resume(&mut self, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+    pub(super) fn resume(&mut self, at_ns: u64, changed: &mut impl FnMut(Change)) {
         if !self.paused {
             return;
         }
@@ -140,12 +140,14 @@ impl Tracker {
     }
 
     /// Our rule: a change between online and offline is a flap, and nothing else is.
-    fn set_presence(&mut self, slot: Slot, presence: Presence, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+    fn set_presence(&mut self, slot: Slot, presence: Presence, at_ns: u64, changed: &mut impl FnMut(Change)) {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         let was = peer.ledger.presence();
         if was == presence {
             return;
         }
+        // The newest log entry, if there is one, is the ledger's last change.
+        let staged_ns = peer.ledger.since_ns();
         let entry = peer.ledger.set(presence, at_ns);
         if was != Presence::Unobserved && presence != Presence::Unobserved {
             let mut flaps = peer.flaps();
@@ -159,7 +161,7 @@ impl Tracker {
         // The account begins with nothing known: what is known at that very moment needs no entry,
         // so a peer that never changes costs no log.
         if at_ns > peer.first_seen_ns || !peer.log.entries().is_empty() {
-            peer.log.add(entry, rate_limit_ns(flap_count), self.config.log_capacity);
+            peer.log.add(entry, gives_way(staged_ns, at_ns, flap_count), self.config.log_capacity);
         }
         let node_id = peer.node_id;
         self.mark_dirty(slot);
@@ -168,7 +170,7 @@ impl Tracker {
     }
 
     /// lnd's rule: every event is a flap, and is logged while there are channels.
-    fn lnd_event(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut dyn FnMut(Change)) {
+    fn lnd_event(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         let was = peer.ledger.presence();
         let entry = peer.ledger.set(online.into(), at_ns);
@@ -180,8 +182,9 @@ impl Tracker {
         }
         let flap_count = flaps.count();
         if peer.has_channels() {
-            peer.log.add(entry, rate_limit_ns(flap_count), self.config.log_capacity);
+            self.lnd_log(slot, entry, flap_count);
         }
+        let Some(peer) = self.book.peers.get(slot) else { return };
         let node_id = peer.node_id;
         self.mark_dirty(slot);
         if was != online.into() {
@@ -196,7 +199,16 @@ impl Tracker {
         if peer.log.committed().is_empty() {
             let totals = peer.ledger.totals_at(at_ns);
             let entry = crate::LogEntry::new(at_ns, peer.ledger.presence(), totals);
-            peer.log.add(entry, rate_limit_ns(peer.flaps().count()), self.config.log_capacity);
+            let flap_count = peer.flaps().count();
+            self.lnd_log(slot, entry, flap_count);
+        }
+    }
+
+    fn lnd_log(&mut self, slot: Slot, entry: crate::LogEntry, flap_count: u32) {
+        if let Some(peer) = self.book.peers.get_mut(slot) {
+            let replaces =
+                peer.log.staged().is_some_and(|staged| gives_way(staged.at_ns(), entry.at_ns(), flap_count));
+            peer.log.add(entry, replaces, self.config.log_capacity);
         }
     }
 }

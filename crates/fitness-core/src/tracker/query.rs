@@ -1,11 +1,8 @@
 //! Questions: they change nothing, and take the time at which they are asked.
 
-use alloc::vec::Vec;
-
 use super::Tracker;
 use super::book::{Channel, Peer};
 use crate::report::{Spans, availability};
-use crate::slab::Slot;
 use crate::window::measure;
 use crate::{
     ChannelId, ChannelReport, EventLog, NodeId, NotFound, OutPoint, PeerReport, Timestamp, WindowReport,
@@ -15,13 +12,15 @@ impl Tracker {
     /// A channel's fitness over its lifetime. O(1).
     #[must_use]
     pub fn channel(&self, at: Timestamp, channel_id: &ChannelId) -> Option<ChannelReport> {
-        self.report_channel(self.book.find_channel(channel_id)?, self.line.peek(at))
+        let (peer, channel) = self.book.channel(channel_id)?;
+        Some(self.report_channel(peer, channel, self.line.peek(at)))
     }
 
     /// The same for the channel whose money is at `funding`. O(1).
     #[must_use]
     pub fn channel_by_funding(&self, at: Timestamp, funding: &OutPoint) -> Option<ChannelReport> {
-        self.report_channel(self.book.find_funding(funding)?, self.line.peek(at))
+        let (peer, channel) = self.book.channel_at(funding)?;
+        Some(self.report_channel(peer, channel, self.line.peek(at)))
     }
 
     /// The same for a channel with a certain peer, telling which of the two is not known.
@@ -38,12 +37,9 @@ impl Tracker {
     ) -> Result<ChannelReport, NotFound> {
         let known = self.book.find_peer(node_id);
         let tracked = known.filter(|&slot| !self.config.rules.are_lnds() || self.is_followed(slot));
-        let peer = tracked.ok_or(NotFound::Peer(*node_id))?;
-        self.book
-            .find_channel(channel_id)
-            .filter(|&slot| self.book.channels.get(slot).is_some_and(|channel| channel.peer == peer))
-            .and_then(|slot| self.report_channel(slot, self.line.peek(at)))
-            .ok_or(NotFound::Channel(*channel_id))
+        let peer = tracked.and_then(|slot| self.book.peers.get(slot)).ok_or(NotFound::Peer(*node_id))?;
+        let channel = peer.channel(channel_id).ok_or(NotFound::Channel(*channel_id))?;
+        Ok(self.report_channel(peer, channel, self.line.peek(at)))
     }
 
     /// A channel's fitness within `[from, to)`, cut to its lifetime. O(log n) in the log's length.
@@ -55,8 +51,7 @@ impl Tracker {
         from: Timestamp,
         to: Timestamp,
     ) -> Option<WindowReport> {
-        let channel = self.book.channels.get(self.book.find_channel(channel_id)?)?;
-        let peer = self.book.peers.get(channel.peer)?;
+        let (peer, channel) = self.book.channel(channel_id)?;
         Some(self.report_window(peer, channel.opened_at_ns, self.line.peek(at), from, to))
     }
 
@@ -70,7 +65,7 @@ impl Tracker {
         from: Timestamp,
         to: Timestamp,
     ) -> Option<WindowReport> {
-        let peer = self.book.peers.get(self.book.find_peer(node_id)?)?;
+        let peer = self.book.peer(node_id)?;
         Some(self.report_window(peer, peer.first_seen_ns, self.line.peek(at), from, to))
     }
 
@@ -79,7 +74,7 @@ impl Tracker {
     /// A peer that is no longer followed has its history here, too.
     #[must_use]
     pub fn peer(&self, at: Timestamp, node_id: &NodeId) -> Option<PeerReport> {
-        self.report_peer(self.book.find_peer(node_id)?, self.line.peek(at))
+        Some(self.report_peer(self.book.peer(node_id)?, self.line.peek(at)))
     }
 
     /// All peers that are followed, in no particular order.
@@ -89,38 +84,33 @@ impl Tracker {
             .peers
             .iter()
             .filter(|(slot, _)| self.is_followed(*slot))
-            .filter_map(move |(slot, _)| self.report_peer(slot, now_ns))
+            .map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
 
     /// A peer's flap count, cooled down as of its last flap, and when that was. O(1).
     #[must_use]
     pub fn flap_count(&self, node_id: &NodeId) -> Option<(u32, Option<Timestamp>)> {
-        let flaps = self.book.peers.get(self.book.find_peer(node_id)?)?.flaps();
+        let flaps = self.book.peer(node_id)?.flaps();
         Some((flaps.count(), flaps.last_ns().map(|at_ns| self.line.to_clock(at_ns))))
     }
 
     /// A peer's event log. Its times are on the tracker's own line.
     #[must_use]
     pub fn event_log(&self, node_id: &NodeId) -> Option<&EventLog> {
-        Some(&self.book.peers.get(self.book.find_peer(node_id)?)?.log)
+        Some(&self.book.peer(node_id)?.log)
     }
 
     /// What was last heard of a peer's connection, whether or not it is followed: `None` where
     /// nothing was.
     #[must_use]
     pub fn is_connected(&self, node_id: &NodeId) -> Option<bool> {
-        match self.book.find_peer(node_id).and_then(|slot| self.book.peers.get(slot)) {
+        match self.book.peer(node_id) {
             Some(peer) => peer.heard.is_online(),
             None => self.book.is_stranger(node_id).then_some(true),
         }
     }
 
-    pub(super) fn report_channel(&self, slot: Slot, now_ns: u64) -> Option<ChannelReport> {
-        let channel = self.book.channels.get(slot)?;
-        Some(self.report_open(channel, self.book.peers.get(channel.peer)?, now_ns))
-    }
-
-    fn report_open(&self, channel: &Channel, peer: &Peer, now_ns: u64) -> ChannelReport {
+    pub(super) fn report_channel(&self, peer: &Peer, channel: &Channel, now_ns: u64) -> ChannelReport {
         let totals = peer.ledger.totals_at(now_ns).since(channel.opened_totals);
         ChannelReport::new(
             channel.channel_id,
@@ -135,16 +125,12 @@ impl Tracker {
         )
     }
 
-    fn report_peer(&self, slot: Slot, now_ns: u64) -> Option<PeerReport> {
-        let peer = self.book.peers.get(slot)?;
-        let channels: Vec<_> = self
-            .book
-            .channels_of(slot)
-            .filter_map(|slot| Some(self.report_open(self.book.channels.get(slot)?, peer, now_ns)))
-            .collect();
+    fn report_peer(&self, peer: &Peer, now_ns: u64) -> PeerReport {
+        let by_age = peer.channels_by_age().into_iter();
+        let channels = by_age.map(|channel| self.report_channel(peer, channel, now_ns)).collect();
         let flaps = peer.flaps();
         let totals = peer.ledger.totals_at(now_ns);
-        Some(PeerReport {
+        PeerReport {
             node_id: peer.node_id,
             online: peer.ledger.presence(),
             since: self.line.to_clock(peer.ledger.since_ns()),
@@ -157,7 +143,7 @@ impl Tracker {
             uptime_ns: totals.online_ns,
             availability: availability(totals.online_ns, totals.observed_ns),
             channels,
-        })
+        }
     }
 
     fn report_window(

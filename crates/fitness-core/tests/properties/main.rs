@@ -1,0 +1,320 @@
+//! What holds for all inputs, held against a brute-force model.
+
+mod model;
+mod traces;
+
+use std::collections::BTreeMap;
+
+use fitness_core::{
+    Changes, Event, HashSeed, LogEntry, LogSegment, NodeId, PeerRecord, PeerReport, Snapshot, Timestamp,
+    Tracker, TrackerConfig,
+};
+use model::Model;
+use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
+use traces::{SECOND, START, all_channels, all_nodes, event, trace, wild_trace};
+
+fn new_tracker(log_capacity: u32) -> Tracker {
+    Tracker::new(TrackerConfig::default().with_log_capacity(log_capacity), HashSeed([3; 16]))
+}
+
+fn at(ns: u64) -> Timestamp {
+    Timestamp::from_nanos(ns)
+}
+
+fn reports(tracker: &Tracker, now: u64) -> Vec<Option<PeerReport>> {
+    all_nodes().map(|node_id| tracker.peer(at(now), &node_id)).collect()
+}
+
+fn all_segments(tracker: &mut Tracker) -> Changes {
+    let mut changes = Changes::default();
+    while tracker.take_changes(1, &mut changes) {}
+    changes
+}
+
+/// What a store would hold.
+#[derive(Default)]
+struct Disk {
+    peers: BTreeMap<NodeId, PeerRecord>,
+    segments: BTreeMap<(NodeId, u32), LogSegment>,
+}
+
+impl Disk {
+    fn write(&mut self, changes: Changes) {
+        self.peers.extend(changes.peers.into_iter().map(|record| (record.node_id, record)));
+        let named = |segment: LogSegment| ((segment.node_id, segment.index()), segment);
+        self.segments.extend(changes.segments.into_iter().map(named));
+    }
+}
+
+/// Lifetimes, presences and counts are those of the model, however little the log remembers.
+fn compare(tracker: &Tracker, model: &Model, now: u64) -> Result<(), TestCaseError> {
+    for channel_id in all_channels() {
+        let Some(&(node_id, opened)) = model.channels.get(&channel_id) else {
+            prop_assert!(tracker.channel(at(now), &channel_id).is_none());
+            continue;
+        };
+        let report = tracker.channel(at(now), &channel_id).expect("the model has it open");
+        let (online, observed) = model.peers[&node_id].spent(opened, now);
+        prop_assert_eq!(report.lifetime_ns, now - opened);
+        prop_assert_eq!(report.observed_ns, observed);
+        prop_assert_eq!(report.uptime_ns, online);
+        prop_assert_eq!(report.availability.is_some(), observed > 0);
+    }
+    prop_assert_eq!(tracker.channel_count(), model.channels.len());
+    prop_assert_eq!(tracker.peer_count(), model.peers.len());
+    for (node_id, peer) in &model.peers {
+        let report = tracker.peer(at(now), node_id).expect("the model knows it");
+        prop_assert_eq!(report.online, peer.presence());
+        prop_assert_eq!(report.flap_count, peer.flaps.count());
+        prop_assert_eq!(report.last_flap.map(Timestamp::as_nanos), peer.flaps.last_ns());
+        prop_assert_eq!(report.disconnects, peer.disconnects);
+        prop_assert_eq!(report.first_seen.as_nanos(), peer.first_seen);
+        let since = peer.history.last().map_or(peer.first_seen, |change| change.0);
+        prop_assert_eq!(report.since.as_nanos(), since);
+        prop_assert_eq!((report.uptime_ns, report.observed_ns), peer.spent(0, now));
+        prop_assert_eq!(
+            tracker.peers(at(now)).any(|other| other.node_id == *node_id),
+            model.is_followed(node_id)
+        );
+    }
+    Ok(())
+}
+
+/// Whatever the clock did: nothing is negative, nothing is more than the whole.
+fn ordered(tracker: &Tracker, now: Timestamp) -> Result<(), TestCaseError> {
+    for channel_id in all_channels() {
+        if let Some(report) = tracker.channel(now, &channel_id) {
+            prop_assert!(report.uptime_ns <= report.observed_ns, "{report:?}");
+            prop_assert!(report.observed_ns <= report.lifetime_ns, "{report:?}");
+            prop_assert!(report.availability.is_none_or(|ratio| (0.0..=1.0).contains(&ratio)), "{report:?}");
+            let window = tracker.channel_window(now, &channel_id, Timestamp::EPOCH, Timestamp::MAX);
+            let window = window.expect("the channel was just found");
+            prop_assert!(window.uptime_ns <= window.observed_ns, "{window:?}");
+            prop_assert!(window.observed_ns <= window.length_ns, "{window:?}");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 1_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/properties/regressions.txt"))),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_ledger_is_exact_whatever_the_log_drops(trace in trace(120), capacity in 2_u32..12, later in 0..SECOND * 100_000) {
+        let (mut tracker, mut model) = (new_tracker(capacity), Model::default());
+        let mut now = START;
+        for (time, event) in &trace {
+            tracker.apply(at(*time), event);
+            model.apply(*time, event);
+            now = *time;
+            compare(&tracker, &model, now)?;
+            for node_id in all_nodes() {
+                let held = tracker.event_log(&node_id).map_or(0, |log| log.entries().len());
+                prop_assert!(held <= capacity as usize);
+            }
+        }
+        compare(&tracker, &model, now + later)?;
+        ordered(&tracker, at(now + later))?;
+        prop_assert_eq!(tracker.clock_faults(), fitness_core::ClockFaults::default());
+    }
+
+    #[test]
+    fn a_window_is_as_wrong_as_it_says_at_most(
+        trace in trace(120),
+        capacity in prop_oneof![2_u32..12, Just(4_096)],
+        edges in prop::array::uniform3(0.0..1.1_f64),
+    ) {
+        let (mut tracker, mut model) = (new_tracker(capacity), Model::default());
+        for (time, event) in &trace {
+            tracker.apply(at(*time), event);
+            model.apply(*time, event);
+        }
+        let now = trace.last().expect("a trace is not empty").0 + 5 * SECOND;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let mut edges = edges.map(|edge| START + ((now - START) as f64 * edge) as u64);
+        edges.sort_unstable();
+        let [from, middle, to] = edges;
+        for (node_id, peer) in &model.peers {
+            let window = |from, to| {
+                tracker.peer_window(at(now), node_id, at(from), at(to)).expect("the model knows it")
+            };
+            let whole = window(from, to);
+            let (online, observed) = peer.spent(from, to.min(now));
+            prop_assert!(whole.uptime_ns.abs_diff(online) <= whole.uptime_error_ns, "{online}: {whole:?}");
+            prop_assert!(whole.observed_ns.abs_diff(observed) <= whole.observed_error_ns, "{observed}: {whole:?}");
+            prop_assert!(whole.uptime_ns <= whole.observed_ns && whole.observed_ns <= whole.length_ns);
+
+            let (first, second) = (window(from, middle), window(middle, to));
+            prop_assert_eq!(first.uptime_ns + second.uptime_ns, whole.uptime_ns);
+            prop_assert_eq!(first.observed_ns + second.observed_ns, whole.observed_ns);
+            prop_assert_eq!(first.length_ns + second.length_ns, whole.length_ns);
+
+            // The first change of an account that begins with it is not logged.
+            let unlogged = usize::from(peer.history.first().is_some_and(|change| change.0 == peer.first_seen));
+            let kept = tracker.event_log(node_id).map_or(0, |log| log.entries().len());
+            if kept + unlogged >= peer.history.len() {
+                prop_assert_eq!((whole.uptime_error_ns, whole.observed_error_ns), (0, 0));
+            }
+        }
+        for (channel_id, (node_id, opened)) in &model.channels {
+            let window = tracker.channel_window(at(now), channel_id, at(from), at(to)).expect("it is open");
+            let (online, observed) = model.peers[node_id].spent(from.max(*opened), to.min(now));
+            prop_assert!(window.uptime_ns.abs_diff(online) <= window.uptime_error_ns, "{online}: {window:?}");
+            prop_assert!(window.observed_ns.abs_diff(observed) <= window.observed_error_ns, "{observed}: {window:?}");
+        }
+    }
+
+    #[test]
+    fn changes_far_apart_are_all_remembered(
+        events in prop::collection::vec((3_601..20_000_u64, event()), 1..80),
+        edges in prop::array::uniform2(0..80 * 20_000_u64),
+    ) {
+        let (mut tracker, mut model) = (new_tracker(4_096), Model::default());
+        let mut now = START;
+        for (step, event) in &events {
+            now += step * SECOND;
+            tracker.apply(at(now), event);
+            model.apply(now, event);
+        }
+        let [from, to] = edges.map(|edge| START + edge * SECOND);
+        for (node_id, peer) in &model.peers {
+            let window = tracker.peer_window(at(now), node_id, at(from), at(to)).expect("the model knows it");
+            let (online, observed) = peer.spent(from, to.min(now));
+            prop_assert_eq!((window.uptime_error_ns, window.observed_error_ns), (0, 0));
+            prop_assert_eq!((window.uptime_ns, window.observed_ns), (online, observed));
+        }
+    }
+
+    #[test]
+    fn no_clock_breaks_it_and_none_gets_it_stuck(trace in wild_trace(60), preset in 0..3) {
+        let config = match preset {
+            0 => TrackerConfig::default(),
+            1 => TrackerConfig::lnd_0_19(),
+            _ => TrackerConfig::lnd_master(),
+        };
+        let mut tracker = Tracker::new(config, HashSeed([5; 16]));
+        for (time, event) in &trace {
+            tracker.apply(at(*time), event);
+            ordered(&tracker, at(*time))?;
+        }
+        // Whatever was, from here on the clock is right, and ten seconds are ten seconds.
+        tracker.apply(at(START), &Event::ObservationResumed);
+        tracker.apply(at(START + 2 * SECOND), &Event::ObservationResumed);
+        let lifetimes = |tracker: &Tracker, now| -> Vec<_> {
+            all_channels().map(|id| tracker.channel(at(now), &id).map(|report| report.lifetime_ns)).collect()
+        };
+        let before = lifetimes(&tracker, START + 2 * SECOND);
+        let after = lifetimes(&tracker, START + 12 * SECOND);
+        for (before, after) in before.into_iter().zip(after) {
+            prop_assert_eq!(before.map(|ns| ns + 10 * SECOND), after);
+        }
+        for node_id in all_nodes() {
+            let times: Vec<_> =
+                tracker.event_log(&node_id).iter().flat_map(|log| log.entries()).map(LogEntry::at_ns).collect();
+            prop_assert!(times.is_sorted());
+        }
+    }
+
+    #[test]
+    fn a_snapshot_twice_changes_nothing(trace in trace(60), snapshot in event().prop_filter("a snapshot", |event| matches!(event, Event::Snapshot(_)))) {
+        let mut tracker = new_tracker(4_096);
+        let mut now = START;
+        for (time, event) in &trace {
+            tracker.apply(at(*time), event);
+            now = *time;
+        }
+        tracker.apply(at(now), &snapshot);
+        let before = reports(&tracker, now + 7);
+        all_segments(&mut tracker);
+        let mut changes = Vec::new();
+        tracker.apply_with(at(now + 3), &snapshot, |change| changes.push(change));
+        prop_assert_eq!(changes, vec![]);
+        prop_assert!(all_segments(&mut tracker).is_empty());
+        prop_assert_eq!(reports(&tracker, now + 7), before);
+    }
+
+    #[test]
+    fn repeats_and_replays_change_nothing(trace in trace(80), repeats in prop::collection::vec(any::<bool>(), 80)) {
+        let (mut once, mut often) = (new_tracker(64), new_tracker(64));
+        let mut opened: Vec<Event> = Vec::new();
+        for ((time, event), repeat) in trace.iter().zip(&repeats) {
+            once.apply(at(*time), event);
+            often.apply(at(*time), event);
+            if matches!(event, Event::ChannelOpened(_)) {
+                opened.push(event.clone());
+            }
+            if *repeat {
+                often.apply(at(*time), event);
+                // LDK tells again of channels that are open still, however long ago they opened.
+                for replay in &opened {
+                    let Event::ChannelOpened(channel) = replay else { continue };
+                    if often.channel(at(*time), &channel.channel_id).is_some() {
+                        often.apply(at(*time), replay);
+                    }
+                }
+            }
+            prop_assert_eq!(reports(&once, *time), reports(&often, *time));
+        }
+    }
+
+    #[test]
+    fn what_is_taken_is_what_there_is(trace in trace(150), failures in prop::collection::vec(any::<bool>(), 150)) {
+        let mut tracker = new_tracker(100_000);
+        let mut disk = Disk::default();
+        let mut now = START;
+        for ((time, event), fails) in trace.iter().zip(&failures) {
+            now = *time;
+            tracker.apply(at(now), event);
+            let changes = all_segments(&mut tracker);
+            if *fails {
+                tracker.put_back(&changes);
+                prop_assert_eq!(tracker.dirty_count(), changes.peers.len());
+            } else {
+                prop_assert!(tracker.next_deadline().is_none());
+                disk.write(changes);
+            }
+        }
+        disk.write(all_segments(&mut tracker));
+        let Disk { peers, segments } = disk;
+        for node_id in all_nodes() {
+            let stored: Vec<LogEntry> = segments
+                .iter()
+                .filter(|((peer, _), _)| *peer == node_id)
+                .flat_map(|(_, segment)| segment.entries.iter().copied())
+                .collect();
+            let held = tracker.event_log(&node_id).map_or(&[][..], |log| log.entries());
+            prop_assert_eq!(stored, held);
+        }
+
+        // Another process goes on from there, as if it had been this one.
+        let mut heir = new_tracker(100_000);
+        for record in peers.values() {
+            heir.restore(record, at(now));
+        }
+        let here = |tracker: &Tracker| Event::Snapshot(Snapshot {
+            channels: all_channels()
+                .filter_map(|id| tracker.channel(at(now), &id))
+                .map(|open| fitness_core::OpenChannel { channel_id: open.channel_id, node_id: open.node_id, funding: None })
+                .collect(),
+            connected: all_nodes().filter(|id| tracker.is_connected(id) == Some(true)).collect(),
+            taken_at: None,
+        });
+        let seen = here(&tracker);
+        tracker.apply(at(now), &Event::ObservationResumed);
+        tracker.apply(at(now), &seen);
+        heir.apply(at(now), &seen);
+        let figures = |tracker: &Tracker| -> Vec<_> {
+            reports(tracker, now + 10 * SECOND)
+                .into_iter()
+                .flatten()
+                .map(|peer| (peer.node_id, peer.observed_ns, peer.uptime_ns, peer.channels))
+                .collect()
+        };
+        prop_assert_eq!(figures(&tracker), figures(&heir));
+    }
+}

@@ -1,0 +1,90 @@
+//! Random traces.
+
+use fitness_core::{ChannelId, ChannelOpened, Event, NodeId, OpenChannel, Snapshot};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+pub(crate) const SECOND: u64 = 1_000_000_000;
+pub(crate) const START: u64 = 1_700_000_000 * SECOND;
+const PEERS: u8 = 3;
+const CHANNELS: u8 = 5;
+
+pub(crate) fn node(peer: u8) -> NodeId {
+    NodeId([peer + 2; 33])
+}
+
+pub(crate) fn channel(chan: u8) -> ChannelId {
+    ChannelId([chan; 32])
+}
+
+pub(crate) fn all_nodes() -> impl Iterator<Item = NodeId> {
+    (0..PEERS).map(node)
+}
+
+pub(crate) fn all_channels() -> impl Iterator<Item = ChannelId> {
+    (0..CHANNELS).map(channel)
+}
+
+// A channel's peer is part of its name, as in reality.
+fn peer_of(chan: u8) -> NodeId {
+    node(chan % PEERS)
+}
+
+pub(crate) fn event() -> impl Strategy<Value = Event> {
+    let connected = vec(0..PEERS, 0..4).prop_map(|peers| peers.into_iter().map(node).collect());
+    let listed = vec(0..CHANNELS, 0..5).prop_map(|chans| {
+        let open = |chan| OpenChannel { channel_id: channel(chan), node_id: peer_of(chan), funding: None };
+        chans.into_iter().map(open).collect()
+    });
+    let snapshot = (listed, connected)
+        .prop_map(|(channels, connected)| Event::Snapshot(Snapshot { channels, connected, taken_at: None }));
+    prop_oneof![
+        10 => (0..PEERS).prop_map(|peer| Event::PeerOnline { node_id: node(peer) }),
+        10 => (0..PEERS).prop_map(|peer| Event::PeerOffline { node_id: node(peer) }),
+        4 => (0..CHANNELS, any::<Option<bool>>()).prop_map(|(chan, online)| {
+            Event::ChannelOpened(ChannelOpened {
+                channel_id: channel(chan),
+                node_id: peer_of(chan),
+                funding: None,
+                online,
+            })
+        }),
+        2 => (0..CHANNELS).prop_map(|chan| Event::ChannelClosed { channel_id: channel(chan) }),
+        1 => (0..PEERS).prop_map(|peer| Event::Watch { node_id: node(peer) }),
+        1 => (0..PEERS).prop_map(|peer| Event::Unwatch { node_id: node(peer) }),
+        1 => snapshot,
+        1 => Just(Event::ObservationPaused),
+        2 => Just(Event::ObservationResumed),
+    ]
+}
+
+/// Events with times that never go back: nanoseconds, seconds, hours and days apart.
+pub(crate) fn trace(length: usize) -> impl Strategy<Value = Vec<(u64, Event)>> {
+    let step = prop_oneof![
+        2 => Just(0),
+        4 => 1..SECOND,
+        6 => SECOND..60 * SECOND,
+        2 => 60 * SECOND..9 * 3600 * SECOND,
+        1 => 24 * 3600 * SECOND..90 * 24 * 3600 * SECOND,
+    ];
+    vec((step, event()), 1..length).prop_map(|steps| {
+        let mut at = START;
+        let mut timed = |(step, event)| {
+            at += step;
+            (at, event)
+        };
+        steps.into_iter().map(&mut timed).collect()
+    })
+}
+
+/// Events at any times whatever, as if the clock were broken.
+pub(crate) fn wild_trace(length: usize) -> impl Strategy<Value = Vec<(u64, Event)>> {
+    let at = prop_oneof![
+        any::<u64>(),
+        Just(0),
+        Just(u64::MAX),
+        START..START + 1_000 * SECOND,
+        START..START + 2 * SECOND,
+    ];
+    vec((at, event()), 1..length)
+}
