@@ -1,0 +1,177 @@
+//! What the store costs over bare redb, and how long a start takes.
+
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use fitness_core::{
+    Changes, ChannelId, ChannelRecord, HashSeed, NodeId, OutPoint, PeerRecord, Presence, Timestamp, Totals,
+    Tracker, TrackerConfig,
+};
+use fitness_store::codec::encode_peer;
+use fitness_store::conformance::block_on;
+use fitness_store::{Batch, Store};
+use fitness_store_redb::RedbStore;
+use redb::{Database, TableDefinition};
+use tempfile::TempDir;
+
+const OBSERVER: NodeId = NodeId([3; 33]);
+const PAGE: usize = 10_000;
+
+/// Random and the same in each run.
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = *state;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+fn bytes<const N: usize>(state: &mut u64) -> [u8; N] {
+    let mut bytes = [0; N];
+    for chunk in bytes.chunks_mut(8) {
+        chunk.copy_from_slice(&random(state).to_le_bytes()[..chunk.len()]);
+    }
+    bytes
+}
+
+/// Peers with one channel each under random ids, in the order in which they happened to change.
+fn peers(count: u32) -> Vec<PeerRecord> {
+    let mut state = 7;
+    let peer = |number: u32| {
+        let mut id = bytes(&mut state);
+        id[0] = 2 + (number & 1) as u8;
+        let totals = Totals { online_ns: random(&mut state) >> 20, observed_ns: u64::MAX >> 12 };
+        PeerRecord {
+            node_id: NodeId(id),
+            watched: false,
+            first_seen_ns: 1_700_000_000_000_000_000,
+            presence: Presence::Online,
+            since_ns: 1_700_000_000_000_000_000 + random(&mut state) % 1_000_000_000_000,
+            totals,
+            flap_count: number % 50,
+            last_flap_ns: Some(1_700_000_000_000_000_000),
+            disconnects: number % 20,
+            log_end: number % 100,
+            channels: vec![ChannelRecord {
+                channel_id: ChannelId(bytes(&mut state)),
+                funding: Some(OutPoint { txid: bytes(&mut state), vout: number % 3 }),
+                opened_at_ns: 1_700_000_000_000_000_000,
+                opened_totals: Totals::default(),
+            }],
+        }
+    };
+    (0..count).map(peer).collect()
+}
+
+fn batch(peers: Vec<PeerRecord>) -> Arc<Batch> {
+    Arc::new(Batch { changes: Changes { peers, segments: Vec::new() }, ..Batch::default() })
+}
+
+fn flush(c: &mut Criterion) {
+    const BARE: TableDefinition<'_, &[u8; 66], &[u8]> = TableDefinition::new("peers");
+
+    let peers = peers(100_000);
+    let rows: Vec<([u8; 66], Vec<u8>)> = peers
+        .iter()
+        .map(|peer| {
+            let (mut key, mut value) = ([0; 66], Vec::new());
+            key[..33].copy_from_slice(&OBSERVER.0);
+            key[33..].copy_from_slice(&peer.node_id.0);
+            encode_peer(peer, &mut value).expect("a sound record");
+            (key, value)
+        })
+        .collect();
+    let batch = batch(peers);
+
+    let insert_bare = |database: &Database| {
+        let transaction = database.begin_write().expect("a transaction");
+        {
+            let mut table = transaction.open_table(BARE).expect("a table");
+            for (key, value) in &rows {
+                table.insert(key, &**value).expect("an insert");
+            }
+        }
+        transaction.commit().expect("a commit");
+    };
+    let create_bare = || {
+        let directory = TempDir::new().expect("a directory");
+        let database = Database::create(directory.path().join("bare.redb")).expect("a database");
+        (database, directory)
+    };
+    let create_ours = || {
+        let directory = TempDir::new().expect("a directory");
+        let store = RedbStore::open(directory.path().join("ours.redb")).expect("a store");
+        (store, directory)
+    };
+    let commit_ours =
+        |store: &RedbStore| block_on(store.commit(&OBSERVER, Arc::clone(&batch))).expect("a commit");
+
+    let mut group = c.benchmark_group("flush_100k");
+    group.sample_size(10);
+    group.bench_function("bare", |b| {
+        b.iter_batched_ref(create_bare, |(database, _)| insert_bare(database), BatchSize::PerIteration);
+    });
+    group.bench_function("ours", |b| {
+        b.iter_batched_ref(create_ours, |(store, _)| commit_ours(store), BatchSize::PerIteration);
+    });
+    group.finish();
+
+    // The same rows again, in a file that has them: what a flush is from the second on.
+    let mut group = c.benchmark_group("flush_100k_again");
+    group.sample_size(10);
+    let (bare, _bare_directory) = create_bare();
+    insert_bare(&bare);
+    group.bench_function("bare", |b| b.iter(|| insert_bare(&bare)));
+    let (ours, _our_directory) = create_ours();
+    commit_ours(&ours);
+    group.bench_function("ours", |b| b.iter(|| commit_ours(&ours)));
+    group.finish();
+}
+
+/// Reads everything, page by page, and returns how many there were.
+fn load(store: &RedbStore, mut take: impl FnMut(&PeerRecord)) -> usize {
+    let (mut after, mut count) = (None, 0);
+    loop {
+        let page = block_on(store.peers(&OBSERVER, after.as_ref(), PAGE)).expect("a page");
+        page.iter().for_each(&mut take);
+        count += page.len();
+        after = page.last().map(|peer| peer.node_id);
+        if page.len() < PAGE {
+            return count;
+        }
+    }
+}
+
+fn start(c: &mut Criterion) {
+    let directory = TempDir::new().expect("a directory");
+    let path = directory.path().join("fitness.redb");
+    {
+        let store = RedbStore::open(&path).expect("a store");
+        for chunk in peers(1_000_000).chunks(100_000) {
+            block_on(store.commit(&OBSERVER, batch(chunk.to_vec()))).expect("a commit");
+        }
+    }
+
+    let mut group = c.benchmark_group("start_1m");
+    group.sample_size(10);
+    group.bench_function("read", |b| {
+        b.iter_with_large_drop(|| {
+            let store = RedbStore::open(&path).expect("a store");
+            assert_eq!(load(&store, |_| {}), 1_000_000);
+            store
+        });
+    });
+    group.bench_function("restore", |b| {
+        b.iter_with_large_drop(|| {
+            let store = RedbStore::open(&path).expect("a store");
+            let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
+            let until = Timestamp::from_nanos(1_700_001_000_000_000_000);
+            assert_eq!(load(&store, |peer| tracker.restore(peer, until)), 1_000_000);
+            (store, tracker)
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, flush, start);
+criterion_main!(benches);

@@ -1,0 +1,192 @@
+//! Opening a file: creating it, knowing it for ours, and saying why not.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use fitness_store::StoreError;
+use redb::backends::FileBackend;
+use redb::{Builder, Database, StorageBackend, TableError, TableHandle};
+
+use crate::file::{Fault, Handle, guard};
+use crate::tables::{FORMAT, FORMAT_ROW, META, OBSERVERS, PEERS, SEGMENTS};
+use crate::trial::Trial;
+
+/// Pages that redb keeps in memory, half of it at most for what is being written.
+///
+/// redb's own default is 1 GiB. The file is read once, at start, and written a little at a time;
+/// the system's cache does the rest.
+const CACHE_BYTES: usize = 128 << 20;
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Opens the file at `path` to read and write; creates it where there is none.
+pub(crate) fn writer(path: &Path, location: &str) -> Result<Handle, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file =
+        options.open(path).map_err(|error| refused(Fault::from(error), location).into_error(location))?;
+    on_backend(file_backend(file, location)?, location)
+}
+
+/// Opens what `backend` holds to read and write; creates it where that is empty.
+pub(crate) fn on_backend(backend: impl StorageBackend, location: &str) -> Result<Handle, StoreError> {
+    let trial = Trial::new(backend);
+    let database = on_trial(&trial, location)?;
+    let handle = Handle::Writer(database);
+    let contents = check(&handle, location)?;
+    trial.end().map_err(|error| Fault::from(error).explain("open the database", location))?;
+    if contents == Contents::Nothing {
+        create_tables(&handle, location)?;
+    }
+    Ok(handle)
+}
+
+/// Opens the file at `path` to read. It is never written: a repair, where one is needed, stays in
+/// memory.
+pub(crate) fn reader(path: &Path, location: &str) -> Result<Handle, StoreError> {
+    match open_reader(path, location) {
+        Ok(handle) => Ok(handle),
+        Err(Refusal::NeedsRepair) => {
+            // To write it is asked of the system for the sake of the lock alone.
+            let file = OpenOptions::new().read(true).write(true).open(path);
+            let file = file.map_err(|error| refused(Fault::from(error), location).into_error(location))?;
+            let handle = Handle::Repaired(on_trial(&Trial::new(file_backend(file, location)?), location)?);
+            check(&handle, location)?;
+            Ok(handle)
+        }
+        Err(Refusal::For(error)) => Err(error),
+    }
+}
+
+fn file_backend(file: File, location: &str) -> Result<FileBackend, StoreError> {
+    FileBackend::new(file).map_err(|error| refused(Fault::from(error), location).into_error(location))
+}
+
+fn on_trial<B: StorageBackend>(trial: &Trial<B>, location: &str) -> Result<Database, StoreError> {
+    let opened = guard(|| Ok(builder().create_with_backend(trial.clone())?));
+    opened.map_err(|fault| refused(fault, location).into_error(location))
+}
+
+fn open_reader(path: &Path, location: &str) -> Result<Handle, Refusal> {
+    let opened = guard(|| Ok(builder().open_read_only(path)?));
+    let handle = Handle::Reader(opened.map_err(|fault| refused(fault, location))?);
+    check(&handle, location).map_err(Refusal::For)?;
+    Ok(handle)
+}
+
+/// What is known of the tables of a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contents {
+    Nothing,
+    Ours,
+}
+
+/// Refuses a file that is not ours, or of a later format.
+fn check(handle: &Handle, location: &str) -> Result<Contents, StoreError> {
+    let checked = guard(|| {
+        let transaction = handle.begin_read()?;
+        let names: Vec<String> = transaction.list_tables()?.map(|table| table.name().to_owned()).collect();
+        if names.is_empty() {
+            return Ok(Contents::Nothing);
+        }
+        let format = match transaction.open_table(META) {
+            Ok(meta) => meta.get(FORMAT_ROW)?.map(|row| row.value()),
+            Err(TableError::Storage(error)) => return Err(error.into()),
+            Err(_) => None,
+        };
+        match format {
+            Some(FORMAT) => Ok(Contents::Ours),
+            Some(found) if found > FORMAT => Err(Fault::from(StoreError::NewerFormat {
+                what: "the database".to_owned(),
+                location: location.to_owned(),
+                found,
+                supported: FORMAT,
+            })),
+            _ => Err(Fault::from(StoreError::Open {
+                location: location.to_owned(),
+                reason: "it is the database of another program; choose another path".to_owned(),
+                source: None,
+            })),
+        }
+    });
+    checked.map_err(|fault| fault.explain("read the format", location))
+}
+
+/// Makes the tables of a new file.
+fn create_tables(handle: &Handle, location: &str) -> Result<(), StoreError> {
+    let created = guard(|| {
+        let Some(transaction) = handle.begin_write()? else { return Ok(()) };
+        transaction.open_table(PEERS)?;
+        transaction.open_table(SEGMENTS)?;
+        transaction.open_table(OBSERVERS)?;
+        transaction.open_table(META)?.insert(FORMAT_ROW, FORMAT)?;
+        transaction.commit()?;
+        Ok(())
+    });
+    created.map_err(|fault| fault.explain("create the tables", location))
+}
+
+/// Why a file cannot be opened.
+enum Refusal {
+    /// It was not closed properly, and was to be opened for reading alone.
+    NeedsRepair,
+    For(StoreError),
+}
+
+impl Refusal {
+    fn into_error(self, location: &str) -> StoreError {
+        match self {
+            Self::For(error) => error,
+            Self::NeedsRepair => StoreError::Open {
+                location: location.to_owned(),
+                reason: "it was not closed properly, and needs a repair".to_owned(),
+                source: None,
+            },
+        }
+    }
+}
+
+fn refused(fault: Fault, location: &str) -> Refusal {
+    let Fault::Redb(error) = fault else {
+        return Refusal::For(fault.explain("open the database", location));
+    };
+    let reason = match &*error {
+        redb::Error::RepairAborted => return Refusal::NeedsRepair,
+        redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
+            return Refusal::For(StoreError::Locked { location: location.to_owned() });
+        }
+        redb::Error::UpgradeRequired(_) => {
+            Some("it is of a format older than any that this program ever wrote; choose another path")
+        }
+        redb::Error::Io(error) => reason_of(error.kind()),
+        _ => None,
+    };
+    Refusal::For(match reason {
+        Some(reason) => {
+            StoreError::Open { location: location.to_owned(), reason: reason.to_owned(), source: Some(error) }
+        }
+        None => Fault::Redb(error).explain("open the database", location),
+    })
+}
+
+/// What the system's refusal means, and the way out; `None` where trying again may be one.
+const fn reason_of(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        // This is how redb says that a file is none of its own.
+        ErrorKind::InvalidData => {
+            "it is no fitness database; choose another path, or move the file away to start anew"
+        }
+        ErrorKind::NotFound => "there is no such file or directory; check the path, or create the directory",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "this user may not read and write it; change its owner or its permissions"
+        }
+        ErrorKind::IsADirectory => "it is a directory; give the path of a file in it",
+        ErrorKind::NotADirectory => "a part of its path is no directory; check the path",
+        _ => return None,
+    })
+}

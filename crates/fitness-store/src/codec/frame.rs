@@ -1,0 +1,86 @@
+//! What all records have in common: format number in front, checksum at the end.
+
+use super::{FORMAT, Record, RecordError};
+
+const CHECKSUM_BYTES: usize = 4;
+
+/// Appends a record to `out`: its format, what `body` appends, its checksum.
+pub(super) fn write(record: Record<'_>, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.push(FORMAT);
+    body(out);
+    let checksum = checksum(record, &out[start..]);
+    out.extend_from_slice(&checksum.to_le_bytes());
+}
+
+/// The body of a record whose checksum and format are right.
+pub(super) fn open<'a>(record: Record<'_>, bytes: &'a [u8]) -> Result<Body<'a>, RecordError> {
+    let too_short = RecordError::TooShort { found: bytes.len() };
+    let Some((value, stored)) = bytes.split_last_chunk::<CHECKSUM_BYTES>() else { return Err(too_short) };
+    let Some((&format, body)) = value.split_first() else { return Err(too_short) };
+    if checksum(record, value) != u32::from_le_bytes(*stored) {
+        return Err(RecordError::Checksum);
+    }
+    match format {
+        FORMAT => Ok(Body { rest: body }),
+        0 => Err(RecordError::Rule("there is no format 0")),
+        found => Err(RecordError::NewerFormat { found }),
+    }
+}
+
+fn checksum(record: Record<'_>, value: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    match record {
+        Record::Peer(node_id) => {
+            hasher.update(b"P");
+            hasher.update(&node_id.0);
+        }
+        Record::Segment(node_id, index) => {
+            hasher.update(b"S");
+            hasher.update(&node_id.0);
+            hasher.update(&index.to_le_bytes());
+        }
+        Record::Observer(node_id) => {
+            hasher.update(b"O");
+            hasher.update(&node_id.0);
+        }
+    }
+    hasher.update(value);
+    hasher.finalize()
+}
+
+/// The bytes of a body that were not read yet.
+pub(super) struct Body<'a> {
+    rest: &'a [u8],
+}
+
+impl Body<'_> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+        let (bytes, rest) =
+            self.rest.split_first_chunk().ok_or(RecordError::Rule("it ends in the middle of a field"))?;
+        self.rest = rest;
+        Ok(*bytes)
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, RecordError> {
+        self.array().map(|[byte]| byte)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, RecordError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, RecordError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    /// How many bytes are left.
+    pub(super) const fn len(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Demands that everything was read.
+    pub(super) const fn end(&self) -> Result<(), RecordError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(RecordError::Rule("it goes on after its end")) }
+    }
+}

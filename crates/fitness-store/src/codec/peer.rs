@@ -1,0 +1,139 @@
+//! A peer's record.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | format |
+//! | 1 | flags: presence in bits 0 and 1, watched in 2, has flapped in 3 |
+//! | 8, 8 | first seen, since |
+//! | 8, 8 | totals: online, observed |
+//! | 4 | flap count |
+//! | 8 | last flap, where it has flapped |
+//! | 4, 4 | disconnects, end of the log |
+//! | 4 | number of channels |
+//! | 57 or 93 each | a channel: flag 1 where its funding is known, id (32), opened at (8), totals at its opening (8, 8), funding transaction (32) and output (4) |
+//! | 4 | checksum |
+
+use fitness_core::{ChannelId, ChannelRecord, NodeId, OutPoint, PeerRecord, Totals};
+
+use super::frame::{self, Body};
+use super::{Record, RecordError, rules};
+use crate::StoreError;
+
+const PRESENCE_BITS: u8 = 0b11;
+const WATCHED: u8 = 1 << 2;
+const HAS_FLAPPED: u8 = 1 << 3;
+
+const FUNDED: u8 = 1;
+/// A channel whose funding is not known.
+const SMALLEST_CHANNEL_BYTES: usize = 57;
+
+/// Appends the value of a peer's record to `out`.
+///
+/// # Errors
+///
+/// [`StoreError::Invalid`] if the record breaks a rule of the model; `out` is as it was.
+pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreError> {
+    let name = Record::Peer(&peer.node_id);
+    rules::peer(peer).map_err(|reason| rules::invalid(name, reason))?;
+    let channel_count = u32::try_from(peer.channels.len())
+        .map_err(|_| rules::invalid(name, "it has more channels than can be counted"))?;
+    let mut flags = rules::presence_code(peer.presence);
+    if peer.watched {
+        flags |= WATCHED;
+    }
+    if peer.last_flap_ns.is_some() {
+        flags |= HAS_FLAPPED;
+    }
+    frame::write(name, out, |out| {
+        out.push(flags);
+        out.extend_from_slice(&peer.first_seen_ns.to_le_bytes());
+        out.extend_from_slice(&peer.since_ns.to_le_bytes());
+        encode_totals(peer.totals, out);
+        out.extend_from_slice(&peer.flap_count.to_le_bytes());
+        if let Some(last_flap_ns) = peer.last_flap_ns {
+            out.extend_from_slice(&last_flap_ns.to_le_bytes());
+        }
+        out.extend_from_slice(&peer.disconnects.to_le_bytes());
+        out.extend_from_slice(&peer.log_end.to_le_bytes());
+        out.extend_from_slice(&channel_count.to_le_bytes());
+        for channel in &peer.channels {
+            encode_channel(channel, out);
+        }
+    });
+    Ok(())
+}
+
+/// The record of the peer `node_id`, from its value.
+///
+/// # Errors
+///
+/// [`RecordError`] if these bytes are not the record of that peer.
+pub fn decode_peer(node_id: &NodeId, bytes: &[u8]) -> Result<PeerRecord, RecordError> {
+    let mut body = frame::open(Record::Peer(node_id), bytes)?;
+    let flags = body.u8()?;
+    if flags & !(PRESENCE_BITS | WATCHED | HAS_FLAPPED) != 0 {
+        return Err(RecordError::Rule("it has flags that do not exist"));
+    }
+    let mut peer = PeerRecord {
+        node_id: *node_id,
+        watched: flags & WATCHED != 0,
+        presence: rules::presence(u64::from(flags & PRESENCE_BITS)).map_err(RecordError::Rule)?,
+        first_seen_ns: body.u64()?,
+        since_ns: body.u64()?,
+        totals: decode_totals(&mut body)?,
+        flap_count: body.u32()?,
+        last_flap_ns: if flags & HAS_FLAPPED != 0 { Some(body.u64()?) } else { None },
+        disconnects: body.u32()?,
+        log_end: body.u32()?,
+        channels: Vec::new(),
+    };
+    let count = usize::try_from(body.u32()?).unwrap_or(usize::MAX);
+    // The count is not trusted with an allocation that the bytes do not account for.
+    if count > body.len() / SMALLEST_CHANNEL_BYTES {
+        return Err(RecordError::Rule("it has fewer channels than it says"));
+    }
+    peer.channels.reserve_exact(count);
+    for _ in 0..count {
+        peer.channels.push(decode_channel(&mut body)?);
+    }
+    body.end()?;
+    Ok(peer)
+}
+
+fn encode_channel(channel: &ChannelRecord, out: &mut Vec<u8>) {
+    out.push(if channel.funding.is_some() { FUNDED } else { 0 });
+    out.extend_from_slice(&channel.channel_id.0);
+    out.extend_from_slice(&channel.opened_at_ns.to_le_bytes());
+    encode_totals(channel.opened_totals, out);
+    if let Some(funding) = &channel.funding {
+        out.extend_from_slice(&funding.txid);
+        out.extend_from_slice(&funding.vout.to_le_bytes());
+    }
+}
+
+fn decode_channel(body: &mut Body<'_>) -> Result<ChannelRecord, RecordError> {
+    let flags = body.u8()?;
+    if flags & !FUNDED != 0 {
+        return Err(RecordError::Rule("a channel of it has flags that do not exist"));
+    }
+    Ok(ChannelRecord {
+        channel_id: ChannelId(body.array()?),
+        opened_at_ns: body.u64()?,
+        opened_totals: decode_totals(body)?,
+        funding: match flags {
+            0 => None,
+            _ => Some(OutPoint { txid: body.array()?, vout: body.u32()? }),
+        },
+    })
+}
+
+fn encode_totals(totals: Totals, out: &mut Vec<u8>) {
+    out.extend_from_slice(&totals.online_ns.to_le_bytes());
+    out.extend_from_slice(&totals.observed_ns.to_le_bytes());
+}
+
+fn decode_totals(body: &mut Body<'_>) -> Result<Totals, RecordError> {
+    let totals = Totals { online_ns: body.u64()?, observed_ns: body.u64()? };
+    rules::totals(totals).map_err(RecordError::Rule)?;
+    Ok(totals)
+}

@@ -1,0 +1,94 @@
+//! The list of the cases, and the macros that make something of each.
+
+/// One `#[test]` for each case of the suite, in a module `conformance`.
+///
+/// Takes a [`Harness`](crate::conformance::Harness), and before it the attributes that each test
+/// is to have, if any.
+#[macro_export]
+macro_rules! conformance_suite {
+    ($(#[$($attribute:tt)*])* $harness:ty) => {
+        mod conformance {
+            use super::*;
+            use $crate::{__conformance_test, __conformance_tests, __each_conformance_case};
+
+            type SuiteHarness = $harness;
+
+            __each_conformance_case! { __conformance_tests [$(#[$($attribute)*])*] }
+        }
+    };
+}
+
+/// Calls the macro `$then` with its arguments and the list of all cases.
+///
+/// The only list there is: a case that is missing here is dead code to the compiler.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __each_conformance_case {
+    ($then:ident $($arguments:tt)*) => {
+        $then! {
+            $($arguments)*
+            records::an_empty_store_answers,
+            records::a_peer_comes_back,
+            records::extreme_values_come_back,
+            records::channels_keep_their_order,
+            records::a_record_is_overwritten,
+            records::the_last_of_duplicates_counts,
+            records::the_observer_comes_back,
+            records::observers_are_listed_in_order,
+            records::an_unreadable_record_is_refused,
+            records::dropping_a_store_loses_nothing,
+            records::a_store_works_as_a_trait_object,
+            pages::pages_cover_everything_once,
+            pages::a_short_page_is_the_last,
+            pages::order_is_that_of_the_bytes,
+            pages::a_page_may_start_after_an_absent_peer,
+            pages::a_limit_may_be_huge,
+            pages::thousands_of_peers_come_back,
+            segments::a_segment_comes_back,
+            segments::extreme_segments_come_back,
+            segments::the_last_segment_is_stored_again,
+            segments::ranges_of_segments,
+            segments::order_is_that_of_the_numbers,
+            segments::only_those_of_the_peer,
+            segments::a_log_may_have_holes,
+            isolation::observers_do_not_see_each_other,
+            isolation::neighbouring_ids_are_kept_apart,
+            isolation::forgetting_stays_with_its_observer,
+            batches::an_empty_batch_does_nothing,
+            batches::a_heartbeat_changes_nothing_else,
+            batches::a_batch_lands_as_a_whole,
+            batches::a_refused_batch_leaves_no_trace,
+            batches::forgetting_takes_the_log_along,
+            batches::forgetting_takes_nothing_else,
+            batches::forgetting_comes_before_writing,
+            batches::forgetting_the_unknown_is_no_error,
+            batches::many_are_forgotten_at_once,
+            concurrency::readers_see_whole_batches,
+            concurrency::commits_from_two_threads_both_land,
+            concurrency::a_dropped_commit_is_whole_or_absent,
+            concurrency::a_dropped_commit_never_lands_late,
+        }
+    };
+}
+
+/// A test for each case.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_tests {
+    ($attributes:tt $($module:ident::$case:ident,)*) => {
+        $(__conformance_test! { $attributes $case })*
+    };
+}
+
+/// A test for one case.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_test {
+    ([$($attributes:tt)*] $case:ident) => {
+        $($attributes)*
+        #[test]
+        fn $case() {
+            $crate::conformance::run::<SuiteHarness>(stringify!($case));
+        }
+    };
+}

@@ -1,0 +1,237 @@
+//! Records come back as they were stored.
+
+use std::sync::Arc;
+
+use fitness_core::{
+    ChannelId, ChannelRecord, NodeId, ObserverRecord, OutPoint, PeerRecord, Presence, Totals,
+};
+
+use super::Harness;
+use super::samples::{
+    Bench, OURS, PRESENCES, Sight, THEIRS, node, observer, observer_batch, peer, peers_batch, segment,
+};
+use crate::{Batch, Store, StoreError};
+
+/// What was never stored is absent, which is no error; and reading creates nothing.
+pub(super) fn an_empty_store_answers<H: Harness>(harness: &H) {
+    let mut bench = Bench::new(harness);
+    for _ in 0..2 {
+        assert_eq!(bench.observers(), []);
+        assert_eq!(bench.sight(OURS, [node(1)]), Sight::default());
+        assert_eq!(bench.peer(OURS, node(1)), None);
+        assert_eq!(bench.page(OURS, Some(node(1)), 1), []);
+        assert_eq!(bench.segments(OURS, node(1), 3, 1), []);
+        bench = bench.reopen();
+    }
+}
+
+/// A peer's record is read as it was stored, at once and after reopening.
+pub(super) fn a_peer_comes_back<H: Harness>(harness: &H) {
+    let mut bench = Bench::new(harness);
+    let stored = peer(5, 1);
+    bench.commit(OURS, peers_batch([stored.clone()]));
+    for _ in 0..2 {
+        assert_eq!(bench.peer(OURS, stored.node_id), Some(stored.clone()));
+        assert_eq!(bench.peers(OURS, 10), std::slice::from_ref(&stored));
+        assert_eq!(bench.peer(OURS, node(6)), None);
+        bench = bench.reopen();
+    }
+}
+
+/// The smallest and largest value of every field come back, and so does every combination of
+/// what is optional.
+pub(super) fn extreme_values_come_back<H: Harness>(harness: &H) {
+    let limit = Totals { online_ns: Totals::LIMIT_NS, observed_ns: Totals::LIMIT_NS };
+    let small_channel = ChannelRecord {
+        channel_id: ChannelId([0; 32]),
+        funding: None,
+        opened_at_ns: 0,
+        opened_totals: Totals::default(),
+    };
+    let large_channel = ChannelRecord {
+        channel_id: ChannelId([0xff; 32]),
+        funding: Some(OutPoint { txid: [0xff; 32], vout: u32::MAX }),
+        opened_at_ns: u64::MAX,
+        opened_totals: limit,
+    };
+    let small = PeerRecord {
+        node_id: NodeId([0; 33]),
+        watched: false,
+        first_seen_ns: 0,
+        presence: Presence::Unobserved,
+        since_ns: 0,
+        totals: Totals::default(),
+        flap_count: 0,
+        last_flap_ns: None,
+        disconnects: 0,
+        log_end: 0,
+        channels: Vec::new(),
+    };
+    let large = PeerRecord {
+        node_id: NodeId([0xff; 33]),
+        watched: true,
+        first_seen_ns: u64::MAX,
+        presence: Presence::Online,
+        since_ns: u64::MAX,
+        totals: limit,
+        flap_count: u32::MAX,
+        last_flap_ns: Some(u64::MAX),
+        disconnects: u32::MAX,
+        log_end: u32::MAX,
+        channels: vec![small_channel, large_channel, small_channel],
+    };
+    let mut stored = vec![small.clone()];
+    let mut number = 1;
+    for presence in PRESENCES {
+        for last_flap_ns in [None, Some(0), Some(u64::MAX)] {
+            for watched in [false, true] {
+                let node_id = node(number);
+                number += 1;
+                stored.push(PeerRecord { node_id, presence, last_flap_ns, watched, ..small.clone() });
+            }
+        }
+    }
+    stored.push(large);
+
+    let mut bench = Bench::new(harness);
+    bench.commit(OURS, peers_batch(stored.clone()));
+    for _ in 0..2 {
+        assert_eq!(bench.peers(OURS, 100), stored);
+        for peer in &stored {
+            assert_eq!(bench.peer(OURS, peer.node_id).as_ref(), Some(peer));
+        }
+        bench = bench.reopen();
+    }
+}
+
+/// A peer's channels come back in the order in which they were stored, however many.
+pub(super) fn channels_keep_their_order<H: Harness>(harness: &H) {
+    let mut stored = peer(2, 1);
+    stored.channels = (0..500_u32)
+        .map(|number| {
+            // Neither ascending nor descending.
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_le_bytes());
+            ChannelRecord {
+                channel_id: ChannelId(id),
+                funding: (number % 3 == 0).then_some(OutPoint { txid: id, vout: number }),
+                opened_at_ns: u64::from(1_000 - number),
+                opened_totals: Totals::default(),
+            }
+        })
+        .collect();
+    let bench = Bench::new(harness);
+    bench.commit(OURS, peers_batch([stored.clone()]));
+    assert_eq!(bench.reopen().peer(OURS, stored.node_id), Some(stored));
+}
+
+/// A record takes the place of the one before it, also where it is smaller.
+pub(super) fn a_record_is_overwritten<H: Harness>(harness: &H) {
+    let bench = Bench::new(harness);
+    let mut last = peer(5, 1);
+    bench.commit(OURS, peers_batch([last.clone(), peer(6, 1)]));
+    last.channels.clear();
+    last.last_flap_ns = None;
+    last.flap_count = 77;
+    bench.commit(OURS, peers_batch([last.clone()]));
+    assert_eq!(bench.peers(OURS, 10), [last.clone(), peer(6, 1)]);
+    assert_eq!(bench.reopen().peers(OURS, 10), [last, peer(6, 1)]);
+}
+
+/// Where a peer or a segment occurs twice in a batch, the later one counts: a batch may be
+/// gathered in several goes.
+pub(super) fn the_last_of_duplicates_counts<H: Harness>(harness: &H) {
+    let bench = Bench::new(harness);
+    let mut batch = peers_batch([peer(5, 3), peer(9, 1), peer(5, 1), peer(2, 1), peer(5, 2)]);
+    batch.changes.segments = vec![segment(5, 0, 9, 1), segment(9, 0, 1, 1), segment(5, 0, 4, 2)];
+    bench.commit(OURS, batch);
+    assert_eq!(bench.peers(OURS, 10), [peer(2, 1), peer(5, 2), peer(9, 1)]);
+    assert_eq!(bench.log(OURS, node(5)), [segment(5, 0, 4, 2)]);
+}
+
+/// The observer's record is read as it was last stored, at once and after reopening.
+pub(super) fn the_observer_comes_back<H: Harness>(harness: &H) {
+    let largest = ObserverRecord { started_at_ns: u64::MAX, heartbeat_ns: u64::MAX };
+    let mut bench = Bench::new(harness);
+    for record in [observer(1), ObserverRecord::default(), largest, observer(2)] {
+        bench.commit(OURS, observer_batch(record));
+        assert_eq!(bench.observer(OURS), Some(record));
+        bench = bench.reopen();
+        assert_eq!(bench.observer(OURS), Some(record));
+        assert_eq!(bench.observers(), [OURS]);
+    }
+}
+
+/// Observers are listed once each, ascending by their bytes.
+pub(super) fn observers_are_listed_in_order<H: Harness>(harness: &H) {
+    let bench = Bench::new(harness);
+    let ids = [NodeId([0xff; 33]), node(300), NodeId([0; 33]), node(2), NodeId([0x80; 33])];
+    for version in 0..2 {
+        for id in ids {
+            bench.commit(id, observer_batch(observer(version)));
+        }
+    }
+    let mut ascending = ids;
+    ascending.sort_unstable();
+    assert_eq!(bench.observers(), ascending);
+    assert_eq!(bench.reopen().observers(), ascending);
+}
+
+/// A record that breaks the model's rules, and could never be read back, is refused by a
+/// permanent error.
+pub(super) fn an_unreadable_record_is_refused<H: Harness>(harness: &H) {
+    let impossible = Totals { online_ns: 2, observed_ns: 1 };
+    let mut bad_channel = peer(2, 1);
+    bad_channel.channels[0].opened_totals = impossible;
+    let mut unordered = segment(1, 0, 3, 1);
+    unordered.entries.reverse();
+    let batches = [
+        peers_batch([PeerRecord { totals: impossible, ..peer(1, 1) }]),
+        peers_batch([bad_channel]),
+        super::samples::segments_batch([unordered]),
+        super::samples::segments_batch([segment(1, 0, 65, 1)]),
+    ];
+    let bench = Bench::new(harness);
+    for batch in batches {
+        let refused = bench.harness.block_on(bench.store.commit(&OURS, Arc::new(batch)));
+        let error = refused.expect_err("it was stored");
+        assert!(matches!(error, StoreError::Invalid { .. }), "{error}");
+        assert!(!error.is_transient());
+    }
+    assert_eq!(bench.sight(OURS, [node(1), node(2)]), Sight::default());
+}
+
+/// What was committed is there although the store was dropped, not closed.
+pub(super) fn dropping_a_store_loses_nothing<H: Harness>(harness: &H) {
+    for version in 1..4 {
+        let bench = Bench::new(harness);
+        let mut batch = peers_batch([peer(version, version)]);
+        batch.changes.segments = vec![segment(version, 0, version, 1)];
+        batch.observer = Some(observer(u64::from(version)));
+        bench.commit(OURS, batch);
+        drop(bench.store);
+
+        let bench = Bench::new(harness);
+        assert_eq!(bench.peer(OURS, node(version)), Some(peer(version, version)));
+        assert_eq!(bench.log(OURS, node(version)), [segment(version, 0, version, 1)]);
+        assert_eq!(bench.observer(OURS), Some(observer(u64::from(version))));
+        assert_eq!(bench.peers(OURS, 100).len(), version as usize);
+        harness.close(bench.store);
+    }
+}
+
+/// A store can be held, shared and used without its type.
+pub(super) fn a_store_works_as_a_trait_object<H: Harness>(harness: &H) {
+    let store: Arc<dyn Store> = Arc::new(harness.open());
+    let shared = Arc::clone(&store);
+    let batch = Batch { observer: Some(observer(1)), ..peers_batch([peer(1, 1)]) };
+    // What a runtime with several threads asks of the futures it is given.
+    fn sendable<F: Future + Send>(future: F) -> F {
+        future
+    }
+    harness.block_on(sendable(async {
+        shared.commit(&OURS, Arc::new(batch)).await.expect("a commit failed");
+        assert_eq!(store.peers(&OURS, None, 10).await.expect("no page"), [peer(1, 1)]);
+        assert_eq!(store.observer(&THEIRS).await.expect("no answer"), None);
+    }));
+}

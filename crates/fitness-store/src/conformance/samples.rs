@@ -1,0 +1,183 @@
+//! Records to store, and short ways to store and read them.
+
+use std::sync::Arc;
+
+use fitness_core::{
+    Changes, ChannelId, ChannelRecord, LogEntry, LogSegment, NodeId, ObserverRecord, OutPoint, PeerRecord,
+    Presence, SEGMENT_ENTRIES, Totals,
+};
+
+use super::Harness;
+use crate::{Batch, Store};
+
+/// The observer of most cases.
+pub(super) const OURS: NodeId = NodeId([3; 33]);
+/// Another one.
+pub(super) const THEIRS: NodeId = NodeId([4; 33]);
+
+pub(super) const PRESENCES: [Presence; 3] = [Presence::Unobserved, Presence::Offline, Presence::Online];
+
+/// The node of a number; ascending with it.
+pub(super) fn node(number: u32) -> NodeId {
+    let mut bytes = [0; 33];
+    bytes[0] = 2;
+    bytes[1..5].copy_from_slice(&number.to_be_bytes());
+    bytes[32] = 7;
+    NodeId(bytes)
+}
+
+/// A peer of `version`, all of whose fields differ from those of other numbers and versions.
+pub(super) fn peer(number: u32, version: u32) -> PeerRecord {
+    let (n, v) = (u64::from(number), u64::from(version));
+    let base_ns = 1_700_000_000_000_000_000 + n * 1_000_003 + v * 11;
+    let totals = Totals { online_ns: n * 17 + v, observed_ns: n * 19 + v * 2 };
+    let presences = PRESENCES.iter().cycle();
+    PeerRecord {
+        node_id: node(number),
+        watched: (number + version) % 2 == 0,
+        first_seen_ns: base_ns,
+        presence: presences.skip((number % 3) as usize).copied().next().unwrap_or_default(),
+        since_ns: base_ns + 5,
+        totals,
+        flap_count: version,
+        last_flap_ns: (number % 4 != 0).then_some(base_ns + 3),
+        disconnects: number.wrapping_add(version),
+        log_end: version,
+        channels: (0..number % 3).map(|index| channel(number, index, totals)).collect(),
+    }
+}
+
+fn channel(number: u32, index: u32, opened_totals: Totals) -> ChannelRecord {
+    let mut id = [5; 32];
+    id[..4].copy_from_slice(&number.to_le_bytes());
+    id[4..8].copy_from_slice(&index.to_le_bytes());
+    ChannelRecord {
+        channel_id: ChannelId(id),
+        funding: (index % 2 == 0).then_some(OutPoint { txid: id, vout: index }),
+        opened_at_ns: 1_600_000_000_000_000_000 + u64::from(number),
+        opened_totals,
+    }
+}
+
+/// The segment `index` of a peer's log, with `entries` entries that bear `version`.
+pub(super) fn segment(number: u32, index: u32, entries: u32, version: u32) -> LogSegment {
+    let first = index * SEGMENT_ENTRIES;
+    let entry = |position: u32| {
+        let moment = u64::from(first) + u64::from(position);
+        let totals = Totals { online_ns: moment * 3, observed_ns: moment * 5 + u64::from(version) };
+        let presence = if position % 2 == 0 { Presence::Online } else { Presence::Offline };
+        LogEntry::new(1_700_000_000_000_000_000 + moment * 1_000, presence, totals)
+    };
+    LogSegment { node_id: node(number), first, entries: (0..entries).map(entry).collect() }
+}
+
+pub(super) fn observer(version: u64) -> ObserverRecord {
+    ObserverRecord { started_at_ns: 1_000 + version, heartbeat_ns: 2_000 + version }
+}
+
+pub(super) fn peers_batch(peers: impl IntoIterator<Item = PeerRecord>) -> Batch {
+    Batch {
+        changes: Changes { peers: peers.into_iter().collect(), segments: Vec::new() },
+        ..Batch::default()
+    }
+}
+
+pub(super) fn segments_batch(segments: impl IntoIterator<Item = LogSegment>) -> Batch {
+    Batch {
+        changes: Changes { peers: Vec::new(), segments: segments.into_iter().collect() },
+        ..Batch::default()
+    }
+}
+
+pub(super) fn observer_batch(record: ObserverRecord) -> Batch {
+    Batch { observer: Some(record), ..Batch::default() }
+}
+
+/// Everything that an observer can see of a store.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sight {
+    pub(super) listed: bool,
+    pub(super) observer: Option<ObserverRecord>,
+    pub(super) peers: Vec<PeerRecord>,
+    pub(super) segments: Vec<LogSegment>,
+}
+
+/// A harness and its open store, with the reads and writes of the cases.
+///
+/// Every method panics where the store returns an error.
+pub(super) struct Bench<'h, H: Harness> {
+    pub(super) harness: &'h H,
+    pub(super) store: H::Store,
+}
+
+impl<'h, H: Harness> Bench<'h, H> {
+    pub(super) fn new(harness: &'h H) -> Self {
+        Self { harness, store: harness.open() }
+    }
+
+    /// Closes the store and opens the data again.
+    pub(super) fn reopen(self) -> Self {
+        self.harness.close(self.store);
+        Self::new(self.harness)
+    }
+
+    pub(super) fn commit(&self, observer: NodeId, batch: Batch) {
+        let done = self.harness.block_on(self.store.commit(&observer, Arc::new(batch)));
+        done.expect("a commit failed");
+    }
+
+    pub(super) fn observers(&self) -> Vec<NodeId> {
+        self.harness.block_on(self.store.observers()).expect("cannot list the observers")
+    }
+
+    pub(super) fn observer(&self, observer: NodeId) -> Option<ObserverRecord> {
+        self.harness.block_on(self.store.observer(&observer)).expect("cannot read the observer")
+    }
+
+    pub(super) fn page(&self, observer: NodeId, after: Option<NodeId>, limit: usize) -> Vec<PeerRecord> {
+        let page = self.harness.block_on(self.store.peers(&observer, after.as_ref(), limit));
+        page.expect("cannot read a page of peers")
+    }
+
+    /// All peers, read page by page.
+    pub(super) fn peers(&self, observer: NodeId, limit: usize) -> Vec<PeerRecord> {
+        let mut peers: Vec<PeerRecord> = Vec::new();
+        loop {
+            let page = self.page(observer, peers.last().map(|peer| peer.node_id), limit);
+            let last = page.len() < limit;
+            peers.extend(page);
+            if last {
+                return peers;
+            }
+        }
+    }
+
+    pub(super) fn peer(&self, observer: NodeId, node_id: NodeId) -> Option<PeerRecord> {
+        self.harness.block_on(self.store.peer(&observer, &node_id)).expect("cannot read a peer")
+    }
+
+    pub(super) fn segments(
+        &self,
+        observer: NodeId,
+        node_id: NodeId,
+        from: u32,
+        limit: usize,
+    ) -> Vec<LogSegment> {
+        let segments = self.harness.block_on(self.store.segments(&observer, &node_id, from, limit));
+        segments.expect("cannot read segments")
+    }
+
+    pub(super) fn log(&self, observer: NodeId, node_id: NodeId) -> Vec<LogSegment> {
+        self.segments(observer, node_id, 0, 1_000)
+    }
+
+    /// What `observer` sees, with the logs of `nodes`.
+    pub(super) fn sight(&self, observer: NodeId, nodes: impl IntoIterator<Item = NodeId>) -> Sight {
+        Sight {
+            listed: self.observers().contains(&observer),
+            observer: self.observer(observer),
+            peers: self.peers(observer, 7),
+            segments: nodes.into_iter().flat_map(|node| self.log(observer, node)).collect(),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A store that is gone with its last handle: for tests, and for whoever wants no history.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fitness_core::{LogSegment, NodeId, ObserverRecord, PeerRecord};
+
+use crate::{Batch, Store, StoreError, codec};
+
+/// Keeps everything in memory. Clones share it.
+///
+/// Its futures are ready at once. It refuses what no other store could read back, as
+/// [`StoreError::Invalid`], and fails in no other way.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore {
+    observers: Arc<Mutex<BTreeMap<NodeId, Shelf>>>,
+}
+
+/// What one observer has stored.
+#[derive(Debug, Default)]
+struct Shelf {
+    observer: Option<ObserverRecord>,
+    peers: BTreeMap<NodeId, PeerRecord>,
+    segments: BTreeMap<(NodeId, u32), LogSegment>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Shelf>> {
+        // Nothing that runs under the lock panics half-way, short of exhausted memory.
+        self.observers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T: Default>(&self, observer: &NodeId, read: impl FnOnce(&Shelf) -> T) -> T {
+        self.lock().get(observer).map(read).unwrap_or_default()
+    }
+}
+
+impl Shelf {
+    fn apply(&mut self, batch: &Batch) {
+        let forgotten: HashSet<&NodeId> = batch.forgotten.iter().collect();
+        if !forgotten.is_empty() {
+            self.peers.retain(|node_id, _| !forgotten.contains(node_id));
+            self.segments.retain(|(node_id, _), _| !forgotten.contains(node_id));
+        }
+        for peer in &batch.changes.peers {
+            self.peers.insert(peer.node_id, peer.clone());
+        }
+        for segment in &batch.changes.segments {
+            self.segments.insert((segment.node_id, segment.index()), segment.clone());
+        }
+        self.observer = batch.observer.or(self.observer);
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for MemoryStore {
+    async fn observers(&self) -> Result<Vec<NodeId>, StoreError> {
+        let observers = self.lock();
+        let known = observers.iter().filter(|(_, shelf)| shelf.observer.is_some());
+        Ok(known.map(|(node_id, _)| *node_id).collect())
+    }
+
+    async fn observer(&self, observer: &NodeId) -> Result<Option<ObserverRecord>, StoreError> {
+        Ok(self.read(observer, |shelf| shelf.observer))
+    }
+
+    async fn peers(
+        &self,
+        observer: &NodeId,
+        after: Option<&NodeId>,
+        limit: usize,
+    ) -> Result<Vec<PeerRecord>, StoreError> {
+        let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after));
+        Ok(self.read(observer, |shelf| {
+            let page = shelf.peers.range((start, Bound::Unbounded));
+            page.take(limit).map(|(_, peer)| peer.clone()).collect()
+        }))
+    }
+
+    async fn peer(&self, observer: &NodeId, node_id: &NodeId) -> Result<Option<PeerRecord>, StoreError> {
+        Ok(self.read(observer, |shelf| shelf.peers.get(node_id).cloned()))
+    }
+
+    async fn segments(
+        &self,
+        observer: &NodeId,
+        node_id: &NodeId,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<LogSegment>, StoreError> {
+        Ok(self.read(observer, |shelf| {
+            let range = shelf.segments.range((*node_id, from)..=(*node_id, u32::MAX));
+            range.take(limit).map(|(_, segment)| segment.clone()).collect()
+        }))
+    }
+
+    async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
+        codec::check(&batch)?;
+        if !batch.is_empty() {
+            self.lock().entry(*observer).or_default().apply(&batch);
+        }
+        Ok(())
+    }
+}
