@@ -1,0 +1,187 @@
+//! Bringing the store in step with the tracker: one flush, in as many batches as it takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fitness_core::{Changes, NodeId};
+use fitness_store::{Batch, Store};
+
+use crate::health::{CommitError, InFlight, StoreFailure};
+use crate::shared::Shared;
+use crate::stop::Stop;
+
+/// How many peers are taken with one hold of the lock, which an LDK callback may be waiting for:
+/// well below a millisecond's worth.
+const PEERS_PER_LOCK: usize = 1_024;
+
+/// How many peers' changes a batch carries at most: some 50 MB.
+const PEERS_PER_BATCH: usize = 131_072;
+
+pub(crate) struct Committer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) timeout: Duration,
+    pub(crate) stop: Stop,
+    /// A store that is too slow for its timeout gets smaller batches, or it would never get on.
+    peers_per_batch: usize,
+}
+
+impl Committer {
+    pub(crate) fn new(shared: Arc<Shared>, store: Arc<dyn Store>, timeout: Duration, stop: Stop) -> Self {
+        Self { shared, store, timeout, stop, peers_per_batch: PEERS_PER_BATCH }
+    }
+
+    /// Stores everything that was recorded before this call, and that we observed until then.
+    ///
+    /// After an error the changes that were not stored are dirty again.
+    pub(crate) async fn commit(&mut self) -> Result<(), CommitError> {
+        // Of this moment: what is dirty now goes along, so everything before `at` is going to be
+        // stored. What comes while we are at it is for the next commit.
+        let (mut left, mut forgotten, at) = {
+            let mut state = self.shared.lock();
+            let forgotten = std::mem::take(&mut state.forgotten);
+            (state.tracker.dirty_count(), forgotten, self.shared.clock.now())
+        };
+        loop {
+            let peers = left.min(self.peers_per_batch);
+            left -= peers;
+            let mut taken = Taken::new(Arc::clone(&self.shared), std::mem::take(&mut forgotten));
+            taken.take(peers).await;
+            let observer = (left == 0).then(|| self.shared.observed_until(at));
+            let batch = taken.batch(observer);
+            self.store_one(batch).await?;
+            taken.arrived();
+            if left == 0 {
+                self.shared.notes().store.last_heartbeat = Some(at);
+                return Ok(());
+            }
+        }
+    }
+
+    async fn store_one(&mut self, batch: Arc<Batch>) -> Result<(), CommitError> {
+        let peers = batch.changes.peers.len();
+        self.shared.notes().store.in_flight = Some(InFlight { since: self.shared.clock.now(), peers });
+        // Also where this future is dropped halfway.
+        let _answered = InFlightGuard(&self.shared);
+        let result = tokio::select! {
+            biased;
+            result = self.store.commit(&self.shared.observer, batch) => {
+                result.map_err(|err| CommitError::Store(Arc::new(err)))
+            }
+            () = tokio::time::sleep(self.timeout) => Err(CommitError::TimedOut(self.timeout)),
+            after = self.stop.deadline() => Err(CommitError::TimedOut(after)),
+        };
+        match &result {
+            Ok(()) => {
+                self.peers_per_batch = self.peers_per_batch.saturating_mul(2).min(PEERS_PER_BATCH);
+            }
+            Err(CommitError::TimedOut(_)) => self.peers_per_batch = (peers / 2).max(1),
+            Err(CommitError::Store(_)) => {}
+        }
+        self.note(&result, peers);
+        result
+    }
+
+    fn note(&self, result: &Result<(), CommitError>, peers: usize) {
+        let now = self.shared.clock.now();
+        let mut notes = self.shared.notes();
+        let store = &mut notes.store;
+        match result {
+            Ok(()) => {
+                store.commits += 1;
+                store.last_commit = Some(now);
+                let failed = std::mem::take(&mut store.consecutive_failures);
+                drop(notes);
+                if failed > 0 {
+                    tracing::info!(failed, peers, "the store takes changes again");
+                }
+                tracing::debug!(peers, "stored");
+            }
+            Err(err) => {
+                let error = crate::FlushError::from(err.clone()).to_string();
+                let is_news = store.consecutive_failures == 0
+                    || store.last_error.as_ref().is_none_or(|last| last.error != error);
+                store.failures += 1;
+                store.consecutive_failures += 1;
+                let failed = store.consecutive_failures;
+                let transient = err.is_transient();
+                store.last_error = Some(StoreFailure { at: now, error: error.clone(), transient });
+                drop(notes);
+                // The same again and again is in the health, and would only fill the log.
+                if is_news {
+                    tracing::warn!(error, transient, failed, peers, "not stored; kept, and tried again");
+                }
+            }
+        }
+    }
+}
+
+struct InFlightGuard<'a>(&'a Shared);
+
+impl Drop for InFlightGuard<'_> {
+    fn drop(&mut self) {
+        self.0.notes().store.in_flight = None;
+    }
+}
+
+/// Changes on their way to the store, which are put back unless they arrive: after an error, a
+/// timeout, and where the task is aborted in between.
+struct Taken {
+    shared: Arc<Shared>,
+    batch: Arc<Batch>,
+    stored: bool,
+}
+
+impl Taken {
+    fn new(shared: Arc<Shared>, forgotten: Vec<NodeId>) -> Self {
+        let batch = Arc::new(Batch { forgotten, ..Batch::default() });
+        Self { shared, batch, stored: false }
+    }
+
+    /// Takes the changes of the next `peers` peers, and lets others at the lock in between.
+    async fn take(&mut self, peers: usize) {
+        let mut left = peers;
+        while left > 0 {
+            let some = left.min(PEERS_PER_LOCK);
+            left -= some;
+            // Nobody else has it yet, so nothing is cloned.
+            let changes = &mut Arc::make_mut(&mut self.batch).changes;
+            if !self.shared.lock().tracker.take_changes(some, changes) {
+                return;
+            }
+            if left > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    fn batch(&mut self, observer: Option<fitness_core::ObserverRecord>) -> Arc<Batch> {
+        Arc::make_mut(&mut self.batch).observer = observer;
+        Arc::clone(&self.batch)
+    }
+
+    fn arrived(mut self) {
+        self.stored = true;
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if self.stored {
+            return;
+        }
+        // Segments first: a peer that is dirty is taken with all that is marked as unsaved by then.
+        for segments in self.batch.changes.segments.chunks(PEERS_PER_LOCK) {
+            let some = Changes { peers: Vec::new(), segments: segments.to_vec() };
+            self.shared.lock().tracker.put_back(&some);
+        }
+        for peers in self.batch.changes.peers.chunks(PEERS_PER_LOCK) {
+            let some = Changes { peers: peers.to_vec(), segments: Vec::new() };
+            self.shared.lock().tracker.put_back(&some);
+        }
+        if !self.batch.forgotten.is_empty() {
+            // The order does not matter, and a peer that came back meanwhile is written after it.
+            self.shared.lock().forgotten.extend_from_slice(&self.batch.forgotten);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! How the service is doing.
+
+use std::sync::Arc;
+
+use fitness_core::{ClockFaults, NodeId, Timestamp};
+use fitness_store::StoreError;
+
+/// How the service is doing, at the moment of the question.
+///
+/// Moments are in service time: the wall clock at start plus the monotonic time since.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Health {
+    /// The node that observes.
+    pub observer: NodeId,
+    /// Whether changes are still being stored. `false` after a shutdown, and where the service's
+    /// task died.
+    pub running: bool,
+    /// Whether observation is paused.
+    pub paused: bool,
+    /// When this process started to observe.
+    #[cfg_attr(feature = "serde", serde(rename = "started_at_ns"))]
+    pub started_at: Timestamp,
+    /// Now.
+    #[cfg_attr(feature = "serde", serde(rename = "now_ns"))]
+    pub now: Timestamp,
+    /// How many peers are known, those without a channel whose history is kept included.
+    pub peers: usize,
+    /// How many channels are open.
+    pub channels: usize,
+    /// How many peers have changes that are yet to be handed to the store.
+    pub dirty_peers: usize,
+    /// How the store is doing.
+    pub store: StoreHealth,
+    /// What was wrong with the times of events.
+    pub clock_faults: ClockFaults,
+    /// What the wall clock did while service time went on.
+    pub wall_clock: WallClock,
+    /// How many subscriptions to changes there are.
+    pub subscribers: usize,
+    /// Events that came after the shutdown: questions see them, the store does not.
+    pub recorded_after_shutdown: u64,
+    /// How often the service's task woke up.
+    pub wakeups: u64,
+}
+
+/// How the store is doing, as seen by the service.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct StoreHealth {
+    /// Batches that were stored since the start, heartbeats included.
+    pub commits: u64,
+    /// Batches that were not, since the start. Their changes were kept and tried again.
+    pub failures: u64,
+    /// How many commits in a row have failed until now; 0 while all is well.
+    pub consecutive_failures: u64,
+    /// The last batch was stored at this moment.
+    #[cfg_attr(feature = "serde", serde(rename = "last_commit_ns"))]
+    pub last_commit: Option<Timestamp>,
+    /// Until this moment the store knows us to have observed, everything before it included.
+    #[cfg_attr(feature = "serde", serde(rename = "last_heartbeat_ns"))]
+    pub last_heartbeat: Option<Timestamp>,
+    /// What went wrong last; kept after it was overcome.
+    pub last_error: Option<StoreFailure>,
+    /// The commit that the store is busy with, if any.
+    pub in_flight: Option<InFlight>,
+}
+
+/// A commit that did not succeed.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct StoreFailure {
+    /// When.
+    #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
+    pub at: Timestamp,
+    /// What went wrong.
+    pub error: String,
+    /// Whether the same commit may succeed later without anybody's doing.
+    pub transient: bool,
+}
+
+/// A commit that the store has not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct InFlight {
+    /// Since when. A moment long past means a store that is slow, or hangs.
+    #[cfg_attr(feature = "serde", serde(rename = "since_ns"))]
+    pub since: Timestamp,
+    /// How many peers' changes it carries.
+    pub peers: usize,
+}
+
+/// What the wall clock did while service time went on.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct WallClock {
+    /// How far it was ahead of service time when it was last looked at, in nanoseconds; negative
+    /// where it was behind.
+    pub drift_ns: i64,
+    /// How often it was found to have stepped ahead by more than a second: a suspended machine, or
+    /// a clock that was set.
+    pub steps_ahead: u64,
+    /// How often it was found to have stepped back by more than a second.
+    pub steps_back: u64,
+    /// The last step.
+    pub last_step: Option<WallStep>,
+}
+
+/// A step of the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct WallStep {
+    /// When it was noticed.
+    #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
+    pub at: Timestamp,
+    /// How far, in nanoseconds; negative where it stepped back.
+    pub by_ns: i64,
+}
+
+/// A change of the drift beyond this, between two looks, is a step and no slewing.
+const STEP_NS: u64 = 1_000_000_000;
+
+impl WallClock {
+    /// Takes a reading of the drift and returns the step that it shows, if any.
+    pub(crate) fn look(&mut self, at: Timestamp, drift_ns: i64) -> Option<WallStep> {
+        let by_ns = drift_ns.saturating_sub(self.drift_ns);
+        self.drift_ns = drift_ns;
+        if by_ns.unsigned_abs() <= STEP_NS {
+            return None;
+        }
+        if by_ns > 0 {
+            self.steps_ahead += 1;
+        } else {
+            self.steps_back += 1;
+        }
+        self.last_step = Some(WallStep { at, by_ns });
+        self.last_step
+    }
+}
+
+/// Why a commit did not succeed, before it becomes somebody's error.
+#[derive(Clone, Debug)]
+pub(crate) enum CommitError {
+    /// The store refused.
+    Store(Arc<StoreError>),
+    /// It did not answer in time.
+    TimedOut(std::time::Duration),
+}
+
+impl CommitError {
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(err) => err.is_transient(),
+            Self::TimedOut(_) => true,
+        }
+    }
+}
+
+impl From<CommitError> for crate::FlushError {
+    fn from(err: CommitError) -> Self {
+        match err {
+            CommitError::Store(source) => Self::Store { source },
+            CommitError::TimedOut(after) => Self::TimedOut { after },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_told_from_slewing() {
+        let at = Timestamp::from_secs(5);
+        let mut wall = WallClock::default();
+        assert_eq!(wall.look(at, 900_000_000), None);
+        assert_eq!(wall.look(at, 1_800_000_000), None, "slow drift adds up without a step");
+        assert_eq!(wall.look(at, 11_800_000_000), Some(WallStep { at, by_ns: 10_000_000_000 }));
+        assert_eq!(wall.look(at, 11_800_000_000), None, "a step is told once");
+        assert_eq!(wall.look(at, -200_000_000), Some(WallStep { at, by_ns: -12_000_000_000 }));
+        assert_eq!((wall.steps_ahead, wall.steps_back), (1, 1));
+        assert!(wall.look(at, i64::MAX).is_some() && wall.look(at, i64::MIN).is_some());
+    }
+}

@@ -1,0 +1,185 @@
+//! What the handles and the task share: the tracker behind its lock, and the notes for the health.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use fitness_core::{Change, Event, NodeId, ObserverRecord, Timestamp, Tracker};
+use fitness_store::Store;
+use tokio::sync::{Notify, broadcast, mpsc, oneshot};
+
+use crate::FlushError;
+use crate::clock::ServiceClock;
+use crate::health::{StoreHealth, WallClock};
+
+/// Somebody waits for everything recorded so far to be stored.
+pub(crate) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
+
+pub(crate) struct Shared {
+    pub(crate) observer: NodeId,
+    pub(crate) clock: ServiceClock,
+    /// How far the tracker's line of time, which stored times are on, is ahead of service time:
+    /// not at all, unless the wall clock at our start was behind the last heartbeat.
+    pub(crate) line_ahead_ns: u64,
+    /// The task owns the store, so that it is closed with the service and not with the last handle.
+    pub(crate) store: Weak<dyn Store>,
+    pub(crate) flushes: mpsc::Sender<FlushRequest>,
+    /// Rung when there is something to store where there was nothing.
+    pub(crate) wake: Notify,
+    pub(crate) commit_delay: Duration,
+    pub(crate) subscription_capacity: usize,
+    state: Mutex<State>,
+    notes: Mutex<Notes>,
+}
+
+/// What is behind the lock that every event and every question takes. It is never held across
+/// anything that waits.
+pub(crate) struct State {
+    pub(crate) tracker: Tracker,
+    /// Peers that were forgotten, and are yet to be deleted from the store.
+    pub(crate) forgotten: Vec<NodeId>,
+    /// There while there may be subscribers, so that without any an event costs nothing more.
+    pub(crate) changes: Option<broadcast::Sender<Change>>,
+    /// Since the shutdown nothing more is going to be stored.
+    pub(crate) closed: bool,
+    pub(crate) recorded_after_shutdown: u64,
+}
+
+impl State {
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.tracker.dirty_count() > 0 || !self.forgotten.is_empty()
+    }
+
+    fn apply(&mut self, at: Timestamp, event: &Event) {
+        let Some(changes) = &self.changes else {
+            return self.tracker.apply(at, event);
+        };
+        let mut heard = true;
+        // Within the lock, so that all subscribers see one order: that of the tracker.
+        self.tracker.apply_with(at, event, |change| heard = changes.send(change).is_ok());
+        if !heard {
+            self.changes = None;
+        }
+    }
+}
+
+/// What the task notes down, for the health.
+#[derive(Default)]
+pub(crate) struct Notes {
+    pub(crate) running: bool,
+    pub(crate) store: StoreHealth,
+    pub(crate) wall_clock: WallClock,
+    pub(crate) wakeups: u64,
+}
+
+impl Shared {
+    #[allow(clippy::too_many_arguments, reason = "called once, by the builder")]
+    pub(crate) fn new(
+        observer: NodeId,
+        tracker: Tracker,
+        clock: ServiceClock,
+        line_ahead_ns: u64,
+        store: &Arc<dyn Store>,
+        flushes: mpsc::Sender<FlushRequest>,
+        commit_delay: Duration,
+        subscription_capacity: usize,
+    ) -> Self {
+        Self {
+            observer,
+            clock,
+            line_ahead_ns,
+            store: Arc::downgrade(store),
+            flushes,
+            wake: Notify::new(),
+            commit_delay,
+            subscription_capacity,
+            state: Mutex::new(State {
+                tracker,
+                forgotten: Vec::new(),
+                changes: None,
+                closed: false,
+                recorded_after_shutdown: 0,
+            }),
+            notes: Mutex::new(Notes { running: true, ..Notes::default() }),
+        }
+    }
+
+    /// The tracker and what belongs to it. A thread that panicked with the lock held poisons
+    /// nothing: a monitor must not take its node down.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never taken together with [`Shared::lock`].
+    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn record(&self, event: &Event) {
+        self.change(|state| {
+            // Stamped with the lock held: stamps are in the order in which the tracker sees them.
+            state.apply(self.clock.now(), event);
+            if state.closed {
+                state.recorded_after_shutdown += 1;
+            }
+        });
+    }
+
+    /// Changes the state, and wakes the task where there is something to store for the first time.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let was_dirty = state.is_dirty();
+        let result = change(&mut state);
+        let wake = !was_dirty && state.is_dirty();
+        drop(state);
+        if wake {
+            self.wake.notify_one();
+        }
+        result
+    }
+
+    /// How long from now the changes so far may wait to be stored; `None` while there are none.
+    pub(crate) fn commit_in(&self) -> Option<Duration> {
+        let state = self.lock();
+        match state.tracker.next_deadline() {
+            Some(at) => Some(Duration::from_nanos(at.nanos_since(self.clock.now()))),
+            None => state.is_dirty().then_some(self.commit_delay),
+        }
+    }
+
+    /// The record that says that everything until `at` was observed.
+    pub(crate) fn observed_until(&self, at: Timestamp) -> ObserverRecord {
+        ObserverRecord {
+            started_at_ns: self.clock.started_at().after_nanos(self.line_ahead_ns).as_nanos(),
+            heartbeat_ns: at.after_nanos(self.line_ahead_ns).as_nanos(),
+        }
+    }
+
+    /// Compares the wall clock with service time.
+    ///
+    /// For now what it finds is only reported.
+    pub(crate) fn clock_check(&self) {
+        let now = self.clock.now();
+        let drift_ns = self.clock.wall_drift_ns();
+        let step = self.notes().wall_clock.look(now, drift_ns);
+        if let Some(step) = step {
+            tracing::warn!(by_ns = step.by_ns, drift_ns, "the wall clock stepped");
+        }
+    }
+
+    /// From now on nothing that is recorded is going to be stored.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+    }
+
+    /// The task has ended, in whatever way.
+    pub(crate) fn stopped(&self) {
+        let changes = {
+            let mut state = self.lock();
+            state.closed = true;
+            state.changes.take()
+        };
+        // Ends the subscriptions; not with the lock held, as it wakes them.
+        drop(changes);
+        self.notes().running = false;
+    }
+}

@@ -1,0 +1,12 @@
+//! The service, by its public face.
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers, too")]
+
+mod clocks;
+mod faults;
+mod questions;
+mod recording;
+mod restart;
+mod schedule;
+mod shutdown;
+mod subscription;
+mod support;
