@@ -4,7 +4,7 @@ use std::io;
 
 use bitcoin::OutPoint;
 
-/// A failed operation on a [`Chain`](crate::Chain).
+/// A failed operation on a [`Chain`](crate::Chain), or on a node that lives on it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -14,6 +14,16 @@ pub enum Error {
     /// A transaction was refused. The chain is as it was.
     #[error("the transaction was rejected")]
     Rejected(#[from] Rejection),
+    /// A node of ours could not do what it was asked to.
+    #[cfg(feature = "ldk-node")]
+    #[error("a node could not {task}")]
+    Node {
+        /// What it was asked to do.
+        task: &'static str,
+        /// What it says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What was waited for did not happen in time.
     #[error("timed out waiting for {awaited} (size of the mempool: {in_mempool})")]
     Timeout {

@@ -26,8 +26,8 @@
 //! and block sizes are taken on trust. There is one chain that only grows: no reorganisations, no
 //! second bitcoind, no peer-to-peer protocol.
 //!
-//! The crate knows nothing of Lightning. Starting nodes and watching them is the business of its
-//! callers.
+//! The crate knows nothing of ldk-fitness. With the feature `ldk-node` it starts real nodes on the
+//! chain ([`LocalNode`]); watching them is the business of its callers.
 
 mod block;
 mod chain;
@@ -35,6 +35,8 @@ mod clock;
 mod error;
 mod handle;
 mod mempool;
+#[cfg(feature = "ldk-node")]
+mod node;
 mod pipe;
 mod proxy;
 mod rpc;
@@ -43,4 +45,6 @@ mod worker;
 
 pub use error::{Error, Rejection};
 pub use handle::Chain;
+#[cfg(feature = "ldk-node")]
+pub use node::{LocalNode, fund, open_channels, until};
 pub use proxy::{Proxy, ProxyMode};

@@ -1,0 +1,44 @@
+//! What LDK lists: its channels and its connected peers.
+
+use std::ops::Deref;
+
+use fitness_core::{OpenChannel, Snapshot, Timestamp};
+use lightning::ln::channel_state::ChannelDetails;
+use lightning::ln::channelmanager::AChannelManager;
+use lightning::ln::peer_handler::APeerManager;
+
+use crate::convert;
+
+/// All channels and connected peers, as LDK lists them.
+///
+/// `taken_at` is to be read before the call: what changes while the lists are made is newer than
+/// they are.
+///
+/// A channel counts from the moment that its funding outpoint is settled, which is just before
+/// LDK's `ChannelPending`. Until then it has a temporary id, under which nothing else will ever be
+/// heard of it, and may come to nothing at no cost to anyone. One that is being shut down
+/// cooperatively counts until it is gone from the list.
+///
+/// This takes LDK's locks, and so deadlocks when it is called from one of LDK's callbacks, such as
+/// those of a message handler. An event handler is none of those.
+pub fn snapshot<CM, PM>(channel_manager: &CM, peer_manager: &PM, taken_at: Timestamp) -> Snapshot
+where
+    CM: Deref<Target: AChannelManager>,
+    PM: Deref<Target: APeerManager>,
+{
+    let channels = channel_manager.get_cm().list_channels();
+    let peers = APeerManager::as_ref(&**peer_manager).list_peers();
+    Snapshot {
+        channels: channels.iter().filter_map(open_channel).collect(),
+        connected: peers.iter().map(|peer| convert::node_id(&peer.counterparty_node_id)).collect(),
+        taken_at: Some(taken_at),
+    }
+}
+
+fn open_channel(channel: &ChannelDetails) -> Option<OpenChannel> {
+    Some(OpenChannel {
+        channel_id: convert::channel_id(&channel.channel_id),
+        node_id: convert::node_id(&channel.counterparty.node_id),
+        funding: Some(convert::ldk_outpoint(channel.funding_txo.as_ref()?)),
+    })
+}

@@ -1,0 +1,169 @@
+//! Two real LDK nodes on loopback sockets: what LDK tells a custom message handler, and what we
+//! make of it.
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
+#[allow(dead_code, reason = "each test uses a part of it")]
+mod support;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fitness_core::{Change, Event, NodeId, Presence};
+use fitness_ldk::convert;
+use lightning::events;
+use support::{RawNode, until};
+
+/// Two nodes that watch each other.
+async fn pair() -> (RawNode, RawNode) {
+    let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
+    a.handle().record(Event::Watch { node_id: b.node_id() });
+    b.handle().record(Event::Watch { node_id: a.node_id() });
+    (a, b)
+}
+
+/// The presences that a peer has gone through.
+async fn presences(changes: &mut fitness_actor::Subscription, peer: NodeId) -> Vec<Presence> {
+    let mut seen = Vec::new();
+    while let Ok(Some(Ok(change))) = tokio::time::timeout(Duration::ZERO, changes.next()).await {
+        if let Change::Presence { node_id, online, .. } = change {
+            assert_eq!(node_id, peer);
+            seen.push(online);
+        }
+    }
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_ends_see_the_connection_come_and_go() {
+    let (a, b) = pair().await;
+    a.connect(&b).await;
+    assert_eq!((a.presence(&b), b.presence(&a)), (Presence::Online, Presence::Online));
+
+    a.peers.disconnect_by_node_id(b.key);
+    until(|| b.presence(&a) == Presence::Offline).await;
+    assert_eq!(a.presence(&b), Presence::Offline);
+
+    b.connect(&a).await;
+    assert_eq!((a.presence(&b), b.presence(&a)), (Presence::Online, Presence::Online));
+    let peer = b.handle().peer(&a.node_id()).unwrap();
+    assert_eq!((peer.flap_count, peer.disconnects), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_peers_are_seen_to_go_at_once() {
+    let (a, b) = pair().await;
+    let c = RawNode::start(3).await;
+    a.handle().record(Event::Watch { node_id: c.node_id() });
+    a.connect(&b).await;
+    c.connect(&a).await;
+    a.peers.disconnect_all_peers();
+    assert_eq!((a.presence(&b), a.presence(&c)), (Presence::Offline, Presence::Offline));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_the_inner_handler_refuses_is_never_online() {
+    let (a, b) = pair().await;
+    a.custom.refuses.store(true, Ordering::SeqCst);
+    let mut changes = a.handle().subscribe();
+    b.dial(&a).await;
+    // The other end has had its handshake, and then loses the connection.
+    until(|| b.presence(&a) == Presence::Offline).await;
+    assert_eq!(a.presence(&b), Presence::Unobserved);
+    assert!(presences(&mut changes, b.node_id()).await.is_empty());
+
+    a.custom.refuses.store(false, Ordering::SeqCst);
+    b.connect(&a).await;
+    assert_eq!(a.presence(&b), Presence::Online);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_a_later_handler_refuses_comes_and_goes() {
+    let (a, b) = pair().await;
+    a.send_only.refuses.store(true, Ordering::SeqCst);
+    let mut changes = a.handle().subscribe();
+    b.dial(&a).await;
+    until(|| a.presence(&b) == Presence::Offline).await;
+    assert_eq!(presences(&mut changes, b.node_id()).await, [Presence::Online, Presence::Offline]);
+    assert!(!a.lists(&b));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_connection_of_the_same_peer_changes_nothing() {
+    let (a, b) = pair().await;
+    a.connect(&b).await;
+    let mut changes = a.handle().subscribe();
+    let refused = |world: &support::World| {
+        world.log.lock().unwrap().iter().any(|(_, line)| line.starts_with("Got second connection"))
+    };
+    b.dial(&a).await;
+    until(|| refused(&a.world) || refused(&b.world)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(presences(&mut changes, b.node_id()).await.is_empty());
+    assert!(a.lists(&b) && b.lists(&a));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_is_followed_from_its_funding_to_its_end() {
+    let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
+    a.connect(&b).await;
+    assert!(a.handle().peers().is_empty(), "a stranger costs nothing");
+    a.open_channel(&b).await;
+
+    let [listed] = &a.channels.list_channels()[..] else { panic!("one channel") };
+    let channel_id = convert::channel_id(&listed.channel_id);
+    let funding = convert::ldk_outpoint(&listed.funding_txo.unwrap());
+    for (node, other) in [(&a, &b), (&b, &a)] {
+        let channel = node.handle().channel_by_funding(&funding).unwrap();
+        assert_eq!((channel.channel_id, channel.node_id), (channel_id, other.node_id()));
+        assert_eq!(node.presence(other), Presence::Online);
+        // Nothing new in the lists.
+        let mut changes = node.handle().subscribe();
+        node.fitness.seed(&node.channels, &node.peers);
+        assert!(presences(&mut changes, other.node_id()).await.is_empty());
+        assert_eq!(node.handle().channel(&channel_id).unwrap().opened_at, channel.opened_at);
+    }
+
+    a.channels.force_close_broadcasting_latest_txn(&listed.channel_id, &b.key, "enough".into()).unwrap();
+    let closed = a.handle_events();
+    assert!(closed.iter().any(|event| matches!(event, events::Event::ChannelClosed { .. })));
+    assert_eq!(a.handle().channel(&channel_id), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_not_funded_does_not_count() {
+    let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
+    a.connect(&b).await;
+    a.channels.create_channel(b.key, 100_000, 0, 1, None, None).unwrap();
+    assert_eq!(a.channels.list_channels().len(), 1);
+    a.fitness.seed(&a.channels, &a.peers);
+    assert_eq!(a.handle().health().channels, 0);
+
+    let temporary_id = a.channels.list_channels()[0].channel_id;
+    a.channels.force_close_broadcasting_latest_txn(&temporary_id, &b.key, "enough".into()).unwrap();
+    let events = a.handle_events();
+    assert!(events.iter().any(|event| matches!(event, events::Event::ChannelClosed { .. })));
+    assert!(a.handle().peers().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seed_finds_what_no_event_told() {
+    let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
+    a.connect(&b).await;
+    a.open_channel(&b).await;
+    let [listed] = &a.channels.list_channels()[..] else { panic!("one channel") };
+    let channel_id = convert::channel_id(&listed.channel_id);
+
+    // A service that starts now, beside a node that has been running.
+    let store = std::sync::Arc::new(fitness_store::MemoryStore::default());
+    let late = fitness_actor::Fitness::builder(a.node_id(), store).start().await.unwrap();
+    let fitness = fitness_ldk::LdkFitness::new(late.handle());
+    fitness.seed(&a.channels, &a.peers);
+    assert_eq!(late.handle().channel(&channel_id).unwrap().node_id, b.node_id());
+    assert_eq!(late.handle().peer(&b.node_id()).unwrap().online, Presence::Online);
+
+    fitness.pause();
+    a.peers.disconnect_all_peers();
+    fitness.resume(&a.channels, &a.peers);
+    let peer = late.handle().peer(&b.node_id()).unwrap();
+    assert_eq!((peer.online, peer.disconnects), (Presence::Offline, 0));
+}

@@ -1,0 +1,386 @@
+//! Whole LDK nodes without a chain, a disk or a wallet, on loopback sockets: a real `ChannelManager`
+//! behind a real `PeerManager` that has our wrapper as its custom message handler.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fitness_actor::{Fitness, Handle, Service};
+use fitness_core::{NodeId, Presence};
+use fitness_ldk::{LdkFitness, PeerObserver, convert};
+use fitness_store::MemoryStore;
+use lightning::bitcoin::absolute::LockTime;
+use lightning::bitcoin::secp256k1::{PublicKey, Secp256k1, Signing, Verification};
+use lightning::bitcoin::transaction::Version;
+use lightning::bitcoin::{Amount, Network, OutPoint, Sequence, Transaction, TxIn, TxOut, Witness};
+use lightning::blinded_path::payment::{BlindedPaymentPath, ReceiveTlvs};
+use lightning::chain::chaininterface::{BroadcasterInterface, ConfirmationTarget, FeeEstimator};
+use lightning::chain::chainmonitor::{ChainMonitor, Persist};
+use lightning::chain::channelmonitor::{ChannelMonitor, ChannelMonitorUpdate};
+use lightning::chain::{BestBlock, ChannelMonitorUpdateStatus, Filter};
+use lightning::events::{Event, EventsProvider};
+use lightning::ln::channel_state::ChannelDetails;
+use lightning::ln::channelmanager::{ChainParameters, ChannelManager};
+use lightning::ln::msgs::{
+    BaseMessageHandler, Init, LightningError, MessageSendEvent, SendOnlyMessageHandler,
+};
+use lightning::ln::peer_handler::{
+    CustomMessageHandler, IgnoringMessageHandler, MessageHandler, PeerManager,
+};
+use lightning::ln::wire::CustomMessageReader;
+use lightning::onion_message::messenger::NullMessageRouter;
+use lightning::routing::router::{InFlightHtlcs, Route, RouteParameters, Router};
+use lightning::sign::{InMemorySigner, KeysManager, NodeSigner, Recipient};
+use lightning::types::features::{InitFeatures, NodeFeatures};
+use lightning::util::config::UserConfig;
+use lightning::util::logger::{Logger, Record};
+use lightning::util::persist::MonitorName;
+use lightning::util::ser::LengthLimitedRead;
+use lightning_net_tokio::SocketDescriptor;
+
+/// Everything that LDK asks for and these tests do not need, and a copy of the log.
+#[derive(Default)]
+pub(crate) struct World {
+    pub(crate) log: Mutex<Vec<(&'static str, String)>>,
+}
+
+impl Logger for World {
+    fn log(&self, record: Record<'_>) {
+        self.log.lock().unwrap().push((record.module_path, record.args.to_string()));
+    }
+}
+
+impl BroadcasterInterface for World {
+    fn broadcast_transactions(&self, _: &[&Transaction]) {}
+}
+
+impl FeeEstimator for World {
+    fn get_est_sat_per_1000_weight(&self, _: ConfirmationTarget) -> u32 {
+        253
+    }
+}
+
+impl Persist<InMemorySigner> for World {
+    fn persist_new_channel(
+        &self,
+        _: MonitorName,
+        _: &ChannelMonitor<InMemorySigner>,
+    ) -> ChannelMonitorUpdateStatus {
+        ChannelMonitorUpdateStatus::Completed
+    }
+
+    fn update_persisted_channel(
+        &self,
+        _: MonitorName,
+        _: Option<&ChannelMonitorUpdate>,
+        _: &ChannelMonitor<InMemorySigner>,
+    ) -> ChannelMonitorUpdateStatus {
+        ChannelMonitorUpdateStatus::Completed
+    }
+
+    fn archive_persisted_channel(&self, _: MonitorName) {}
+}
+
+impl Router for World {
+    fn find_route(
+        &self,
+        _: &PublicKey,
+        _: &RouteParameters,
+        _: Option<&[&ChannelDetails]>,
+        _: InFlightHtlcs,
+    ) -> Result<Route, &'static str> {
+        Err("nobody pays here")
+    }
+
+    fn create_blinded_payment_paths<T: Signing + Verification>(
+        &self,
+        _: PublicKey,
+        _: Vec<ChannelDetails>,
+        _: ReceiveTlvs,
+        _: Option<u64>,
+        _: &Secp256k1<T>,
+    ) -> Result<Vec<BlindedPaymentPath>, ()> {
+        Err(())
+    }
+}
+
+/// A custom message handler, or a send-only one, that refuses everybody when it is told to.
+#[derive(Debug, Default)]
+pub(crate) struct Gatekeeper {
+    pub(crate) refuses: AtomicBool,
+}
+
+impl Gatekeeper {
+    fn answer(&self) -> Result<(), ()> {
+        if self.refuses.load(Ordering::SeqCst) { Err(()) } else { Ok(()) }
+    }
+}
+
+impl CustomMessageReader for Gatekeeper {
+    type CustomMessage = <IgnoringMessageHandler as CustomMessageReader>::CustomMessage;
+
+    fn read<R: LengthLimitedRead>(
+        &self,
+        message_type: u16,
+        buffer: &mut R,
+    ) -> Result<Option<Self::CustomMessage>, lightning::ln::msgs::DecodeError> {
+        CustomMessageReader::read(&IgnoringMessageHandler {}, message_type, buffer)
+    }
+}
+
+impl CustomMessageHandler for Gatekeeper {
+    fn handle_custom_message(&self, _: Self::CustomMessage, _: PublicKey) -> Result<(), LightningError> {
+        Ok(())
+    }
+
+    fn get_and_clear_pending_msg(&self) -> Vec<(PublicKey, Self::CustomMessage)> {
+        vec![]
+    }
+
+    fn peer_disconnected(&self, _: PublicKey) {}
+
+    fn peer_connected(&self, _: PublicKey, _: &Init, _: bool) -> Result<(), ()> {
+        self.answer()
+    }
+
+    fn provided_node_features(&self) -> NodeFeatures {
+        NodeFeatures::empty()
+    }
+
+    fn provided_init_features(&self, _: PublicKey) -> InitFeatures {
+        InitFeatures::empty()
+    }
+}
+
+impl BaseMessageHandler for Gatekeeper {
+    fn get_and_clear_pending_msg_events(&self) -> Vec<MessageSendEvent> {
+        vec![]
+    }
+
+    fn peer_disconnected(&self, _: PublicKey) {}
+
+    fn provided_node_features(&self) -> NodeFeatures {
+        NodeFeatures::empty()
+    }
+
+    fn provided_init_features(&self, _: PublicKey) -> InitFeatures {
+        InitFeatures::empty()
+    }
+
+    fn peer_connected(&self, _: PublicKey, _: &Init, _: bool) -> Result<(), ()> {
+        self.answer()
+    }
+}
+
+impl SendOnlyMessageHandler for Gatekeeper {}
+
+type Monitor = ChainMonitor<
+    InMemorySigner,
+    Arc<dyn Filter + Send + Sync>,
+    Arc<World>,
+    Arc<World>,
+    Arc<World>,
+    Arc<World>,
+    Arc<KeysManager>,
+>;
+
+type Channels = ChannelManager<
+    Arc<Monitor>,
+    Arc<World>,
+    Arc<KeysManager>,
+    Arc<KeysManager>,
+    Arc<KeysManager>,
+    Arc<World>,
+    Arc<World>,
+    Arc<NullMessageRouter>,
+    Arc<World>,
+>;
+
+type Peers = PeerManager<
+    SocketDescriptor,
+    Arc<Channels>,
+    IgnoringMessageHandler,
+    IgnoringMessageHandler,
+    Arc<World>,
+    Arc<PeerObserver<Arc<Gatekeeper>>>,
+    Arc<KeysManager>,
+    Arc<Gatekeeper>,
+>;
+
+/// A node, watched.
+pub(crate) struct RawNode {
+    pub(crate) key: PublicKey,
+    pub(crate) world: Arc<World>,
+    pub(crate) channels: Arc<Channels>,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) custom: Arc<Gatekeeper>,
+    pub(crate) send_only: Arc<Gatekeeper>,
+    pub(crate) fitness: LdkFitness,
+    pub(crate) service: Service,
+    addr: SocketAddr,
+}
+
+impl RawNode {
+    pub(crate) async fn start(seed: u8) -> Self {
+        Self::start_at(seed, "127.0.0.1:0").await
+    }
+
+    async fn start_at(seed: u8, addr: &str) -> Self {
+        let world = Arc::<World>::default();
+        let keys = Arc::new(KeysManager::new(&[seed; 32], 1, 1, true));
+        let key = keys.get_node_id(Recipient::Node).unwrap();
+        let monitor = Arc::new(Monitor::new(
+            None,
+            Arc::clone(&world),
+            Arc::clone(&world),
+            Arc::clone(&world),
+            Arc::clone(&world),
+            Arc::clone(&keys),
+            keys.get_peer_storage_key(),
+        ));
+        let mut config = UserConfig::default();
+        config.channel_handshake_config.minimum_depth = 1;
+        let network = Network::Regtest;
+        let channels = Arc::new(Channels::new(
+            Arc::clone(&world),
+            monitor,
+            Arc::clone(&world),
+            Arc::clone(&world),
+            Arc::new(NullMessageRouter {}),
+            Arc::clone(&world),
+            Arc::clone(&keys),
+            Arc::clone(&keys),
+            Arc::clone(&keys),
+            config,
+            ChainParameters { network, best_block: BestBlock::from_network(network) },
+            1,
+        ));
+
+        let store = Arc::new(MemoryStore::default());
+        let service = Fitness::builder(convert::node_id(&key), store).start().await.unwrap();
+        let fitness = LdkFitness::new(service.handle());
+        let (custom, send_only) = (Arc::<Gatekeeper>::default(), Arc::<Gatekeeper>::default());
+        let handlers = MessageHandler {
+            chan_handler: Arc::clone(&channels),
+            route_handler: IgnoringMessageHandler {},
+            onion_message_handler: IgnoringMessageHandler {},
+            custom_message_handler: Arc::new(fitness.wrap(Arc::clone(&custom))),
+            send_only_message_handler: Arc::clone(&send_only),
+        };
+        let peers = Arc::new(Peers::new(handlers, 1, &[seed; 32], Arc::clone(&world), keys));
+
+        let listener = TcpListener::bind(addr).unwrap();
+        let addr = listener.local_addr().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let acceptor = Arc::downgrade(&peers);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let Some(peers) = acceptor.upgrade() else { return };
+                tokio::spawn(lightning_net_tokio::setup_inbound(peers, stream.into_std().unwrap()));
+            }
+        });
+        Self { key, world, channels, peers, custom, send_only, fitness, service, addr }
+    }
+
+    pub(crate) fn node_id(&self) -> NodeId {
+        convert::node_id(&self.key)
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.service.handle()
+    }
+
+    /// Dials, and returns as soon as the socket is up; the handshake may still be refused.
+    pub(crate) async fn dial(&self, other: &Self) {
+        let peers = Arc::clone(&self.peers);
+        let connection = lightning_net_tokio::connect_outbound(peers, other.key, other.addr).await;
+        tokio::spawn(connection.expect("the socket"));
+    }
+
+    /// Dials, and waits until both ends see the connection.
+    pub(crate) async fn connect(&self, other: &Self) {
+        self.dial(other).await;
+        until(|| self.lists(other) && other.lists(self)).await;
+    }
+
+    /// Whether LDK lists a peer as connected.
+    pub(crate) fn lists(&self, other: &Self) -> bool {
+        self.peers.peer_by_node_id(&other.key).is_some()
+    }
+
+    /// What we say of a peer that is watched.
+    pub(crate) fn presence(&self, other: &Self) -> Presence {
+        self.handle().peer(&other.node_id()).expect("it is watched").online
+    }
+
+    /// Hands all pending events to the observer, as a wallet's event handler does, and returns them.
+    pub(crate) fn handle_events(&self) -> Vec<Event> {
+        let events = Mutex::new(Vec::new());
+        self.channels.process_pending_events(&|event: Event| {
+            self.fitness.observe(&event);
+            events.lock().unwrap().push(event);
+            Ok(())
+        });
+        self.peers.process_events();
+        events.into_inner().unwrap()
+    }
+
+    /// Opens a channel that both ends see as pending, its funding transaction made up.
+    pub(crate) async fn open_channel(&self, other: &Self) {
+        self.channels.create_channel(other.key, 100_000, 0, 1, None, None).unwrap();
+        let mut pending = 0;
+        for _ in 0..1_000 {
+            for event in [self.handle_events(), other.handle_events()].concat() {
+                match event {
+                    Event::FundingGenerationReady {
+                        temporary_channel_id,
+                        counterparty_node_id,
+                        channel_value_satoshis,
+                        output_script,
+                        ..
+                    } => {
+                        let value = Amount::from_sat(channel_value_satoshis);
+                        let funding = funding_transaction(TxOut { value, script_pubkey: output_script });
+                        self.channels
+                            .funding_transaction_generated(
+                                temporary_channel_id,
+                                counterparty_node_id,
+                                funding,
+                            )
+                            .unwrap();
+                    }
+                    Event::ChannelPending { .. } => pending += 1,
+                    _ => {}
+                }
+            }
+            if pending == 2 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the channel did not open");
+    }
+}
+
+fn funding_transaction(output: TxOut) -> Transaction {
+    let input = TxIn {
+        previous_output: OutPoint::default(),
+        sequence: Sequence::MAX,
+        witness: Witness::from_slice(&[[1]]),
+        ..TxIn::default()
+    };
+    Transaction { version: Version::TWO, lock_time: LockTime::ZERO, input: vec![input], output: vec![output] }
+}
+
+/// Waits for something that LDK or a thread is going to bring about.
+pub(crate) async fn until(mut so: impl FnMut() -> bool) {
+    for _ in 0..2_000 {
+        if so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it did not happen within ten seconds");
+}

@@ -1,0 +1,182 @@
+//! Real ldk-nodes on the chain: started, funded, and with channels between them.
+//!
+//! Everything here blocks its caller, as ldk-node does: call it from a thread of its own where a
+//! runtime must go on.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bitcoin::secp256k1::PublicKey;
+use bitcoin::{Amount, Network};
+use ldk_node::logger::LogWriter;
+use ldk_node::{Builder, Node};
+
+use crate::{Chain, Error};
+
+/// How long a node may take for anything: machines that build and test at once are slow.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running ldk-node that listens on loopback. Dropping it stops it.
+pub struct LocalNode {
+    node: Arc<Node>,
+    addr: SocketAddr,
+}
+
+impl LocalNode {
+    /// Starts a node that keeps its data in `dir` and its keys in `seed`: the same seed is the
+    /// same node.
+    ///
+    /// `logger` gets every line of its log; without one there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Node`] where it cannot be built or started, [`Error::Start`] where no port is free.
+    pub fn start(
+        chain: &Chain,
+        dir: &Path,
+        seed: [u8; 64],
+        logger: Option<Arc<dyn LogWriter>>,
+    ) -> Result<Self, Error> {
+        let mut builder = Builder::new();
+        builder
+            .set_network(Network::Regtest)
+            .set_chain_source_bitcoind_rpc(
+                chain.rpc_host(),
+                chain.rpc_port(),
+                chain.rpc_user(),
+                chain.rpc_password(),
+            )
+            .set_storage_dir_path(dir.to_string_lossy().into_owned())
+            .set_entropy_seed_bytes(seed)
+            .set_custom_logger(logger.unwrap_or_else(|| Arc::new(Silence)));
+        let addr = free_address()?;
+        builder.set_listening_addresses(vec![addr.into()]).map_err(failed("take its address"))?;
+        let node = Arc::new(builder.build().map_err(failed("be built"))?);
+        node.start().map_err(failed("start"))?;
+        Ok(Self { node, addr })
+    }
+
+    /// The node itself.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Its public key.
+    #[must_use]
+    pub fn id(&self) -> PublicKey {
+        self.node.node_id()
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Whether it has a connection to `peer`, by its own account.
+    #[must_use]
+    pub fn is_connected_to(&self, peer: &PublicKey) -> bool {
+        self.node.list_peers().iter().any(|other| other.node_id == *peer && other.is_connected)
+    }
+}
+
+impl Drop for LocalNode {
+    fn drop(&mut self) {
+        // One that was stopped already says so, and there is nobody to tell.
+        let _ = self.node.stop();
+    }
+}
+
+impl std::fmt::Debug for LocalNode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalNode").field("id", &self.id()).field("addr", &self.addr).finish()
+    }
+}
+
+/// Gives each node `amount` on chain, confirmed and seen.
+///
+/// # Errors
+///
+/// [`Error::Node`] where a node cannot make an address or sync.
+pub fn fund(chain: &Chain, nodes: &[&LocalNode], amount: Amount) -> Result<(), Error> {
+    for node in nodes {
+        let address = node.node.onchain_payment().new_address().map_err(failed("make an address"))?;
+        chain.fund(address.script_pubkey(), amount);
+    }
+    chain.mine(1);
+    sync(nodes)
+}
+
+/// Opens a channel of `amount` from `from` to each of `to`, at the address given, and waits until
+/// all of them are usable.
+///
+/// Whoever else follows events of the nodes goes on following them: none are taken.
+///
+/// # Errors
+///
+/// [`Error::Node`] where a node refuses, [`Error::Timeout`] where a channel does not come about.
+pub fn open_channels(
+    chain: &Chain,
+    from: &LocalNode,
+    to: &[(&LocalNode, SocketAddr)],
+    amount: Amount,
+) -> Result<(), Error> {
+    let usable = || from.node.list_channels().iter().filter(|channel| channel.is_usable).count();
+    let before = usable();
+    for (peer, addr) in to {
+        let waiting = chain.mempool().len();
+        from.node
+            .open_channel(peer.id(), (*addr).into(), amount.to_sat(), None, None)
+            .map_err(failed("open a channel"))?;
+        chain.wait_for_mempool(waiting + 1, PATIENCE)?;
+        // The wallet would spend the same coin again until it has seen this one spent.
+        chain.mine(1);
+        sync(&[from])?;
+    }
+    chain.mine(6);
+    let nodes: Vec<&LocalNode> = std::iter::once(from).chain(to.iter().map(|(peer, _)| *peer)).collect();
+    sync(&nodes)?;
+    until("usable channels", || usable() >= before + to.len())
+}
+
+/// Waits until something is so, looking a hundred times a second.
+///
+/// # Errors
+///
+/// [`Error::Timeout`] after two minutes.
+pub fn until(awaited: &str, mut so: impl FnMut() -> bool) -> Result<(), Error> {
+    let pause = Duration::from_millis(10);
+    let mut waited = Duration::ZERO;
+    while !so() {
+        if waited > PATIENCE {
+            return Err(Error::Timeout { awaited: awaited.into(), in_mempool: 0 });
+        }
+        std::thread::sleep(pause);
+        waited += pause;
+    }
+    Ok(())
+}
+
+fn sync(nodes: &[&LocalNode]) -> Result<(), Error> {
+    nodes.iter().try_for_each(|node| node.node.sync_wallets().map_err(failed("sync its wallets")))
+}
+
+fn failed<E: std::error::Error + Send + Sync + 'static>(task: &'static str) -> impl Fn(E) -> Error {
+    move |source| Error::Node { task, source: Box::new(source) }
+}
+
+/// A loopback address that was free a moment ago.
+fn free_address() -> Result<SocketAddr, Error> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::Start)?;
+    listener.local_addr().map_err(Error::Start)
+}
+
+/// ldk-node writes a log file where it has no logger.
+struct Silence;
+
+impl LogWriter for Silence {
+    fn log(&self, _: ldk_node::logger::LogRecord<'_>) {}
+}
