@@ -1,2 +1,71 @@
-//! ldk-fitness.
-fn main() {}
+//! `ldk-fitness`: which Lightning peers and channels deserve your money.
+//!
+//! This file joins the parts: command line, logging, one command, exit code. What a command does
+//! stands in the module of its name; how an answer looks, in `output`.
+
+mod cli;
+mod completions;
+mod demo;
+mod error;
+mod moment;
+mod output;
+mod replay;
+mod report;
+
+use std::error::Error as _;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::{Cli, Command};
+use crate::error::CliError;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli.color.apply();
+    log_to_stderr();
+    let outcome = match &cli.command {
+        Command::Demo(args) => demo::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Completions(args) => completions::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads us has read enough: `ldk-fitness … | head` is no failure.
+        Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            error.exit_code()
+        }
+    }
+}
+
+/// What `RUST_LOG` asks for, warnings by default.
+fn log_to_stderr() {
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
+    let colour = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colour && io::stderr().is_terminal())
+        .init();
+}
+
+/// Says what went wrong, and what that came from where the message does not say it already.
+fn complain(error: &CliError) {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !message.contains(&cause_text) {
+            message = format!("{message}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    // There is nobody left to tell where standard error is closed.
+    let _ = writeln!(anstream::stderr(), "error: {message}");
+}

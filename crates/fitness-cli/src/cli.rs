@@ -1,0 +1,109 @@
+//! The command line: commands, options and the help that teaches them.
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{completions, demo, replay, report};
+
+/// The part of the help that every command ends with.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed: a file in use by another process, an output that cannot be written
+  2  bad usage or bad input: an unknown option, a missing or malformed file";
+
+const LONG_ABOUT: &str = "\
+Which Lightning peers and channels deserve your money.
+
+ldk-fitness tells how long each channel has been watched (lifetime), how much of that time it could \
+be told whether the peer was online (observed), how much of that it was (uptime), and how often its \
+connection changed (flaps). Availability is uptime over observed time: our own outages count neither \
+for nor against a peer, and where nothing was observed it is `n/a`.
+
+Every command prints the same table, or with --json the same document.";
+
+const AFTER_HELP: &str = "\
+Examples:
+  ldk-fitness demo                          real nodes and real outages, in a minute
+  ldk-fitness demo --seconds 60 --store demo.redb
+  ldk-fitness report fitness.redb           what a stopped node knows of its peers
+  ldk-fitness replay trace.jsonl.gz --window 7d
+  ldk-fitness replay - --json < trace.jsonl | jq '.channels[].availability'
+
+Environment:
+  NO_COLOR   no colours, whatever the terminal can do
+  COLUMNS    width of the table, in place of the terminal's
+  RUST_LOG   what to log to standard error, such as `debug` or `fitness_ldk=trace`; default `warn`
+
+Exit codes:
+  0  done
+  1  failed: a file in use by another process, an output that cannot be written
+  2  bad usage or bad input: an unknown option, a missing or malformed file";
+
+/// The program's arguments.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ldk-fitness",
+    version,
+    about = "Which Lightning peers and channels deserve your money",
+    long_about = LONG_ABOUT,
+    after_help = AFTER_HELP,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    /// When to colour the output
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", display_order = 100)]
+    pub(crate) color: Color,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Args),
+    Replay(replay::Args),
+    Report(report::Args),
+    Completions(completions::Args),
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Into files and pipes, too
+    Always,
+    /// Not at all
+    Never,
+}
+
+impl Color {
+    /// Makes it the rule for everything that is printed from now on.
+    pub(crate) fn apply(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_names_the_same_exit_codes() {
+        assert!(AFTER_HELP.ends_with(EXIT_CODES));
+    }
+}

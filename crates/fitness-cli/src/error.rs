@@ -1,0 +1,138 @@
+//! Why a command did not do what it was asked, and the exit code that says so.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use fitness_actor::{ShutdownError, StartError};
+use fitness_core::NodeId;
+use fitness_store::StoreError;
+
+use crate::replay::LineError;
+
+/// Why a command failed. Each names the thing it is about.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CliError {
+    /// A trace that cannot be opened.
+    #[error("cannot read {file}: {source}")]
+    Open {
+        /// The file.
+        file: String,
+        source: io::Error,
+    },
+
+    /// A trace that cannot be read to its end.
+    #[error("{file}, line {line}: {expected}: {source}")]
+    Read {
+        /// The file.
+        file: String,
+        /// The line that was being read, from 1.
+        line: u64,
+        /// What should have been there.
+        expected: &'static str,
+        source: io::Error,
+    },
+
+    /// A line of a trace that is no event.
+    #[error("{file}, line {line}: {source}")]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: u64,
+        source: LineError,
+    },
+
+    /// A store that cannot be opened or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+
+    /// A question about a past that a file at rest no longer knows.
+    #[error(
+        "{path}: --at {asked} is before {known_until}, the last moment of observer {observer}; \
+         a file at rest answers for that moment (leave --at out) or a later one"
+    )]
+    BeforeLastMoment {
+        /// The store.
+        path: PathBuf,
+        /// Whose history it is.
+        observer: NodeId,
+        /// The moment of the question.
+        asked: String,
+        /// The earliest moment that can be asked about.
+        known_until: String,
+    },
+
+    /// A question about a future that the tracker takes for a broken clock.
+    #[error("--at {asked} is more than ten years after {clock}, when the last event came; ask about less")]
+    TooFarAhead {
+        /// The moment of the question.
+        asked: String,
+        /// What the trace's clock reads.
+        clock: String,
+    },
+
+    /// An observer that the store has nothing of.
+    #[error("{path} knows no observer {observer}; it knows {known}")]
+    UnknownObserver {
+        /// The store.
+        path: PathBuf,
+        /// Who was asked for.
+        observer: NodeId,
+        /// Who is there.
+        known: String,
+    },
+
+    /// A runtime that the system refuses.
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
+
+    /// An answer that cannot be printed.
+    #[error("cannot write the answer: {0}")]
+    Output(io::Error),
+
+    /// No temporary directory for the demo's nodes.
+    #[error("cannot make a temporary directory (TMPDIR names where): {0}")]
+    Directory(io::Error),
+
+    /// The demo's chain or nodes.
+    #[error("the demo's network: {0}")]
+    Network(#[from] fitness_regtest::Error),
+
+    /// Channels that are open, and that the wallet's fitness does not know of.
+    #[error("the demo's channels are open, and were not seen within {} s", patience.as_secs())]
+    Unseen {
+        /// How long it was waited.
+        patience: Duration,
+    },
+
+    /// A service that does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+
+    /// A service that could not store all it knew before it ended.
+    #[error(transparent)]
+    Shutdown(#[from] ShutdownError),
+}
+
+impl CliError {
+    /// Whether the reader of our output went away.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// 2 where the input or the command line has to change, 1 where the world has to.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        let bad_input = match self {
+            Self::Open { .. } | Self::Read { .. } | Self::Line { .. } => true,
+            Self::BeforeLastMoment { .. } | Self::TooFarAhead { .. } | Self::UnknownObserver { .. } => true,
+            Self::Store(StoreError::Locked { .. } | StoreError::Backend { .. }) => false,
+            Self::Store(_) => true,
+            Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => false,
+            Self::Network(_) | Self::Unseen { .. } | Self::Start(_) | Self::Shutdown(_) => false,
+        };
+        ExitCode::from(if bad_input { 2 } else { 1 })
+    }
+}

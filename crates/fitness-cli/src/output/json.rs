@@ -1,0 +1,164 @@
+//! The document as JSON: the same names in every command.
+//!
+//! Moments and durations are integers in nanoseconds under names that end in `_ns`; what is not
+//! known is `null`; what only some commands know is left out by the others.
+
+use fitness_core::{ChannelReport, NodeId, Presence, Timestamp, WindowReport};
+use serde::{Serialize, Serializer};
+
+use super::document::{ChannelEntry, Document, Observer, PeerEntry, Section};
+
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Entries name their observer where there could be a doubt.
+        let several = self.sections.len() > 1;
+        let observer = |section: &Section| section.observer.filter(|_| several).map(|it| it.node_id);
+        let json = DocumentJson {
+            at_ns: self.common_moment(),
+            observers: self.sections.iter().filter_map(ObserverJson::of).collect(),
+            peers: self
+                .sections
+                .iter()
+                .flat_map(|section| section.peers.iter().map(move |peer| (observer(section), peer)))
+                .map(|(observer, peer)| PeerJson::new(observer, peer))
+                .collect(),
+            channels: self
+                .sections
+                .iter()
+                .flat_map(|section| section.channels().map(move |channel| (observer(section), channel)))
+                .map(|(observer, channel)| ChannelJson::new(observer, channel))
+                .collect(),
+        };
+        json.serialize(serializer)
+    }
+}
+
+impl Document {
+    /// The moment of the question, where all sections have the same.
+    fn common_moment(&self) -> Option<Timestamp> {
+        let first = self.sections.first()?.at;
+        first.filter(|_| self.sections.iter().all(|section| section.at == first))
+    }
+}
+
+#[derive(Serialize)]
+struct DocumentJson<'a> {
+    at_ns: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    observers: Vec<ObserverJson>,
+    peers: Vec<PeerJson<'a>>,
+    channels: Vec<ChannelJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ObserverJson {
+    node_id: NodeId,
+    at_ns: Option<Timestamp>,
+    started_at_ns: Timestamp,
+    heartbeat_ns: Timestamp,
+}
+
+impl ObserverJson {
+    fn of(section: &Section) -> Option<Self> {
+        let Observer { node_id, started_at, heartbeat } = section.observer?;
+        Some(Self { node_id, at_ns: section.at, started_at_ns: started_at, heartbeat_ns: heartbeat })
+    }
+}
+
+/// A [`PeerReport`](fitness_core::PeerReport) without its channels, which have a list of their own.
+#[derive(Serialize)]
+struct PeerJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observer: Option<NodeId>,
+    node_id: NodeId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a str>,
+    online: Presence,
+    since_ns: Timestamp,
+    flap_count: u32,
+    last_flap_ns: Option<Timestamp>,
+    disconnects: u32,
+    watched: bool,
+    first_seen_ns: Timestamp,
+    observed_ns: u64,
+    uptime_ns: u64,
+    availability: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<&'a WindowReport>,
+}
+
+impl<'a> PeerJson<'a> {
+    fn new(observer: Option<NodeId>, peer: &'a PeerEntry) -> Self {
+        let report = &peer.report;
+        Self {
+            observer,
+            node_id: report.node_id,
+            label: peer.label.as_deref(),
+            online: report.online,
+            since_ns: report.since,
+            flap_count: report.flap_count,
+            last_flap_ns: report.last_flap,
+            disconnects: report.disconnects,
+            watched: report.watched,
+            first_seen_ns: report.first_seen,
+            observed_ns: report.observed_ns,
+            uptime_ns: report.uptime_ns,
+            availability: report.availability,
+            window: peer.window.as_ref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ChannelJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observer: Option<NodeId>,
+    #[serde(flatten)]
+    report: &'a ChannelReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<&'a WindowReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lnd_uptime_ns: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    true_uptime_ns: Option<u64>,
+}
+
+impl<'a> ChannelJson<'a> {
+    const fn new(observer: Option<NodeId>, channel: &'a ChannelEntry) -> Self {
+        Self {
+            observer,
+            report: &channel.report,
+            window: channel.window.as_ref(),
+            lnd_uptime_ns: channel.lnd_uptime_ns,
+            true_uptime_ns: channel.true_uptime_ns,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fitness_core::{ChannelId, ChannelOpened, Event, HashSeed, Tracker, TrackerConfig};
+
+    use super::*;
+
+    #[test]
+    fn entries_are_the_cores_reports_and_nothing_is_lost() {
+        let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
+        let (node_id, at) = (NodeId([2; 33]), Timestamp::from_secs(1_700_000_000));
+        let channel_id = ChannelId([1; 32]);
+        let opened = ChannelOpened { channel_id, node_id, funding: None, online: Some(true) };
+        tracker.apply(at, &Event::ChannelOpened(opened));
+        let at = at.after_secs(10);
+        tracker.apply(at, &Event::PeerOffline { node_id });
+
+        let report = tracker.peer(at, &node_id).expect("it has a channel");
+        let mut expected = serde_json::to_value(&report).expect("reports serialise");
+        let channels = expected.as_object_mut().and_then(|peer| peer.remove("channels"));
+        let document = Document::from(Section::new(Some(at), tracker.peers(at)));
+        let json = serde_json::to_value(&document).expect("documents serialise");
+        assert_eq!(json["peers"], serde_json::json!([expected]));
+        assert_eq!(Some(&json["channels"]), channels.as_ref());
+        assert_eq!(json["at_ns"], at.as_nanos());
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(3));
+    }
+}

@@ -1,0 +1,79 @@
+//! How an answer looks: one document, printed as a table for people or as JSON for programs.
+//!
+//! Every command fills a [`Document`] and hands it to [`print`]. What the numbers mean and where
+//! they come from is the commands' business.
+
+mod document;
+pub(crate) mod humanise;
+mod json;
+mod order;
+mod table;
+
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+
+use comfy_table::Table;
+
+pub(crate) use self::document::{Document, Observer, Section};
+pub(crate) use self::order::Sort;
+pub(crate) use self::table::{TableOptions, render};
+use crate::error::CliError;
+
+/// How to print an answer.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct OutputArgs {
+    /// Print one JSON document instead of the table
+    ///
+    /// It has `at_ns`, `peers` and `channels`. Names that end in `_ns` are integers: nanoseconds,
+    /// moments since the Unix epoch. What is not known is `null`.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// What comes first: the worst availability, the most flaps, the longest lifetime, the latest
+    /// flap, or the lowest node id
+    #[arg(long, value_enum, default_value_t, value_name = "KEY")]
+    pub(crate) sort: Sort,
+
+    /// Print ids in full, however wide the table gets
+    #[arg(long)]
+    pub(crate) wide: bool,
+}
+
+/// Prints the document on standard output, in the order and form that was asked for.
+///
+/// # Errors
+///
+/// [`CliError::Output`].
+pub(crate) fn print(document: &mut Document, args: &OutputArgs) -> Result<(), CliError> {
+    document.sort(args.sort);
+    let printed = if args.json { print_json(document) } else { print_table(document, args.wide) };
+    printed.map_err(CliError::Output)
+}
+
+fn print_json(document: &Document) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    serde_json::to_writer_pretty(&mut out, document)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+fn print_table(document: &Document, wide: bool) -> io::Result<()> {
+    let options = TableOptions { width: available_width(), wide };
+    // Takes the colours out again where there should be none.
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{}", render(document, &options))?;
+    out.flush()
+}
+
+/// The columns of a terminal that does not say.
+const UNKNOWN_TERMINAL: u16 = 80;
+
+/// The columns of standard output; `None` where nothing limits them.
+pub(crate) fn available_width() -> Option<u16> {
+    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || {
+        // Some terminals do not know their size, or say 0.
+        let width = Table::new().width().filter(|&columns| columns > 0);
+        io::stdout().is_terminal().then(|| width.unwrap_or(UNKNOWN_TERMINAL))
+    };
+    asked.filter(|&columns| columns > 0).or_else(terminal)
+}

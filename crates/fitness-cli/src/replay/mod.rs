@@ -1,0 +1,215 @@
+//! `replay`: a recorded trace of events, put through a tracker.
+//!
+//! The trace is read line by line and never held: what stays in memory is the tracker. Reading is
+//! `trace`'s business, what a line may say `line`'s; the format stands in docs/TRACE.md.
+
+mod line;
+mod lnd;
+mod object;
+mod trace;
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use fitness_core::{Event, HashSeed, Timestamp, Tracker, TrackerConfig};
+
+pub(crate) use self::line::LineError;
+use self::trace::Trace;
+use crate::cli::EXIT_CODES;
+use crate::error::CliError;
+use crate::moment::{Window, parse_moment, rfc3339};
+use crate::output::humanise;
+use crate::output::{Document, OutputArgs, Section, print};
+
+const LONG_ABOUT: &str = "\
+Put a recorded trace of events through the tracker, and print what it makes of them.
+
+A trace is JSON lines, plain or gzipped: one event a line, each with `at_ns`, the nanoseconds since the \
+Unix epoch at which it happened, and `event`, what happened:
+
+  {\"at_ns\": 1767225600000000000, \"event\": \"watch\", \"node_id\": \"02ab…\"}
+  {\"at_ns\": 1767225600000000000, \"event\": \"peer_online\", \"node_id\": \"02ab…\"}
+  {\"at_ns\": 1767229200000000000, \"event\": \"peer_offline\", \"node_id\": \"02ab…\"}
+
+Events: peer_online, peer_offline (node_id); channel_opened (channel_id, node_id, and where known \
+funding, online); channel_closed (channel_id); funding_changed (channel_id, funding); watch, unwatch \
+(node_id); snapshot (channels, connected, and where known taken_at_ns); observation_paused, \
+observation_resumed. docs/TRACE.md has all of it.
+
+Times may go back: the tracker takes a step back as a clock that was set, and says so on standard error.";
+
+const EXAMPLES: &str = "\
+Examples:
+  ldk-fitness replay trace.jsonl
+  ldk-fitness replay trace.jsonl.gz --at 2026-03-01T12:00:00Z --window 24h
+  ldk-fitness replay trace.jsonl --preset lnd-0.19      what lnd would have said
+  zcat *.jsonl.gz | ldk-fitness replay - --json";
+
+/// Put a recorded trace of events through the tracker
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG_ABOUT, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct Args {
+    /// The trace: JSON lines, plain or gzipped; `-` for standard input
+    file: PathBuf,
+
+    /// The moment of the question: RFC 3339, or nanoseconds since 1970
+    ///
+    /// Events after it are left out. By default it is the time of the last event.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    at: Option<Timestamp>,
+
+    /// Show the numbers of this stretch of time before the moment of the question: 24h, 7d, 30d
+    #[arg(long, value_name = "DURATION")]
+    window: Option<Window>,
+
+    /// Behave like lnd, quirks and all, and show the uptime that lnd would have told
+    #[arg(long, value_enum)]
+    preset: Option<Preset>,
+
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Whose behaviour to take.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Preset {
+    /// lnd 0.19: every peer is tracked
+    #[value(name = "lnd-0.19")]
+    Lnd019,
+    /// lnd's master branch of August 2026: peers are tracked from their first channel on
+    #[value(name = "lnd-master")]
+    LndMaster,
+}
+
+impl Preset {
+    const fn config(self) -> TrackerConfig {
+        match self {
+            Self::Lnd019 => TrackerConfig::lnd_0_19(),
+            Self::LndMaster => TrackerConfig::lnd_master(),
+        }
+    }
+}
+
+/// Replays the trace and prints the answer.
+///
+/// # Errors
+///
+/// A trace that cannot be read, a line that is no event, a moment too far ahead, or an output that
+/// cannot be written.
+pub(crate) fn run(args: &Args) -> Result<(), CliError> {
+    let mut trace = Trace::open(&args.file)?;
+    let config = args.preset.map_or_else(TrackerConfig::default, Preset::config);
+    let mut replay = Replay::new(config, args.at);
+    while let Some((at, event)) = trace.next_event()? {
+        replay.take(at, &event);
+    }
+    replay.check_moment()?;
+    replay.say_what_is_odd();
+    print(&mut Document::from(replay.answer(args.window.as_ref(), args.preset.is_some())), &args.output)
+}
+
+/// A tracker, and the clock of its trace.
+struct Replay {
+    tracker: Tracker,
+    /// The moment that was asked about, where one was.
+    asked: Option<Timestamp>,
+    /// What the trace's clock reads.
+    clock: Option<Timestamp>,
+    /// How many events came after the moment that was asked about.
+    left_out: u64,
+}
+
+impl Replay {
+    fn new(config: TrackerConfig, asked: Option<Timestamp>) -> Self {
+        Self { tracker: Tracker::new(config, random_seed()), asked, clock: None, left_out: 0 }
+    }
+
+    fn take(&mut self, at: Timestamp, event: &Event) {
+        if self.asked.is_some_and(|asked| at > asked) {
+            self.left_out += 1;
+            return;
+        }
+        let reordered = self.tracker.clock_faults().reordered;
+        self.tracker.apply(at, event);
+        // What came out of order by a moment does not set the clock back.
+        if self.tracker.clock_faults().reordered == reordered {
+            self.clock = Some(at);
+        }
+    }
+
+    fn answer(&mut self, window: Option<&Window>, as_lnd: bool) -> Section {
+        let Some(at) = self.asked.or(self.clock) else { return Section::default() };
+        let mut section = Section::new(Some(at), self.tracker.peers(at));
+        if let Some(window) = window {
+            let (tracker, from) = (&self.tracker, at.before_nanos(window.length_ns));
+            for peer in &mut section.peers {
+                peer.window = tracker.peer_window(at, &peer.report.node_id, from, at);
+            }
+            for channel in section.channels_mut() {
+                channel.window = tracker.channel_window(at, &channel.report.channel_id, from, at);
+            }
+            section.window = Some(window.clone());
+        }
+        if as_lnd {
+            lnd::add_uptimes(&mut self.tracker, &mut section);
+        }
+        section
+    }
+
+    /// Tells on standard error what the numbers alone would hide.
+    fn say_what_is_odd(&self) {
+        let faults = self.tracker.clock_faults();
+        if faults.steps_back > 0 {
+            let longest = humanise::duration(faults.longest_step_back_ns);
+            note(&format!(
+                "times went back {} time(s), by {longest} at most; taken as a clock that was set, \
+                 while which no time passed",
+                faults.steps_back
+            ));
+        }
+        if faults.reordered > 0 {
+            note(&format!(
+                "{} event(s) came up to a second out of order; taken as simultaneous with the one before",
+                faults.reordered
+            ));
+        }
+        if faults.absurd_jumps > 0 {
+            note(&format!("{} step(s) ahead of more than ten years; taken as no time", faults.absurd_jumps));
+        }
+        if self.left_out > 0 {
+            note(&format!("{} event(s) after --at were left out", self.left_out));
+        }
+    }
+
+    /// Makes sure that the tracker believes the moment that was asked about.
+    fn check_moment(&self) -> Result<(), CliError> {
+        match (self.clock, self.asked) {
+            (Some(clock), Some(asked)) if is_absurd_jump(clock, asked) => {
+                Err(CliError::TooFarAhead { asked: rfc3339(asked), clock: rfc3339(clock) })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a tracker would disbelieve a clock that went from `from` to `to`.
+fn is_absurd_jump(from: Timestamp, to: Timestamp) -> bool {
+    let mut probe = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
+    probe.apply(from, &Event::ObservationResumed);
+    probe.apply(to, &Event::ObservationResumed);
+    probe.clock_faults().absurd_jumps > 0
+}
+
+/// Traces come from anywhere, and their ids with them.
+fn random_seed() -> HashSeed {
+    let random = || RandomState::new().build_hasher().finish();
+    let (high, low) = (random(), random());
+    HashSeed((u128::from(high) << 64 | u128::from(low)).to_ne_bytes())
+}
+
+fn note(text: &str) {
+    // A note that nobody can read is no reason to fail.
+    let _ = writeln!(io::stderr(), "note: {text}");
+}

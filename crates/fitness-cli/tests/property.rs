@@ -1,0 +1,160 @@
+//! Any trace: `replay --json` says what a tracker says that is asked directly.
+
+mod common;
+
+use fitness_core::{
+    ChannelId, ChannelOpened, Event, HashSeed, NodeId, OpenChannel, OutPoint, Snapshot, Timestamp, Tracker,
+    TrackerConfig,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn node_id() -> impl Strategy<Value = NodeId> {
+    (0_u8..5).prop_map(|number| NodeId([number + 2; 33]))
+}
+
+fn channel_id() -> impl Strategy<Value = ChannelId> {
+    (0_u8..6).prop_map(|number| ChannelId([number; 32]))
+}
+
+fn funding() -> impl Strategy<Value = OutPoint> {
+    (0_u8..9, 0_u32..3).prop_map(|(number, vout)| OutPoint { txid: [number; 32], vout })
+}
+
+fn open_channel() -> impl Strategy<Value = OpenChannel> {
+    (channel_id(), node_id(), proptest::option::of(funding()))
+        .prop_map(|(channel_id, node_id, funding)| OpenChannel { channel_id, node_id, funding })
+}
+
+fn snapshot() -> impl Strategy<Value = Snapshot> {
+    let taken_at = proptest::option::of(any::<u64>().prop_map(Timestamp::from_nanos));
+    let lists = (proptest::collection::vec(open_channel(), 0..6), proptest::collection::vec(node_id(), 0..5));
+    (lists, taken_at).prop_map(|((channels, connected), taken_at)| Snapshot { channels, connected, taken_at })
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let opened = (open_channel(), any::<Option<bool>>()).prop_map(|(channel, online)| {
+        let OpenChannel { channel_id, node_id, funding } = channel;
+        Event::ChannelOpened(ChannelOpened { channel_id, node_id, funding, online })
+    });
+    prop_oneof![
+        4 => node_id().prop_map(|node_id| Event::PeerOnline { node_id }),
+        4 => node_id().prop_map(|node_id| Event::PeerOffline { node_id }),
+        4 => opened,
+        1 => channel_id().prop_map(|channel_id| Event::ChannelClosed { channel_id }),
+        1 => (channel_id(), funding())
+            .prop_map(|(channel_id, funding)| Event::FundingChanged { channel_id, funding }),
+        1 => node_id().prop_map(|node_id| Event::Watch { node_id }),
+        1 => node_id().prop_map(|node_id| Event::Unwatch { node_id }),
+        1 => snapshot().prop_map(Event::Snapshot),
+        1 => Just(Event::ObservationPaused),
+        1 => Just(Event::ObservationResumed),
+    ]
+}
+
+/// Events some time apart; now and then at the same moment.
+fn trace() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
+    let step = prop_oneof![Just(0), 1..2_000_000_000_u64, 0..100 * common::HOUR];
+    proptest::collection::vec((step, event()), 0..60).prop_map(|steps| {
+        let mut at = Timestamp::from_nanos(common::T0);
+        steps
+            .into_iter()
+            .map(|(step, event)| {
+                at = at.after_nanos(step);
+                (at, event)
+            })
+            .collect()
+    })
+}
+
+fn as_lines(trace: &[(Timestamp, Event)]) -> String {
+    let line = |(at, event): &(Timestamp, Event)| {
+        let mut line = json!({ "at_ns": at });
+        let Value::Object(event) = serde_json::to_value(event).expect("events serialise") else {
+            unreachable!("events are objects")
+        };
+        line.as_object_mut().expect("an object").extend(event);
+        line.to_string() + "\n"
+    };
+    trace.iter().map(line).collect()
+}
+
+/// What a tracker says, in the shape of the document.
+fn directly(config: TrackerConfig, trace: &[(Timestamp, Event)], window_ns: Option<u64>) -> Value {
+    let mut tracker = Tracker::new(config, HashSeed([1; 16]));
+    for (at, event) in trace {
+        tracker.apply(*at, event);
+    }
+    let Some((at, _)) = trace.last().cloned() else {
+        return json!({"at_ns": null, "peers": [], "channels": []});
+    };
+    let mut reports: Vec<_> = tracker.peers(at).collect();
+    reports.sort_by_key(|report| report.node_id);
+    let (mut peers, mut channels) = (Vec::new(), Vec::new());
+    for report in reports {
+        for channel in &report.channels {
+            let mut value = serde_json::to_value(channel).expect("reports serialise");
+            if let Some(window_ns) = window_ns {
+                let window = tracker.channel_window(at, &channel.channel_id, at.before_nanos(window_ns), at);
+                value["window"] = serde_json::to_value(window).expect("reports serialise");
+            }
+            channels.push(value);
+        }
+        let mut value = serde_json::to_value(&report).expect("reports serialise");
+        value.as_object_mut().expect("an object").remove("channels");
+        if let Some(window_ns) = window_ns {
+            let window = tracker.peer_window(at, &report.node_id, at.before_nanos(window_ns), at);
+            value["window"] = serde_json::to_value(window).expect("reports serialise");
+        }
+        peers.push(value);
+    }
+    // Numbers with a point are not read back to the last bit, neither here nor there.
+    let text = json!({ "at_ns": at, "peers": peers, "channels": channels }).to_string();
+    serde_json::from_str(&text).expect("it was JSON")
+}
+
+/// Without what only the program knows.
+fn without_lnd_uptime(mut document: Value) -> Value {
+    for channel in document["channels"].as_array_mut().expect("a list") {
+        channel.as_object_mut().expect("an object").remove("lnd_uptime_ns");
+    }
+    document
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn replay_says_what_the_tracker_says(trace in trace()) {
+        let lines = as_lines(&trace);
+        let said = common::replay_json(lines.clone(), &["--sort", "peer"]);
+        prop_assert_eq!(said, directly(TrackerConfig::default(), &trace, None));
+        let said = common::replay_json(lines.clone(), &["--sort", "peer", "--window", "36h"]);
+        prop_assert_eq!(said, directly(TrackerConfig::default(), &trace, Some(36 * common::HOUR)));
+        let said = common::replay_json(lines, &["--sort", "peer", "--preset", "lnd-master"]);
+        prop_assert_eq!(without_lnd_uptime(said), directly(TrackerConfig::lnd_master(), &trace, None));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), gzip: bool) {
+        let bytes = if gzip { [&[0x1f, 0x8b, 8, 0][..], &bytes].concat() } else { bytes };
+        let output = common::replay(bytes, &[]);
+        prop_assert!(matches!(output.status.code(), Some(0 | 2)), "{}", common::stderr(&output));
+    }
+
+    #[test]
+    fn no_times_make_it_panic(times in proptest::collection::vec(any::<u64>(), 1..20), preset: bool) {
+        let opened = ChannelOpened {
+            channel_id: ChannelId([1; 32]), node_id: NodeId([2; 33]), funding: None, online: Some(true),
+        };
+        let event = |(index, at): (usize, &u64)| (Timestamp::from_nanos(*at), match index % 3 {
+            0 => Event::ChannelOpened(opened),
+            1 => Event::PeerOffline { node_id: NodeId([2; 33]) },
+            _ => Event::PeerOnline { node_id: NodeId([2; 33]) },
+        });
+        let trace: Vec<_> = times.iter().enumerate().map(event).collect();
+        let more: &[&str] = if preset { &["--preset", "lnd-0.19"] } else { &["--window", "1d"] };
+        let output = common::replay(as_lines(&trace), more);
+        prop_assert_eq!(output.status.code(), Some(0), "{}", common::stderr(&output));
+    }
+}
