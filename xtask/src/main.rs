@@ -1,2 +1,54 @@
-//! xtask.
-fn main() {}
+//! What a maintainer of ldk-fitness runs: `cargo xtask --help`.
+
+mod bench;
+mod ci;
+mod house;
+mod readme;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a maintainer of ldk-fitness runs.
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// All that decides whether a change lands, in order; stops at the first failure.
+    Ci,
+    /// Run the benchmarks and print each figure beside its bound.
+    Bench {
+        /// Shorter measurements, for a look in passing.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Check that no crate knows what ARCHITECTURE.md says it must not know.
+    House,
+    /// Check that the README's code is the examples' code; with `--write`, make it so.
+    Readme {
+        /// Put the examples' code into the README.
+        #[arg(long)]
+        write: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().task {
+        Task::Ci => ci::run_all(),
+        Task::Bench { quick } => bench::run(quick),
+        Task::House => house::check(),
+        Task::Readme { write } => readme::check(write),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("xtask: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
