@@ -136,13 +136,13 @@ impl Builder {
         };
 
         let mut tracker = Tracker::new(config, HashSeed(seed));
-        let resumes_ns = load::load(&*self.store, &self.observer, &mut tracker)
+        load::load(&self.store, self.observer, &mut tracker)
             .await
             .map_err(|source| StartError::Load { source })?;
 
         let clock = ServiceClock::start(self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())));
         let started_at = clock.started_at();
-        let line_ahead_ns = load::start_line(&mut tracker, started_at, resumes_ns);
+        tracker.advance(started_at);
         if let Some(snapshot) = self.snapshot {
             tracker.apply(started_at, &Event::Snapshot(snapshot));
         }
@@ -159,7 +159,6 @@ impl Builder {
             self.observer,
             tracker,
             clock,
-            line_ahead_ns,
             &self.store,
             flushes,
             commit_delay,

@@ -124,10 +124,17 @@ impl Handle {
 
     /// All peers that are followed, ascending by node id.
     ///
-    /// O(peers and channels), and other calls wait for most of it: ask for one peer where one will do.
+    /// O(peers and channels). They are asked for a thousand at a time, so that nobody waits for all
+    /// of it: the reports are of moments that lie that much apart.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerReport> {
-        let mut peers: Vec<_> = self.ask(|tracker, now| tracker.peers(now).collect());
+        const AT_A_TIME: usize = 1_000;
+        let (mut peers, mut place) = (Vec::new(), Some(0));
+        while let Some(from) = place {
+            let (some, next) = self.ask(|tracker, now| tracker.peers_from(now, from, AT_A_TIME));
+            peers.extend(some);
+            place = next;
+        }
         peers.sort_unstable_by_key(|peer| peer.node_id);
         peers
     }
@@ -168,7 +175,7 @@ impl Handle {
             count: record.flap_count,
             last_flap: record
                 .last_flap_ns
-                .map(|at_ns| Timestamp::from_nanos(at_ns).before_nanos(self.shared.line_ahead_ns)),
+                .map(|at_ns| Timestamp::from_nanos(at_ns).before_nanos(self.shared.records_ahead_ns)),
         }))
     }
 

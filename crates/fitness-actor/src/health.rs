@@ -9,7 +9,7 @@ use fitness_store::StoreError;
 ///
 /// Moments are in service time: the wall clock at start plus the monotonic time since.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Health {
     /// The node that observes.
@@ -47,7 +47,7 @@ pub struct Health {
 
 /// How the store is doing, as seen by the service.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct StoreHealth {
     /// Batches that were stored since the start, heartbeats included.
@@ -70,7 +70,7 @@ pub struct StoreHealth {
 
 /// A commit that did not succeed.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct StoreFailure {
     /// When.
@@ -84,7 +84,7 @@ pub struct StoreFailure {
 
 /// A commit that the store has not answered yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct InFlight {
     /// Since when. A moment long past means a store that is slow, or hangs.
@@ -96,7 +96,7 @@ pub struct InFlight {
 
 /// What the wall clock did while service time went on.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct WallClock {
     /// How far it was ahead of service time when it was last looked at, in nanoseconds; negative
@@ -113,7 +113,7 @@ pub struct WallClock {
 
 /// A step of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct WallStep {
     /// When it was noticed.

@@ -17,9 +17,9 @@ pub(crate) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
 pub(crate) struct Shared {
     pub(crate) observer: NodeId,
     pub(crate) clock: ServiceClock,
-    /// How far the tracker's line of time, which stored times are on, is ahead of service time:
-    /// not at all, unless the wall clock at our start was behind the last heartbeat.
-    pub(crate) line_ahead_ns: u64,
+    /// How far stored times are ahead of service time, which never goes back: not at all, unless
+    /// the wall clock at our start was behind the last heartbeat.
+    pub(crate) records_ahead_ns: u64,
     /// The task owns the store, so that it is closed with the service and not with the last handle.
     pub(crate) store: Weak<dyn Store>,
     pub(crate) flushes: mpsc::Sender<FlushRequest>,
@@ -77,7 +77,6 @@ impl Shared {
         observer: NodeId,
         tracker: Tracker,
         clock: ServiceClock,
-        line_ahead_ns: u64,
         store: &Arc<dyn Store>,
         flushes: mpsc::Sender<FlushRequest>,
         commit_delay: Duration,
@@ -86,7 +85,7 @@ impl Shared {
         Self {
             observer,
             clock,
-            line_ahead_ns,
+            records_ahead_ns: tracker.records_ahead_ns(),
             store: Arc::downgrade(store),
             flushes,
             wake: Notify::new(),
@@ -149,8 +148,8 @@ impl Shared {
     /// The record that says that everything until `at` was observed.
     pub(crate) fn observed_until(&self, at: Timestamp) -> ObserverRecord {
         ObserverRecord {
-            started_at_ns: self.clock.started_at().after_nanos(self.line_ahead_ns).as_nanos(),
-            heartbeat_ns: at.after_nanos(self.line_ahead_ns).as_nanos(),
+            started_at_ns: self.clock.started_at().after_nanos(self.records_ahead_ns).as_nanos(),
+            heartbeat_ns: at.after_nanos(self.records_ahead_ns).as_nanos(),
         }
     }
 

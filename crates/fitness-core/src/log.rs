@@ -122,7 +122,7 @@ impl EventLog {
     // without reading it: the entries lie elsewhere in memory, and reading them is what an event
     // would wait for.
     pub(crate) fn add(&mut self, entry: LogEntry, replaces: bool, capacity: u32) {
-        if replaces && let Some(staged) = self.entries.last_mut() {
+        if let Some(staged) = self.entries.last_mut().filter(|_| replaces) {
             *staged = entry;
             self.unsaved = self.unsaved.min(self.end().saturating_sub(1));
             return;
@@ -134,7 +134,13 @@ impl EventLog {
     fn make_room(&mut self, capacity: u32) {
         let capacity = capacity as usize;
         if self.entries.len() >= capacity {
-            let dropped = self.entries.len() - capacity + (capacity / 4).max(1);
+            let segment = SEGMENT_ENTRIES as usize;
+            let quarter = (capacity / 4).max(1);
+            // Whole segments where there is room for them: one that is dropped in part would be
+            // stored again without its beginning.
+            let quarter = if capacity >= 2 * segment { quarter.next_multiple_of(segment) } else { quarter };
+            let dropped = (self.entries.len() - capacity).next_multiple_of(quarter) + quarter;
+            let dropped = dropped.min(self.entries.len());
             self.entries.drain(..dropped);
             self.first = self.first.saturating_add(u32::try_from(dropped).unwrap_or(u32::MAX));
         }

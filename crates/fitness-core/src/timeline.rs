@@ -49,6 +49,11 @@ impl Timeline {
         self.now_ns
     }
 
+    /// How far the line is ahead of the clock.
+    pub(crate) fn ahead_ns(&self) -> u64 {
+        self.clock.map_or(0, |clock| self.now_ns.saturating_sub(clock.as_nanos()))
+    }
+
     pub(crate) fn faults(&self) -> ClockFaults {
         self.faults
     }

@@ -48,7 +48,7 @@ struct History<'a> {
 impl History<'_> {
     /// The stretch between two known moments that `at_ns` lies in.
     fn stretch_at(&self, at_ns: u64) -> Stretch {
-        let after = self.log.partition_point(|entry| entry.at_ns() <= at_ns);
+        let after = first_after(self.log, at_ns);
         let (start_ns, start, began) = match after.checked_sub(1).and_then(|i| self.log.get(i)) {
             Some(entry) => (entry.at_ns(), entry.totals(), entry.presence()),
             None => (self.start_ns, Totals::default(), Presence::Unobserved),
@@ -66,6 +66,35 @@ impl History<'_> {
             began,
         }
     }
+}
+
+/// How many entries are not after `at_ns`: where the first one after it stands.
+///
+/// Starts where the entry would stand if all were equally far apart, and widens the search from
+/// there by doubling, so that it is short where they nearly are and O(log n) always.
+fn first_after(log: &[LogEntry], at_ns: u64) -> usize {
+    let is_before = |i: usize| log.get(i).is_some_and(|entry| entry.at_ns() <= at_ns);
+    let (Some(first), Some(last)) = (log.first(), log.last()) else { return 0 };
+    if at_ns < first.at_ns() {
+        return 0;
+    }
+    if at_ns >= last.at_ns() {
+        return log.len();
+    }
+    let into = u128::from(at_ns - first.at_ns()) * log.len() as u128;
+    let length = u128::from(last.at_ns() - first.at_ns()).max(1);
+    let guess = usize::try_from(into / length).unwrap_or(usize::MAX).min(log.len() - 1);
+    let (mut low, mut high, mut step) = (guess, guess, 1);
+    while low > 0 && !is_before(low) {
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    step = 1;
+    while is_before(high) {
+        high = high.saturating_add(step).min(log.len());
+        step *= 2;
+    }
+    low + log.get(low..high).map_or(0, |range| range.partition_point(|entry| entry.at_ns() <= at_ns))
 }
 
 #[derive(Clone, Copy)]
@@ -141,5 +170,24 @@ impl Stretch {
         let within = kind.of(self.within).min(self.length_ns);
         let others = self.length_ns - within;
         (length.saturating_sub(others), length.min(within))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_search_finds_what_a_scan_finds(mut times in prop::collection::vec(0_u64..200, 0..60), far: bool, at in 0_u64..220) {
+            times.sort_unstable();
+            let scale = if far { u64::MAX / 220 } else { 1 };
+            let entry = |time: &u64| LogEntry::new(time * scale, Presence::Online, Totals::default());
+            let log: Vec<_> = times.iter().map(entry).collect();
+            let scanned = times.iter().filter(|time| **time <= at).count();
+            prop_assert_eq!(first_after(&log, at * scale), scanned);
+        }
     }
 }

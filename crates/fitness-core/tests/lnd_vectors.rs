@@ -148,10 +148,8 @@ impl Replay {
                 self.expect(None, op.error.as_deref(), "error");
                 self.expect(Some(report.lifetime_ns), op.lifetime_ns, "lifetime");
                 self.expect(Some(report.uptime_ns), op.exact_uptime_ns, "exact uptime");
-                let opened_ns = report.opened_at.as_nanos();
-                let log = self.tracker.event_log(node_id).expect("its channel was just found");
-                let uptime_ns = log.uptime_ns(opened_ns, op.t, op.t);
-                self.expect(Some(uptime_ns), op.uptime_ns, "lnd's uptime");
+                let uptime_ns = self.tracker.log_uptime_ns(at, &channel(op.chan));
+                self.expect(uptime_ns, op.uptime_ns, "lnd's uptime");
             }
             Err(error) => {
                 let error = match error {

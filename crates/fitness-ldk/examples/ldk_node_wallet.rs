@@ -84,7 +84,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 fn report(fitness: &Handle) {
     for peer in fitness.peers() {
-        let availability = peer.availability.map_or("n/a".into(), |part| format!("{:.1} %", part * 100.0));
+        let percent = |part: f64| format!("{:.1} %", part * 100.0);
+        let availability = peer.availability.map_or_else(|| "n/a".into(), percent);
         println!("{}: available {availability}, {} flaps", peer.node_id, peer.flap_count);
     }
 }

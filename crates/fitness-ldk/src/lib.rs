@@ -4,7 +4,7 @@
 //! service of `fitness-actor`; there is no logic of fitness here, and no storage.
 //!
 //! - A wallet on LDK itself uses [`LdkFitness`]: LDK calls it when a peer connects or disconnects.
-//! - A wallet on ldk-node uses [`NodeMonitor`] (feature `ldk-node`), which asks the node, as
+//! - A wallet on ldk-node uses `NodeMonitor` (feature `ldk-node`), which asks the node, as
 //!   ldk-node tells nobody of connections.
 //!
 //! What LDK may call calls back into nothing, waits for nothing and does no I/O.

@@ -317,6 +317,8 @@ mod tests {
         look(&monitor, &node).await;
         let mut changes = handle.subscribe();
 
+        // Something else is new, so that the list would be recorded.
+        *node.connected.lock().unwrap() = false;
         let (closing, told) = (Arc::clone(&node), Arc::clone(&monitor));
         *node.meanwhile.lock().unwrap() = Some(Box::new(move || {
             closing.channels.lock().unwrap().clear();

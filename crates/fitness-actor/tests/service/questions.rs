@@ -167,5 +167,6 @@ async fn health_has_a_serialised_form() {
         "wakeups": 3,
     });
     assert_eq!(json, expected);
+    assert_eq!(serde_json::from_value::<fitness_actor::Health>(json).unwrap(), handle.health());
     service.shutdown().await.unwrap();
 }

@@ -4,7 +4,6 @@
 //! `trace`'s business, what a line may say `line`'s; the format stands in docs/TRACE.md.
 
 mod line;
-mod lnd;
 mod object;
 mod trace;
 
@@ -139,7 +138,7 @@ impl Replay {
         }
     }
 
-    fn answer(&mut self, window: Option<&Window>, as_lnd: bool) -> Section {
+    fn answer(&self, window: Option<&Window>, as_lnd: bool) -> Section {
         let Some(at) = self.asked.or(self.clock) else { return Section::default() };
         let mut section = Section::new(Some(at), self.tracker.peers(at));
         if let Some(window) = window {
@@ -153,7 +152,9 @@ impl Replay {
             section.window = Some(window.clone());
         }
         if as_lnd {
-            lnd::add_uptimes(&mut self.tracker, &mut section);
+            for channel in section.channels_mut() {
+                channel.lnd_uptime_ns = self.tracker.log_uptime_ns(at, &channel.report.channel_id);
+            }
         }
         section
     }

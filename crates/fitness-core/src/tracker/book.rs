@@ -130,6 +130,14 @@ impl Peer {
     }
 }
 
+/// One transaction may fund many channels.
+fn key(funding: &OutPoint) -> [u8; 36] {
+    let mut key = [0; 36];
+    key[..32].copy_from_slice(&funding.txid);
+    key[32..].copy_from_slice(&funding.vout.to_le_bytes());
+    key
+}
+
 /// All peers and channels, found by their names.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -203,7 +211,7 @@ impl Book {
     /// The channel whose money is at an outpoint, and its peer.
     pub(super) fn channel_at(&self, funding: &OutPoint) -> Option<(&Peer, &Channel)> {
         let there = |peer: &Peer| peer.channels().any(|channel| channel.funding == Some(*funding));
-        let slot = self.funding_index.find(&funding.txid, |slot| self.peers.get(slot).is_some_and(there))?;
+        let slot = self.funding_index.find(&key(funding), |slot| self.peers.get(slot).is_some_and(there))?;
         let peer = self.peers.get(slot)?;
         Some((peer, peer.channels().find(|channel| channel.funding == Some(*funding))?))
     }
@@ -213,7 +221,7 @@ impl Book {
         let Some(peer) = self.peers.get_mut(slot) else { return };
         self.channel_index.insert(&channel.channel_id.0, slot);
         if let Some(funding) = channel.funding {
-            self.funding_index.insert(&funding.txid, slot);
+            self.funding_index.insert(&key(&funding), slot);
         }
         peer.add_channel(channel);
     }
@@ -236,10 +244,10 @@ impl Book {
         let channel = self.peers.get_mut(slot)?.channel_mut(channel_id)?;
         let was = core::mem::replace(&mut channel.funding, funding);
         if let Some(was) = was {
-            self.funding_index.remove(&was.txid, slot);
+            self.funding_index.remove(&key(&was), slot);
         }
         if let Some(funding) = funding {
-            self.funding_index.insert(&funding.txid, slot);
+            self.funding_index.insert(&key(&funding), slot);
         }
         was
     }

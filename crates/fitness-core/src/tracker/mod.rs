@@ -62,6 +62,20 @@ impl Tracker {
         }
     }
 
+    /// Tells the time, and nothing else.
+    pub fn advance(&mut self, at: Timestamp) {
+        self.line.advance(at);
+    }
+
+    /// How far the times in records are ahead of the clock, in nanoseconds.
+    ///
+    /// It is 0 unless the clock stepped back, or was behind what [`Tracker::restore`] brought: times
+    /// that are stored never go back.
+    #[must_use]
+    pub fn records_ahead_ns(&self) -> u64 {
+        self.line.ahead_ns()
+    }
+
     /// Takes an event that happened at `at`.
     pub fn apply(&mut self, at: Timestamp, event: &Event) {
         self.apply_with(at, event, |_| ());

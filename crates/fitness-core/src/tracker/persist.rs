@@ -12,8 +12,10 @@ impl Tracker {
     /// `observed_until` (its last heartbeat).
     ///
     /// Until then what was known went on; from then on nothing is known, until an event or
-    /// snapshot says it. To be called before the first event. A peer that is known already, and
-    /// a channel id that another peer's record brought, are left as they are.
+    /// snapshot says it. That is a change to store: the record says that it goes on until the
+    /// observer's heartbeat, and ours is going to move that ahead. To be called before the first
+    /// event. A peer that is known already, and a channel id that another peer's record brought, are
+    /// left as they are.
     pub fn restore(&mut self, record: &PeerRecord, observed_until: Timestamp) {
         if self.book.find_peer(&record.node_id).is_some() {
             return;
@@ -33,6 +35,9 @@ impl Tracker {
             }
         }
         let slot = self.book.add_peer(peer);
+        if record.presence != Presence::Unobserved {
+            self.mark_dirty(slot);
+        }
         for &ChannelRecord { channel_id, funding, opened_at_ns, opened_totals } in &record.channels {
             if self.book.find_channel(&channel_id).is_none() {
                 self.book.add_channel(slot, Channel { channel_id, funding, opened_at_ns, opened_totals });
@@ -68,9 +73,8 @@ impl Tracker {
     /// are by then.
     pub fn put_back(&mut self, changes: &Changes) {
         for segment in &changes.segments {
-            if let Some(slot) = self.book.find_peer(&segment.node_id)
-                && let Some(peer) = self.book.peers.get_mut(slot)
-            {
+            let slot = self.book.find_peer(&segment.node_id);
+            if let Some(peer) = slot.and_then(|slot| self.book.peers.get_mut(slot)) {
                 peer.log.unsaved_from(segment.first);
             }
         }

@@ -1,5 +1,7 @@
 //! Questions: they change nothing, and take the time at which they are asked.
 
+use alloc::vec::Vec;
+
 use super::Tracker;
 use super::book::{Channel, Peer};
 use crate::report::{Spans, availability};
@@ -87,11 +89,35 @@ impl Tracker {
             .map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
 
+    /// The followed peers among the next `limit` that are known, from a place that an earlier call
+    /// returned, 0 at first; and the place to go on from, `None` at the end.
+    ///
+    /// For lists that are too long to be asked for at once. A peer that is there throughout is
+    /// listed once; one that comes or goes meanwhile is listed at most once.
+    #[must_use]
+    pub fn peers_from(&self, at: Timestamp, place: usize, limit: usize) -> (Vec<PeerReport>, Option<usize>) {
+        let now_ns = self.line.peek(at);
+        let (end, next) = (place.saturating_add(limit), self.book.peers.places());
+        let peers = self.book.peers.range(place, end).filter(|(slot, _)| self.is_followed(*slot));
+        (peers.map(|(_, peer)| self.report_peer(peer, now_ns)).collect(), (end < next).then_some(end))
+    }
+
     /// A peer's flap count, cooled down as of its last flap, and when that was. O(1).
     #[must_use]
     pub fn flap_count(&self, node_id: &NodeId) -> Option<(u32, Option<Timestamp>)> {
         let flaps = self.book.peer(node_id)?.flaps();
         Some((flaps.count(), flaps.last_ns().map(|at_ns| self.line.to_clock(at_ns))))
+    }
+
+    /// A channel's uptime as lnd reads it: from the rate-limited event log, and so often far from
+    /// the truth, in nanoseconds. O(n) in the log's length.
+    ///
+    /// It is what a preset is compared by; the exact figure is that of [`Tracker::channel`].
+    #[must_use]
+    pub fn log_uptime_ns(&self, at: Timestamp, channel_id: &ChannelId) -> Option<u64> {
+        let (peer, channel) = self.book.channel(channel_id)?;
+        let now_ns = self.line.peek(at);
+        Some(peer.log.uptime_ns(channel.opened_at_ns, now_ns, now_ns))
     }
 
     /// A peer's event log. Its times are on the tracker's own line.
