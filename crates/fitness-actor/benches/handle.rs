@@ -4,11 +4,12 @@
 //! under random 33-byte keys, in the same order. The ratios count; the machine does not.
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use fitness_actor::{Clock, Fitness, Handle, Service, SystemClock};
 use fitness_core::{ChannelId, ChannelOpened, Event, NodeId, Timestamp, TrackerConfig};
 use fitness_store::MemoryStore;
@@ -122,6 +123,29 @@ impl<'a> Rounds<'a> {
     }
 }
 
+/// One update of the bare map: a ledger's worth of words.
+fn update(map: &mut HashMap<[u8; 33], [u64; 18]>, peer: &NodeId, round: u64) {
+    let value = map.entry(peer.0).or_insert([0; 18]);
+    value[0] = round;
+    value[1] += value[0];
+    value[2] += 1;
+    value[17] = round;
+}
+
+/// The bare map as one would have to keep it to do the same job: behind a lock, stamped by a clock.
+fn bench_locked(group: &mut BenchmarkGroup<'_, WallTime>, map: HashMap<[u8; 33], [u64; 18]>, names: &Names) {
+    let (map, clock) = (Mutex::new(map), SystemClock::new());
+    let mut rounds = Rounds::new(&names.order);
+    group.bench_function("raw_locked", |b| {
+        b.iter(|| {
+            let (peer, _) = rounds.step();
+            let mut map = map.lock().expect("nobody panics");
+            let nanos = clock.monotonic().subsec_nanos();
+            update(&mut map, &names.peers[peer], nanos.into());
+        });
+    });
+}
+
 fn record(c: &mut Criterion) {
     let names = names();
     let runtime = Runtime::new().expect("there are threads");
@@ -132,15 +156,10 @@ fn record(c: &mut Criterion) {
     group.bench_function("raw", |b| {
         b.iter(|| {
             let (peer, round) = rounds.step();
-            let value = map.entry(names.peers[peer].0).or_insert([0; 18]);
-            // A ledger's worth of words.
-            value[0] = round;
-            value[1] += value[0];
-            value[2] += 1;
-            value[17] = round;
+            update(&mut map, &names.peers[peer], round);
         });
     });
-    drop(map);
+    bench_locked(&mut group, map, &names);
 
     // Without a commit while it is measured, and with one every second.
     for (name, commit_delay) in [("handle", HOUR), ("handle_while_storing", 1)] {
@@ -189,18 +208,14 @@ fn channel_query(c: &mut Criterion) {
     group.bench_function("raw", |b| {
         b.iter(|| {
             let (peer, round) = rounds.step();
-            let value = map.entry(names.peers[peer].0).or_insert([0; 18]);
-            value[0] = round;
-            value[1] += value[0];
-            value[2] += 1;
-            value[17] = round;
+            update(&mut map, &names.peers[peer], round);
         });
     });
     let mut rounds = Rounds::new(&names.order);
     group.bench_function("raw_read", |b| {
         b.iter(|| map.get(&names.peers[rounds.step().0].0).map(|value| value[0] + value[17]));
     });
-    drop(map);
+    bench_locked(&mut group, map, &names);
 
     let (service, handle) = with_all_channels(&runtime, &names, Duration::from_secs(HOUR));
     let mut rounds = Rounds::new(&names.order);
