@@ -22,11 +22,6 @@ pub fn rate_limit_ns(flap_count: u32) -> u64 {
     TIERS_NS[tier.min(TIERS_NS.len() - 1)]
 }
 
-/// Whether a log entry staged at `staged_ns` gives way to one at `at_ns`.
-pub(crate) fn gives_way(staged_ns: u64, at_ns: u64, flap_count: u32) -> bool {
-    staged_ns.saturating_add(rate_limit_ns(flap_count)) >= at_ns
-}
-
 /// How often a peer's connection changed, cooled down, and when it last did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlapCount {

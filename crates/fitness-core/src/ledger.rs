@@ -113,6 +113,12 @@ impl Ledger {
         Self { last: LogEntry::new(since_ns, presence, totals) }
     }
 
+    /// The last change, as an entry of a log.
+    #[must_use]
+    pub const fn last_change(&self) -> LogEntry {
+        self.last
+    }
+
     /// What is known since [`Ledger::since_ns`].
     #[must_use]
     pub const fn presence(&self) -> Presence {
@@ -137,10 +143,9 @@ impl Ledger {
         self.totals().after(self.presence(), now_ns.saturating_sub(self.since_ns()))
     }
 
-    /// Changes the presence at `at_ns` and returns the change, for the log.
-    pub fn set(&mut self, presence: Presence, at_ns: u64) -> LogEntry {
+    /// Changes the presence at `at_ns`.
+    pub fn set(&mut self, presence: Presence, at_ns: u64) {
         // A moment before the present stretch began would count the time in between twice.
         self.last = LogEntry::new(self.since_ns().max(at_ns), presence, self.totals_at(at_ns));
-        self.last
     }
 }

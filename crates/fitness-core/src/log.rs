@@ -66,73 +66,117 @@ impl core::fmt::Debug for LogEntry {
     }
 }
 
-/// lnd's rate-limited log: the newest entry is staged, and is replaced by the next one unless it
-/// has stood for the time that the peer's flap count asks for.
+/// A peer's event log, as it is at one moment: lnd's rate-limited log.
 ///
-/// Entries are numbered from 0 for the peer's whole history; those that were dropped for space
-/// keep their numbers. Entries are in order of time.
-#[derive(Clone, Debug, Default)]
-pub struct EventLog {
-    // The last one is the staged entry.
-    entries: Vec<LogEntry>,
-    // Number of the first entry that is held.
+/// The newest entry is staged: the next one replaces it, unless it has stood for the time that the
+/// peer's flap count asks for; then it is committed. Entries are numbered from 0 for the peer's
+/// whole history; those that were dropped for space keep their numbers. They are in order of time.
+#[derive(Clone, Copy, Debug)]
+pub struct EventLog<'a> {
+    committed: &'a [LogEntry],
+    staged: Option<LogEntry>,
     first: u32,
-    // Number of the first entry that is not known to be stored.
-    unsaved: u32,
 }
 
-impl EventLog {
-    /// An empty log whose next entry starts the segment after `entries` earlier ones, of which
-    /// only the store knows.
-    #[must_use]
-    pub fn continuing(entries: u32) -> Self {
-        let first = entries.div_ceil(SEGMENT_ENTRIES).saturating_mul(SEGMENT_ENTRIES);
-        Self { entries: Vec::new(), first, unsaved: first }
-    }
-
-    /// The entries that are held, oldest first, the staged one last.
-    #[must_use]
-    pub fn entries(&self) -> &[LogEntry] {
-        &self.entries
-    }
-
+impl<'a> EventLog<'a> {
     /// The entries that will not be replaced any more, oldest first.
     #[must_use]
-    pub fn committed(&self) -> &[LogEntry] {
-        self.entries.split_last().map_or(&[], |(_, committed)| committed)
+    pub const fn committed(&self) -> &'a [LogEntry] {
+        self.committed
     }
 
     /// The newest entry, which the next one replaces if it comes too soon.
     #[must_use]
-    pub fn staged(&self) -> Option<&LogEntry> {
-        self.entries.last()
+    pub const fn staged(&self) -> Option<LogEntry> {
+        self.staged
+    }
+
+    /// All entries that are held, oldest first.
+    pub fn entries(&self) -> impl Iterator<Item = LogEntry> + use<'a> {
+        self.committed.iter().copied().chain(self.staged)
+    }
+
+    /// How many entries are held.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.committed.len() + self.staged.is_some() as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The number that the next entry will bear: how many there were, give or take the fill of
     /// segments that a restart cut short.
     #[must_use]
     pub fn end(&self) -> u32 {
-        self.first.saturating_add(u32::try_from(self.entries.len()).unwrap_or(u32::MAX))
+        self.first.saturating_add(u32::try_from(self.len()).unwrap_or(u32::MAX))
     }
 
-    /// Stages `entry`, in place of the staged one if `replaces`.
+    /// Nanoseconds online within `[from_ns, to_ns)` as lnd reads its log: rate-limited, and so
+    /// often far from the truth.
     ///
-    /// At most `capacity` entries are held (at least 2 are): when it is full, the oldest quarter goes.
-    // The caller tells whether the staged entry has stood long enough, because it mostly knows
-    // without reading it: the entries lie elsewhere in memory, and reading them is what an event
-    // would wait for.
-    pub(crate) fn add(&mut self, entry: LogEntry, replaces: bool, capacity: u32) {
-        if let Some(staged) = self.entries.last_mut().filter(|_| replaces) {
-            *staged = entry;
-            self.unsaved = self.unsaved.min(self.end().saturating_sub(1));
-            return;
+    /// It is what a preset is compared by; the exact figure is the ledger's.
+    #[must_use]
+    pub fn uptime_ns(&self, from_ns: u64, to_ns: u64, now_ns: u64) -> u64 {
+        let mut uptime_ns = 0_u64;
+        let mut online_since = None;
+        let mut count = |start_ns: u64, end_ns: u64| {
+            let inside = end_ns.min(to_ns).saturating_sub(start_ns.max(from_ns));
+            uptime_ns = uptime_ns.saturating_add(inside);
+        };
+        for entry in self.entries() {
+            match (entry.presence(), online_since) {
+                (Presence::Online, None) => online_since = Some(entry.at_ns),
+                (Presence::Offline | Presence::Unobserved, Some(start_ns)) => {
+                    count(start_ns, entry.at_ns);
+                    online_since = None;
+                }
+                _ => {}
+            }
         }
-        self.make_room(capacity.max(2));
+        if let Some(start_ns) = online_since {
+            count(start_ns, now_ns);
+        }
+        uptime_ns
+    }
+}
+
+/// The committed entries of a log, and how much of it is stored.
+///
+/// The staged entry is not among them: it is the last change of the peer's ledger. So an event that
+/// only replaces it touches no memory but the peer's own.
+#[derive(Debug, Default)]
+pub(crate) struct Committed {
+    entries: Vec<LogEntry>,
+    /// Number of the first entry that is held.
+    first: u32,
+    /// Number of the first entry, the staged one included, that is not known to be stored.
+    unsaved: u32,
+}
+
+impl Committed {
+    /// None held, after `entries` earlier ones of which only the store knows: the next one starts
+    /// another segment.
+    pub(crate) fn continuing(entries: u32) -> Self {
+        let first = entries.div_ceil(SEGMENT_ENTRIES).saturating_mul(SEGMENT_ENTRIES);
+        Self { entries: Vec::new(), first, unsaved: first }
+    }
+
+    pub(crate) fn with_staged(&self, staged: Option<LogEntry>) -> EventLog<'_> {
+        EventLog { committed: &self.entries, staged, first: self.first }
+    }
+
+    /// Adds the entry that was staged. With the one that is staged next, at most `capacity` (at
+    /// least 2) are held: when the log is full, the oldest quarter goes.
+    pub(crate) fn push(&mut self, entry: LogEntry, capacity: u32) {
+        self.make_room(capacity.max(2) as usize - 1);
         self.entries.push(entry);
     }
 
-    fn make_room(&mut self, capacity: u32) {
-        let capacity = capacity as usize;
+    fn make_room(&mut self, capacity: usize) {
         if self.entries.len() >= capacity {
             let segment = SEGMENT_ENTRIES as usize;
             let quarter = (capacity / 4).max(1);
@@ -151,67 +195,34 @@ impl EventLog {
         }
     }
 
-    /// Forgets all entries, as lnd does when the last channel closes.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::continuing(self.end());
+    /// The staged entry is another one now, or is there now.
+    pub(crate) fn staged_another(&mut self) {
+        let staged = self.first.saturating_add(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+        self.unsaved = self.unsaved.min(staged);
     }
 
-    /// The entries of every segment that has to be stored: the number of the first, and the
-    /// entries, the last segment's staged entry included.
-    pub(crate) fn unsaved_segments(&self) -> impl Iterator<Item = (u32, &[LogEntry])> {
-        let segment_start = self.unsaved - self.unsaved % SEGMENT_ENTRIES;
-        // A log that overflowed before it was saved starts in the middle of a segment.
-        let start = segment_start.max(self.first);
-        let skip = (start - self.first) as usize;
-        let pending = if self.unsaved < self.end() { self.entries.get(skip..).unwrap_or(&[]) } else { &[] };
-        let mut rest = (start, pending);
-        core::iter::from_fn(move || {
-            let (start, entries) = rest;
-            if entries.is_empty() {
-                return None;
+    /// The entries of every segment that has to be stored, each with the number of its first entry;
+    /// they count as stored from here on.
+    pub(crate) fn take_unsaved(&mut self, staged: Option<LogEntry>) -> Vec<(u32, Vec<LogEntry>)> {
+        let log = self.with_staged(staged);
+        let end = log.end();
+        let mut segments: Vec<(u32, Vec<LogEntry>)> = Vec::new();
+        if self.unsaved < end {
+            // A log that overflowed before it was saved starts in the middle of a segment.
+            let start = (self.unsaved - self.unsaved % SEGMENT_ENTRIES).max(self.first);
+            for (number, entry) in (start..end).zip(log.entries().skip((start - self.first) as usize)) {
+                match segments.last_mut() {
+                    Some((_, segment)) if number % SEGMENT_ENTRIES != 0 => segment.push(entry),
+                    _ => segments.push((number, [entry].into())),
+                }
             }
-            let room = (SEGMENT_ENTRIES - start % SEGMENT_ENTRIES) as usize;
-            let (segment, later) = entries.split_at(room.min(entries.len()));
-            rest = (start.saturating_add(u32::try_from(segment.len()).unwrap_or(u32::MAX)), later);
-            Some((start, segment))
-        })
-    }
-
-    /// Notes that every entry up to `end`, as [`EventLog::end`] was when they were taken, is stored.
-    pub(crate) fn saved_up_to(&mut self, end: u32) {
-        self.unsaved = self.unsaved.max(end.min(self.end()));
+        }
+        self.unsaved = self.unsaved.max(end);
+        segments
     }
 
     /// Notes that the entries from number `first` on are not stored after all.
     pub(crate) fn unsaved_from(&mut self, first: u32) {
         self.unsaved = self.unsaved.min(first);
-    }
-
-    /// Nanoseconds online within `[from_ns, to_ns)` as lnd reads its log: rate-limited, and so
-    /// often far from the truth.
-    ///
-    /// It is what a preset is compared by; the exact figure is the ledger's.
-    #[must_use]
-    pub fn uptime_ns(&self, from_ns: u64, to_ns: u64, now_ns: u64) -> u64 {
-        let mut uptime_ns = 0_u64;
-        let mut online_since = None;
-        let mut count = |start_ns: u64, end_ns: u64| {
-            let inside = end_ns.min(to_ns).saturating_sub(start_ns.max(from_ns));
-            uptime_ns = uptime_ns.saturating_add(inside);
-        };
-        for entry in &self.entries {
-            match (entry.presence(), online_since) {
-                (Presence::Online, None) => online_since = Some(entry.at_ns),
-                (Presence::Offline | Presence::Unobserved, Some(start_ns)) => {
-                    count(start_ns, entry.at_ns);
-                    online_since = None;
-                }
-                _ => {}
-            }
-        }
-        if let Some(start_ns) = online_since {
-            count(start_ns, now_ns);
-        }
-        uptime_ns
     }
 }

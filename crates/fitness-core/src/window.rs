@@ -6,7 +6,7 @@
 //! is known, and the error bounds every other that fits too.
 
 use crate::log::LogEntry;
-use crate::{EventLog, Ledger, Presence, Totals};
+use crate::{Ledger, Presence, Totals};
 
 /// A duration that may be known only up to an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,16 +18,16 @@ pub(crate) struct Estimate {
 /// Online and observed time in `[from_ns, to_ns)`, two searches in the log.
 ///
 /// `start_ns` is when the peer's account began, with both totals at 0. Before it and after
-/// `now_ns` nothing is observed.
+/// `now_ns` nothing is observed. `log` is its committed entries; the last change is the ledger's.
 pub(crate) fn measure(
     start_ns: u64,
-    log: &EventLog,
+    log: &[LogEntry],
     ledger: &Ledger,
     now_ns: u64,
     from_ns: u64,
     to_ns: u64,
 ) -> (Estimate, Estimate) {
-    let history = History { start_ns, log: log.entries(), ledger, now_ns };
+    let history = History { start_ns, log, ledger, now_ns };
     let from_ns = from_ns.clamp(start_ns, now_ns.max(start_ns));
     let to_ns = to_ns.clamp(from_ns, now_ns.max(start_ns));
     let first = history.stretch_at(from_ns);
@@ -48,23 +48,18 @@ struct History<'a> {
 impl History<'_> {
     /// The stretch between two known moments that `at_ns` lies in.
     fn stretch_at(&self, at_ns: u64) -> Stretch {
-        let after = first_after(self.log, at_ns);
-        let (start_ns, start, began) = match after.checked_sub(1).and_then(|i| self.log.get(i)) {
-            Some(entry) => (entry.at_ns(), entry.totals(), entry.presence()),
-            None => (self.start_ns, Totals::default(), Presence::Unobserved),
-        };
-        let (end_ns, end) = match self.log.get(after) {
-            Some(entry) => (entry.at_ns(), entry.totals()),
-            None => (self.now_ns, self.ledger.totals_at(self.now_ns)),
-        };
-        Stretch {
-            number: after,
-            start_ns,
-            start,
-            length_ns: end_ns.saturating_sub(start_ns),
-            within: end.since(start),
-            began,
+        let last = self.ledger.last_change();
+        if at_ns >= last.at_ns() {
+            let (end_ns, end) = (self.now_ns, self.ledger.totals_at(self.now_ns));
+            return Stretch::new(usize::MAX, (last.at_ns(), last.totals()), last.presence(), (end_ns, end));
         }
+        let after = first_after(self.log, at_ns);
+        let (start, began) = match after.checked_sub(1).and_then(|i| self.log.get(i)) {
+            Some(entry) => ((entry.at_ns(), entry.totals()), entry.presence()),
+            None => ((self.start_ns, Totals::default()), Presence::Unobserved),
+        };
+        let end = self.log.get(after).copied().unwrap_or(last);
+        Stretch::new(after, start, began, (end.at_ns(), end.totals()))
     }
 }
 
@@ -126,6 +121,17 @@ struct Stretch {
 }
 
 impl Stretch {
+    fn new(number: usize, start: (u64, Totals), began: Presence, end: (u64, Totals)) -> Self {
+        Self {
+            number,
+            start_ns: start.0,
+            start: start.1,
+            length_ns: end.0.saturating_sub(start.0),
+            within: end.1.since(start.1),
+            began,
+        }
+    }
+
     fn to_other(&self, last: &Self, from_ns: u64, to_ns: u64, kind: Kind) -> Estimate {
         let (x, y) = (from_ns - self.start_ns, to_ns - last.start_ns);
         let value_ns =

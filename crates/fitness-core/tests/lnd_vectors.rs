@@ -59,8 +59,8 @@ struct Logged {
     online: bool,
 }
 
-impl From<&LogEntry> for Logged {
-    fn from(entry: &LogEntry) -> Self {
+impl From<LogEntry> for Logged {
+    fn from(entry: LogEntry) -> Self {
         Self { t: entry.at_ns(), online: entry.presence() == Presence::Online }
     }
 }
@@ -136,7 +136,8 @@ impl Replay {
         self.expect(Some(count), op.flap_count, "flap count");
         self.expect(last_flap.map(Timestamp::as_nanos), op.last_flap_ns, "last flap");
         let log = self.tracker.event_log(node_id);
-        let committed: Vec<_> = log.iter().flat_map(|log| log.committed()).map(Logged::from).collect();
+        let committed: Vec<_> =
+            log.iter().flat_map(|log| log.committed()).copied().map(Logged::from).collect();
         let staged = log.and_then(|log| log.staged()).map(Logged::from);
         self.expect(&committed, &op.log, "log");
         self.expect(&staged, &op.staged, "staged");

@@ -103,6 +103,6 @@ pub(crate) fn long_log(entries: usize) -> (Tracker, NodeId, ChannelId, Timestamp
         let event = if i % 2 == 0 { Event::PeerOffline { node_id } } else { Event::PeerOnline { node_id } };
         tracker.apply(now, &event);
     }
-    assert_eq!(tracker.event_log(&node_id).map(|log| log.entries().len()), Some(entries));
+    assert_eq!(tracker.event_log(&node_id).map(|log| log.len()), Some(entries));
     (tracker, node_id, channel_id, now.after_secs(7_200))
 }

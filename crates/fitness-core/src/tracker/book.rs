@@ -5,32 +5,35 @@ use alloc::vec::Vec;
 
 use hashbrown::HashTable;
 
+use crate::log::Committed;
 use crate::slab::{HashSeed, Index, MultiIndex, Slab, Slot};
-use crate::{ChannelId, EventLog, FlapCount, Ledger, NodeId, OutPoint, Presence, Totals};
+use crate::{ChannelId, EventLog, FlapCount, Ledger, LogEntry, NodeId, OutPoint, Presence, Totals};
 
 /// A peer that we follow, or followed once and keep the history of.
 ///
-/// The order of the fields is the order in memory: an event touches the first half, a question
-/// about a channel the second, and nearly every peer has one channel, which stands inline.
+/// The order of the fields is the order in memory: an event touches the middle, a question about
+/// a channel the middle and the end. Nearly every peer has one channel, which stands inline.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Peer {
+    committed: Committed,
+    // In order of their ids.
+    more_channels: Option<Box<MoreChannels>>,
+    /// When its account began, with both totals at 0.
+    pub(super) first_seen_ns: u64,
+    // The parts of a `FlapCount`, which would bring four bytes of padding.
+    last_flap_ns: u64,
+    flap_count: u32,
+    pub(super) disconnects: u32,
     pub(super) node_id: NodeId,
     /// Followed for its own sake.
     pub(super) watched: bool,
     /// What events last said of its connection, whether or not it was followed then.
     pub(super) heard: Presence,
-    pub(super) disconnects: u32,
-    // The parts of a `FlapCount`, which would bring four bytes of padding.
-    flap_count: u32,
-    last_flap_ns: u64,
-    pub(super) log: EventLog,
-    /// When its account began, with both totals at 0.
-    pub(super) first_seen_ns: u64,
+    /// Whether the ledger's last change is the log's staged entry.
+    is_staged: bool,
     pub(super) ledger: Ledger,
     channel: Option<Channel>,
-    // In order of their ids.
-    more_channels: Option<Box<MoreChannels>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,18 +52,55 @@ pub(super) struct Channel {
 impl Peer {
     pub(super) fn new(node_id: NodeId, at_ns: u64) -> Self {
         Self {
+            committed: Committed::default(),
+            more_channels: None,
+            first_seen_ns: at_ns,
+            last_flap_ns: 0,
+            flap_count: 0,
+            disconnects: 0,
             node_id,
             watched: false,
             heard: Presence::Unobserved,
-            disconnects: 0,
-            flap_count: 0,
-            last_flap_ns: 0,
-            log: EventLog::default(),
-            first_seen_ns: at_ns,
+            is_staged: false,
             ledger: Ledger::starting(at_ns),
             channel: None,
-            more_channels: None,
         }
+    }
+
+    pub(super) fn log(&self) -> EventLog<'_> {
+        self.committed.with_staged(self.is_staged.then(|| self.ledger.last_change()))
+    }
+
+    /// Continues a log of which only the store knows: nothing is held of it.
+    pub(super) fn continue_log(&mut self, end: u32) {
+        self.committed = Committed::continuing(end);
+        self.is_staged = false;
+    }
+
+    /// Changes the ledger and logs the change. It takes the place of the one before if that was not
+    /// there for longer than `rate_limit_ns`.
+    pub(super) fn set_logged(&mut self, presence: Presence, at_ns: u64, rate_limit_ns: u64, capacity: u32) {
+        let staged = self.ledger.last_change();
+        if self.is_staged && staged.at_ns().saturating_add(rate_limit_ns) < at_ns {
+            self.committed.push(staged, capacity);
+        }
+        self.ledger.set(presence, at_ns);
+        self.is_staged = true;
+        self.committed.staged_another();
+    }
+
+    /// Changes the ledger alone; the log must have nothing staged.
+    pub(super) fn set_unlogged(&mut self, presence: Presence, at_ns: u64) {
+        self.ledger.set(presence, at_ns);
+    }
+
+    pub(super) fn take_unsaved_log(&mut self) -> Vec<(u32, Vec<LogEntry>)> {
+        let staged = self.log().staged();
+        self.committed.take_unsaved(staged)
+    }
+
+    pub(super) fn unsaved_log_from(&mut self, first: u32) {
+        self.committed.unsaved_from(first);
     }
 
     pub(super) fn flaps(&self) -> FlapCount {

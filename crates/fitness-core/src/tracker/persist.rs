@@ -3,9 +3,7 @@
 use super::Tracker;
 use super::book::{Channel, Peer};
 use crate::slab::Slot;
-use crate::{
-    Changes, ChannelRecord, EventLog, FlapCount, Ledger, LogSegment, NodeId, PeerRecord, Presence, Timestamp,
-};
+use crate::{Changes, ChannelRecord, FlapCount, Ledger, LogSegment, NodeId, PeerRecord, Presence, Timestamp};
 
 impl Tracker {
     /// Takes a peer over from an earlier process that is known to have observed until
@@ -27,11 +25,12 @@ impl Tracker {
         peer.disconnects = record.disconnects;
         peer.set_flaps(FlapCount::from_parts(record.flap_count, record.last_flap_ns));
         peer.ledger = Ledger::from_parts(record.presence, record.since_ns, record.totals);
-        peer.log = EventLog::continuing(record.log_end);
+        peer.continue_log(record.log_end);
         if record.presence != Presence::Unobserved {
-            let gap = peer.ledger.set(Presence::Unobserved, until_ns);
-            if !self.config.rules.are_lnds() {
-                peer.log.add(gap, false, self.config.log_capacity);
+            if self.config.rules.are_lnds() {
+                peer.set_unlogged(Presence::Unobserved, until_ns);
+            } else {
+                peer.set_logged(Presence::Unobserved, until_ns, 0, self.config.log_capacity);
             }
         }
         let slot = self.book.add_peer(peer);
@@ -56,13 +55,12 @@ impl Tracker {
         for slot in taken {
             if let Some(peer) = self.book.peers.get_mut(slot) {
                 let node_id = peer.node_id;
-                let segments = peer.log.unsaved_segments();
+                let segments = peer.take_unsaved_log().into_iter();
                 changes.segments.extend(segments.map(|(first, entries)| LogSegment {
                     node_id,
                     first,
-                    entries: entries.into(),
+                    entries,
                 }));
-                peer.log.saved_up_to(peer.log.end());
             }
             changes.peers.extend(self.record(slot));
         }
@@ -75,7 +73,7 @@ impl Tracker {
         for segment in &changes.segments {
             let slot = self.book.find_peer(&segment.node_id);
             if let Some(peer) = slot.and_then(|slot| self.book.peers.get_mut(slot)) {
-                peer.log.unsaved_from(segment.first);
+                peer.unsaved_log_from(segment.first);
             }
         }
         for record in &changes.peers {
@@ -110,7 +108,7 @@ impl Tracker {
             flap_count: flaps.count(),
             last_flap_ns: flaps.last_ns(),
             disconnects: peer.disconnects,
-            log_end: peer.log.end(),
+            log_end: peer.log().end(),
             channels: peer
                 .channels_by_age()
                 .into_iter()

@@ -2,7 +2,7 @@
 
 use super::Tracker;
 use crate::config::Rules;
-use crate::flap::gives_way;
+use crate::flap::rate_limit_ns;
 use crate::slab::Slot;
 use crate::{Change, NodeId, Presence};
 
@@ -79,7 +79,7 @@ impl Tracker {
             Rules::Lnd019 => {
                 // A peer of which lnd has not heard is offline to it, without a flap.
                 if !followed {
-                    peer.ledger.set(Presence::Offline, at_ns);
+                    peer.set_unlogged(Presence::Offline, at_ns);
                 }
                 self.lnd_log_channel(slot, at_ns);
             }
@@ -97,7 +97,8 @@ impl Tracker {
     pub(super) fn closed_channel(&mut self, slot: Slot, at_ns: u64, changed: &mut impl FnMut(Change)) {
         if self.config.rules.are_lnds() {
             if let Some(peer) = self.book.peers.get_mut(slot).filter(|peer| !peer.has_channels()) {
-                peer.log.clear();
+                // lnd forgets its log then.
+                peer.continue_log(peer.log().end());
             }
         } else {
             self.refollow(slot, at_ns, changed);
@@ -146,22 +147,21 @@ impl Tracker {
         if was == presence {
             return;
         }
-        // The newest log entry, if there is one, is the ledger's last change.
-        let staged_ns = peer.ledger.since_ns();
-        let entry = peer.ledger.set(presence, at_ns);
+        let mut flaps = peer.flaps();
         if was != Presence::Unobserved && presence != Presence::Unobserved {
-            let mut flaps = peer.flaps();
             flaps.flap(at_ns);
             peer.set_flaps(flaps);
         }
         if was == Presence::Online && presence == Presence::Offline {
             peer.disconnects = peer.disconnects.saturating_add(1);
         }
-        let flap_count = peer.flaps().count();
+        let flap_count = flaps.count();
         // The account begins with nothing known: what is known at that very moment needs no entry,
         // so a peer that never changes costs no log.
-        if at_ns > peer.first_seen_ns || !peer.log.entries().is_empty() {
-            peer.log.add(entry, gives_way(staged_ns, at_ns, flap_count), self.config.log_capacity);
+        if at_ns > peer.first_seen_ns || !peer.log().is_empty() {
+            peer.set_logged(presence, at_ns, rate_limit_ns(flap_count), self.config.log_capacity);
+        } else {
+            peer.set_unlogged(presence, at_ns);
         }
         let node_id = peer.node_id;
         self.mark_dirty(slot);
@@ -173,7 +173,6 @@ impl Tracker {
     fn lnd_event(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         let was = peer.ledger.presence();
-        let entry = peer.ledger.set(online.into(), at_ns);
         let mut flaps = peer.flaps();
         flaps.flap(at_ns);
         peer.set_flaps(flaps);
@@ -182,9 +181,10 @@ impl Tracker {
         }
         let flap_count = flaps.count();
         if peer.has_channels() {
-            self.lnd_log(slot, entry, flap_count);
+            peer.set_logged(online.into(), at_ns, rate_limit_ns(flap_count), self.config.log_capacity);
+        } else {
+            peer.set_unlogged(online.into(), at_ns);
         }
-        let Some(peer) = self.book.peers.get(slot) else { return };
         let node_id = peer.node_id;
         self.mark_dirty(slot);
         if was != online.into() {
@@ -196,19 +196,9 @@ impl Tracker {
     /// lnd logs the peer's state when a channel opens, unless it has committed an event already.
     fn lnd_log_channel(&mut self, slot: Slot, at_ns: u64) {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
-        if peer.log.committed().is_empty() {
-            let totals = peer.ledger.totals_at(at_ns);
-            let entry = crate::LogEntry::new(at_ns, peer.ledger.presence(), totals);
-            let flap_count = peer.flaps().count();
-            self.lnd_log(slot, entry, flap_count);
-        }
-    }
-
-    fn lnd_log(&mut self, slot: Slot, entry: crate::LogEntry, flap_count: u32) {
-        if let Some(peer) = self.book.peers.get_mut(slot) {
-            let replaces =
-                peer.log.staged().is_some_and(|staged| gives_way(staged.at_ns(), entry.at_ns(), flap_count));
-            peer.log.add(entry, replaces, self.config.log_capacity);
+        if peer.log().committed().is_empty() {
+            let (presence, flap_count) = (peer.ledger.presence(), peer.flaps().count());
+            peer.set_logged(presence, at_ns, rate_limit_ns(flap_count), self.config.log_capacity);
         }
     }
 }

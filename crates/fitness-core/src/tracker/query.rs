@@ -117,13 +117,13 @@ impl Tracker {
     pub fn log_uptime_ns(&self, at: Timestamp, channel_id: &ChannelId) -> Option<u64> {
         let (peer, channel) = self.book.channel(channel_id)?;
         let now_ns = self.line.peek(at);
-        Some(peer.log.uptime_ns(channel.opened_at_ns, now_ns, now_ns))
+        Some(peer.log().uptime_ns(channel.opened_at_ns, now_ns, now_ns))
     }
 
     /// A peer's event log. Its times are on the tracker's own line.
     #[must_use]
-    pub fn event_log(&self, node_id: &NodeId) -> Option<&EventLog> {
-        Some(&self.book.peer(node_id)?.log)
+    pub fn event_log(&self, node_id: &NodeId) -> Option<EventLog<'_>> {
+        Some(self.book.peer(node_id)?.log())
     }
 
     /// What was last heard of a peer's connection, whether or not it is followed: `None` where
@@ -182,7 +182,8 @@ impl Tracker {
     ) -> WindowReport {
         let from_ns = self.line.to_line(from).clamp(start_ns, now_ns.max(start_ns));
         let to_ns = self.line.to_line(to).clamp(from_ns, now_ns.max(from_ns));
-        let (online, observed) = measure(peer.first_seen_ns, &peer.log, &peer.ledger, now_ns, from_ns, to_ns);
+        let (online, observed) =
+            measure(peer.first_seen_ns, peer.log().committed(), &peer.ledger, now_ns, from_ns, to_ns);
         WindowReport::new(
             self.line.to_clock(from_ns),
             self.line.to_clock(to_ns),
