@@ -50,12 +50,29 @@ impl State {
     }
 
     fn apply(&mut self, at: Timestamp, event: &Event) {
-        let Some(changes) = &self.changes else {
-            return self.tracker.apply(at, event);
-        };
-        let mut heard = true;
-        // Within the lock, so that all subscribers see one order: that of the tracker.
-        self.tracker.apply_with(at, event, |change| heard = changes.send(change).is_ok());
+        match &self.changes {
+            None => self.tracker.apply(at, event),
+            Some(changes) => {
+                let mut heard = true;
+                // Within the lock, so that all subscribers see one order: that of the tracker.
+                self.tracker.apply_with(at, event, |change| heard = changes.send(change).is_ok());
+                self.keep_subscribers(heard);
+            }
+        }
+    }
+
+    fn advance(&mut self, at: Timestamp) {
+        match &self.changes {
+            None => self.tracker.advance(at),
+            Some(changes) => {
+                let mut heard = true;
+                self.tracker.advance_with(at, |change| heard = changes.send(change).is_ok());
+                self.keep_subscribers(heard);
+            }
+        }
+    }
+
+    fn keep_subscribers(&mut self, heard: bool) {
         if !heard {
             self.changes = None;
         }
@@ -123,12 +140,13 @@ impl Shared {
         });
     }
 
-    /// Changes the state, and wakes the task where there is something to store for the first time.
+    /// Changes the state, and wakes the task where there is something to store for the first time,
+    /// or somebody to wait for.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        let was_dirty = state.is_dirty();
+        let (was_dirty, grace) = (state.is_dirty(), state.tracker.grace_deadline());
         let result = change(&mut state);
-        let wake = !was_dirty && state.is_dirty();
+        let wake = !was_dirty && state.is_dirty() || grace != state.tracker.grace_deadline();
         drop(state);
         if wake {
             self.wake.notify_one();
@@ -139,10 +157,21 @@ impl Shared {
     /// How long from now the changes so far may wait to be stored; `None` while there are none.
     pub(crate) fn commit_in(&self) -> Option<Duration> {
         let state = self.lock();
-        match state.tracker.next_deadline() {
+        match state.tracker.commit_deadline() {
             Some(at) => Some(Duration::from_nanos(at.nanos_since(self.clock.now()))),
             None => state.is_dirty().then_some(self.commit_delay),
         }
+    }
+
+    /// How long from now the tracker waits for peers to come back; `None` while it waits for nobody.
+    pub(crate) fn grace_ends_in(&self) -> Option<Duration> {
+        let deadline = self.lock().tracker.grace_deadline()?;
+        Some(Duration::from_nanos(deadline.nanos_since(self.clock.now())))
+    }
+
+    /// Tells the tracker the time.
+    pub(crate) fn advance(&self) {
+        self.change(|state| state.advance(self.clock.now()));
     }
 
     /// The record that says that everything until `at` was observed.

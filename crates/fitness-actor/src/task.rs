@@ -31,6 +31,8 @@ pub(crate) struct Task {
     timing: Timing,
     /// When the changes so far are to be stored; `None` while there are none.
     commit_at: Option<Instant>,
+    /// When peers that were waited for count as offline; `None` while nobody is waited for.
+    grace_at: Option<Instant>,
     /// When the clock is to be looked at, and a heartbeat to be written if all else is stored.
     heartbeat_at: Instant,
     /// After a failure: when to try again, and how long to wait should that fail, too.
@@ -50,6 +52,7 @@ impl Task {
     ) -> Self {
         // What is there from the start is not late, whatever its times: they are the last process's.
         let commit_at = shared.lock().is_dirty().then(|| from_now(shared.commit_delay));
+        let grace_at = shared.grace_ends_in().map(from_now);
         let heartbeat_at = from_now(timing.heartbeat);
         let retry_wait = timing.retry_min;
         Self {
@@ -60,6 +63,7 @@ impl Task {
             stop,
             timing,
             commit_at,
+            grace_at,
             heartbeat_at,
             retry_at: None,
             retry_wait,
@@ -84,16 +88,22 @@ impl Task {
 
     fn wake_at(&self) -> Instant {
         let next = self.retry_at.or(self.commit_at).unwrap_or(self.heartbeat_at);
+        let next = self.grace_at.map_or(next, |grace_at| next.min(grace_at));
         next.min(self.heartbeat_at)
     }
 
-    /// There is something to store now.
+    /// There is something to store now, or somebody to wait for.
     fn plan(&mut self) {
         self.commit_at = self.shared.commit_in().map(from_now);
+        self.grace_at = self.shared.grace_ends_in().map(from_now);
     }
 
     async fn on_time(&mut self) {
         let now = Instant::now();
+        if self.grace_at.is_some_and(|grace_at| now >= grace_at) {
+            self.shared.advance();
+            self.plan();
+        }
         let beat = now >= self.heartbeat_at;
         if beat {
             self.shared.clock_check();

@@ -14,6 +14,7 @@ pub struct TrackerConfig {
     pub(crate) rules: Rules,
     pub(crate) log_capacity: u32,
     pub(crate) commit_delay_ns: u64,
+    pub(crate) reconnect_grace_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,12 @@ impl TrackerConfig {
     /// is a flap, and the log goes with the last channel. The log is unbounded.
     #[must_use]
     pub const fn lnd_0_19() -> Self {
-        Self { rules: Rules::Lnd019, log_capacity: u32::MAX, commit_delay_ns: Self::LND_COMMIT_DELAY_NS }
+        Self {
+            rules: Rules::Lnd019,
+            log_capacity: u32::MAX,
+            commit_delay_ns: Self::LND_COMMIT_DELAY_NS,
+            reconnect_grace_ns: 0,
+        }
     }
 
     /// The behaviour of lnd's master branch in August 2026: as [`TrackerConfig::lnd_0_19`], but a
@@ -58,7 +64,17 @@ impl TrackerConfig {
         Self { log_capacity: if entries < 2 { 2 } else { entries }, ..self }
     }
 
-    /// How long after the first unsaved change [`Tracker::next_deadline`](crate::Tracker::next_deadline)
+    /// How long a peer that was online before a gap of ours (a restart, a pause) has to come back
+    /// before it counts as offline, in nanoseconds; the default is two minutes, 0 is no grace.
+    ///
+    /// Until it is back, or until then, its time is unobserved. If it is not back then, it was
+    /// offline from the end of the gap. lnd knows no gaps, and its presets no grace.
+    #[must_use]
+    pub const fn with_reconnect_grace_ns(self, grace_ns: u64) -> Self {
+        Self { reconnect_grace_ns: grace_ns, ..self }
+    }
+
+    /// How long after the first unsaved change [`Tracker::commit_deadline`](crate::Tracker::commit_deadline)
     /// asks for a commit, in nanoseconds; the default is one second, in the lnd presets an hour.
     #[must_use]
     pub const fn with_commit_delay_ns(self, delay_ns: u64) -> Self {
@@ -68,6 +84,11 @@ impl TrackerConfig {
 
 impl Default for TrackerConfig {
     fn default() -> Self {
-        Self { rules: Rules::Ours, log_capacity: 4096, commit_delay_ns: 1_000_000_000 }
+        Self {
+            rules: Rules::Ours,
+            log_capacity: 4096,
+            commit_delay_ns: 1_000_000_000,
+            reconnect_grace_ns: 120 * 1_000_000_000,
+        }
     }
 }

@@ -131,16 +131,64 @@ fn events_that_overtook_a_snapshot_are_newer() {
 }
 
 #[test]
-fn a_pause_is_nobodys_fault() {
-    let mut tracker = tracker();
-    tracker.apply(START, &opened(CHANNEL, Some(true)));
-    tracker.apply(START.after_secs(10), &Event::ObservationPaused);
-    tracker.apply(START.after_secs(20), &Event::PeerOffline { node_id: PEER });
-    tracker.apply(START.after_secs(30), &Event::ObservationResumed);
-    let report = tracker.peer(START.after_secs(40), &PEER).expect("it has a channel");
-    assert_eq!((report.uptime_ns, report.observed_ns), (secs(10), secs(20)));
-    assert_eq!((report.flap_count, report.disconnects), (0, 0), "it went while we were not looking");
-    assert_eq!(report.online, Presence::Offline);
+fn a_pause_is_nobodys_fault_and_leaves_time_to_come_back() {
+    let paused_and_resumed = || {
+        let mut tracker = tracker();
+        tracker.apply(START, &opened(CHANNEL, Some(true)));
+        tracker.apply(START.after_secs(10), &Event::ObservationPaused);
+        tracker.apply(START.after_secs(20), &Event::PeerOffline { node_id: PEER });
+        tracker.apply(START.after_secs(30), &Event::ObservationResumed);
+        tracker
+    };
+    let mut tracker = paused_and_resumed();
+    assert_eq!(tracker.grace_deadline(), Some(START.after_secs(150)));
+    let report = |tracker: &Tracker, at| tracker.peer(START.after_secs(at), &PEER).expect("it has a channel");
+    let within = report(&tracker, 100);
+    assert_eq!((within.online, within.observed_ns), (Presence::Unobserved, secs(10)));
+
+    let mut back = paused_and_resumed();
+    back.apply(START.after_secs(100), &Event::PeerOnline { node_id: PEER });
+    let back = report(&back, 160);
+    assert_eq!((back.uptime_ns, back.observed_ns, back.flap_count), (secs(70), secs(70), 0));
+
+    tracker.advance(START.after_secs(150));
+    let gone = report(&tracker, 160);
+    assert_eq!((gone.online, gone.since), (Presence::Offline, START.after_secs(30)));
+    assert_eq!((gone.uptime_ns, gone.observed_ns), (secs(10), secs(140)), "offline since the pause");
+    assert_eq!((gone.flap_count, gone.disconnects), (0, 0), "it went while we were not looking");
+    assert_eq!(tracker.grace_deadline(), None);
+}
+
+#[test]
+fn a_restart_leaves_time_to_come_back() {
+    let mut before = tracker();
+    before.apply(START, &opened(CHANNEL, Some(true)));
+    let mut changes = Changes::default();
+    before.take_changes(10, &mut changes);
+    let listed = OpenChannel { channel_id: CHANNEL, node_id: PEER, funding: Some(outpoint(0)) };
+    let alone = Event::Snapshot(Snapshot { channels: vec![listed], connected: vec![], taken_at: None });
+    let restart = |config| {
+        let mut after = Tracker::new(config, HashSeed([1; 16]));
+        changes.peers.iter().for_each(|record| after.restore(record, START.after_secs(50)));
+        after.apply(START.after_secs(60), &alone);
+        after
+    };
+
+    let mut patient = restart(TrackerConfig::default());
+    let report = patient.channel(START.after_secs(90), &CHANNEL).expect("it is open");
+    assert_eq!((report.lifetime_ns, report.observed_ns, report.uptime_ns), (secs(90), secs(50), secs(50)));
+    patient.apply(START.after_secs(170), &Event::PeerOnline { node_id: PEER });
+    let report = patient.peer(START.after_secs(180), &PEER).expect("it has a channel");
+    assert_eq!((report.observed_ns, report.uptime_ns, report.flap_count), (secs(60), secs(60), 0));
+
+    let mut waited = restart(TrackerConfig::default());
+    waited.advance(START.after_secs(500));
+    let report = waited.channel(START.after_secs(500), &CHANNEL).expect("it is open");
+    assert_eq!((report.observed_ns, report.uptime_ns), (secs(490), secs(50)), "offline since our start");
+
+    let impatient = restart(TrackerConfig::default().with_reconnect_grace_ns(0));
+    let report = impatient.channel(START.after_secs(90), &CHANNEL).expect("it is open");
+    assert_eq!((report.observed_ns, report.uptime_ns), (secs(80), secs(50)));
 }
 
 #[test]

@@ -86,8 +86,7 @@ async fn a_snapshot_at_the_start_reconciles_before_anybody_asks() {
     let service = builder(&store).snapshot(snapshot.clone()).start().await.unwrap();
     let handle = service.handle();
     assert_eq!(handle.peer(&peer(1)).unwrap().online.is_online(), Some(true));
-    assert_eq!(handle.peer(&peer(2)).unwrap().online.is_online(), Some(false));
-    assert_eq!(handle.peer(&peer(2)).unwrap().flap_count, 0, "after a gap of ours nothing flaps");
+    assert_eq!(handle.peer(&peer(2)).unwrap().online.is_online(), None, "it has time to come back");
     assert_eq!(handle.channel(&channel(3)), None, "closed while we were away");
     assert!(handle.channel(&channel(4)).is_some(), "opened while we were away");
     assert_eq!(handle.is_connected(&peer(5)), Some(true));
@@ -114,6 +113,35 @@ async fn many_pages_are_loaded() {
     let health = handle.health();
     assert_eq!((health.peers, health.channels), (20_000, 20_000), "two full pages and an empty one");
     assert_eq!(health.dirty_peers, 0, "nothing was known of them, so nothing has ended");
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_back_in_time_was_offline_since_our_start() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    (1..=2).for_each(|number| handle.record(opened(number, Some(true))));
+    pass(SECOND * 10).await;
+    service.shutdown().await.unwrap();
+
+    let alone = Snapshot { channels: vec![open(1), open(2)], connected: vec![], taken_at: None };
+    let service = builder(&store).snapshot(alone).start().await.unwrap();
+    let handle = service.handle();
+    let started_at = handle.health().started_at;
+    let mut changes = handle.subscribe();
+    pass(SECOND * 119).await;
+    handle.record(online(1));
+    assert_eq!(handle.peer(&peer(2)).unwrap().online.is_online(), None);
+
+    // Nobody says anything from here on: the service itself notices that the time is over.
+    pass(SECOND * 11).await;
+    let (back, gone) = (handle.peer(&peer(1)).unwrap(), handle.peer(&peer(2)).unwrap());
+    assert_eq!((back.online.is_online(), back.flap_count), (Some(true), 0));
+    assert_eq!((gone.online.is_online(), gone.flap_count, gone.since), (Some(false), 0, started_at));
+    for expected in [peer(1), peer(2)] {
+        let change = changes.next().await.unwrap().unwrap();
+        assert!(matches!(change, Change::Presence { node_id, .. } if node_id == expected), "{change:?}");
+    }
     service.shutdown().await.unwrap();
 }
 
@@ -162,7 +190,7 @@ async fn history_survives_on_redb() {
     assert_eq!(handle.channel(&channel(2)), None);
     assert_eq!(handle.channel(&channel(4)).unwrap().lifetime_ns, 0);
     let offline = handle.peer(&peer(3)).unwrap();
-    assert_eq!((offline.online.is_online(), offline.flap_count), (Some(false), 0));
+    assert_eq!((offline.online.is_online(), offline.flap_count), (None, 0), "it has time to come back");
     service.shutdown().await.unwrap();
 
     let store = RedbStore::open(&path).unwrap();

@@ -30,6 +30,8 @@ pub(super) struct Peer {
     pub(super) watched: bool,
     /// What events last said of its connection, whether or not it was followed then.
     pub(super) heard: Presence,
+    /// It was online before a gap of ours, has a grace to come back, and is not back.
+    pub(super) awaited: bool,
     /// Whether the ledger's last change is the log's staged entry.
     is_staged: bool,
     pub(super) ledger: Ledger,
@@ -61,10 +63,22 @@ impl Peer {
             node_id,
             watched: false,
             heard: Presence::Unobserved,
+            awaited: false,
             is_staged: false,
             ledger: Ledger::starting(at_ns),
             channel: None,
         }
+    }
+
+    /// Notes what an event says of its connection.
+    pub(super) fn hear(&mut self, online: bool) {
+        self.heard = online.into();
+        self.awaited &= !online;
+    }
+
+    /// What to believe of its connection, if it is followed and we can tell.
+    pub(super) fn believed(&self) -> Presence {
+        if self.awaited && self.heard == Presence::Offline { Presence::Unobserved } else { self.heard }
     }
 
     pub(super) fn log(&self) -> EventLog<'_> {

@@ -1,12 +1,14 @@
 //! The state machine: events in; answers, changes and deadlines out.
 
 mod book;
+mod grace;
 mod persist;
 mod presence;
 mod query;
 mod snapshot;
 
 use self::book::{Book, Channel, Peer};
+use self::grace::Grace;
 use crate::slab::{HashSeed, Slot, SlotSet};
 use crate::timeline::Timeline;
 use crate::{
@@ -22,8 +24,9 @@ use crate::{
 /// 2. [`Tracker::apply`] for every event, with the time at which it happened. The first is usually
 ///    a [`Snapshot`](crate::Snapshot) of what is open and connected.
 /// 3. Questions at any time, with the time at which they are asked: they change nothing.
-/// 4. When [`Tracker::next_deadline`] has come: [`Tracker::take_changes`], store them as one, and
-///    where that fails [`Tracker::put_back`].
+/// 4. When [`Tracker::commit_deadline`] has come: [`Tracker::take_changes`], store them as one, and
+///    where that fails [`Tracker::put_back`]. When [`Tracker::grace_deadline`] has come:
+///    [`Tracker::advance`].
 ///
 /// # Time
 ///
@@ -42,6 +45,7 @@ pub struct Tracker {
     config: TrackerConfig,
     line: Timeline,
     paused: bool,
+    grace: Grace,
     book: Book,
     /// Peers to persist.
     dirty: SlotSet,
@@ -56,15 +60,22 @@ impl Tracker {
             config,
             line: Timeline::default(),
             paused: false,
+            grace: Grace::default(),
             book: Book::new(seed),
             dirty: SlotSet::default(),
             dirty_since_ns: 0,
         }
     }
 
-    /// Tells the time, and nothing else.
+    /// Tells the time, and nothing else: what was to happen by then happens.
     pub fn advance(&mut self, at: Timestamp) {
-        self.line.advance(at);
+        self.advance_with(at, |_| ());
+    }
+
+    /// Tells the time, and tells what that changed.
+    pub fn advance_with(&mut self, at: Timestamp, mut changed: impl FnMut(Change)) {
+        let at_ns = self.line.advance(at);
+        self.settle(at_ns, &mut changed);
     }
 
     /// How far the times in records are ahead of the clock, in nanoseconds.
@@ -85,6 +96,7 @@ impl Tracker {
     pub fn apply_with(&mut self, at: Timestamp, event: &Event, mut changed: impl FnMut(Change)) {
         let at_ns = self.line.advance(at);
         let changed = &mut changed;
+        self.settle(at_ns, changed);
         match event {
             Event::PeerOnline { node_id } => self.hear(node_id, true, at_ns, changed),
             Event::PeerOffline { node_id } => self.hear(node_id, false, at_ns, changed),
@@ -99,15 +111,29 @@ impl Tracker {
         }
     }
 
+    /// When this tracker next wants to hear of the time, by [`Tracker::advance`] or any event, or to
+    /// have its changes stored: the earlier of the two that follow.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        [self.commit_deadline(), self.grace_deadline()].into_iter().flatten().min()
+    }
+
     /// When the changes so far should be stored: [`TrackerConfig::with_commit_delay_ns`] after the
     /// first of them; `None` while there are none.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Timestamp> {
+    pub fn commit_deadline(&self) -> Option<Timestamp> {
         if self.dirty.is_empty() {
             return None;
         }
         let due_ns = self.dirty_since_ns.saturating_add(self.config.commit_delay_ns);
         Some(self.line.to_clock(due_ns))
+    }
+
+    /// When peers that were online before a gap of ours, and are not back, are going to count as
+    /// offline; `None` while nobody is waited for.
+    #[must_use]
+    pub fn grace_deadline(&self) -> Option<Timestamp> {
+        self.grace.ends_ns().map(|at_ns| self.line.to_clock(at_ns))
     }
 
     /// What was wrong with the times that were passed in.

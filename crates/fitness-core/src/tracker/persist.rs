@@ -2,6 +2,7 @@
 
 use super::Tracker;
 use super::book::{Channel, Peer};
+use super::grace::Grace;
 use crate::slab::Slot;
 use crate::{Changes, ChannelRecord, FlapCount, Ledger, LogSegment, NodeId, PeerRecord, Presence, Timestamp};
 
@@ -32,6 +33,10 @@ impl Tracker {
             } else {
                 peer.set_logged(Presence::Unobserved, until_ns, 0, self.config.log_capacity);
             }
+        }
+        if record.presence == Presence::Online && self.config.reconnect_grace_ns > 0 {
+            peer.awaited = true;
+            self.grace = Grace::AtFirstEvent;
         }
         let slot = self.book.add_peer(peer);
         if record.presence != Presence::Unobserved {

@@ -1,6 +1,7 @@
 //! What an event means for a peer's ledger, flaps and log: our rules, and lnd's.
 
 use super::Tracker;
+use super::book::Peer;
 use crate::config::Rules;
 use crate::flap::rate_limit_ns;
 use crate::slab::Slot;
@@ -37,13 +38,9 @@ impl Tracker {
 
     pub(super) fn hear_of(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
-        peer.heard = online.into();
+        peer.hear(online);
         match self.config.rules {
-            Rules::Ours => {
-                if !self.paused && self.is_followed(slot) {
-                    self.set_presence(slot, online.into(), at_ns, changed);
-                }
-            }
+            Rules::Ours => self.refollow(slot, at_ns, changed),
             Rules::Lnd019 => self.lnd_event(slot, online, at_ns, changed),
             Rules::LndMaster => {
                 if self.is_followed(slot) {
@@ -68,12 +65,12 @@ impl Tracker {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         match self.config.rules {
             Rules::Ours => {
-                if peer.ledger.presence() == Presence::Unobserved && online.is_some() {
-                    peer.heard = online.into();
+                if let (Presence::Unobserved, Some(online)) = (peer.ledger.presence(), online) {
+                    peer.hear(online);
                 }
-                let heard = peer.heard;
+                let believed = peer.believed();
                 if !self.paused {
-                    self.set_presence(slot, heard, at_ns, changed);
+                    self.set_presence(slot, believed, at_ns, changed);
                 }
             }
             Rules::Lnd019 => {
@@ -109,8 +106,8 @@ impl Tracker {
     /// counts neither for nor against it.
     pub(super) fn refollow(&mut self, slot: Slot, at_ns: u64, changed: &mut impl FnMut(Change)) {
         let followed = self.is_followed(slot);
-        let Some(heard) = self.book.peers.get(slot).map(|peer| peer.heard) else { return };
-        let presence = if followed && !self.paused { heard } else { Presence::Unobserved };
+        let Some(believed) = self.book.peers.get(slot).map(Peer::believed) else { return };
+        let presence = if followed && !self.paused { believed } else { Presence::Unobserved };
         self.set_presence(slot, presence, at_ns, changed);
     }
 
@@ -120,10 +117,12 @@ impl Tracker {
             return;
         }
         self.paused = true;
+        let has_grace = self.config.reconnect_grace_ns > 0;
         self.book.clear_strangers();
         for slot in self.book.peers.slots() {
             if let Some(peer) = self.book.peers.get_mut(slot) {
                 peer.heard = Presence::Unobserved;
+                peer.awaited |= has_grace && peer.ledger.presence() == Presence::Online;
             }
             self.set_presence(slot, Presence::Unobserved, at_ns, changed);
         }
@@ -135,13 +134,20 @@ impl Tracker {
             return;
         }
         self.paused = false;
+        self.begin_grace(at_ns);
         for slot in self.book.peers.slots() {
             self.refollow(slot, at_ns, changed);
         }
     }
 
     /// Our rule: a change between online and offline is a flap, and nothing else is.
-    fn set_presence(&mut self, slot: Slot, presence: Presence, at_ns: u64, changed: &mut impl FnMut(Change)) {
+    pub(super) fn set_presence(
+        &mut self,
+        slot: Slot,
+        presence: Presence,
+        at_ns: u64,
+        changed: &mut impl FnMut(Change),
+    ) {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         let was = peer.ledger.presence();
         if was == presence {

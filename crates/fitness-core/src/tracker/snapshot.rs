@@ -72,7 +72,7 @@ impl Tracker {
         if self.is_followed(slot) {
             self.hear_of(slot, online, at_ns, changed);
         } else if let Some(peer) = self.book.peers.get_mut(slot) {
-            peer.heard = online.into();
+            peer.hear(online);
         }
     }
 }

@@ -38,7 +38,12 @@ pub(crate) struct Model {
     pub(crate) channels: BTreeMap<ChannelId, (NodeId, u64)>,
     heard: BTreeMap<NodeId, Presence>,
     paused: bool,
+    /// Who was online before the last pause and is not back, from when it ended, and until when.
+    awaited: BTreeSet<NodeId>,
+    grace: Option<(u64, u64)>,
 }
+
+const GRACE: u64 = 120 * 1_000_000_000;
 
 impl Model {
     pub(crate) fn is_followed(&self, node_id: &NodeId) -> bool {
@@ -47,6 +52,12 @@ impl Model {
     }
 
     pub(crate) fn apply(&mut self, at: u64, event: &Event) {
+        if let Some((from, _)) = self.grace.filter(|grace| at >= grace.1) {
+            // They were offline all along: whoever has not changed since changes then.
+            self.grace = None;
+            self.awaited.clear();
+            self.settle_from(from);
+        }
         match event {
             Event::PeerOnline { node_id } => self.hear(*node_id, true),
             Event::PeerOffline { node_id } => self.hear(*node_id, false),
@@ -79,18 +90,27 @@ impl Model {
                 for node_id in self.peers.keys() {
                     self.heard.insert(*node_id, connected.contains(node_id).into());
                 }
+                self.awaited.retain(|node_id| !connected.contains(node_id));
             }
             Event::ObservationPaused if !self.paused => {
+                let online = self.peers.iter().filter(|(_, peer)| peer.presence() == Presence::Online);
+                self.awaited.extend(online.map(|(node_id, _)| *node_id));
                 self.paused = true;
                 self.heard.clear();
             }
-            Event::ObservationResumed => self.paused = false,
+            Event::ObservationResumed if self.paused => {
+                self.paused = false;
+                self.grace = Some((at, at + GRACE));
+            }
             _ => {}
         }
         self.settle(at);
     }
 
     fn hear(&mut self, node_id: NodeId, online: bool) {
+        if online {
+            self.awaited.remove(&node_id);
+        }
         if online || self.peers.contains_key(&node_id) {
             self.heard.insert(node_id, online.into());
         } else {
@@ -109,26 +129,39 @@ impl Model {
         let presence = self.account(at, node_id).presence();
         if presence == Presence::Unobserved && online.is_some() {
             self.heard.insert(node_id, online.into());
+            if online == Some(true) {
+                self.awaited.remove(&node_id);
+            }
         }
         self.channels.insert(channel_id, (node_id, at));
     }
 
     /// Everyone's presence is what was heard, where it counts.
     fn settle(&mut self, at: u64) {
+        self.settle_from(at);
+    }
+
+    /// The same from an earlier moment on; for no peer before its newest channel, though.
+    fn settle_from(&mut self, from: u64) {
         let followed: BTreeSet<_> =
             self.peers.keys().copied().filter(|node_id| self.is_followed(node_id)).collect();
         for (node_id, peer) in &mut self.peers {
             let heard = self.heard.get(node_id).copied().unwrap_or_default();
-            let presence =
-                if followed.contains(node_id) && !self.paused { heard } else { Presence::Unobserved };
+            let is_awaited = self.awaited.contains(node_id) && heard == Presence::Offline;
+            let is_known = followed.contains(node_id) && !self.paused && !is_awaited;
+            let presence = if is_known { heard } else { Presence::Unobserved };
             let was = peer.presence();
             if was == presence {
                 continue;
             }
             if was != Presence::Unobserved && presence != Presence::Unobserved {
-                peer.flaps.flap(at);
+                peer.flaps.flap(from);
                 peer.disconnects += u32::from(presence == Presence::Offline);
             }
+            let opened = self.channels.values().filter(|channel| channel.0 == *node_id);
+            let newest = opened.map(|channel| channel.1).max().unwrap_or(0);
+            let last = peer.history.last().map_or(peer.first_seen, |change| change.0);
+            let at = from.max(last).max(newest);
             peer.history.push((at, presence));
         }
     }
