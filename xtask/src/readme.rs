@@ -27,17 +27,22 @@ pub(crate) fn check(write: bool) -> Result<(), String> {
     fs::write(&path, fresh).map_err(|err| format!("{}: {err}", path.display()))
 }
 
-/// What stands between the markers of an example: each stretch unindented, a blank line between.
+/// What stands between the markers of an example, in the order of the markers' numbers: each stretch
+/// unindented, a blank line between.
 fn snippet(example: &str) -> Result<String, String> {
     let path = root().join("crates/fitness-ldk/examples").join(format!("{example}.rs"));
     let source = fs::read_to_string(&path).map_err(|err| format!("{}: {err}", path.display()))?;
     let mut lines = source.lines();
     let mut stretches = Vec::new();
-    while lines.by_ref().any(|line| line.trim() == "// --- fitness: begin") {
+    while let Some(number) =
+        lines.by_ref().find_map(|line| line.trim().strip_prefix("// --- fitness: begin "))
+    {
         let stretch: Vec<&str> =
             lines.by_ref().take_while(|line| line.trim() != "// --- fitness: end").collect();
-        stretches.push(unindented(&stretch));
+        stretches.push((number, unindented(&stretch)));
     }
+    stretches.sort();
+    let stretches: Vec<String> = stretches.into_iter().map(|(_, stretch)| stretch).collect();
     if stretches.is_empty() {
         return Err(format!("{} has no `// --- fitness: begin` and `end`", path.display()));
     }

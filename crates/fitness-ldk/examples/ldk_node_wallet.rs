@@ -46,12 +46,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .set_storage_dir_path(dir.display().to_string())
         .set_listening_addresses(vec!["127.0.0.1:9735".parse().map_err(|_| "a bad address")?])?
         .set_chain_source_bitcoind_rpc(host.clone(), port.parse()?, user.clone(), password.clone());
-    // --- fitness: begin
+    // --- fitness: begin 1
+    // The log hint: connections are noticed at once.
     let hint = ConnectionHint::wrapping(Arc::new(Log));
     builder.set_custom_logger(hint.clone());
     // --- fitness: end
     let node = Arc::new(builder.build()?);
-    // --- fitness: begin
+    // --- fitness: begin 2
+    // Before the node starts:
     let store = Arc::new(RedbStore::open(dir.join("fitness.redb"))?);
     let service = Fitness::builder(convert::node_id(&node.node_id()), store).start().await?;
     let monitor = NodeMonitor::builder(&node, service.handle()).hint(&hint).start()?;
@@ -63,7 +65,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     loop {
         tokio::select! {
             event = node.next_event_async() => {
-                // --- fitness: begin
+                // --- fitness: begin 3
+                // In the wallet's event loop:
                 monitor.observe(&event);
                 // --- fitness: end
                 println!("{event:?}");
@@ -74,7 +77,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    // --- fitness: begin
+    // --- fitness: begin 4
+    // At the end, before the node stops:
     monitor.stop().await;
     service.shutdown().await?;
     // --- fitness: end

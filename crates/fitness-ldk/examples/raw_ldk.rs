@@ -34,7 +34,8 @@ where
     CM: Deref<Target: AChannelManager>,
     PM: Deref<Target: APeerManager>,
 {
-    // --- fitness: begin
+    // --- fitness: begin 2
+    // Once both managers are there, and before anybody is dialled:
     fitness.seed(channel_manager, peer_manager);
     // --- fitness: end
     // Then the wallet connects to its peers.
@@ -43,7 +44,8 @@ where
 /// What LDK's background processor is given.
 #[expect(dead_code, reason = "this example has no ChannelManager")]
 fn handle_event(fitness: &LdkFitness, event: Event) -> Result<(), ReplayEvent> {
-    // --- fitness: begin
+    // --- fitness: begin 3
+    // In the event handler:
     fitness.observe(&event);
     // --- fitness: end
     match event {
@@ -69,7 +71,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     getrandom::fill(&mut seed)?;
     let keys = Arc::new(KeysManager::new(&seed, 0, 0, true));
     let our_node_id = keys.get_node_id(Recipient::Node).map_err(|()| "the keys have no node id")?;
-    // --- fitness: begin
+    // --- fitness: begin 1
+    // Before the PeerManager is made, which gets the wrapper in its MessageHandler:
     let store = Arc::new(RedbStore::open(dir.join("fitness.redb"))?);
     let service = Fitness::builder(convert::node_id(&our_node_id), store).start().await?;
     let fitness = LdkFitness::new(service.handle());
@@ -104,7 +107,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    // --- fitness: begin
+    // --- fitness: begin 4
+    // At the end, before the wallet disconnects:
     fitness.pause();
     service.shutdown().await?;
     // --- fitness: end

@@ -6,12 +6,13 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::{Amount, Network};
-use ldk_node::logger::LogWriter;
-use ldk_node::{Builder, Node};
+use ldk_node::logger::{LogRecord, LogWriter};
+use ldk_node::{Builder, Node, NodeError};
 
 use crate::{Chain, Error};
 
@@ -39,6 +40,27 @@ impl LocalNode {
         seed: [u8; 64],
         logger: Option<Arc<dyn LogWriter>>,
     ) -> Result<Self, Error> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match Self::try_start(chain, dir, seed, logger.clone())? {
+                Ok(node) => return Ok(node),
+                // Between us and the node somebody else has taken the port, a dialling socket as likely
+                // as not.
+                Err(NodeError::InvalidSocketAddress) if attempts < 5 => {}
+                Err(error) => return Err(failed("start")(error)),
+            }
+        }
+    }
+
+    /// The inner error is that of the node's start.
+    fn try_start(
+        chain: &Chain,
+        dir: &Path,
+        seed: [u8; 64],
+        logger: Option<Arc<dyn LogWriter>>,
+    ) -> Result<Result<Self, NodeError>, Error> {
+        let log = Arc::new(Log { inner: logger, follows_the_chain: AtomicBool::new(false) });
         let mut builder = Builder::new();
         builder
             .set_network(Network::Regtest)
@@ -50,12 +72,18 @@ impl LocalNode {
             )
             .set_storage_dir_path(dir.to_string_lossy().into_owned())
             .set_entropy_seed_bytes(seed)
-            .set_custom_logger(logger.unwrap_or_else(|| Arc::new(Silence)));
+            .set_custom_logger(Arc::<Log>::clone(&log));
         let addr = free_address()?;
         builder.set_listening_addresses(vec![addr.into()]).map_err(failed("take its address"))?;
         let node = Arc::new(builder.build().map_err(failed("be built"))?);
-        node.start().map_err(failed("start"))?;
-        Ok(Self { node, addr })
+        if let Err(error) = node.start() {
+            return Ok(Err(error));
+        }
+        let local = Self { node, addr };
+        // `Node::sync_wallets` before that trips an assertion of ldk-node's, and leaves it without a
+        // chain for good.
+        until("a node that follows the chain", || log.follows_the_chain.load(Ordering::SeqCst))?;
+        Ok(Ok(local))
     }
 
     /// The node itself.
@@ -174,9 +202,23 @@ fn free_address() -> Result<SocketAddr, Error> {
     listener.local_addr().map_err(Error::Start)
 }
 
-/// ldk-node writes a log file where it has no logger.
-struct Silence;
+/// A node's log. Without an inner one it goes nowhere, where ldk-node would write a file.
+struct Log {
+    inner: Option<Arc<dyn LogWriter>>,
+    /// Whether the node has begun to. It says so here alone, and some time after its start.
+    follows_the_chain: AtomicBool,
+}
 
-impl LogWriter for Silence {
-    fn log(&self, _: ldk_node::logger::LogRecord<'_>) {}
+impl LogWriter for Log {
+    fn log<'a>(&self, record: LogRecord<'a>) {
+        if !self.follows_the_chain.load(Ordering::SeqCst)
+            && record.module_path == "ldk_node::chain::bitcoind"
+            && record.args.to_string().starts_with("Starting initial synchronization")
+        {
+            self.follows_the_chain.store(true, Ordering::SeqCst);
+        }
+        if let Some(inner) = &self.inner {
+            inner.log(record);
+        }
+    }
 }

@@ -1,0 +1,59 @@
+//! A peer: an ldk-node of its own that nobody watches, and a proxy in front of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use fitness_core::NodeId;
+use fitness_ldk::convert;
+use fitness_regtest::{Chain, LocalNode, Proxy};
+use ldk_node::bitcoin::secp256k1::PublicKey;
+use ldk_node::{Node, UserChannelId};
+use tempfile::TempDir;
+
+pub(crate) struct Peer {
+    local: LocalNode,
+    proxy: Proxy,
+    _dir: TempDir,
+}
+
+impl Peer {
+    /// A running peer. Another seed is another peer.
+    pub(crate) fn start(chain: &Chain, seed: u8) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let local = LocalNode::start(chain, dir.path(), [seed; 64], None).unwrap();
+        let proxy = Proxy::start(local.addr()).unwrap();
+        Self { local, proxy, _dir: dir }
+    }
+
+    pub(crate) fn local(&self) -> &LocalNode {
+        &self.local
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        self.local.node()
+    }
+
+    pub(crate) fn key(&self) -> PublicKey {
+        self.local.id()
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        convert::node_id(&self.key())
+    }
+
+    /// The network on the way to it.
+    pub(crate) fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    /// Where it is dialled.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.proxy.addr()
+    }
+
+    /// The peer's own name for its only channel.
+    pub(crate) fn user_channel_id(&self) -> UserChannelId {
+        let [channel] = &self.node().list_channels()[..] else { panic!("the peer has one channel") };
+        channel.user_channel_id
+    }
+}

@@ -1,0 +1,294 @@
+//! A node on LDK itself, without ldk-node: a `ChannelManager` and a `PeerManager` on loopback
+//! sockets, watched by a service on a redb file. It has no chain and no money.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fitness_actor::{Fitness, Handle, Service};
+use fitness_core::NodeId;
+use fitness_ldk::{LdkFitness, PeerObserver, convert};
+use lightning::bitcoin::secp256k1::{PublicKey, Secp256k1, Signing, Verification};
+use lightning::bitcoin::{Network, Transaction};
+use lightning::blinded_path::payment::{BlindedPaymentPath, ReceiveTlvs};
+use lightning::chain::chaininterface::{BroadcasterInterface, ConfirmationTarget, FeeEstimator};
+use lightning::chain::chainmonitor::{ChainMonitor, Persist};
+use lightning::chain::channelmonitor::{ChannelMonitor, ChannelMonitorUpdate};
+use lightning::chain::{BestBlock, ChannelMonitorUpdateStatus, Filter};
+use lightning::ln::channel_state::ChannelDetails;
+use lightning::ln::channelmanager::{ChainParameters, ChannelManager};
+use lightning::ln::msgs::{DecodeError, Init, LightningError};
+use lightning::ln::peer_handler::{
+    CustomMessageHandler, IgnoringMessageHandler, MessageHandler, PeerManager,
+};
+use lightning::ln::wire::CustomMessageReader;
+use lightning::onion_message::messenger::NullMessageRouter;
+use lightning::routing::router::{InFlightHtlcs, Route, RouteParameters, Router};
+use lightning::sign::{InMemorySigner, KeysManager, NodeSigner, Recipient};
+use lightning::types::features::{InitFeatures, NodeFeatures};
+use lightning::util::config::UserConfig;
+use lightning::util::logger::{Logger, Record};
+use lightning::util::persist::MonitorName;
+use lightning::util::ser::LengthLimitedRead;
+use lightning_net_tokio::SocketDescriptor;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::{log, open_store};
+
+/// All that LDK asks for and a node without channels never uses.
+struct World;
+
+impl Logger for World {
+    fn log(&self, record: Record<'_>) {
+        tracing::debug!(target: "ldk", module = record.module_path, "{}", record.args);
+    }
+}
+
+impl BroadcasterInterface for World {
+    fn broadcast_transactions(&self, _: &[&Transaction]) {}
+}
+
+impl FeeEstimator for World {
+    fn get_est_sat_per_1000_weight(&self, _: ConfirmationTarget) -> u32 {
+        253
+    }
+}
+
+impl Persist<InMemorySigner> for World {
+    fn persist_new_channel(
+        &self,
+        _: MonitorName,
+        _: &ChannelMonitor<InMemorySigner>,
+    ) -> ChannelMonitorUpdateStatus {
+        ChannelMonitorUpdateStatus::Completed
+    }
+
+    fn update_persisted_channel(
+        &self,
+        _: MonitorName,
+        _: Option<&ChannelMonitorUpdate>,
+        _: &ChannelMonitor<InMemorySigner>,
+    ) -> ChannelMonitorUpdateStatus {
+        ChannelMonitorUpdateStatus::Completed
+    }
+
+    fn archive_persisted_channel(&self, _: MonitorName) {}
+}
+
+impl Router for World {
+    fn find_route(
+        &self,
+        _: &PublicKey,
+        _: &RouteParameters,
+        _: Option<&[&ChannelDetails]>,
+        _: InFlightHtlcs,
+    ) -> Result<Route, &'static str> {
+        Err("nobody pays here")
+    }
+
+    fn create_blinded_payment_paths<T: Signing + Verification>(
+        &self,
+        _: PublicKey,
+        _: Vec<ChannelDetails>,
+        _: ReceiveTlvs,
+        _: Option<u64>,
+        _: &Secp256k1<T>,
+    ) -> Result<Vec<BlindedPaymentPath>, ()> {
+        Err(())
+    }
+}
+
+/// The wallet's own custom message handler, which refuses everybody while it is told to.
+#[derive(Debug, Default)]
+pub(crate) struct Gatekeeper {
+    refuses: AtomicBool,
+}
+
+impl CustomMessageReader for Gatekeeper {
+    type CustomMessage = <IgnoringMessageHandler as CustomMessageReader>::CustomMessage;
+
+    fn read<R: LengthLimitedRead>(
+        &self,
+        message_type: u16,
+        buffer: &mut R,
+    ) -> Result<Option<Self::CustomMessage>, DecodeError> {
+        CustomMessageReader::read(&IgnoringMessageHandler {}, message_type, buffer)
+    }
+}
+
+impl CustomMessageHandler for Gatekeeper {
+    fn handle_custom_message(&self, _: Self::CustomMessage, _: PublicKey) -> Result<(), LightningError> {
+        Ok(())
+    }
+
+    fn get_and_clear_pending_msg(&self) -> Vec<(PublicKey, Self::CustomMessage)> {
+        vec![]
+    }
+
+    fn peer_disconnected(&self, _: PublicKey) {}
+
+    fn peer_connected(&self, _: PublicKey, _: &Init, _: bool) -> Result<(), ()> {
+        if self.refuses.load(Ordering::SeqCst) { Err(()) } else { Ok(()) }
+    }
+
+    fn provided_node_features(&self) -> NodeFeatures {
+        NodeFeatures::empty()
+    }
+
+    fn provided_init_features(&self, _: PublicKey) -> InitFeatures {
+        InitFeatures::empty()
+    }
+}
+
+type Monitor = ChainMonitor<
+    InMemorySigner,
+    Arc<dyn Filter + Send + Sync>,
+    Arc<World>,
+    Arc<World>,
+    Arc<World>,
+    Arc<World>,
+    Arc<KeysManager>,
+>;
+
+type Channels = ChannelManager<
+    Arc<Monitor>,
+    Arc<World>,
+    Arc<KeysManager>,
+    Arc<KeysManager>,
+    Arc<KeysManager>,
+    Arc<World>,
+    Arc<World>,
+    Arc<NullMessageRouter>,
+    Arc<World>,
+>;
+
+type Peers = PeerManager<
+    SocketDescriptor,
+    Arc<Channels>,
+    IgnoringMessageHandler,
+    IgnoringMessageHandler,
+    Arc<World>,
+    Arc<PeerObserver<Arc<Gatekeeper>>>,
+    Arc<KeysManager>,
+    IgnoringMessageHandler,
+>;
+
+/// A running node. The same seed is the same node.
+pub(crate) struct RawNode {
+    key: PublicKey,
+    channels: Arc<Channels>,
+    peers: Arc<Peers>,
+    gatekeeper: Arc<Gatekeeper>,
+    fitness: LdkFitness,
+    service: Service,
+    acceptor: JoinHandle<()>,
+    addr: SocketAddr,
+}
+
+impl RawNode {
+    /// Starts a node as a wallet does: wrapped, then seeded, before anybody is dialled.
+    pub(crate) async fn start(seed: u8, store: &Path) -> Self {
+        log();
+        let world = Arc::new(World);
+        let keys = Arc::new(KeysManager::new(&[seed; 32], 1, 1, true));
+        let key = keys.get_node_id(Recipient::Node).unwrap();
+        let store = Arc::new(open_store(store));
+        let service = Fitness::builder(convert::node_id(&key), store).start().await.unwrap();
+        let fitness = LdkFitness::new(service.handle());
+
+        let channels = channel_manager(&world, &keys);
+        let gatekeeper = Arc::<Gatekeeper>::default();
+        let handlers = MessageHandler {
+            chan_handler: Arc::clone(&channels),
+            route_handler: IgnoringMessageHandler {},
+            onion_message_handler: IgnoringMessageHandler {},
+            custom_message_handler: Arc::new(fitness.wrap(Arc::clone(&gatekeeper))),
+            send_only_message_handler: IgnoringMessageHandler {},
+        };
+        let peers = Arc::new(Peers::new(handlers, 1, &[seed; 32], world, keys));
+        fitness.seed(&channels, &peers);
+
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let acceptor = tokio::spawn(accept(listener, Arc::clone(&peers)));
+        Self { key, channels, peers, gatekeeper, fitness, service, acceptor, addr }
+    }
+
+    /// Ends it in good order: nobody's absence counts any more, the connections are dropped, and
+    /// all is stored.
+    pub(crate) async fn stop(self) {
+        self.fitness.pause();
+        self.acceptor.abort();
+        self.peers.disconnect_all_peers();
+        self.service.shutdown().await.unwrap();
+    }
+
+    pub(crate) fn id(&self) -> NodeId {
+        convert::node_id(&self.key)
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.service.handle()
+    }
+
+    /// Whether the wallet's own handler is to refuse whoever connects.
+    pub(crate) fn refuse(&self, refuse: bool) {
+        self.gatekeeper.refuses.store(refuse, Ordering::SeqCst);
+    }
+
+    /// Tells what LDK lists, once more.
+    pub(crate) fn seed(&self) {
+        self.fitness.seed(&self.channels, &self.peers);
+    }
+
+    /// Dials `other` at `addr`. The handshake may still be refused.
+    pub(crate) async fn dial(&self, other: &Self, addr: SocketAddr) {
+        let connection =
+            lightning_net_tokio::connect_outbound(Arc::clone(&self.peers), other.key, addr).await;
+        tokio::spawn(connection.expect("somebody listens"));
+    }
+
+    /// Whether LDK lists a peer as connected.
+    pub(crate) fn lists(&self, other: &Self) -> bool {
+        self.peers.peer_by_node_id(&other.key).is_some()
+    }
+}
+
+fn channel_manager(world: &Arc<World>, keys: &Arc<KeysManager>) -> Arc<Channels> {
+    let monitor = Arc::new(Monitor::new(
+        None,
+        Arc::clone(world),
+        Arc::clone(world),
+        Arc::clone(world),
+        Arc::clone(world),
+        Arc::clone(keys),
+        keys.get_peer_storage_key(),
+    ));
+    let network = Network::Regtest;
+    Arc::new(Channels::new(
+        Arc::clone(world),
+        monitor,
+        Arc::clone(world),
+        Arc::clone(world),
+        Arc::new(NullMessageRouter {}),
+        Arc::clone(world),
+        Arc::clone(keys),
+        Arc::clone(keys),
+        Arc::clone(keys),
+        UserConfig::default(),
+        ChainParameters { network, best_block: BestBlock::from_network(network) },
+        1,
+    ))
+}
+
+async fn accept(listener: TcpListener, peers: Arc<Peers>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(lightning_net_tokio::setup_inbound(Arc::clone(&peers), stream.into_std().unwrap()));
+    }
+}
