@@ -12,7 +12,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("fitness-store-redb", &["tokio", "lightning", "ldk-node", "bitcoin", "fitness-actor"]),
     ("fitness-actor", &["lightning", "ldk-node", "bitcoin", "redb", "fitness-ldk", "fitness-store-redb"]),
     ("fitness-ldk", &["redb", "fitness-store-redb", "fitness-cli"]),
-    ("fitness-regtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk", "ldk-node"]),
+    ("fitness-regtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
 ];
 
 /// The dependencies of core, all of them.
