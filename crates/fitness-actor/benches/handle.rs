@@ -1,6 +1,6 @@
 //! What the handle costs, beside what a bare hash map would.
 //!
-//! `raw` is the same number of updates, or reads, of a bare `hashbrown` map of 144-byte values
+//! `raw` is the same number of updates of a bare `hashbrown` map of 144-byte values
 //! under random 33-byte keys, in the same order. The ratios count; the machine does not.
 
 use std::hint::black_box;
@@ -132,8 +132,17 @@ fn update(map: &mut HashMap<[u8; 33], [u64; 18]>, peer: &NodeId, round: u64) {
     value[17] = round;
 }
 
-/// The bare map as one would have to keep it to do the same job: behind a lock, stamped by a clock.
-fn bench_locked(group: &mut BenchmarkGroup<'_, WallTime>, map: HashMap<[u8; 33], [u64; 18]>, names: &Names) {
+/// The bare map; and as one would have to keep it to do the same job: behind a lock, stamped by a
+/// clock.
+fn bench_raw(group: &mut BenchmarkGroup<'_, WallTime>, names: &Names) {
+    let mut map = raw_map(names);
+    let mut rounds = Rounds::new(&names.order);
+    group.bench_function("raw", |b| {
+        b.iter(|| {
+            let (peer, round) = rounds.step();
+            update(&mut map, &names.peers[peer], round);
+        });
+    });
     let (map, clock) = (Mutex::new(map), SystemClock::new());
     let mut rounds = Rounds::new(&names.order);
     group.bench_function("raw_locked", |b| {
@@ -151,15 +160,7 @@ fn record(c: &mut Criterion) {
     let runtime = Runtime::new().expect("there are threads");
     let mut group = c.benchmark_group("record");
 
-    let mut map = raw_map(&names);
-    let mut rounds = Rounds::new(&names.order);
-    group.bench_function("raw", |b| {
-        b.iter(|| {
-            let (peer, round) = rounds.step();
-            update(&mut map, &names.peers[peer], round);
-        });
-    });
-    bench_locked(&mut group, map, &names);
+    bench_raw(&mut group, &names);
 
     // Without a commit while it is measured, and with one every second.
     for (name, commit_delay) in [("handle", HOUR), ("handle_while_storing", 1)] {
@@ -203,19 +204,7 @@ fn channel_query(c: &mut Criterion) {
     let runtime = Runtime::new().expect("there are threads");
     let mut group = c.benchmark_group("channel_query");
 
-    let mut map = raw_map(&names);
-    let mut rounds = Rounds::new(&names.order);
-    group.bench_function("raw", |b| {
-        b.iter(|| {
-            let (peer, round) = rounds.step();
-            update(&mut map, &names.peers[peer], round);
-        });
-    });
-    let mut rounds = Rounds::new(&names.order);
-    group.bench_function("raw_read", |b| {
-        b.iter(|| map.get(&names.peers[rounds.step().0].0).map(|value| value[0] + value[17]));
-    });
-    bench_locked(&mut group, map, &names);
+    bench_raw(&mut group, &names);
 
     let (service, handle) = with_all_channels(&runtime, &names, Duration::from_secs(HOUR));
     let mut rounds = Rounds::new(&names.order);

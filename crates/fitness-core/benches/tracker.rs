@@ -6,16 +6,13 @@ mod support;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use fitness_core::{Changes, Event, TrackerConfig};
-use support::{PEERS, START, long_log, names, node, raw_map, raw_update};
+use support::{Names, PEERS, START, long_log, names, node, raw_map, raw_update};
 
-/// One event a peer, or one update a key, in the same random order.
-fn record(c: &mut Criterion) {
-    let names = names(PEERS);
-    let mut group = c.benchmark_group("core_record");
-    group.throughput(Throughput::Elements(PEERS as u64)).sample_size(20);
-    let mut map = raw_map(&names);
+fn bench_raw(group: &mut BenchmarkGroup<'_, WallTime>, names: &Names) {
+    let mut map = raw_map(names);
     let mut round = 0;
     group.bench_function("raw", |b| {
         b.iter(|| {
@@ -25,6 +22,14 @@ fn record(c: &mut Criterion) {
             }
         });
     });
+}
+
+/// One event a peer, or one update a key, in the same random order.
+fn record(c: &mut Criterion) {
+    let names = names(PEERS);
+    let mut group = c.benchmark_group("core_record");
+    group.throughput(Throughput::Elements(PEERS as u64)).sample_size(20);
+    bench_raw(&mut group, &names);
     let mut tracker = node(&names, TrackerConfig::default());
     let (mut now, mut online) = (START, true);
     group.bench_function("tracker", |b| {
@@ -60,16 +65,7 @@ fn channel_query(c: &mut Criterion) {
     let names = names(PEERS);
     let mut group = c.benchmark_group("core_channel_query");
     group.throughput(Throughput::Elements(PEERS as u64)).sample_size(20);
-    let mut map = raw_map(&names);
-    let mut round = 0;
-    group.bench_function("raw", |b| {
-        b.iter(|| {
-            round += 1;
-            for &i in &names.order {
-                raw_update(&mut map, &names.peers[i].0, round);
-            }
-        });
-    });
+    bench_raw(&mut group, &names);
     let tracker = node(&names, TrackerConfig::default());
     let now = START.after_secs(1_000);
     group.bench_function("tracker", |b| {
