@@ -84,7 +84,8 @@ impl Live {
                 Presence::Unobserved => "? unknown",
             };
             let availability = humanise::availability(peer.uptime_ns, peer.observed_ns);
-            line.set_message(format!("{state}  {availability:>9}  {} flaps", peer.flap_count));
+            let flaps = if peer.flap_count == 1 { "flap" } else { "flaps" };
+            line.set_message(format!("{state}  {availability:>9}  {:>2} {flaps}", peer.flap_count));
         }
     }
 
