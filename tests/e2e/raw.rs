@@ -31,21 +31,20 @@ async fn the_refused_never_count_and_the_accepted_do_across_a_restart() {
     let mut changes = Changes::since_now(&wallet.handle());
     let presence = |node: &RawNode, peer| node.handle().peer(&peer).map(|peer| peer.online);
 
-    // Refused, from both sides of the dialling. The other end sees the connection come and go.
+    // Refused, whoever dials.
     wallet.refuse(true);
-    let door = Proxy::start(wallet.addr()).unwrap();
-    other.dial(&wallet, door.addr()).await;
-    until("a refusal", || presence(&other, wallet.id()) == Some(Presence::Offline)).await;
-    let way = Proxy::start(other.addr()).unwrap();
-    wallet.dial(&other, way.addr()).await;
-    until("another refusal", || other.handle().peer(&wallet.id()).unwrap().disconnects == 2).await;
-    assert!(changes.presences(id).is_empty());
+    let (door, way) = (Proxy::start(wallet.addr()).unwrap(), Proxy::start(other.addr()).unwrap());
+    other.dial(&wallet, door.addr()).await.await.unwrap();
+    until("a refusal", || wallet.refused() == 1).await;
+    until("the end of it at the other end", || !other.lists(&wallet)).await;
+    wallet.dial(&other, way.addr()).await.await.unwrap();
+    until("another refusal", || wallet.refused() == 2).await;
+    assert!(!wallet.lists(&other) && changes.presences(id).is_empty());
     assert_eq!(presence(&wallet, id), Some(Presence::Unobserved));
 
     // Accepted, cut off, accepted again.
     wallet.refuse(false);
-    wallet.dial(&other, way.addr()).await;
-    until("a connection", || wallet.lists(&other) && other.lists(&wallet)).await;
+    wallet.connect(&other, way.addr()).await;
     assert_eq!(presence(&wallet, id), Some(Presence::Online));
     let cut_at = wallet.handle().now();
     way.cut();
@@ -53,9 +52,8 @@ async fn the_refused_never_count_and_the_accepted_do_across_a_restart() {
     let cut = wallet.handle().peer(&id).unwrap();
     assert_between(cut_at, cut.since, wallet.handle().now());
     assert_eq!(counts(&cut), (1, 1));
-    until("the cut, as the other end sees it", || !other.lists(&wallet)).await;
     way.restore();
-    wallet.dial(&other, way.addr()).await;
+    wallet.connect(&other, way.addr()).await;
     until("the return", || presence(&wallet, id) == Some(Presence::Online)).await;
     // What LDK lists is what it told.
     wallet.seed();
@@ -65,13 +63,12 @@ async fn the_refused_never_count_and_the_accepted_do_across_a_restart() {
     let (old, our_id) = (wallet.handle(), wallet.id());
     wallet.stop().await;
     let gone_at = old.now();
-    until("the wallet's departure", || presence(&other, our_id) == Some(Presence::Offline)).await;
     let wallet = RawNode::start(1, &ours).await;
     let handle = wallet.handle();
     let seeded = handle.peer(&id).unwrap();
     assert_eq!((seeded.watched, seeded.first_seen), (true, before.first_seen));
     assert_eq!((seeded.last_flap, counts(&seeded)), (before.last_flap, (2, 1)), "our departure is no flap");
-    wallet.dial(&other, way.addr()).await;
+    wallet.connect(&other, way.addr()).await;
     until("the return", || presence(&wallet, id) == Some(Presence::Online)).await;
     let after = handle.peer(&id).unwrap();
     assert_eq!(after.disconnects, 1);

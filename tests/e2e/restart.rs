@@ -1,6 +1,6 @@
 //! What is ours must not count against the peers: the wallet's restart, the node's stop.
 
-use fitness_core::Presence;
+use fitness_core::{ChannelId, ChannelReport, PeerReport, Presence, Timestamp};
 use fitness_ldk::convert;
 use fitness_regtest::Chain;
 
@@ -11,45 +11,97 @@ use crate::support::{
 #[test]
 fn a_restart_on_the_same_file_goes_on_where_it_was_and_leaves_a_gap() {
     let chain = Chain::start().unwrap();
-    let (peer, mut wallet) = (Peer::start(&chain, 2), Wallet::start(&chain));
-    wallet.fund(&[&peer]);
-    wallet.open_channels(&[&peer]);
-    let id = convert::channel_id(&wallet.channel_with(&peer).channel_id);
-    wallet.cut(&peer);
-    wallet.restore(&peer);
-    let handle = wallet.handle();
-    let (before, flaps) = (handle.channel(&id).unwrap(), wallet.report(&peer));
-    assert_eq!(counts(&flaps), (2, 1));
-
-    let leaving_at = handle.now();
+    let mut before = Before::new(&chain);
+    let wallet = &mut before.wallet;
+    let leaving_at = wallet.handle().now();
     let gone = wallet.unwatch();
     assert!(gone.health().paused, "nobody looks any more");
-    assert_eq!(gone.peer(&peer.id()).unwrap().online, Presence::Unobserved);
+    assert_eq!(gone.peer(&before.peer.id()).unwrap().online, Presence::Unobserved);
     let gone_at = gone.now();
     wallet.stop_node();
     wallet.start_node();
-    // The node redials by itself. A service that looked before would see the peer offline at first.
-    until("a connection", || wallet.local().is_connected_to(&peer.key()));
+    // The node redials by itself.
+    until("a connection", || wallet.local().is_connected_to(&before.peer.key()));
+    wallet.watch_as_usual();
+    before.goes_on(leaving_at, gone_at);
+}
+
+#[test]
+fn a_crash_is_a_gap_too_and_who_was_there_before_it_has_time_to_come_back() {
+    let chain = Chain::start().unwrap();
+    let mut before = Before::new(&chain);
+    let wallet = &mut before.wallet;
+    wallet.flush();
+    let handle = wallet.handle();
+    // The presence is credited until the last time that something was stored, which was no earlier.
+    let stored_at = before.report.since;
+    wallet.crash_watch();
+    let gone_at = handle.now();
+    wallet.stop_node();
+    // So that it is still away when the monitor looks.
+    before.peer.proxy().cut();
+    wallet.start_node();
     wallet.watch_as_usual();
     let handle = wallet.handle();
-    let started_at = handle.health().started_at;
-    wallet.until_presence(&peer, Presence::Online);
-    let seen_at = handle.now();
+    until("a look", || handle.is_connected(&before.peer.id()) == Some(false));
+    let awaited = wallet.report(&before.peer);
+    assert_eq!((awaited.online, counts(&awaited)), (Presence::Unobserved, (2, 1)));
+    before.peer.proxy().restore();
+    wallet.dial(&before.peer);
+    before.goes_on(stored_at, gone_at);
+}
 
-    let report = wallet.report(&peer);
-    assert_eq!((counts(&report), report.last_flap), ((2, 1), flaps.last_flap), "a return is no flap");
-    assert_eq!(block_on(handle.flap_count(&peer.id())).unwrap().unwrap().count, 2);
-    let after = handle.channel(&id).unwrap();
-    assert_sane(&after);
-    assert_eq!((after.opened_at, after.funding), (before.opened_at, before.funding));
-    assert!(after.lifetime_ns > before.lifetime_ns);
-    assert_eq!(downtime_ns(&after), downtime_ns(&before));
-    let gap_ns = unobserved_ns(&after) - unobserved_ns(&before);
-    assert!(started_at.nanos_since(gone_at) <= gap_ns && gap_ns <= seen_at.nanos_since(leaving_at));
+/// A wallet before it goes down, with a peer that has flapped.
+struct Before {
+    wallet: Wallet,
+    peer: Peer,
+    id: ChannelId,
+    channel: ChannelReport,
+    report: PeerReport,
+}
 
-    // And it counts again.
-    wallet.cut(&peer);
-    assert_eq!(counts(&wallet.report(&peer)), (3, 2));
+impl Before {
+    fn new(chain: &Chain) -> Self {
+        let (peer, wallet) = (Peer::start(chain, 2), Wallet::start(chain));
+        wallet.fund(&[&peer]);
+        wallet.open_channels(&[&peer]);
+        let id = convert::channel_id(&wallet.channel_with(&peer).channel_id);
+        wallet.cut(&peer);
+        wallet.restore(&peer);
+        let channel = wallet.handle().channel(&id).unwrap();
+        let report = wallet.report(&peer);
+        assert_eq!(counts(&report), (2, 1));
+        Self { wallet, peer, id, channel, report }
+    }
+
+    /// Checks that what was goes on. We had looked until `leaving_at` at least, and until `gone_at`
+    /// at most.
+    fn goes_on(self, leaving_at: Timestamp, gone_at: Timestamp) {
+        let (peer, wallet) = (&self.peer, &self.wallet);
+        let handle = wallet.handle();
+        let started_at = handle.health().started_at;
+        wallet.until_presence(peer, Presence::Online);
+        let seen_at = handle.now();
+
+        let report = wallet.report(peer);
+        assert_eq!(
+            (counts(&report), report.last_flap),
+            ((2, 1), self.report.last_flap),
+            "a return is no flap"
+        );
+        assert_eq!(block_on(handle.flap_count(&peer.id())).unwrap().unwrap().count, 2);
+        let (before, after) = (self.channel, handle.channel(&self.id).unwrap());
+        assert_sane(&after);
+        assert_eq!((after.opened_at, after.funding), (before.opened_at, before.funding));
+        assert!(after.lifetime_ns > before.lifetime_ns);
+        assert_eq!(downtime_ns(&after), downtime_ns(&before));
+        let gap_ns = unobserved_ns(&after) - unobserved_ns(&before);
+        assert!(started_at.nanos_since(gone_at) <= gap_ns && gap_ns <= seen_at.nanos_since(leaving_at));
+
+        // And it counts again.
+        wallet.cut(peer);
+        assert_eq!(counts(&wallet.report(peer)), (3, 2));
+    }
 }
 
 #[test]
@@ -79,17 +131,16 @@ fn a_node_that_is_stopped_blames_nobody_and_one_that_starts_again_goes_on() {
     assert!(!handle.health().paused);
     for (peer, before) in peers.iter().zip(before) {
         let (report, presences) = (wallet.report(peer), changes.presences(peer.id()));
-        let [(Presence::Unobserved, gone_at), .., (Presence::Online, _)] = presences[..] else {
+        let [(Presence::Unobserved, gone_at), (Presence::Online, _)] = presences[..] else {
             panic!("nobody looked, and then it was back: {presences:?}")
         };
         assert_between(stopping_at, gone_at, starting_at);
-        assert_eq!(report.disconnects, 0);
+        assert_eq!(counts(&report), (0, 0), "a return is no flap");
         let [after] = report.channels[..] else { panic!("one channel") };
         assert_sane(&after);
         assert_eq!(after.opened_at, before.opened_at);
         let gap_ns = unobserved_ns(&after) - unobserved_ns(&before);
         assert!(starting_at.nanos_since(gone_at) <= gap_ns && gap_ns <= back_at.nanos_since(gone_at));
-        // The node redials its peers one after the other, and the monitor may look in between.
-        assert!(downtime_ns(&after) <= back_at.nanos_since(starting_at));
+        assert_eq!(downtime_ns(&after), downtime_ns(&before));
     }
 }

@@ -1,6 +1,6 @@
 //! How an answer looks: one document, printed as a table for people or as JSON for programs.
 //!
-//! Every command fills a [`Document`] and hands it to [`print`]. What the numbers mean and where
+//! Every command fills a [`Document`] and hands it to [`print()`]. What the numbers mean and where
 //! they come from is the commands' business.
 
 mod document;
