@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use fitness_core::{
-    ChannelId, ChannelReport, Event, NodeId, NotFound, OutPoint, PeerReport, Timestamp, Tracker, WindowReport,
+    ChannelId, ChannelReport, Event, NodeId, NotFound, OutPoint, PeerHistory, PeerReport, SEGMENT_ENTRIES,
+    Timestamp, Tracker, WindowReport,
 };
-use fitness_store::StoreError;
+use fitness_store::{Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::shared::Shared;
@@ -163,13 +164,7 @@ impl Handle {
                 return Ok(None);
             }
         }
-        let Some(store) = self.shared.store.upgrade() else {
-            return Err(StoreError::Open {
-                location: "the store".into(),
-                reason: "the service has stopped and closed it".into(),
-                source: None,
-            });
-        };
+        let store = self.store()?;
         let record = store.peer(&self.shared.observer, node_id).await?;
         Ok(record.map(|record| FlapInfo {
             count: record.flap_count,
@@ -177,6 +172,48 @@ impl Handle {
                 .last_flap_ns
                 .map(|at_ns| Timestamp::from_nanos(at_ns).before_nanos(self.shared.records_ahead_ns)),
         }))
+    }
+
+    /// A peer's whole history, as a value that goes on answering by itself: windows, the timeline,
+    /// buckets for drawing, outages; `None` where the peer is not tracked.
+    ///
+    /// The older part of its log is read from the store, where it is not all in memory.
+    ///
+    /// # Errors
+    ///
+    /// What the store says, where it has to be asked. After the service has stopped it cannot be,
+    /// unless its owner keeps it open.
+    pub async fn history(&self, node_id: &NodeId) -> Result<Option<PeerHistory>, StoreError> {
+        const PAGE: usize = 256;
+        let first = |tracker: &Tracker| tracker.event_log(node_id).map(|log| log.first());
+        let Some(mut held_from) = self.ask(|tracker, _| first(tracker)) else { return Ok(None) };
+        let mut older = Vec::new();
+        loop {
+            let mut index = 0_u32;
+            while index.saturating_mul(SEGMENT_ENTRIES) < held_from {
+                let page = self.store()?.segments(&self.shared.observer, node_id, index, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                index = last.index().saturating_add(1);
+                older.extend(page);
+            }
+            let (now_from, history) =
+                self.ask(|tracker, now| (first(tracker), tracker.history(now, node_id, &older)));
+            // What left memory while we were reading is in the store by now, or soon.
+            match now_from {
+                Some(from) if from > held_from => held_from = from,
+                _ => return Ok(history),
+            }
+            older.clear();
+        }
+    }
+
+    /// The store, for as long as the service has it open.
+    fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
+        self.shared.store.upgrade().ok_or_else(|| StoreError::Open {
+            location: "the store".into(),
+            reason: "the service has stopped and closed it".into(),
+            source: None,
+        })
     }
 
     /// Drops a peer and its whole history, here and with the next commit in the store.

@@ -127,6 +127,31 @@ fn after_the_heartbeat_nothing_is_known() {
 }
 
 #[test]
+fn a_window_is_read_from_the_stored_log() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("fitness.redb");
+    one_observer(&path);
+    let document = report_json(&path, &["--window", "7h", "--sort", "peer"]);
+    let spans = |entry: &Value| {
+        let window = &entry["window"];
+        ["length_ns", "observed_ns", "uptime_ns", "uptime_error_ns"].map(|name| window[name].as_u64())
+    };
+    // From hour 3 to 10: A was off for the first of them, B for all.
+    let a = [7 * HOUR, 7 * HOUR, 6 * HOUR, 0].map(Some);
+    assert_eq!(
+        document["peers"].as_array().expect("a list").iter().map(spans).collect::<Vec<_>>(),
+        [a, [7 * HOUR, 7 * HOUR, 0, 0].map(Some)]
+    );
+    assert_eq!(
+        document["channels"].as_array().expect("a list").iter().map(spans).collect::<Vec<_>>(),
+        [a, a]
+    );
+    // A channel's window begins with the channel.
+    let document = report_json(&path, &["--window", "9h", "--sort", "peer"]);
+    assert_eq!(spans(&document["channels"][1]), [8 * HOUR, 8 * HOUR, 7 * HOUR, 0].map(Some));
+}
+
+#[test]
 fn before_the_heartbeat_it_cannot_be_asked() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("fitness.redb");

@@ -96,6 +96,12 @@ impl<'a> EventLog<'a> {
         self.committed.iter().copied().chain(self.staged)
     }
 
+    /// The number of the first entry that is held.
+    #[must_use]
+    pub const fn first(&self) -> u32 {
+        self.first
+    }
+
     /// How many entries are held.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -6,7 +6,8 @@
 //! is known, and the error bounds every other that fits too.
 
 use crate::log::LogEntry;
-use crate::{Ledger, Presence, Totals};
+use crate::timeline::Timeline;
+use crate::{Ledger, Presence, Totals, WindowReport};
 
 /// A duration that may be known only up to an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,37 +16,40 @@ pub(crate) struct Estimate {
     pub(crate) error_ns: u64,
 }
 
-/// Online and observed time in `[from_ns, to_ns)`, two searches in the log.
-///
-/// `start_ns` is when the peer's account began, with both totals at 0. Before it and after
-/// `now_ns` nothing is observed. `log` is its committed entries; the last change is the ledger's.
-pub(crate) fn measure(
-    start_ns: u64,
-    log: &[LogEntry],
-    ledger: &Ledger,
-    now_ns: u64,
-    from_ns: u64,
-    to_ns: u64,
-) -> (Estimate, Estimate) {
-    let history = History { start_ns, log, ledger, now_ns };
-    let from_ns = from_ns.clamp(start_ns, now_ns.max(start_ns));
-    let to_ns = to_ns.clamp(from_ns, now_ns.max(start_ns));
-    let first = history.stretch_at(from_ns);
-    let last = history.stretch_at(to_ns);
-    (
-        first.to_other(&last, from_ns, to_ns, Kind::Online),
-        first.to_other(&last, from_ns, to_ns, Kind::Observed),
-    )
+/// A peer's account, as it is at `now_ns`.
+#[derive(Clone, Copy)]
+pub(crate) struct Account<'a> {
+    /// When it began, with both totals at 0. Before it nothing is observed.
+    pub(crate) start_ns: u64,
+    /// The entries of the log but the last change, which is the ledger's.
+    pub(crate) log: &'a [LogEntry],
+    pub(crate) ledger: &'a Ledger,
+    /// After it nothing is observed.
+    pub(crate) now_ns: u64,
 }
 
-struct History<'a> {
-    start_ns: u64,
-    log: &'a [LogEntry],
-    ledger: &'a Ledger,
-    now_ns: u64,
-}
+impl Account<'_> {
+    /// What there is to say of `[from_ns, to_ns)`, cut to what lies between `start_ns` and now.
+    pub(crate) fn window(&self, start_ns: u64, from_ns: u64, to_ns: u64, line: Timeline) -> WindowReport {
+        let from_ns = from_ns.clamp(start_ns, self.now_ns.max(start_ns));
+        let to_ns = to_ns.clamp(from_ns, self.now_ns.max(from_ns));
+        let (online, observed) = self.measure(from_ns, to_ns);
+        WindowReport::new(line.to_clock(from_ns), line.to_clock(to_ns), to_ns - from_ns, online, observed)
+    }
 
-impl History<'_> {
+    /// Online and observed time in `[from_ns, to_ns)`, two searches in the log.
+    fn measure(&self, from_ns: u64, to_ns: u64) -> (Estimate, Estimate) {
+        let end_ns = self.now_ns.max(self.start_ns);
+        let from_ns = from_ns.clamp(self.start_ns, end_ns);
+        let to_ns = to_ns.clamp(from_ns, end_ns);
+        let first = self.stretch_at(from_ns);
+        let last = self.stretch_at(to_ns);
+        (
+            first.to_other(&last, from_ns, to_ns, Kind::Online),
+            first.to_other(&last, from_ns, to_ns, Kind::Observed),
+        )
+    }
+
     /// The stretch between two known moments that `at_ns` lies in.
     fn stretch_at(&self, at_ns: u64) -> Stretch {
         let last = self.ledger.last_change();

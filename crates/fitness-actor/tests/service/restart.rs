@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fitness_actor::{Clock, Fitness, TokioClock};
-use fitness_core::{Change, Event, OpenChannel, Snapshot, Timestamp};
-use fitness_store::Store;
+use fitness_core::{Change, Event, OpenChannel, Presence, Snapshot, Timestamp, TrackerConfig};
+use fitness_store::{MemoryStore, Store};
 use fitness_store_redb::RedbStore;
 
 use crate::support::*;
@@ -197,6 +197,51 @@ async fn history_survives_on_redb() {
     let record = store.observer(&OURSELVES).await.unwrap().unwrap();
     assert_eq!(record.started_at_ns, EPOCH.after_secs(10_200).as_nanos());
     assert_eq!(record.heartbeat_ns, record.started_at_ns);
+}
+
+/// More entries than a segment holds, two restarts, and a log that holds less than there was.
+#[tokio::test]
+async fn a_history_reaches_back_beyond_restarts() {
+    let (store, clock) = (MemoryStore::default(), HandClock::default());
+    let again = || {
+        let config = TrackerConfig::default().with_log_capacity(128);
+        Fitness::builder(OURSELVES, Arc::new(store.clone())).tracker(config).clock(Arc::new(clock.clone()))
+    };
+    let began = clock.wall();
+    for _ in 0..3 {
+        let service = again().start().await.unwrap();
+        let handle = service.handle();
+        handle.record(opened(1, None));
+        for _ in 0..100 {
+            handle.record(online(1));
+            clock.pass(4 * 3_600);
+            handle.record(offline(1));
+            clock.pass(3_600 + 1);
+            // As every second in reality: what leaves memory before it is stored is lost.
+            handle.flush().await.unwrap();
+        }
+        service.shutdown().await.unwrap();
+        clock.pass(86_400);
+    }
+
+    let service = again().start().await.unwrap();
+    let handle = service.handle();
+    let history = handle.history(&peer(1)).await.unwrap().unwrap();
+    let window = history.window(began, history.now());
+    assert_eq!((window.uptime_ns, window.uptime_error_ns), (300 * 4 * 3_600 * SECOND_NS, 0));
+    assert_eq!(window.observed_ns, 300 * (5 * 3_600 + 1) * SECOND_NS);
+    // Within the first process's time, between two changes.
+    let within = history.window(began.after_secs(3_600), began.after_secs(2 * 3_600));
+    assert_eq!((within.availability, within.uptime_error_ns), (Some(1.0), 0));
+    let timeline = history.timeline(began, history.now());
+    let unobserved = timeline.iter().filter(|interval| interval.presence == Some(Presence::Unobserved));
+    assert_eq!(unobserved.count(), 3, "our gaps");
+    assert!(timeline.iter().all(|interval| interval.presence.is_some()), "nothing was lost");
+    let outages = history.outages(began, history.now());
+    assert_eq!((outages.count, outages.longest_ns), (300, 3_601 * SECOND_NS));
+    assert!(handle.history(&peer(2)).await.unwrap().is_none());
+    service.shutdown().await.unwrap();
+    assert!(handle.history(&peer(1)).await.is_err(), "the store is closed");
 }
 
 #[derive(Clone, Default)]

@@ -3,14 +3,21 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use fitness_core::{HashSeed, NodeId, PeerRecord, Presence, Timestamp, Tracker, TrackerConfig};
+use fitness_core::{HashSeed, LogSegment, NodeId, PeerRecord, Presence, Timestamp, Tracker, TrackerConfig};
 use fitness_store::Store;
 
 use crate::error::CliError;
-use crate::moment::rfc3339;
+use crate::moment::{Window, rfc3339};
 use crate::output::{Observer, Section};
 
 const PAGE: usize = 1_000;
+
+/// What an observer knew, and the tracker to ask for more.
+pub(super) struct Answer {
+    pub(super) section: Section,
+    observer: NodeId,
+    tracker: Tracker,
+}
 
 /// Reads the history of `observer`, as of `at` or else of the last moment that it knows.
 pub(super) async fn read(
@@ -18,7 +25,7 @@ pub(super) async fn read(
     path: &Path,
     observer: NodeId,
     at: Option<Timestamp>,
-) -> Result<Section, CliError> {
+) -> Result<Answer, CliError> {
     let record = store.observer(&observer).await?.unwrap_or_default();
     let heartbeat = Timestamp::from_nanos(record.heartbeat_ns);
     let mut history = History::new(heartbeat);
@@ -44,7 +51,44 @@ pub(super) async fn read(
     let mut section = history.answer(at.unwrap_or(history.end));
     let started_at = Timestamp::from_nanos(record.started_at_ns);
     section.observer = Some(Observer { node_id: observer, started_at, heartbeat });
-    Ok(section)
+    Ok(Answer { section, observer, tracker: history.tracker })
+}
+
+impl Answer {
+    /// Adds what there is to say of a window that ends at the moment of the question, from the
+    /// stored logs.
+    pub(super) async fn add_window(&mut self, store: &dyn Store, window: &Window) -> Result<(), CliError> {
+        let Some(at) = self.section.at else { return Ok(()) };
+        let from = at.before_nanos(window.length_ns);
+        for peer in &mut self.section.peers {
+            let node_id = peer.report.node_id;
+            let log = read_log(store, &self.observer, &node_id).await?;
+            let Some(history) = self.tracker.history(at, &node_id, &log) else { continue };
+            peer.window = Some(history.window(from, at));
+            for channel in &mut peer.channels {
+                channel.window = Some(history.window(from.max(channel.report.opened_at), at));
+            }
+        }
+        self.section.window = Some(window.clone());
+        Ok(())
+    }
+}
+
+async fn read_log(
+    store: &dyn Store,
+    observer: &NodeId,
+    node_id: &NodeId,
+) -> Result<Vec<LogSegment>, CliError> {
+    let mut log: Vec<LogSegment> = Vec::new();
+    loop {
+        let next = log.last().map_or(0, |segment| segment.index().saturating_add(1));
+        let page = store.segments(observer, node_id, next, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        log.extend(page);
+        if is_last {
+            return Ok(log);
+        }
+    }
 }
 
 /// A tracker that took over what was stored.

@@ -9,7 +9,7 @@ use fitness_store_redb::RedbStore;
 
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
-use crate::moment::parse_moment;
+use crate::moment::{Window, parse_moment};
 use crate::output::{Document, OutputArgs, print};
 
 const LONG_ABOUT: &str = "\
@@ -25,6 +25,7 @@ heartbeat is unobserved. Nodes that share a file are told one after the other.";
 const EXAMPLES: &str = "\
 Examples:
   ldk-fitness report fitness.redb
+  ldk-fitness report fitness.redb --window 7d
   ldk-fitness report fitness.redb --sort flaps --json";
 
 /// Print what a redb file at rest knows
@@ -39,6 +40,10 @@ pub(crate) struct Args {
     /// By default it is that of the last heartbeat, and it cannot be earlier.
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     at: Option<Timestamp>,
+
+    /// Show the numbers of this stretch of time before the moment of the question: 24h, 7d, 30d
+    #[arg(long, value_name = "DURATION")]
+    window: Option<Window>,
 
     /// Tell only what this node observed; by default all that share the file are told
     #[arg(long, value_name = "NODE_ID")]
@@ -72,7 +77,11 @@ async fn read(args: &Args) -> Result<Document, CliError> {
     }
     let mut document = Document::default();
     for observer in asked {
-        document.sections.push(history::read(&store, &args.path, observer, args.at).await?);
+        let mut history = history::read(&store, &args.path, observer, args.at).await?;
+        if let Some(window) = &args.window {
+            history.add_window(&store, window).await?;
+        }
+        document.sections.push(history.section);
     }
     Ok(document)
 }

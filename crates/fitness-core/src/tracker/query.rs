@@ -4,10 +4,12 @@ use alloc::vec::Vec;
 
 use super::Tracker;
 use super::book::{Channel, Peer};
+use crate::history::{PeerHistory, older_entries};
 use crate::report::{Spans, availability};
-use crate::window::measure;
+use crate::window::Account;
 use crate::{
-    ChannelId, ChannelReport, EventLog, NodeId, NotFound, OutPoint, PeerReport, Timestamp, WindowReport,
+    ChannelId, ChannelReport, EventLog, LogSegment, NodeId, NotFound, OutPoint, PeerReport, Timestamp,
+    WindowReport,
 };
 
 impl Tracker {
@@ -126,6 +128,23 @@ impl Tracker {
         Some(self.book.peer(node_id)?.log())
     }
 
+    /// A peer's history until `at`, as a value that goes on answering by itself. O(n) in its length.
+    ///
+    /// `older` is what the store has of its log; what the tracker holds itself is taken from there.
+    /// Without it, windows and intervals before what is held know their sums alone.
+    #[must_use]
+    pub fn history(&self, at: Timestamp, node_id: &NodeId, older: &[LogSegment]) -> Option<PeerHistory> {
+        let peer = self.book.peer(node_id)?;
+        let held = peer.log();
+        let mut log = older_entries(older, held.first());
+        log.extend_from_slice(held.committed());
+        let now_ns = self.line.peek(at);
+        // What is handed out is in terms of the clock at this moment.
+        let mut line = self.line;
+        line.advance(at);
+        Some(PeerHistory::new(peer.node_id, peer.first_seen_ns, now_ns, log, peer.ledger, line))
+    }
+
     /// What was last heard of a peer's connection, whether or not it is followed: `None` where
     /// nothing was.
     #[must_use]
@@ -180,16 +199,12 @@ impl Tracker {
         from: Timestamp,
         to: Timestamp,
     ) -> WindowReport {
-        let from_ns = self.line.to_line(from).clamp(start_ns, now_ns.max(start_ns));
-        let to_ns = self.line.to_line(to).clamp(from_ns, now_ns.max(from_ns));
-        let (online, observed) =
-            measure(peer.first_seen_ns, peer.log().committed(), &peer.ledger, now_ns, from_ns, to_ns);
-        WindowReport::new(
-            self.line.to_clock(from_ns),
-            self.line.to_clock(to_ns),
-            to_ns - from_ns,
-            online,
-            observed,
-        )
+        let account = Account {
+            start_ns: peer.first_seen_ns,
+            log: peer.log().committed(),
+            ledger: &peer.ledger,
+            now_ns,
+        };
+        account.window(start_ns, self.line.to_line(from), self.line.to_line(to), self.line)
     }
 }

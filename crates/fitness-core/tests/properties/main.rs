@@ -1,5 +1,6 @@
 //! What holds for all inputs, held against a brute-force model.
 
+mod history;
 mod model;
 mod traces;
 

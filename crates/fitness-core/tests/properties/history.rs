@@ -1,0 +1,93 @@
+//! A history with what the store has of it is whole, however little the tracker holds and however
+//! often the process was restarted.
+
+use fitness_core::{Event, HashSeed, Interval, Presence, Tracker, TrackerConfig};
+use proptest::prelude::*;
+
+use crate::model::Model;
+use crate::traces::{SECOND, START, node};
+use crate::{Disk, all_segments, at};
+
+/// A watched peer that changes more rarely than any rate limit, and a process that is restarted.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Online,
+    Offline,
+    Restart,
+}
+
+fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
+    let step = prop_oneof![8 => Just(Step::Online), 8 => Just(Step::Offline), 1 => Just(Step::Restart)];
+    prop::collection::vec((3_601..20_000_u64, step), 1..500)
+}
+
+fn new_tracker() -> Tracker {
+    let config = TrackerConfig::default().with_log_capacity(128).with_reconnect_grace_ns(0);
+    Tracker::new(config, HashSeed([8; 16]))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_history_is_whole_across_restarts(steps in steps(), edges in prop::array::uniform2(0.0..1.1_f64)) {
+        let node_id = node(0);
+        let (mut tracker, mut model, mut disk) = (new_tracker(), Model::default(), Disk::default());
+        let mut now = START;
+        let watch = Event::Watch { node_id };
+        tracker.apply(at(now), &watch);
+        model.apply(now, &watch);
+        disk.write(all_segments(&mut tracker));
+        for (pause, step) in steps {
+            now += pause * SECOND;
+            let event = match step {
+                Step::Online => Event::PeerOnline { node_id },
+                Step::Offline => Event::PeerOffline { node_id },
+                Step::Restart => {
+                    model.apply(now, &Event::ObservationPaused);
+                    let heartbeat = at(now);
+                    now += 1_000 * SECOND;
+                    model.apply(now, &Event::ObservationResumed);
+                    tracker = new_tracker();
+                    disk.peers.values().for_each(|record| tracker.restore(record, heartbeat));
+                    tracker.advance(at(now));
+                    disk.write(all_segments(&mut tracker));
+                    continue;
+                }
+            };
+            tracker.apply(at(now), &event);
+            model.apply(now, &event);
+            disk.write(all_segments(&mut tracker));
+        }
+        now += 5 * SECOND;
+        let segments: Vec<_> = disk.segments.into_values().collect();
+        let history = tracker.history(at(now), &node_id, &segments).expect("it is watched");
+        let account = &model.peers[&node_id];
+
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let mut edges = edges.map(|edge| START + ((now - START) as f64 * edge) as u64);
+        edges.sort_unstable();
+        let window = history.window(at(edges[0]), at(edges[1]));
+        let (online, observed) = account.spent(edges[0], edges[1].min(now));
+        prop_assert_eq!((window.uptime_error_ns, window.observed_error_ns), (0, 0));
+        prop_assert_eq!((window.uptime_ns, window.observed_ns), (online, observed));
+
+        let timeline = history.timeline(at(START), at(now));
+        let changes: Vec<(u64, Option<Presence>)> =
+            timeline.iter().map(|interval| (interval.from.as_nanos(), interval.presence)).collect();
+        let mut expected: Vec<_> = account.history.iter().map(|change| (change.0, Some(change.1))).collect();
+        expected.insert(0, (START, Some(Presence::Unobserved)));
+        prop_assert_eq!(changes, expected);
+        prop_assert!(timeline.iter().zip(timeline.iter().skip(1)).all(|(one, next)| one.to == next.from));
+
+        let buckets = history.buckets(at(START), at(now), 86_400 * SECOND, 100_000);
+        let sums = |spent: fn(&fitness_core::WindowReport) -> u64| buckets.iter().map(spent).sum::<u64>();
+        prop_assert_eq!((sums(|day| day.uptime_ns), sums(|day| day.observed_ns)), account.spent(START, now));
+
+        let outages = history.outages(at(START), at(now));
+        prop_assert_eq!(outages.count, u64::from(account.disconnects));
+        let offline = |interval: &&Interval| interval.presence == Some(Presence::Offline);
+        let lengths = timeline.iter().filter(offline).map(|interval| interval.to.nanos_since(interval.from));
+        prop_assert_eq!(outages.longest_ns, lengths.max().unwrap_or(0));
+    }
+}
