@@ -23,53 +23,60 @@ async fn until(awaited: &str, mut so: impl FnMut() -> bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_refused_never_count_and_the_accepted_do_across_a_restart() {
     let dir = TempDir::new().unwrap();
-    let (ours, theirs) = (dir.path().join("ours.redb"), dir.path().join("theirs.redb"));
-    let (wallet, other) = (RawNode::start(1, &ours).await, RawNode::start(2, &theirs).await);
+    let store = |name: &str| dir.path().join(name);
+    let wallet = RawNode::start(1, &store("wallet")).await;
+    let (other, third) = (RawNode::start(2, &store("other")).await, RawNode::start(3, &store("third")).await);
     let id = other.id();
-    wallet.handle().record(Event::Watch { node_id: id });
-    other.handle().record(Event::Watch { node_id: wallet.id() });
+    for node_id in [id, third.id()] {
+        wallet.handle().record(Event::Watch { node_id });
+    }
     let mut changes = Changes::since_now(&wallet.handle());
-    let presence = |node: &RawNode, peer| node.handle().peer(&peer).map(|peer| peer.online);
+    let presence = |wallet: &RawNode| wallet.handle().peer(&id).map(|peer| peer.online);
 
-    // Refused, whoever dials.
+    // Refused, whoever dials. The other end may have had its handshake by then, or not.
     wallet.refuse(true);
-    let (door, way) = (Proxy::start(wallet.addr()).unwrap(), Proxy::start(other.addr()).unwrap());
+    let door = Proxy::start(wallet.addr()).unwrap();
     other.dial(&wallet, door.addr()).await.await.unwrap();
-    until("a refusal", || wallet.refused() == 1).await;
-    until("the end of it at the other end", || !other.lists(&wallet)).await;
-    wallet.dial(&other, way.addr()).await.await.unwrap();
-    until("another refusal", || wallet.refused() == 2).await;
-    assert!(!wallet.lists(&other) && changes.presences(id).is_empty());
-    assert_eq!(presence(&wallet, id), Some(Presence::Unobserved));
+    wallet.dial(&third, third.addr()).await.await.unwrap();
+    assert_eq!(wallet.refused(), 2);
+    assert!(changes.presences(id).is_empty() && changes.presences(third.id()).is_empty());
+    assert_eq!(presence(&wallet), Some(Presence::Unobserved));
 
     // Accepted, cut off, accepted again.
     wallet.refuse(false);
-    wallet.connect(&other, way.addr()).await;
-    assert_eq!(presence(&wallet, id), Some(Presence::Online));
+    let way = Proxy::start(other.addr()).unwrap();
+    let are_connected = |wallet: &RawNode| wallet.lists(&other) && other.lists(wallet);
+    wallet.dial(&other, way.addr()).await;
+    until("a connection", || are_connected(&wallet)).await;
+    assert_eq!(presence(&wallet), Some(Presence::Online));
     let cut_at = wallet.handle().now();
     way.cut();
-    until("the cut", || presence(&wallet, id) == Some(Presence::Offline)).await;
+    until("the cut", || presence(&wallet) == Some(Presence::Offline)).await;
     let cut = wallet.handle().peer(&id).unwrap();
     assert_between(cut_at, cut.since, wallet.handle().now());
     assert_eq!(counts(&cut), (1, 1));
+    // Until it has noticed, the other end refuses a second connection.
+    until("the cut, as the other end sees it", || !other.lists(&wallet)).await;
     way.restore();
-    wallet.connect(&other, way.addr()).await;
-    until("the return", || presence(&wallet, id) == Some(Presence::Online)).await;
+    wallet.dial(&other, way.addr()).await;
+    until("the return", || are_connected(&wallet)).await;
     // What LDK lists is what it told.
     wallet.seed();
     assert_eq!(counts(&wallet.handle().peer(&id).unwrap()), (2, 1));
 
     let before = wallet.handle().peer(&id).unwrap();
-    let (old, our_id) = (wallet.handle(), wallet.id());
+    let old = wallet.handle();
     wallet.stop().await;
     let gone_at = old.now();
-    let wallet = RawNode::start(1, &ours).await;
+    let wallet = RawNode::start(1, &store("wallet")).await;
+    until("our departure, as the other end sees it", || !other.lists(&wallet)).await;
     let handle = wallet.handle();
     let seeded = handle.peer(&id).unwrap();
     assert_eq!((seeded.watched, seeded.first_seen), (true, before.first_seen));
     assert_eq!((seeded.last_flap, counts(&seeded)), (before.last_flap, (2, 1)), "our departure is no flap");
-    wallet.connect(&other, way.addr()).await;
-    until("the return", || presence(&wallet, id) == Some(Presence::Online)).await;
+    wallet.dial(&other, way.addr()).await;
+    until("the return", || are_connected(&wallet)).await;
+    assert_eq!(presence(&wallet), Some(Presence::Online));
     let after = handle.peer(&id).unwrap();
     assert_eq!(after.disconnects, 1);
     assert!(after.observed_ns > before.observed_ns && after.uptime_ns > before.uptime_ns);
@@ -77,4 +84,5 @@ async fn the_refused_never_count_and_the_accepted_do_across_a_restart() {
     assert!(unobserved_ns >= handle.health().started_at.nanos_since(gone_at));
     wallet.stop().await;
     other.stop().await;
+    third.stop().await;
 }

@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use fitness_actor::{Fitness, Handle, Service};
 use fitness_core::NodeId;
@@ -36,7 +35,7 @@ use lightning_net_tokio::SocketDescriptor;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{PATIENCE, log, open_store};
+use super::{log, open_store};
 
 /// All that LDK asks for and a node without channels never uses.
 struct World;
@@ -258,31 +257,12 @@ impl RawNode {
         self.gatekeeper.refused.load(Ordering::SeqCst)
     }
 
-    /// Dials `other` at `addr`. The handshake may still be refused; the task ends with the connection.
+    /// Dials `other` at `addr`. The handshake may still be refused; the task ends when this end of the
+    /// connection is gone.
     pub(crate) async fn dial(&self, other: &Self, addr: SocketAddr) -> JoinHandle<()> {
         let connection =
             lightning_net_tokio::connect_outbound(Arc::clone(&self.peers), other.key, addr).await;
         tokio::spawn(connection.expect("somebody listens"))
-    }
-
-    /// Dials `other` at `addr` until both ends are connected: while one of them has not noticed the
-    /// end of an earlier connection, it refuses another.
-    pub(crate) async fn connect(&self, other: &Self, addr: SocketAddr) {
-        let up = async || {
-            while !(self.lists(other) && other.lists(self)) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let dialling = async {
-            loop {
-                let ended = self.dial(other, addr).await;
-                tokio::select! {
-                    () = up() => return,
-                    _ = ended => {}
-                }
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, dialling).await.is_ok(), "waited in vain for a connection");
     }
 
     /// Whether LDK lists a peer as connected.
