@@ -13,6 +13,9 @@ pub struct PeerRecord {
     pub node_id: NodeId,
     /// Whether it is followed for its own sake.
     pub watched: bool,
+    /// Whether it was online before a gap of ours, and is not back: it has a grace to be after the
+    /// next start, too.
+    pub awaited: bool,
     /// When it was first followed, with both totals at 0.
     pub first_seen_ns: u64,
     /// What was known of it since `since_ns`.

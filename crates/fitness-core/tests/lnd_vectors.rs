@@ -181,6 +181,7 @@ fn stored(row: &Row) -> PeerRecord {
     PeerRecord {
         node_id: node(row.peer),
         watched: false,
+        awaited: false,
         first_seen_ns: 0,
         presence: Presence::Unobserved,
         since_ns: 0,

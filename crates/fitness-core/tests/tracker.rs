@@ -192,6 +192,32 @@ fn a_restart_leaves_time_to_come_back() {
 }
 
 #[test]
+fn a_pause_before_the_end_leaves_time_to_come_back_after_the_next_start() {
+    let mut before = tracker();
+    before.apply(START, &opened(CHANNEL, Some(true)));
+    before.apply(START.after_secs(50), &Event::ObservationPaused);
+    // Ended in order, started, and ended again before the peer was back.
+    let mut heir = Tracker::new(TrackerConfig::default(), HashSeed([1; 16]));
+    let mut last = Tracker::new(TrackerConfig::default(), HashSeed([1; 16]));
+    let mut changes = Changes::default();
+    before.take_changes(10, &mut changes);
+    changes.peers.iter().for_each(|record| heir.restore(record, START.after_secs(60)));
+    heir.apply(START.after_secs(70), &Event::Watch { node_id: PEER });
+    let mut changes = Changes::default();
+    heir.take_changes(10, &mut changes);
+    changes.peers.iter().for_each(|record| last.restore(record, START.after_secs(80)));
+
+    let listed = OpenChannel { channel_id: CHANNEL, node_id: PEER, funding: None };
+    let alone = Event::Snapshot(Snapshot { channels: vec![listed], connected: vec![], taken_at: None });
+    for tracker in [&mut heir, &mut last] {
+        tracker.apply(START.after_secs(90), &alone);
+        tracker.apply(START.after_secs(100), &Event::PeerOnline { node_id: PEER });
+        let report = tracker.peer(START.after_secs(110), &PEER).expect("it has a channel");
+        assert_eq!((report.observed_ns, report.uptime_ns, report.flap_count), (secs(60), secs(60), 0));
+    }
+}
+
+#[test]
 fn a_watched_peer_is_followed_without_a_channel() {
     let mut tracker = tracker();
     tracker.apply(START, &Event::Watch { node_id: PEER });

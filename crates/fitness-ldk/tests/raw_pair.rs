@@ -65,9 +65,8 @@ async fn a_peer_that_the_inner_handler_refuses_is_never_online() {
     let (a, b) = pair().await;
     a.custom.refuses.store(true, Ordering::SeqCst);
     let mut changes = a.handle().subscribe();
-    b.dial(&a).await;
-    // The other end has had its handshake, and then loses the connection.
-    until(|| b.presence(&a) == Presence::Offline).await;
+    // The other end may have had its handshake by the time it loses the connection, or not.
+    b.dial(&a).await.await.unwrap();
     assert_eq!(a.presence(&b), Presence::Unobserved);
     assert!(presences(&mut changes, b.node_id()).await.is_empty());
 

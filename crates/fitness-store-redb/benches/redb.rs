@@ -44,6 +44,7 @@ fn peers(count: u32) -> Vec<PeerRecord> {
         PeerRecord {
             node_id: NodeId(id),
             watched: false,
+            awaited: false,
             first_seen_ns: 1_700_000_000_000_000_000,
             presence: Presence::Online,
             since_ns: 1_700_000_000_000_000_000 + random(&mut state) % 1_000_000_000_000,

@@ -118,6 +118,7 @@ fn marked(version: u32) -> Arc<Batch> {
     let peer = |number: u8| PeerRecord {
         node_id: NodeId([number; 33]),
         watched: true,
+        awaited: false,
         first_seen_ns: 1,
         presence: Presence::Online,
         since_ns: 2,

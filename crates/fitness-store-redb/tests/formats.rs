@@ -32,6 +32,7 @@ fn batch(observer: NodeId) -> Batch {
     let peer = |number: u8| PeerRecord {
         node_id: NodeId([number; 33]),
         watched: number == 2,
+        awaited: false,
         first_seen_ns: mark + 3,
         presence: Presence::Offline,
         since_ns: mark + 4,

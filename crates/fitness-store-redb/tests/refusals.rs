@@ -24,6 +24,7 @@ fn peer(number: u8) -> PeerRecord {
     PeerRecord {
         node_id: node(number),
         watched: true,
+        awaited: false,
         first_seen_ns: 1,
         presence: Presence::Online,
         since_ns: 2,

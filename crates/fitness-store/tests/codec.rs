@@ -51,10 +51,11 @@ fn peers() -> impl Strategy<Value = PeerRecord> {
     let times = (numbers(), numbers(), proptest::option::of(numbers()));
     let counts = (any::<u32>(), any::<u32>(), any::<u32>());
     let channels = proptest::collection::vec(channels(), 0..5);
-    (node_ids(), any::<bool>(), times, presences(), totals(), counts, channels).prop_map(
-        |(node_id, watched, times, presence, totals, counts, channels)| PeerRecord {
+    (node_ids(), any::<[bool; 2]>(), times, presences(), totals(), counts, channels).prop_map(
+        |(node_id, [watched, awaited], times, presence, totals, counts, channels)| PeerRecord {
             node_id,
             watched,
+            awaited,
             first_seen_ns: times.0,
             presence,
             since_ns: times.1,
@@ -239,6 +240,7 @@ fn plain_peer() -> PeerRecord {
     PeerRecord {
         node_id: ID,
         watched: false,
+        awaited: false,
         first_seen_ns: 1,
         presence: Presence::Online,
         since_ns: 2,
@@ -297,7 +299,7 @@ fn a_record_that_breaks_a_rule_is_refused_on_its_way_out() {
         decode_segment(&ID, 1, &framed(b'S', &ID, Some(1), &body)).expect_err("it was read")
     };
     assert_eq!(peer_with(1, 3), RecordError::Rule("it has a presence that does not exist"));
-    assert_eq!(peer_with(1, 0x12), RecordError::Rule("it has flags that do not exist"));
+    assert_eq!(peer_with(1, 0x22), RecordError::Rule("it has flags that do not exist"));
     assert_eq!(peer_with(18, 5), RecordError::Rule("it counts more time online than observed"));
     assert_eq!(peer_with(33, 0x40), RecordError::Rule("it counts more time than there is"));
     assert_eq!(peer_with(46, 1), RecordError::Rule("it has fewer channels than it says"));

@@ -58,6 +58,7 @@ fn peers() -> Vec<PeerRecord> {
     let ordinary = PeerRecord {
         node_id: ordinary_id(),
         watched: true,
+        awaited: false,
         first_seen_ns: 1_700_000_000_000_000_000,
         presence: Presence::Online,
         since_ns: 1_700_000_360_000_000_000,
@@ -71,6 +72,7 @@ fn peers() -> Vec<PeerRecord> {
     let small = PeerRecord {
         node_id: NodeId([3; 33]),
         watched: false,
+        awaited: false,
         first_seen_ns: 5,
         presence: Presence::Offline,
         since_ns: 6,
@@ -84,6 +86,7 @@ fn peers() -> Vec<PeerRecord> {
     let largest = PeerRecord {
         node_id: NodeId([0xff; 33]),
         watched: true,
+        awaited: false,
         first_seen_ns: u64::MAX,
         presence: Presence::Unobserved,
         since_ns: u64::MAX,

@@ -62,6 +62,7 @@ async fn a_flap_count_comes_from_memory_or_else_from_the_store() {
     let record = PeerRecord {
         node_id: peer(2),
         watched: false,
+        awaited: false,
         first_seen_ns: EPOCH.as_nanos(),
         presence: Presence::Unobserved,
         since_ns: EPOCH.as_nanos(),

@@ -57,6 +57,8 @@ impl Tracker {
             if peer.heard == Presence::Offline && self.is_followed(slot) && !self.paused {
                 self.set_presence(slot, Presence::Offline, since_ns, changed);
             }
+            // Of whom nothing was heard the record says so.
+            self.mark_dirty(slot);
         }
     }
 }

@@ -34,7 +34,8 @@ impl Tracker {
                 peer.set_logged(Presence::Unobserved, until_ns, 0, self.config.log_capacity);
             }
         }
-        if record.presence == Presence::Online && self.config.reconnect_grace_ns > 0 {
+        let was_online = record.presence == Presence::Online || record.awaited;
+        if was_online && self.config.reconnect_grace_ns > 0 {
             peer.awaited = true;
             self.grace = Grace::AtFirstEvent;
         }
@@ -106,6 +107,7 @@ impl Tracker {
         Some(PeerRecord {
             node_id: peer.node_id,
             watched: peer.watched,
+            awaited: peer.awaited,
             first_seen_ns: peer.first_seen_ns,
             presence: peer.ledger.presence(),
             since_ns: peer.ledger.since_ns(),

@@ -292,11 +292,12 @@ impl RawNode {
         self.service.handle()
     }
 
-    /// Dials, and returns as soon as the socket is up; the handshake may still be refused.
-    pub(crate) async fn dial(&self, other: &Self) {
+    /// Dials, and returns as soon as the socket is up; the handshake may still be refused. The task
+    /// ends with the connection.
+    pub(crate) async fn dial(&self, other: &Self) -> tokio::task::JoinHandle<()> {
         let peers = Arc::clone(&self.peers);
         let connection = lightning_net_tokio::connect_outbound(peers, other.key, other.addr).await;
-        tokio::spawn(connection.expect("the socket"));
+        tokio::spawn(connection.expect("the socket"))
     }
 
     /// Dials, and waits until both ends see the connection.

@@ -3,7 +3,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 1 | format |
-//! | 1 | flags: presence in bits 0 and 1, watched in 2, has flapped in 3 |
+//! | 1 | flags: presence in bits 0 and 1, watched in 2, has flapped in 3, awaited in 4 |
 //! | 8, 8 | first seen, since |
 //! | 8, 8 | totals: online, observed |
 //! | 4 | flap count |
@@ -22,6 +22,7 @@ use crate::StoreError;
 const PRESENCE_BITS: u8 = 0b11;
 const WATCHED: u8 = 1 << 2;
 const HAS_FLAPPED: u8 = 1 << 3;
+const AWAITED: u8 = 1 << 4;
 
 const FUNDED: u8 = 1;
 /// A channel whose funding is not known.
@@ -43,6 +44,9 @@ pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreErro
     }
     if peer.last_flap_ns.is_some() {
         flags |= HAS_FLAPPED;
+    }
+    if peer.awaited {
+        flags |= AWAITED;
     }
     frame::write(name, out, |out| {
         out.push(flags);
@@ -71,12 +75,13 @@ pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreErro
 pub fn decode_peer(node_id: &NodeId, bytes: &[u8]) -> Result<PeerRecord, RecordError> {
     let mut body = frame::open(Record::Peer(node_id), bytes)?;
     let flags = body.u8()?;
-    if flags & !(PRESENCE_BITS | WATCHED | HAS_FLAPPED) != 0 {
+    if flags & !(PRESENCE_BITS | WATCHED | HAS_FLAPPED | AWAITED) != 0 {
         return Err(RecordError::Rule("it has flags that do not exist"));
     }
     let mut peer = PeerRecord {
         node_id: *node_id,
         watched: flags & WATCHED != 0,
+        awaited: flags & AWAITED != 0,
         presence: rules::presence(u64::from(flags & PRESENCE_BITS)).map_err(RecordError::Rule)?,
         first_seen_ns: body.u64()?,
         since_ns: body.u64()?,

@@ -57,6 +57,7 @@ pub(super) fn extreme_values_come_back<H: Harness>(harness: &H) {
     let small = PeerRecord {
         node_id: NodeId([0; 33]),
         watched: false,
+        awaited: false,
         first_seen_ns: 0,
         presence: Presence::Unobserved,
         since_ns: 0,
@@ -70,6 +71,7 @@ pub(super) fn extreme_values_come_back<H: Harness>(harness: &H) {
     let large = PeerRecord {
         node_id: NodeId([0xff; 33]),
         watched: true,
+        awaited: true,
         first_seen_ns: u64::MAX,
         presence: Presence::Online,
         since_ns: u64::MAX,

@@ -35,6 +35,7 @@ pub(super) fn peer(number: u32, version: u32) -> PeerRecord {
     PeerRecord {
         node_id: node(number),
         watched: (number + version) % 2 == 0,
+        awaited: (number + version) % 3 == 0,
         first_seen_ns: base_ns,
         presence: presences.skip((number % 3) as usize).copied().next().unwrap_or_default(),
         since_ns: base_ns + 5,
