@@ -10,7 +10,10 @@ use crate::{Change, NodeId, Presence};
 impl Tracker {
     /// Whether a peer's presence counts at present.
     pub(super) fn is_followed(&self, slot: Slot) -> bool {
-        let Some(peer) = self.book.peers.get(slot) else { return false };
+        self.book.peers.get(slot).is_some_and(|peer| self.is_followed_peer(peer))
+    }
+
+    fn is_followed_peer(&self, peer: &Peer) -> bool {
         // lnd never lets go of a peer that it has seen.
         let seen = self.config.rules.are_lnds() && peer.ledger.presence() != Presence::Unobserved;
         peer.watched || peer.has_channels() || seen
@@ -105,9 +108,9 @@ impl Tracker {
     /// Brings a peer's presence in line with whether it is followed: what it does while it is not
     /// counts neither for nor against it.
     pub(super) fn refollow(&mut self, slot: Slot, at_ns: u64, changed: &mut impl FnMut(Change)) {
-        let followed = self.is_followed(slot);
-        let Some(believed) = self.book.peers.get(slot).map(Peer::believed) else { return };
-        let presence = if followed && !self.paused { believed } else { Presence::Unobserved };
+        let Some(peer) = self.book.peers.get(slot) else { return };
+        let is_observed = self.is_followed_peer(peer) && !self.paused;
+        let presence = if is_observed { peer.believed() } else { Presence::Unobserved };
         self.set_presence(slot, presence, at_ns, changed);
     }
 

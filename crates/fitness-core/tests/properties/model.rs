@@ -56,7 +56,7 @@ impl Model {
             // They were offline all along: whoever has not changed since changes then.
             self.grace = None;
             self.awaited.clear();
-            self.settle_from(from);
+            self.settle(from);
         }
         match event {
             Event::PeerOnline { node_id } => self.hear(*node_id, true),
@@ -136,13 +136,9 @@ impl Model {
         self.channels.insert(channel_id, (node_id, at));
     }
 
-    /// Everyone's presence is what was heard, where it counts.
-    fn settle(&mut self, at: u64) {
-        self.settle_from(at);
-    }
-
-    /// The same from an earlier moment on; for no peer before its newest channel, though.
-    fn settle_from(&mut self, from: u64) {
+    /// Everyone's presence is what was heard, where it counts, from a moment on; for no peer from
+    /// before its newest channel, though.
+    fn settle(&mut self, from: u64) {
         let followed: BTreeSet<_> =
             self.peers.keys().copied().filter(|node_id| self.is_followed(node_id)).collect();
         for (node_id, peer) in &mut self.peers {
