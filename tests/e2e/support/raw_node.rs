@@ -9,14 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use fitness_actor::{Fitness, Handle, Service};
 use fitness_core::NodeId;
 use fitness_ldk::{LdkFitness, PeerObserver, convert};
-use lightning::bitcoin::secp256k1::{PublicKey, Secp256k1, Signing, Verification};
-use lightning::bitcoin::{Network, Transaction};
-use lightning::blinded_path::payment::{BlindedPaymentPath, ReceiveTlvs};
-use lightning::chain::chaininterface::{BroadcasterInterface, ConfirmationTarget, FeeEstimator};
-use lightning::chain::chainmonitor::{ChainMonitor, Persist};
-use lightning::chain::channelmonitor::{ChannelMonitor, ChannelMonitorUpdate};
-use lightning::chain::{BestBlock, ChannelMonitorUpdateStatus, Filter};
-use lightning::ln::channel_state::ChannelDetails;
+use lightning::bitcoin::Network;
+use lightning::bitcoin::secp256k1::PublicKey;
+use lightning::chain::chainmonitor::ChainMonitor;
+use lightning::chain::{BestBlock, Filter};
 use lightning::ln::channelmanager::{ChainParameters, ChannelManager};
 use lightning::ln::msgs::{DecodeError, Init, LightningError};
 use lightning::ln::peer_handler::{
@@ -24,81 +20,16 @@ use lightning::ln::peer_handler::{
 };
 use lightning::ln::wire::CustomMessageReader;
 use lightning::onion_message::messenger::NullMessageRouter;
-use lightning::routing::router::{InFlightHtlcs, Route, RouteParameters, Router};
 use lightning::sign::{InMemorySigner, KeysManager, NodeSigner, Recipient};
 use lightning::types::features::{InitFeatures, NodeFeatures};
 use lightning::util::config::UserConfig;
-use lightning::util::logger::{Logger, Record};
-use lightning::util::persist::MonitorName;
 use lightning::util::ser::LengthLimitedRead;
 use lightning_net_tokio::SocketDescriptor;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::world::World;
 use super::{log, open_store};
-
-/// All that LDK asks for and a node without channels never uses.
-struct World;
-
-impl Logger for World {
-    fn log(&self, record: Record<'_>) {
-        tracing::debug!(target: "ldk", module = record.module_path, "{}", record.args);
-    }
-}
-
-impl BroadcasterInterface for World {
-    fn broadcast_transactions(&self, _: &[&Transaction]) {}
-}
-
-impl FeeEstimator for World {
-    fn get_est_sat_per_1000_weight(&self, _: ConfirmationTarget) -> u32 {
-        253
-    }
-}
-
-impl Persist<InMemorySigner> for World {
-    fn persist_new_channel(
-        &self,
-        _: MonitorName,
-        _: &ChannelMonitor<InMemorySigner>,
-    ) -> ChannelMonitorUpdateStatus {
-        ChannelMonitorUpdateStatus::Completed
-    }
-
-    fn update_persisted_channel(
-        &self,
-        _: MonitorName,
-        _: Option<&ChannelMonitorUpdate>,
-        _: &ChannelMonitor<InMemorySigner>,
-    ) -> ChannelMonitorUpdateStatus {
-        ChannelMonitorUpdateStatus::Completed
-    }
-
-    fn archive_persisted_channel(&self, _: MonitorName) {}
-}
-
-impl Router for World {
-    fn find_route(
-        &self,
-        _: &PublicKey,
-        _: &RouteParameters,
-        _: Option<&[&ChannelDetails]>,
-        _: InFlightHtlcs,
-    ) -> Result<Route, &'static str> {
-        Err("nobody pays here")
-    }
-
-    fn create_blinded_payment_paths<T: Signing + Verification>(
-        &self,
-        _: PublicKey,
-        _: Vec<ChannelDetails>,
-        _: ReceiveTlvs,
-        _: Option<u64>,
-        _: &Secp256k1<T>,
-    ) -> Result<Vec<BlindedPaymentPath>, ()> {
-        Err(())
-    }
-}
 
 /// The wallet's own custom message handler, which refuses everybody while it is told to.
 #[derive(Debug, Default)]
@@ -196,7 +127,7 @@ impl RawNode {
     /// Starts a node as a wallet does: wrapped, then seeded, before anybody is dialled.
     pub(crate) async fn start(seed: u8, store: &Path) -> Self {
         log();
-        let world = Arc::new(World);
+        let world = Arc::<World>::default();
         let keys = Arc::new(KeysManager::new(&[seed; 32], 1, 1, true));
         let key = keys.get_node_id(Recipient::Node).unwrap();
         let store = Arc::new(open_store(store));

@@ -1,6 +1,8 @@
 //! Whole LDK nodes without a chain, a disk or a wallet, on loopback sockets: a real `ChannelManager`
 //! behind a real `PeerManager` that has our wrapper as its custom message handler.
 
+mod world;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,16 +13,12 @@ use fitness_core::{NodeId, Presence};
 use fitness_ldk::{LdkFitness, PeerObserver, convert};
 use fitness_store::MemoryStore;
 use lightning::bitcoin::absolute::LockTime;
-use lightning::bitcoin::secp256k1::{PublicKey, Secp256k1, Signing, Verification};
+use lightning::bitcoin::secp256k1::PublicKey;
 use lightning::bitcoin::transaction::Version;
 use lightning::bitcoin::{Amount, Network, OutPoint, Sequence, Transaction, TxIn, TxOut, Witness};
-use lightning::blinded_path::payment::{BlindedPaymentPath, ReceiveTlvs};
-use lightning::chain::chaininterface::{BroadcasterInterface, ConfirmationTarget, FeeEstimator};
-use lightning::chain::chainmonitor::{ChainMonitor, Persist};
-use lightning::chain::channelmonitor::{ChannelMonitor, ChannelMonitorUpdate};
-use lightning::chain::{BestBlock, ChannelMonitorUpdateStatus, Filter};
+use lightning::chain::chainmonitor::ChainMonitor;
+use lightning::chain::{BestBlock, Filter};
 use lightning::events::{Event, EventsProvider};
-use lightning::ln::channel_state::ChannelDetails;
 use lightning::ln::channelmanager::{ChainParameters, ChannelManager};
 use lightning::ln::msgs::{
     BaseMessageHandler, Init, LightningError, MessageSendEvent, SendOnlyMessageHandler,
@@ -30,80 +28,13 @@ use lightning::ln::peer_handler::{
 };
 use lightning::ln::wire::CustomMessageReader;
 use lightning::onion_message::messenger::NullMessageRouter;
-use lightning::routing::router::{InFlightHtlcs, Route, RouteParameters, Router};
 use lightning::sign::{InMemorySigner, KeysManager, NodeSigner, Recipient};
 use lightning::types::features::{InitFeatures, NodeFeatures};
 use lightning::util::config::UserConfig;
-use lightning::util::logger::{Logger, Record};
-use lightning::util::persist::MonitorName;
 use lightning::util::ser::LengthLimitedRead;
 use lightning_net_tokio::SocketDescriptor;
 
-/// Everything that LDK asks for and these tests do not need, and a copy of the log.
-#[derive(Default)]
-pub(crate) struct World {
-    pub(crate) log: Mutex<Vec<(&'static str, String)>>,
-}
-
-impl Logger for World {
-    fn log(&self, record: Record<'_>) {
-        self.log.lock().unwrap().push((record.module_path, record.args.to_string()));
-    }
-}
-
-impl BroadcasterInterface for World {
-    fn broadcast_transactions(&self, _: &[&Transaction]) {}
-}
-
-impl FeeEstimator for World {
-    fn get_est_sat_per_1000_weight(&self, _: ConfirmationTarget) -> u32 {
-        253
-    }
-}
-
-impl Persist<InMemorySigner> for World {
-    fn persist_new_channel(
-        &self,
-        _: MonitorName,
-        _: &ChannelMonitor<InMemorySigner>,
-    ) -> ChannelMonitorUpdateStatus {
-        ChannelMonitorUpdateStatus::Completed
-    }
-
-    fn update_persisted_channel(
-        &self,
-        _: MonitorName,
-        _: Option<&ChannelMonitorUpdate>,
-        _: &ChannelMonitor<InMemorySigner>,
-    ) -> ChannelMonitorUpdateStatus {
-        ChannelMonitorUpdateStatus::Completed
-    }
-
-    fn archive_persisted_channel(&self, _: MonitorName) {}
-}
-
-impl Router for World {
-    fn find_route(
-        &self,
-        _: &PublicKey,
-        _: &RouteParameters,
-        _: Option<&[&ChannelDetails]>,
-        _: InFlightHtlcs,
-    ) -> Result<Route, &'static str> {
-        Err("nobody pays here")
-    }
-
-    fn create_blinded_payment_paths<T: Signing + Verification>(
-        &self,
-        _: PublicKey,
-        _: Vec<ChannelDetails>,
-        _: ReceiveTlvs,
-        _: Option<u64>,
-        _: &Secp256k1<T>,
-    ) -> Result<Vec<BlindedPaymentPath>, ()> {
-        Err(())
-    }
-}
+pub(crate) use self::world::World;
 
 /// A custom message handler, or a send-only one, that refuses everybody when it is told to.
 #[derive(Debug, Default)]
