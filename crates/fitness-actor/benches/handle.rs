@@ -80,7 +80,7 @@ fn opened(node_id: NodeId, channel_id: ChannelId) -> Event {
 
 fn start(runtime: &Runtime, commit_delay: Duration, clock: Arc<dyn Clock>) -> (Service, Handle) {
     let service = Fitness::builder(NodeId([2; 33]), Arc::new(MemoryStore::default()))
-        .tracker(TrackerConfig::default().with_log_capacity(200_000))
+        .tracker(TrackerConfig::default().with_log_capacity(200_000).with_unsaved_log_capacity(200_000))
         .commit_delay(commit_delay)
         .clock(clock);
     let service = runtime.block_on(service.start()).expect("the store is empty");

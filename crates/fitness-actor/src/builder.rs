@@ -33,7 +33,9 @@ impl Fitness {
             store,
             config: TrackerConfig::default(),
             commit_delay: None,
+            pulse: Duration::from_secs(5),
             heartbeat: Duration::from_secs(60),
+            upkeep: Duration::from_secs(24 * 3600),
             commit_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(10),
             retry: (Duration::from_secs(1), Duration::from_secs(60)),
@@ -51,7 +53,9 @@ pub struct Builder {
     store: Arc<dyn Store>,
     config: TrackerConfig,
     commit_delay: Option<Duration>,
+    pulse: Duration,
     heartbeat: Duration,
+    upkeep: Duration,
     commit_timeout: Duration,
     shutdown_timeout: Duration,
     retry: (Duration, Duration),
@@ -80,6 +84,23 @@ impl Builder {
     /// After a crash the time since the last note counts as unobserved.
     pub fn heartbeat(self, period: Duration) -> Self {
         Self { heartbeat: period.max(Duration::from_millis(100)), ..self }
+    }
+
+    /// How often the service gives itself a sign of life; the default is 5 s, the least 50 ms.
+    ///
+    /// Where twice as much passes without one, by the monotonic clock or the wall clock, we were
+    /// suspended, stopped or starved, and the time since the last one counts as unobserved. So a
+    /// process that is held up for less than one period is never found out, and one that is for more
+    /// than two always.
+    pub fn pulse(self, period: Duration) -> Self {
+        Self { pulse: period.max(Duration::from_millis(50)), ..self }
+    }
+
+    /// How often old logs are thinned and peers that left long ago are let go, as the tracker's
+    /// [`Retention`](fitness_core::Retention) says; the default is a day, the least a second. The first
+    /// time is ten minutes after the start, where that is sooner.
+    pub fn upkeep(self, period: Duration) -> Self {
+        Self { upkeep: period.max(Duration::from_secs(1)), ..self }
     }
 
     /// How long the store may take for a commit before it is given up and tried again; the default
@@ -163,11 +184,19 @@ impl Builder {
             flushes,
             commit_delay,
             self.subscription_capacity,
+            self.pulse,
         ));
         let (stopper, stop) = stop::channel();
-        let committer = Committer::new(Arc::clone(&shared), self.store, self.commit_timeout, stop.clone());
+        let committer =
+            Committer::new(Arc::clone(&shared), self.store, self.commit_timeout, stop.clone(), self.pulse);
         let (retry_min, retry_max) = self.retry;
-        let timing = Timing { heartbeat: self.heartbeat, retry_min, retry_max };
+        let timing = Timing {
+            pulse: self.pulse,
+            heartbeat: self.heartbeat,
+            upkeep: self.upkeep,
+            retry_min,
+            retry_max,
+        };
         let task = Task::new(Arc::clone(&shared), committer, requests, stop, timing);
         let task = runtime.spawn(task.run());
         Ok(Service::new(shared, stopper, self.shutdown_timeout, task))

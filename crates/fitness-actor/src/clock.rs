@@ -1,6 +1,7 @@
 //! Where time comes from: the only file of the workspace that reads a clock.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fitness_core::Timestamp;
@@ -78,20 +79,23 @@ impl Clock for TokioClock {
     }
 }
 
-/// Service time: the wall clock at start plus the monotonic time since.
+/// Service time: the wall clock at start plus the monotonic time since, and what the wall clock was
+/// found to have jumped ahead by.
 ///
-/// It is what events are stamped with, so a wall clock that is set while we run moves nothing.
+/// It is what events are stamped with, so a wall clock that is set back while we run moves nothing.
 pub(crate) struct ServiceClock {
     clock: Arc<dyn Clock>,
     wall_at_start: Timestamp,
     monotonic_at_start: Duration,
+    /// In nanoseconds; it only grows, while the tracker's lock is held.
+    jumped: AtomicU64,
 }
 
 impl ServiceClock {
     /// Service time starts now.
     pub(crate) fn start(clock: Arc<dyn Clock>) -> Self {
         let (wall_at_start, monotonic_at_start) = (clock.wall(), clock.monotonic());
-        Self { clock, wall_at_start, monotonic_at_start }
+        Self { clock, wall_at_start, monotonic_at_start, jumped: AtomicU64::new(0) }
     }
 
     pub(crate) fn started_at(&self) -> Timestamp {
@@ -100,7 +104,22 @@ impl ServiceClock {
 
     pub(crate) fn now(&self) -> Timestamp {
         let elapsed = self.clock.monotonic().saturating_sub(self.monotonic_at_start);
-        self.wall_at_start.after_nanos(nanos(elapsed))
+        self.wall_at_start.after_nanos(nanos(elapsed).saturating_add(self.jumped.load(Ordering::Relaxed)))
+    }
+
+    /// Service time goes on from `by_ns` later.
+    pub(crate) fn jump(&self, by_ns: u64) {
+        self.jumped.fetch_add(by_ns, Ordering::Relaxed);
+    }
+
+    /// By how much service time has jumped so far, in nanoseconds.
+    pub(crate) fn jumped_ns(&self) -> u64 {
+        self.jumped.load(Ordering::Relaxed)
+    }
+
+    /// How far the wall clock is ahead of `now`, a moment of service time just read, in nanoseconds.
+    pub(crate) fn wall_ahead_ns(&self, now: Timestamp) -> u64 {
+        self.clock.wall().nanos_since(now)
     }
 
     /// How far the wall clock is ahead of service time, in nanoseconds; negative where it is behind.

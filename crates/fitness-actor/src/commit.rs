@@ -1,9 +1,10 @@
 //! Bringing the store in step with the tracker: one flush, in as many batches as it takes.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_core::{Changes, NodeId};
+use fitness_core::Changes;
 use fitness_store::{Batch, Store};
 
 use crate::health::{CommitError, InFlight, StoreFailure};
@@ -22,13 +23,20 @@ pub(crate) struct Committer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) timeout: Duration,
     pub(crate) stop: Stop,
+    pulse: Duration,
     /// A store that is too slow for its timeout gets smaller batches, or it would never get on.
     peers_per_batch: usize,
 }
 
 impl Committer {
-    pub(crate) fn new(shared: Arc<Shared>, store: Arc<dyn Store>, timeout: Duration, stop: Stop) -> Self {
-        Self { shared, store, timeout, stop, peers_per_batch: PEERS_PER_BATCH }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        store: Arc<dyn Store>,
+        timeout: Duration,
+        stop: Stop,
+        pulse: Duration,
+    ) -> Self {
+        Self { shared, store, timeout, stop, pulse, peers_per_batch: PEERS_PER_BATCH }
     }
 
     /// Stores everything that was recorded before this call, and that we observed until then.
@@ -37,18 +45,17 @@ impl Committer {
     pub(crate) async fn commit(&mut self) -> Result<(), CommitError> {
         // Of this moment: what is dirty now goes along, so everything before `at` is going to be
         // stored. What comes while we are at it is for the next commit.
-        let (mut left, mut forgotten, at) = {
+        let (mut left, at, record) = {
             let mut state = self.shared.lock();
-            let forgotten = std::mem::take(&mut state.forgotten);
-            (state.tracker.dirty_count(), forgotten, self.shared.clock.now())
+            let at = self.shared.now(&mut state);
+            (state.tracker.dirty_count(), at, state.tracker.observer_record(at))
         };
         loop {
             let peers = left.min(self.peers_per_batch);
             left -= peers;
-            let mut taken = Taken::new(Arc::clone(&self.shared), std::mem::take(&mut forgotten));
+            let mut taken = Taken::new(Arc::clone(&self.shared));
             taken.take(peers).await;
-            let observer = (left == 0).then(|| self.shared.observed_until(at));
-            let batch = taken.batch(observer);
+            let batch = taken.batch((left == 0).then_some(record));
             self.store_one(batch).await?;
             taken.arrived();
             if left == 0 {
@@ -58,7 +65,7 @@ impl Committer {
         }
     }
 
-    async fn store_one(&mut self, batch: Arc<Batch>) -> Result<(), CommitError> {
+    pub(crate) async fn store_one(&mut self, batch: Arc<Batch>) -> Result<(), CommitError> {
         let peers = batch.changes.peers.len();
         self.shared.notes().store.in_flight = Some(InFlight { since: self.shared.clock.now(), peers });
         // Also where this future is dropped halfway.
@@ -70,6 +77,8 @@ impl Committer {
             }
             () = tokio::time::sleep(self.timeout) => Err(CommitError::TimedOut(self.timeout)),
             after = self.stop.deadline() => Err(CommitError::TimedOut(after)),
+            // A store that is slow is not a process that was held up.
+            never = pulse(&self.shared, self.pulse) => match never {},
         };
         match &result {
             Ok(()) => {
@@ -116,6 +125,14 @@ impl Committer {
     }
 }
 
+/// Signs of life while something else is waited for.
+async fn pulse(shared: &Shared, period: Duration) -> Infallible {
+    loop {
+        tokio::time::sleep(period).await;
+        shared.pulse();
+    }
+}
+
 struct InFlightGuard<'a>(&'a Shared);
 
 impl Drop for InFlightGuard<'_> {
@@ -133,25 +150,22 @@ struct Taken {
 }
 
 impl Taken {
-    fn new(shared: Arc<Shared>, forgotten: Vec<NodeId>) -> Self {
-        let batch = Arc::new(Batch { forgotten, ..Batch::default() });
-        Self { shared, batch, stored: false }
+    fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, batch: Arc::default(), stored: false }
     }
 
     /// Takes the changes of the next `peers` peers, and lets others at the lock in between.
     async fn take(&mut self, peers: usize) {
         let mut left = peers;
-        while left > 0 {
+        loop {
             let some = left.min(PEERS_PER_LOCK);
             left -= some;
             // Nobody else has it yet, so nothing is cloned.
             let changes = &mut Arc::make_mut(&mut self.batch).changes;
-            if !self.shared.lock().tracker.take_changes(some, changes) {
+            if !self.shared.lock().tracker.take_changes(some, changes) || left == 0 {
                 return;
             }
-            if left > 0 {
-                tokio::task::yield_now().await;
-            }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -162,6 +176,10 @@ impl Taken {
 
     fn arrived(mut self) {
         self.stored = true;
+        for segments in self.batch.changes.segments.chunks(PEERS_PER_LOCK) {
+            let some = Changes { segments: segments.to_vec(), ..Changes::default() };
+            self.shared.lock().tracker.stored(&some);
+        }
     }
 }
 
@@ -170,18 +188,12 @@ impl Drop for Taken {
         if self.stored {
             return;
         }
-        // Segments first: a peer that is dirty is taken with all that is marked as unsaved by then.
-        for segments in self.batch.changes.segments.chunks(PEERS_PER_LOCK) {
-            let some = Changes { peers: Vec::new(), segments: segments.to_vec() };
+        let Changes { forgotten, peers, gaps, .. } = &self.batch.changes;
+        let rest = Changes { forgotten: forgotten.clone(), gaps: gaps.clone(), ..Changes::default() };
+        self.shared.lock().tracker.put_back(&rest);
+        for peers in peers.chunks(PEERS_PER_LOCK) {
+            let some = Changes { peers: peers.to_vec(), ..Changes::default() };
             self.shared.lock().tracker.put_back(&some);
-        }
-        for peers in self.batch.changes.peers.chunks(PEERS_PER_LOCK) {
-            let some = Changes { peers: peers.to_vec(), segments: Vec::new() };
-            self.shared.lock().tracker.put_back(&some);
-        }
-        if !self.batch.forgotten.is_empty() {
-            // The order does not matter, and a peer that came back meanwhile is written after it.
-            self.shared.lock().forgotten.extend_from_slice(&self.batch.forgotten);
         }
     }
 }

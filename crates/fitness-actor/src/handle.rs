@@ -73,8 +73,9 @@ impl Handle {
     }
 
     fn ask<T>(&self, question: impl FnOnce(&Tracker, Timestamp) -> T) -> T {
-        let state = self.shared.lock();
-        question(&state.tracker, self.shared.clock.now())
+        let mut state = self.shared.lock();
+        let now = self.shared.now(&mut state);
+        question(&state.tracker, now)
     }
 
     /// A channel's fitness over its lifetime; `None` where it is not open. O(1).
@@ -160,17 +161,13 @@ impl Handle {
             if let Some((count, last_flap)) = state.tracker.flap_count(node_id) {
                 return Ok(Some(FlapInfo { count, last_flap }));
             }
-            if state.forgotten.contains(node_id) {
-                return Ok(None);
-            }
         }
         let store = self.store()?;
         let record = store.peer(&self.shared.observer, node_id).await?;
-        Ok(record.map(|record| FlapInfo {
+        let state = self.shared.lock();
+        Ok(record.filter(|_| !state.tracker.is_forgotten(node_id)).map(|record| FlapInfo {
             count: record.flap_count,
-            last_flap: record
-                .last_flap_ns
-                .map(|at_ns| Timestamp::from_nanos(at_ns).before_nanos(self.shared.records_ahead_ns)),
+            last_flap: record.last_flap_ns.map(|at_ns| state.tracker.time_of(at_ns)),
         }))
     }
 
@@ -220,13 +217,7 @@ impl Handle {
     ///
     /// One that has a channel or is watched stays. Returns whether it was there and is gone.
     pub fn forget(&self, node_id: &NodeId) -> bool {
-        self.shared.change(|state| {
-            let gone = state.tracker.forget(node_id);
-            if gone {
-                state.forgotten.push(*node_id);
-            }
-            gone
-        })
+        self.shared.change(|state| state.tracker.forget(node_id))
     }
 
     /// Subscribes to all changes from now on.
@@ -266,6 +257,7 @@ impl Handle {
             channels: state.tracker.channel_count(),
             dirty_peers: state.tracker.dirty_count(),
             store,
+            coverage: state.tracker.coverage(self.shared.clock.now()),
             clock_faults: state.tracker.clock_faults(),
             wall_clock,
             subscribers: state.changes.as_ref().map_or(0, broadcast::Sender::receiver_count),

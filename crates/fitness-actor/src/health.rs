@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fitness_core::{ClockFaults, NodeId, Timestamp};
+use fitness_core::{ClockFaults, Coverage, NodeId, Timestamp};
 use fitness_store::StoreError;
 
 /// How the service is doing, at the moment of the question.
@@ -33,6 +33,8 @@ pub struct Health {
     pub dirty_peers: usize,
     /// How the store is doing.
     pub store: StoreHealth,
+    /// How long we have watched, and how often we were gone; `None` before the first event.
+    pub coverage: Option<Coverage>,
     /// What was wrong with the times of events.
     pub clock_faults: ClockFaults,
     /// What the wall clock did while service time went on.
@@ -102,6 +104,9 @@ pub struct WallClock {
     /// How far it was ahead of service time when it was last looked at, in nanoseconds; negative
     /// where it was behind.
     pub drift_ns: i64,
+    /// How far service time has followed it ahead: time in which we were suspended, or that it was set
+    /// ahead by, in nanoseconds.
+    pub followed_ns: u64,
     /// How often it was found to have stepped ahead by more than a second: a suspended machine, or
     /// a clock that was set.
     pub steps_ahead: u64,
@@ -127,10 +132,12 @@ pub struct WallStep {
 const STEP_NS: u64 = 1_000_000_000;
 
 impl WallClock {
-    /// Takes a reading of the drift and returns the step that it shows, if any.
-    pub(crate) fn look(&mut self, at: Timestamp, drift_ns: i64) -> Option<WallStep> {
-        let by_ns = drift_ns.saturating_sub(self.drift_ns);
-        self.drift_ns = drift_ns;
+    /// Takes a reading of the drift, of service time that has followed the wall clock by so much, and
+    /// returns the step that it shows, if any.
+    pub(crate) fn look(&mut self, at: Timestamp, drift_ns: i64, followed_ns: u64) -> Option<WallStep> {
+        let followed = i64::try_from(followed_ns.saturating_sub(self.followed_ns)).unwrap_or(i64::MAX);
+        let by_ns = drift_ns.saturating_sub(self.drift_ns).saturating_add(followed);
+        (self.drift_ns, self.followed_ns) = (drift_ns, followed_ns);
         if by_ns.unsigned_abs() <= STEP_NS {
             return None;
         }
@@ -179,12 +186,14 @@ mod tests {
     fn steps_are_told_from_slewing() {
         let at = Timestamp::from_secs(5);
         let mut wall = WallClock::default();
-        assert_eq!(wall.look(at, 900_000_000), None);
-        assert_eq!(wall.look(at, 1_800_000_000), None, "slow drift adds up without a step");
-        assert_eq!(wall.look(at, 11_800_000_000), Some(WallStep { at, by_ns: 10_000_000_000 }));
-        assert_eq!(wall.look(at, 11_800_000_000), None, "a step is told once");
-        assert_eq!(wall.look(at, -200_000_000), Some(WallStep { at, by_ns: -12_000_000_000 }));
+        assert_eq!(wall.look(at, 900_000_000, 0), None);
+        assert_eq!(wall.look(at, 1_800_000_000, 0), None, "slow drift adds up without a step");
+        assert_eq!(wall.look(at, 11_800_000_000, 0), Some(WallStep { at, by_ns: 10_000_000_000 }));
+        assert_eq!(wall.look(at, 11_800_000_000, 0), None, "a step is told once");
+        assert_eq!(wall.look(at, -200_000_000, 0), Some(WallStep { at, by_ns: -12_000_000_000 }));
         assert_eq!((wall.steps_ahead, wall.steps_back), (1, 1));
-        assert!(wall.look(at, i64::MAX).is_some() && wall.look(at, i64::MIN).is_some());
+        let followed = wall.look(at, 0, 60_000_000_000);
+        assert_eq!(followed, Some(WallStep { at, by_ns: 60_200_000_000 }), "followed, and so no drift");
+        assert!(wall.look(at, i64::MAX, 60_000_000_000).is_some() && wall.look(at, i64::MIN, 0).is_some());
     }
 }

@@ -57,6 +57,7 @@ mod shared;
 mod stop;
 mod subscription;
 mod task;
+mod upkeep;
 
 pub use builder::{Builder, Fitness};
 pub use clock::{Clock, SystemClock, TokioClock};

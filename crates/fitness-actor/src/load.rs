@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use fitness_core::{NodeId, PeerRecord, Timestamp, Tracker};
+use fitness_core::{NodeId, PeerRecord, Tracker};
 use fitness_store::{Store, StoreError};
 
 /// How many peers are read at a time.
 const PAGE: usize = 10_000;
+
+/// How many of the latest gaps of our own are wanted in memory.
+const GAPS: u32 = 4_096;
 
 /// Reads everything that is stored of `observer` into a new tracker.
 pub(crate) async fn load(
@@ -16,20 +19,22 @@ pub(crate) async fn load(
 ) -> Result<(), StoreError> {
     // Every commit that completes a state carries the observer's record, so what is there without
     // one is the beginning of a first, long flush. It was observed until then.
-    let record = store.observer(&observer).await?.unwrap_or_default();
-    let observed_until = Timestamp::from_nanos(record.heartbeat_ns.max(record.started_at_ns));
+    if let Some(record) = store.observer(&observer).await? {
+        let from = record.gap_count.saturating_sub(GAPS);
+        tracker.restore_observer(&record, &store.gaps(&observer, from, GAPS as usize).await?);
+    }
     let mut page = read(store, observer, None).await?;
     while page.len() == PAGE {
         // The next page is read while this one is taken over.
         let next = tokio::spawn(read(store, observer, page.last().map(|record| record.node_id)));
-        restore(&page, observed_until, tracker);
+        restore(&page, tracker);
         page = next.await.map_err(|ended| StoreError::Backend {
             operation: "read peers",
             location: observer.to_string(),
             source: Box::new(ended),
         })??;
     }
-    restore(&page, observed_until, tracker);
+    restore(&page, tracker);
     Ok(())
 }
 
@@ -42,8 +47,8 @@ fn read(
     async move { store.peers(&observer, after.as_ref(), PAGE).await }
 }
 
-fn restore(page: &[PeerRecord], observed_until: Timestamp, tracker: &mut Tracker) {
+fn restore(page: &[PeerRecord], tracker: &mut Tracker) {
     for record in page {
-        tracker.restore(record, observed_until);
+        tracker.restore(record);
     }
 }

@@ -81,7 +81,7 @@ impl Service {
     fn unstored_peers(&self) -> usize {
         let in_flight = self.shared.notes().store.in_flight.map_or(0, |in_flight| in_flight.peers);
         let state = self.shared.lock();
-        state.tracker.dirty_count() + state.forgotten.len() + in_flight
+        state.tracker.dirty_count() + in_flight
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use fitness_core::{Change, Event, NodeId, ObserverRecord, Timestamp, Tracker};
+use fitness_core::{Change, Event, NodeId, Timestamp, Tracker};
 use fitness_store::Store;
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use crate::FlushError;
-use crate::clock::ServiceClock;
+use crate::clock::{ServiceClock, nanos};
 use crate::health::{StoreHealth, WallClock};
 
 /// Somebody waits for everything recorded so far to be stored.
@@ -17,9 +17,8 @@ pub(crate) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
 pub(crate) struct Shared {
     pub(crate) observer: NodeId,
     pub(crate) clock: ServiceClock,
-    /// How far stored times are ahead of service time, which never goes back: not at all, unless
-    /// the wall clock at our start was behind the last heartbeat.
-    pub(crate) records_ahead_ns: u64,
+    /// Who has not been seen alive for longer was held up; see [`State::well_at`].
+    late_ns: u64,
     /// The task owns the store, so that it is closed with the service and not with the last handle.
     pub(crate) store: Weak<dyn Store>,
     pub(crate) flushes: mpsc::Sender<FlushRequest>,
@@ -35,8 +34,8 @@ pub(crate) struct Shared {
 /// anything that waits.
 pub(crate) struct State {
     pub(crate) tracker: Tracker,
-    /// Peers that were forgotten, and are yet to be deleted from the store.
-    pub(crate) forgotten: Vec<NodeId>,
+    /// The last moment at which we are known to have been running: an event, a question, the pulse.
+    well_at: Timestamp,
     /// There while there may be subscribers, so that without any an event costs nothing more.
     pub(crate) changes: Option<broadcast::Sender<Change>>,
     /// Since the shutdown nothing more is going to be stored.
@@ -45,10 +44,6 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn is_dirty(&self) -> bool {
-        self.tracker.dirty_count() > 0 || !self.forgotten.is_empty()
-    }
-
     fn apply(&mut self, at: Timestamp, event: &Event) {
         match &self.changes {
             None => self.tracker.apply(at, event),
@@ -98,11 +93,13 @@ impl Shared {
         flushes: mpsc::Sender<FlushRequest>,
         commit_delay: Duration,
         subscription_capacity: usize,
+        pulse: Duration,
     ) -> Self {
+        let well_at = clock.now();
         Self {
             observer,
             clock,
-            records_ahead_ns: tracker.records_ahead_ns(),
+            late_ns: nanos(pulse).saturating_mul(2),
             store: Arc::downgrade(store),
             flushes,
             wake: Notify::new(),
@@ -110,7 +107,7 @@ impl Shared {
             subscription_capacity,
             state: Mutex::new(State {
                 tracker,
-                forgotten: Vec::new(),
+                well_at,
                 changes: None,
                 closed: false,
                 recorded_after_shutdown: 0,
@@ -131,22 +128,69 @@ impl Shared {
     }
 
     pub(crate) fn record(&self, event: &Event) {
-        self.change(|state| {
+        let jumped = self.change(|state| {
             // Stamped with the lock held: stamps are in the order in which the tracker sees them.
-            state.apply(self.clock.now(), event);
+            let now = self.now(state);
+            // Who is lost right after we slept was lost while we slept.
+            let jumped = match event {
+                Event::PeerOnline { .. } => None,
+                _ => self.follow_wall_clock(state, now),
+            };
+            state.apply(jumped.unwrap_or(now), event);
             if state.closed {
                 state.recorded_after_shutdown += 1;
             }
+            jumped
         });
+        if jumped.is_some() {
+            self.look_at_wall_clock();
+        }
+    }
+
+    /// Now, by a process that is running. If it was not for a while, the tracker is told first.
+    pub(crate) fn now(&self, state: &mut State) -> Timestamp {
+        let now = self.clock.now();
+        let well_at = state.well_at;
+        state.well_at = now.max(well_at);
+        if now.nanos_since(well_at) > self.late_ns {
+            tracing::warn!(by_ns = now.nanos_since(well_at), "held up: what happened meanwhile is not known");
+            state.apply(now, &Event::Unobserved { since: well_at });
+        }
+        now
+    }
+
+    /// A wall clock that is ahead went on while we were suspended, or was set: service time follows.
+    /// Returns what it is from then on, where it did.
+    fn follow_wall_clock(&self, state: &mut State, now: Timestamp) -> Option<Timestamp> {
+        let ahead_ns = self.clock.wall_ahead_ns(now);
+        if ahead_ns <= self.late_ns {
+            return None;
+        }
+        tracing::warn!(ahead_ns, "the wall clock is ahead: suspended, or set");
+        self.clock.jump(ahead_ns);
+        let to = now.after_nanos(ahead_ns);
+        state.apply(now, &Event::ClockSet { to });
+        state.well_at = to;
+        Some(to)
+    }
+
+    /// A sign of life, given every so often: finds out whether we were held up.
+    pub(crate) fn pulse(&self) {
+        self.change(|state| {
+            let now = self.now(state);
+            let now = self.follow_wall_clock(state, now).unwrap_or(now);
+            state.advance(now);
+        });
+        self.look_at_wall_clock();
     }
 
     /// Changes the state, and wakes the task where there is something to store for the first time,
     /// or somebody to wait for.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        let (was_dirty, grace) = (state.is_dirty(), state.tracker.grace_deadline());
+        let (was_dirty, grace) = (state.tracker.is_dirty(), state.tracker.grace_deadline());
         let result = change(&mut state);
-        let wake = !was_dirty && state.is_dirty() || grace != state.tracker.grace_deadline();
+        let wake = !was_dirty && state.tracker.is_dirty() || grace != state.tracker.grace_deadline();
         drop(state);
         if wake {
             self.wake.notify_one();
@@ -156,11 +200,8 @@ impl Shared {
 
     /// How long from now the changes so far may wait to be stored; `None` while there are none.
     pub(crate) fn commit_in(&self) -> Option<Duration> {
-        let state = self.lock();
-        match state.tracker.commit_deadline() {
-            Some(at) => Some(Duration::from_nanos(at.nanos_since(self.clock.now()))),
-            None => state.is_dirty().then_some(self.commit_delay),
-        }
+        let deadline = self.lock().tracker.commit_deadline()?;
+        Some(Duration::from_nanos(deadline.nanos_since(self.clock.now())))
     }
 
     /// How long from now the tracker waits for peers to come back; `None` while it waits for nobody.
@@ -171,24 +212,17 @@ impl Shared {
 
     /// Tells the tracker the time.
     pub(crate) fn advance(&self) {
-        self.change(|state| state.advance(self.clock.now()));
+        self.change(|state| {
+            let now = self.now(state);
+            state.advance(now);
+        });
     }
 
-    /// The record that says that everything until `at` was observed.
-    pub(crate) fn observed_until(&self, at: Timestamp) -> ObserverRecord {
-        ObserverRecord {
-            started_at_ns: self.clock.started_at().after_nanos(self.records_ahead_ns).as_nanos(),
-            heartbeat_ns: at.after_nanos(self.records_ahead_ns).as_nanos(),
-        }
-    }
-
-    /// Compares the wall clock with service time.
-    ///
-    /// For now what it finds is only reported.
-    pub(crate) fn clock_check(&self) {
-        let now = self.clock.now();
+    /// Compares the wall clock with service time, for the health.
+    fn look_at_wall_clock(&self) {
+        let (now, jumped_ns) = (self.clock.now(), self.clock.jumped_ns());
         let drift_ns = self.clock.wall_drift_ns();
-        let step = self.notes().wall_clock.look(now, drift_ns);
+        let step = self.notes().wall_clock.look(now, drift_ns, jumped_ns);
         if let Some(step) = step {
             tracing::warn!(by_ns = step.by_ns, drift_ns, "the wall clock stepped");
         }

@@ -11,14 +11,23 @@ use crate::commit::Committer;
 use crate::health::CommitError;
 use crate::shared::{FlushRequest, Shared};
 use crate::stop::{Stop, from_now};
+use crate::upkeep::Upkeep;
 
 /// How often the service does what.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
+    pub(crate) pulse: Duration,
     pub(crate) heartbeat: Duration,
+    pub(crate) upkeep: Duration,
     pub(crate) retry_min: Duration,
     pub(crate) retry_max: Duration,
 }
+
+/// When the first upkeep begins at the latest.
+const FIRST_UPKEEP: Duration = Duration::from_secs(600);
+
+/// The wait between two parts of an upkeep: it is never urgent.
+const UPKEEP_PAUSE: Duration = Duration::from_millis(50);
 
 /// The wait between two tries of the last flush, at first.
 const LAST_RETRY: Duration = Duration::from_millis(100);
@@ -33,8 +42,13 @@ pub(crate) struct Task {
     commit_at: Option<Instant>,
     /// When peers that were waited for count as offline; `None` while nobody is waited for.
     grace_at: Option<Instant>,
-    /// When the clock is to be looked at, and a heartbeat to be written if all else is stored.
+    /// When to see whether we were held up.
+    pulse_at: Instant,
+    /// When a heartbeat is to be written if all else is stored.
     heartbeat_at: Instant,
+    /// When what is old is to be thinned and let go.
+    upkeep_at: Instant,
+    upkeep: Upkeep,
     /// After a failure: when to try again, and how long to wait should that fail, too.
     retry_at: Option<Instant>,
     retry_wait: Duration,
@@ -51,7 +65,7 @@ impl Task {
         timing: Timing,
     ) -> Self {
         // What is there from the start is not late, whatever its times: they are the last process's.
-        let commit_at = shared.lock().is_dirty().then(|| from_now(shared.commit_delay));
+        let commit_at = shared.lock().tracker.is_dirty().then(|| from_now(shared.commit_delay));
         let grace_at = shared.grace_ends_in().map(from_now);
         let heartbeat_at = from_now(timing.heartbeat);
         let retry_wait = timing.retry_min;
@@ -64,7 +78,11 @@ impl Task {
             timing,
             commit_at,
             grace_at,
+            pulse_at: from_now(timing.pulse),
             heartbeat_at,
+            // Not while a wallet starts; and one that is started daily is to get there.
+            upkeep_at: from_now(timing.upkeep.min(FIRST_UPKEEP)),
+            upkeep: Upkeep::default(),
             retry_at: None,
             retry_wait,
         }
@@ -89,7 +107,7 @@ impl Task {
     fn wake_at(&self) -> Instant {
         let next = self.retry_at.or(self.commit_at).unwrap_or(self.heartbeat_at);
         let next = self.grace_at.map_or(next, |grace_at| next.min(grace_at));
-        next.min(self.heartbeat_at)
+        next.min(self.heartbeat_at).min(self.pulse_at).min(self.upkeep_at)
     }
 
     /// There is something to store now, or somebody to wait for.
@@ -100,13 +118,16 @@ impl Task {
 
     async fn on_time(&mut self) {
         let now = Instant::now();
+        if now >= self.pulse_at {
+            self.shared.pulse();
+            self.pulse_at = from_now(self.timing.pulse);
+        }
         if self.grace_at.is_some_and(|grace_at| now >= grace_at) {
             self.shared.advance();
             self.plan();
         }
         let beat = now >= self.heartbeat_at;
         if beat {
-            self.shared.clock_check();
             self.heartbeat_at = from_now(self.timing.heartbeat);
         }
         let due = match (self.retry_at, self.commit_at) {
@@ -119,6 +140,10 @@ impl Task {
         if due {
             // Why not is in the health and the log.
             let _ = self.commit().await;
+        }
+        if now >= self.upkeep_at {
+            let is_done = self.upkeep.some(&mut self.committer).await;
+            self.upkeep_at = from_now(if is_done { self.timing.upkeep } else { UPKEEP_PAUSE });
         }
     }
 
@@ -145,7 +170,7 @@ impl Task {
         while let Ok(request) = self.flushes.try_recv() {
             requests.push(request);
         }
-        let result = if self.shared.lock().is_dirty() { self.commit().await } else { Ok(()) };
+        let result = if self.shared.lock().tracker.is_dirty() { self.commit().await } else { Ok(()) };
         answer(requests, &result.map_err(FlushError::from));
     }
 

@@ -23,7 +23,7 @@ fn funding() -> impl Strategy<Value = OutPoint> {
 
 fn open_channel() -> impl Strategy<Value = OpenChannel> {
     (channel_id(), node_id(), proptest::option::of(funding()))
-        .prop_map(|(channel_id, node_id, funding)| OpenChannel { channel_id, node_id, funding })
+        .prop_map(|(channel_id, node_id, funding)| OpenChannel { channel_id, node_id, funding, usable: None })
 }
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
@@ -34,7 +34,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
 
 fn event() -> impl Strategy<Value = Event> {
     let opened = (open_channel(), any::<Option<bool>>()).prop_map(|(channel, online)| {
-        let OpenChannel { channel_id, node_id, funding } = channel;
+        let OpenChannel { channel_id, node_id, funding, usable: _ } = channel;
         Event::ChannelOpened(ChannelOpened { channel_id, node_id, funding, online })
     });
     prop_oneof![

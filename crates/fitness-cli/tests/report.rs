@@ -48,7 +48,14 @@ fn history() -> Changes {
 }
 
 fn store(store: &RedbStore, observer: NodeId, changes: Changes, heartbeat: Timestamp) {
-    let record = ObserverRecord { started_at_ns: at(0).as_nanos(), heartbeat_ns: heartbeat.as_nanos() };
+    let (started_at_ns, heartbeat_ns) = (at(0).as_nanos(), heartbeat.as_nanos());
+    let record = ObserverRecord {
+        started_at_ns,
+        heartbeat_ns,
+        first_started_ns: started_at_ns,
+        starts: 1,
+        ..ObserverRecord::default()
+    };
     let batch = Batch { changes, observer: Some(record), ..Batch::default() };
     block_on(store.commit(&observer, Arc::new(batch))).expect("it is stored");
 }

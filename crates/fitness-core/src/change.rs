@@ -1,6 +1,6 @@
 //! What an event changed, for whoever wants to be told.
 
-use crate::{ChannelId, ChannelReport, NodeId, OutPoint, Presence, Timestamp};
+use crate::{ChannelId, ChannelReport, Gap, GapCause, NodeId, OutPoint, Presence, Timestamp};
 
 /// Something that is different from before.
 ///
@@ -58,4 +58,27 @@ pub enum Change {
         /// Whether it is.
         watched: bool,
     },
+    /// A channel can, or can no longer, carry payments while its peer is online. That it cannot
+    /// while its peer is not is told by the peer's presence.
+    ChannelUsable {
+        /// The channel.
+        channel_id: ChannelId,
+        /// The peer at its other end.
+        node_id: NodeId,
+        /// When.
+        #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
+        at: Timestamp,
+        /// Whether it can.
+        usable: bool,
+    },
+    /// From here on we cannot tell who is offline. Flaps that were counted meanwhile are taken back.
+    GapBegan {
+        /// Why.
+        cause: GapCause,
+        /// Since when: it may lie before the event that told it.
+        #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
+        at: Timestamp,
+    },
+    /// We can tell again, and could not in between.
+    GapEnded(Gap),
 }

@@ -1,5 +1,10 @@
 //! How a tracker behaves: ours by default, lnd's by preset.
 
+use crate::Retention;
+use crate::log::Bounds;
+
+const SECOND_NS: u64 = 1_000_000_000;
+
 /// How a [`Tracker`](crate::Tracker) behaves.
 ///
 /// ```
@@ -12,9 +17,46 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrackerConfig {
     pub(crate) rules: Rules,
-    pub(crate) log_capacity: u32,
+    pub(crate) log: Bounds,
     pub(crate) commit_delay_ns: u64,
     pub(crate) reconnect_grace_ns: u64,
+    pub(crate) outage: Option<OutageRule>,
+    pub(crate) retention: Retention,
+}
+
+/// When to take a loss of peers for an outage of our own network.
+///
+/// Our network is taken to be out when, with no connection coming up in between, at least
+/// `min_peers` connections and at least `percent` of those that were up before the first of them
+/// went down within `settle_ns` of each other. All connections that we are told of count, those of
+/// peers that are not followed included. The outage began with the first of the losses, and ends
+/// when the next connection comes up. It is also taken to be out when a grace has passed in which
+/// at least `min_peers` peers were waited for and nobody at all was connected.
+///
+/// Fewer than `min_peers` losses never are an outage, so no failure of one peer is excused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutageRule {
+    /// How many connections have to go down at least; the default is 3, and 0 is 1.
+    pub min_peers: u32,
+    /// Which part of the connections has to go down, in per cent; the default is 80.
+    pub percent: u8,
+    /// Within what time, in nanoseconds; the default is 30 s.
+    pub settle_ns: u64,
+}
+
+impl Default for OutageRule {
+    fn default() -> Self {
+        Self { min_peers: 3, percent: 80, settle_ns: 30 * SECOND_NS }
+    }
+}
+
+impl OutageRule {
+    /// Whether `lost` connections of `of` are all but all.
+    pub(crate) fn applies(&self, lost: usize, of: usize) -> bool {
+        let (lost, of) = (lost as u64, of as u64);
+        lost >= u64::from(self.min_peers.max(1))
+            && lost.saturating_mul(100) >= of.saturating_mul(u64::from(self.percent))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +82,11 @@ impl TrackerConfig {
     pub const fn lnd_0_19() -> Self {
         Self {
             rules: Rules::Lnd019,
-            log_capacity: u32::MAX,
+            log: Bounds { capacity: u32::MAX, unsaved_capacity: u32::MAX },
             commit_delay_ns: Self::LND_COMMIT_DELAY_NS,
             reconnect_grace_ns: 0,
+            outage: None,
+            retention: Retention::FOR_EVER,
         }
     }
 
@@ -53,15 +97,42 @@ impl TrackerConfig {
         Self { rules: Rules::LndMaster, ..Self::lnd_0_19() }
     }
 
-    const LND_COMMIT_DELAY_NS: u64 = 3600 * 1_000_000_000;
+    const LND_COMMIT_DELAY_NS: u64 = 3600 * SECOND_NS;
 
-    /// How many entries a peer's log holds in memory at most; the default is 4,096, the least 2.
+    /// How many stored entries of a peer's log stay in memory; the default is 64.
     ///
-    /// When it is full, the oldest quarter is dropped. Totals stay exact; windows that reach into
+    /// They go in whole segments of [`SEGMENT_ENTRIES`](crate::SEGMENT_ENTRIES), and the last of these
+    /// always stays. Questions that reach further back read the store, or state their error.
+    #[must_use]
+    pub const fn with_log_capacity(mut self, entries: u32) -> Self {
+        self.log.capacity = entries;
+        self
+    }
+
+    /// How many entries of a peer's log are held while they cannot be stored; the default is 4,096,
+    /// the least 2.
+    ///
+    /// When there are more, the oldest quarter is dropped. Totals stay exact; windows that reach into
     /// what was dropped state their error.
     #[must_use]
-    pub const fn with_log_capacity(self, entries: u32) -> Self {
-        Self { log_capacity: if entries < 2 { 2 } else { entries }, ..self }
+    pub const fn with_unsaved_log_capacity(mut self, entries: u32) -> Self {
+        self.log.unsaved_capacity = if entries < 2 { 2 } else { entries };
+        self
+    }
+
+    /// When to take a loss of peers for an outage of our own network; `None` is never. lnd knows no
+    /// such rule, and its presets have none.
+    #[must_use]
+    pub const fn with_outage_rule(self, rule: Option<OutageRule>) -> Self {
+        Self { outage: rule, ..self }
+    }
+
+    /// How long which detail of a history is kept. It matters to who calls
+    /// [`Tracker::forget_expired`](crate::Tracker::forget_expired) and
+    /// [`Tracker::thinned`](crate::Tracker::thinned) now and then.
+    #[must_use]
+    pub const fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// How long a peer that was online before a gap of ours (a restart, a pause) has to come back
@@ -86,9 +157,11 @@ impl Default for TrackerConfig {
     fn default() -> Self {
         Self {
             rules: Rules::Ours,
-            log_capacity: 4096,
-            commit_delay_ns: 1_000_000_000,
-            reconnect_grace_ns: 120 * 1_000_000_000,
+            log: Bounds { capacity: 64, unsaved_capacity: 4096 },
+            commit_delay_ns: SECOND_NS,
+            reconnect_grace_ns: 120 * SECOND_NS,
+            outage: Some(OutageRule::default()),
+            retention: Retention::DEFAULT,
         }
     }
 }

@@ -37,6 +37,14 @@ pub enum Event {
         /// The outpoint that holds its money from now on.
         funding: OutPoint,
     },
+    /// Whether a channel can carry payments, as the node says while the peer is connected (LDK's
+    /// `is_usable`). While the peer is not, no channel of it is usable, and nobody needs to say so.
+    ChannelUsable {
+        /// The channel.
+        channel_id: ChannelId,
+        /// Whether it can.
+        usable: bool,
+    },
     /// Follow a peer although we have no channel with it.
     Watch {
         /// The peer.
@@ -54,6 +62,29 @@ pub enum Event {
     /// We can tell again. What was told in between holds; of all other peers nothing is known
     /// until the next event or snapshot.
     ObservationResumed,
+    /// We were suspended, stopped or starved since `since`, and could not tell. What was connected
+    /// then may be dead: who is lost now, or within the grace, was lost by us.
+    Unobserved {
+        /// The last moment at which we are known to have been well.
+        #[cfg_attr(feature = "serde", serde(rename = "since_ns"))]
+        since: Timestamp,
+    },
+    /// The clock was set, or went on while we were suspended: it reads `to` at this event, and times
+    /// from here on are in terms of that. The time that it is ahead by was not observed.
+    ClockSet {
+        /// What it reads now.
+        #[cfg_attr(feature = "serde", serde(rename = "to_ns"))]
+        to: Timestamp,
+    },
+}
+
+impl Event {
+    pub(crate) const fn unobserved_since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Unobserved { since } => Some(*since),
+            _ => None,
+        }
+    }
 }
 
 /// A channel that was opened.
@@ -84,6 +115,9 @@ pub struct OpenChannel {
     /// Where its money is, where that is known already.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub funding: Option<OutPoint>,
+    /// Whether it can carry payments, where that is known: see [`Event::ChannelUsable`].
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub usable: Option<bool>,
 }
 
 /// All open channels and connected peers: start-up and polling deliver this.

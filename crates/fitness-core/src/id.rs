@@ -28,6 +28,15 @@ pub struct OutPoint {
     pub vout: u32,
 }
 
+impl OutPoint {
+    /// Whether it is the outpoint that bitcoin uses for none.
+    pub(crate) fn is_null(&self) -> bool {
+        *self == Self::NULL
+    }
+
+    pub(crate) const NULL: Self = Self { txid: [0; 32], vout: u32::MAX };
+}
+
 /// Why a text is no id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -143,6 +143,11 @@ impl Ledger {
         self.totals().after(self.presence(), now_ns.saturating_sub(self.since_ns()))
     }
 
+    /// Says that since [`Ledger::since_ns`] it was not `presence()` but this, after all.
+    pub(crate) fn amend(&mut self, presence: Presence) {
+        self.last = LogEntry::new(self.since_ns(), presence, self.totals());
+    }
+
     /// Changes the presence at `at_ns`.
     pub fn set(&mut self, presence: Presence, at_ns: u64) {
         // A moment before the present stretch began would count the time in between twice.

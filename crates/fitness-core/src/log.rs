@@ -102,6 +102,11 @@ impl<'a> EventLog<'a> {
         self.first
     }
 
+    /// The entry at a place, counted from the first that is held.
+    pub(crate) fn entry(&self, place: usize) -> Option<LogEntry> {
+        if place == self.committed.len() { self.staged } else { self.committed.get(place).copied() }
+    }
+
     /// How many entries are held.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -150,67 +155,82 @@ impl<'a> EventLog<'a> {
     }
 }
 
-/// The committed entries of a log, and how much of it is stored.
+/// The numbers of a log's committed entries, which stand elsewhere, and how much of it is stored.
 ///
 /// The staged entry is not among them: it is the last change of the peer's ledger. So an event that
 /// only replaces it touches no memory but the peer's own.
-#[derive(Debug, Default)]
-pub(crate) struct Committed {
-    entries: Vec<LogEntry>,
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Numbers {
     /// Number of the first entry that is held.
     first: u32,
     /// Number of the first entry, the staged one included, that is not known to be stored.
     unsaved: u32,
 }
 
-impl Committed {
+/// How many entries of a log are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    /// Of those that are stored.
+    pub(crate) capacity: u32,
+    /// Of all, while they cannot be stored.
+    pub(crate) unsaved_capacity: u32,
+}
+
+impl Numbers {
     /// None held, after `entries` earlier ones of which only the store knows: the next one starts
     /// another segment.
     pub(crate) fn continuing(entries: u32) -> Self {
         let first = entries.div_ceil(SEGMENT_ENTRIES).saturating_mul(SEGMENT_ENTRIES);
-        Self { entries: Vec::new(), first, unsaved: first }
+        Self { first, unsaved: first }
     }
 
-    pub(crate) fn with_staged(&self, staged: Option<LogEntry>) -> EventLog<'_> {
-        EventLog { committed: &self.entries, staged, first: self.first }
+    pub(crate) fn log(self, entries: &[LogEntry], staged: Option<LogEntry>) -> EventLog<'_> {
+        EventLog { committed: entries, staged, first: self.first }
     }
 
-    /// Adds the entry that was staged. With the one that is staged next, at most `capacity` (at
-    /// least 2) are held: when the log is full, the oldest quarter goes.
-    pub(crate) fn push(&mut self, entry: LogEntry, capacity: u32) {
-        self.make_room(capacity.max(2) as usize - 1);
-        self.entries.push(entry);
-    }
-
-    fn make_room(&mut self, capacity: usize) {
-        if self.entries.len() >= capacity {
-            let segment = SEGMENT_ENTRIES as usize;
-            let quarter = (capacity / 4).max(1);
-            // Whole segments where there is room for them: one that is dropped in part would be
-            // stored again without its beginning.
-            let quarter = if capacity >= 2 * segment { quarter.next_multiple_of(segment) } else { quarter };
-            let dropped = (self.entries.len() - capacity).next_multiple_of(quarter) + quarter;
-            let dropped = dropped.min(self.entries.len());
-            self.entries.drain(..dropped);
-            self.first = self.first.saturating_add(u32::try_from(dropped).unwrap_or(u32::MAX));
+    /// Adds the entry that was staged, after making room for it.
+    ///
+    /// What is stored goes in whole segments: the last one has to be stored again, with its
+    /// beginning. What is not stored goes only if there is too much of it.
+    pub(crate) fn push(&mut self, entries: &mut Vec<LogEntry>, entry: LogEntry, bounds: Bounds) {
+        let committed = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        let held = committed.saturating_add(1);
+        if held >= bounds.capacity {
+            let stored = self.unsaved.min(self.first.saturating_add(committed));
+            let stored = (stored - stored % SEGMENT_ENTRIES).saturating_sub(self.first);
+            let some = (bounds.capacity / 4).next_multiple_of(SEGMENT_ENTRIES);
+            self.drop_oldest(entries, stored.min(some.max(held - bounds.capacity)));
         }
-        if self.entries.len() == self.entries.capacity() {
+        let held = u32::try_from(entries.len()).unwrap_or(u32::MAX).saturating_add(1);
+        if held >= bounds.unsaved_capacity.max(2) {
+            let quarter = (bounds.unsaved_capacity / 4).max(1);
+            self.drop_oldest(entries, quarter.max(held - bounds.unsaved_capacity));
+        }
+        if entries.len() == entries.capacity() {
             // Doubling would leave half of a long log's memory empty; a little at a time is enough.
-            let more = (self.entries.len() / 32).clamp(4, 64);
-            self.entries.reserve_exact(more.min(capacity - self.entries.len()));
+            entries.reserve_exact((entries.len() / 32).clamp(4, 64));
+        }
+        entries.push(entry);
+    }
+
+    fn drop_oldest(&mut self, entries: &mut Vec<LogEntry>, count: u32) {
+        let count = (count as usize).min(entries.len());
+        entries.drain(..count);
+        self.first = self.first.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+        self.unsaved = self.unsaved.max(self.first);
+        if entries.capacity() > 2 * entries.len() + SEGMENT_ENTRIES as usize {
+            entries.shrink_to_fit();
         }
     }
 
-    /// The staged entry is another one now, or is there now.
-    pub(crate) fn staged_another(&mut self) {
-        let staged = self.first.saturating_add(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+    /// The staged entry is another one now, or is there now, after `committed` others that are held.
+    pub(crate) fn staged_another(&mut self, committed: usize) {
+        let staged = self.first.saturating_add(u32::try_from(committed).unwrap_or(u32::MAX));
         self.unsaved = self.unsaved.min(staged);
     }
 
-    /// The entries of every segment that has to be stored, each with the number of its first entry;
-    /// they count as stored from here on.
-    pub(crate) fn take_unsaved(&mut self, staged: Option<LogEntry>) -> Vec<(u32, Vec<LogEntry>)> {
-        let log = self.with_staged(staged);
+    /// The entries of every segment that has to be stored, each with the number of its first entry.
+    pub(crate) fn unsaved(self, log: EventLog<'_>) -> Vec<(u32, Vec<LogEntry>)> {
         let end = log.end();
         let mut segments: Vec<(u32, Vec<LogEntry>)> = Vec::new();
         if self.unsaved < end {
@@ -223,12 +243,17 @@ impl Committed {
                 }
             }
         }
-        self.unsaved = self.unsaved.max(end);
         segments
     }
 
-    /// Notes that the entries from number `first` on are not stored after all.
-    pub(crate) fn unsaved_from(&mut self, first: u32) {
-        self.unsaved = self.unsaved.min(first);
+    /// Notes that these entries, from number `first` on, are stored: as far as they are still the same.
+    pub(crate) fn saved(&mut self, first: u32, entries: &[LogEntry], log: EventLog<'_>) {
+        let Some(last) = entries.last() else { return };
+        let end = first.saturating_add(u32::try_from(entries.len()).unwrap_or(u32::MAX));
+        let place = (end - 1).checked_sub(self.first);
+        let is_same = place.is_none_or(|place| log.entry(place as usize) == Some(*last));
+        if first <= self.unsaved {
+            self.unsaved = self.unsaved.max(if is_same { end } else { end - 1 });
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{ChannelId, LogEntry, NodeId, OutPoint, Presence, Totals};
+use crate::{ChannelId, GapCause, GapSums, Ledger, LogEntry, NodeId, OutPoint, Presence, Totals};
 
 /// A peer: its ledger, flaps and open channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,12 @@ pub struct ChannelRecord {
     pub opened_at_ns: u64,
     /// The peer's totals at that moment.
     pub opened_totals: Totals,
+    /// What the node last said of it while the peer was online: whether it can carry payments.
+    /// `None` where it never said.
+    pub ready: Option<bool>,
+    /// The account of the time in which it was usable: `Online` stands for usable, `Offline` for
+    /// not usable. It begins with the channel, with both totals at 0.
+    pub usable: Ledger,
 }
 
 /// A run of a peer's log entries: at most [`SEGMENT_ENTRIES`](crate::SEGMENT_ENTRIES).
@@ -78,21 +84,51 @@ pub struct ObserverRecord {
     pub started_at_ns: u64,
     /// Until when it is known to have observed.
     pub heartbeat_ns: u64,
+    /// When the first process of all started to observe.
+    pub first_started_ns: u64,
+    /// How many processes have started to observe.
+    pub starts: u32,
+    /// How far the wall clock is ahead of the tracker's line, in nanoseconds, where it was found to
+    /// have been set by years while we observed; 0 nearly always.
+    pub clock_ahead_ns: i64,
+    /// How many gaps were numbered so far; see [`GapRecord::number`].
+    pub gap_count: u32,
+    /// The gaps that have ended, by cause, in the order of [`GapCause::ALL`].
+    pub gaps: [GapSums; 4],
+    /// The gap that had not ended yet: why, and since when.
+    pub open_gap: Option<(GapCause, u64)>,
+}
+
+/// A stretch of time in which we could not tell who was online.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapRecord {
+    /// Its number: gaps are numbered from 0 for the observer's whole history, and do not overlap.
+    pub number: u32,
+    /// Why.
+    pub cause: GapCause,
+    /// When it began.
+    pub from_ns: u64,
+    /// When it ended: not before it began.
+    pub to_ns: u64,
 }
 
 /// What has to be stored to catch up with a tracker, and to be stored as one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    /// Peers to delete with their whole log, before everything else here is written.
+    pub forgotten: Vec<NodeId>,
     /// The record of each peer that changed.
     pub peers: Vec<PeerRecord>,
     /// The segments of their logs that changed.
     pub segments: Vec<LogSegment>,
+    /// The gaps that have ended.
+    pub gaps: Vec<GapRecord>,
 }
 
 impl Changes {
     /// Whether there is nothing to store.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.peers.is_empty() && self.segments.is_empty()
+        self.forgotten.is_empty() && self.peers.is_empty() && self.segments.is_empty() && self.gaps.is_empty()
     }
 }

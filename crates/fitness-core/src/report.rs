@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::window::Estimate;
-use crate::{ChannelId, NodeId, OutPoint, Presence, Timestamp};
+use crate::{ChannelId, NodeId, OutPoint, Presence, Timestamp, Totals};
 
 /// Uptime over observed time, from 0 to 1; unknown while nothing was observed.
 // A double's 53 bits are good for 104 days at the nanosecond, and for any time at 16 digits.
@@ -37,6 +37,15 @@ pub struct ChannelReport {
     pub uptime_ns: u64,
     /// Uptime over observed time, from 0 to 1; `None` while nothing was observed.
     pub availability: Option<f64>,
+    /// Whether it can carry payments now: `true`, `false`, or `null` where we were not told.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub usable: Presence,
+    /// The part of the observed time in which it could, in nanoseconds. `usable_ns <= uptime_ns`.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub usable_ns: u64,
+    /// The part of the observed time in which we knew whether it could: 0 where we were never told.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub usable_observed_ns: u64,
 }
 
 /// The lengths of a lifetime, before they become a report.
@@ -54,10 +63,30 @@ impl ChannelReport {
         funding: Option<OutPoint>,
         opened_at: Timestamp,
         spans: Spans,
+        usable: Presence,
+        usable_totals: Totals,
     ) -> Self {
         let Spans { lifetime_ns, observed_ns, uptime_ns } = spans;
         let availability = availability(uptime_ns, observed_ns);
-        Self { channel_id, node_id, funding, opened_at, lifetime_ns, observed_ns, uptime_ns, availability }
+        Self {
+            channel_id,
+            node_id,
+            funding,
+            opened_at,
+            lifetime_ns,
+            observed_ns,
+            uptime_ns,
+            availability,
+            usable,
+            usable_ns: usable_totals.online_ns,
+            usable_observed_ns: usable_totals.observed_ns,
+        }
+    }
+
+    /// Usable time over the time in which we knew, from 0 to 1; `None` where we were never told.
+    #[must_use]
+    pub fn usability(&self) -> Option<f64> {
+        availability(self.usable_ns, self.usable_observed_ns)
     }
 }
 
@@ -82,6 +111,10 @@ pub struct PeerReport {
     pub disconnects: u32,
     /// Whether it is followed for its own sake.
     pub watched: bool,
+    /// When it was let go: its last channel was closed, or it is no longer watched. `None` while it
+    /// is followed.
+    #[cfg_attr(feature = "serde", serde(default, rename = "closed_at_ns"))]
+    pub closed_at: Option<Timestamp>,
     /// When we first followed it.
     #[cfg_attr(feature = "serde", serde(rename = "first_seen_ns"))]
     pub first_seen: Timestamp,

@@ -36,22 +36,30 @@ pub(crate) struct Timeline {
     /// The clock's reading that `now_ns` stands for; `None` before the first.
     clock: Option<Timestamp>,
     now_ns: u64,
+    /// Whether an earlier process has left times on this line.
+    resumed: bool,
+    /// How far a clock that is right is ahead of the line: 0, unless the clock was found to have
+    /// been wrong by years while times were noted by it.
+    clock_ahead_ns: i64,
     faults: ClockFaults,
 }
 
 impl Timeline {
-    /// Starts the line no earlier than `at_ns`, the last moment of an earlier process.
-    pub(crate) fn resume_from(&mut self, at_ns: u64) {
+    /// Goes on with the line of an earlier process, whose last moment was `at_ns`, and which a clock
+    /// that is right is ahead of by `ahead_ns`.
+    pub(crate) fn resume_from(&mut self, at_ns: u64, ahead_ns: i64) {
         self.now_ns = self.now_ns.max(at_ns.min(LATEST_START_NS));
+        self.clock_ahead_ns = ahead_ns;
+        self.resumed |= at_ns > 0;
     }
 
     pub(crate) fn now_ns(&self) -> u64 {
         self.now_ns
     }
 
-    /// How far the line is ahead of the clock.
-    pub(crate) fn ahead_ns(&self) -> u64 {
-        self.clock.map_or(0, |clock| self.now_ns.saturating_sub(clock.as_nanos()))
+    /// How far a clock that is right is ahead of the line.
+    pub(crate) fn clock_ahead_ns(&self) -> i64 {
+        self.clock_ahead_ns
     }
 
     pub(crate) fn faults(&self) -> ClockFaults {
@@ -69,14 +77,22 @@ impl Timeline {
         self.advanced(clock).now_ns
     }
 
+    /// The clock was set, and reads `clock` at this moment. Returns the moment on the line: where
+    /// the clock is ahead of it the line catches up, unless that takes years.
+    pub(crate) fn set(&mut self, clock: Timestamp) -> u64 {
+        if let Some(back_ns) = self.clock.and_then(|last| last.as_nanos().checked_sub(clock.as_nanos())) {
+            if back_ns > REORDER_NS {
+                self.step_back(back_ns);
+            }
+        }
+        self.clock = Some(clock);
+        self.catch_up(clock);
+        self.now_ns
+    }
+
     fn advanced(mut self, clock: Timestamp) -> Self {
         let Some(last) = self.clock else {
-            let start_ns = clock.as_nanos().min(LATEST_START_NS);
-            if start_ns < self.now_ns {
-                self.step_back(self.now_ns - start_ns);
-            }
-            self.now_ns = self.now_ns.max(start_ns);
-            self.clock = Some(clock);
+            self.start(clock);
             return self;
         };
         if let Some(back_ns) = last.as_nanos().checked_sub(clock.as_nanos()).filter(|&ns| ns > 0) {
@@ -95,6 +111,40 @@ impl Timeline {
         }
         self.clock = Some(clock);
         self
+    }
+
+    fn start(&mut self, clock: Timestamp) {
+        self.clock = Some(clock);
+        if !self.resumed {
+            self.now_ns = clock.as_nanos().min(LATEST_START_NS);
+            return;
+        }
+        let right_ns = self.line_of(clock);
+        if right_ns < self.now_ns {
+            self.step_back(self.now_ns - right_ns);
+        }
+        self.catch_up(clock);
+    }
+
+    /// Where a clock that is right puts the line.
+    fn line_of(&self, clock: Timestamp) -> u64 {
+        if self.clock_ahead_ns >= 0 {
+            clock.as_nanos().saturating_sub(self.clock_ahead_ns.unsigned_abs())
+        } else {
+            clock.as_nanos().saturating_add(self.clock_ahead_ns.unsigned_abs())
+        }
+    }
+
+    fn catch_up(&mut self, clock: Timestamp) {
+        let by_ns = self.line_of(clock).saturating_sub(self.now_ns);
+        if by_ns > LONGEST_STEP_NS {
+            // What was noted so far was noted by a clock that was wrong by years.
+            self.faults.absurd_jumps += 1;
+            self.clock_ahead_ns =
+                self.clock_ahead_ns.saturating_add(i64::try_from(by_ns).unwrap_or(i64::MAX));
+        } else {
+            self.now_ns = self.now_ns.saturating_add(by_ns);
+        }
     }
 
     fn step_back(&mut self, back_ns: u64) {
@@ -166,10 +216,40 @@ mod tests {
     #[test]
     fn a_start_before_the_last_heartbeat_goes_on_from_it() {
         let mut line = Timeline::default();
-        line.resume_from(secs(1_000).as_nanos());
+        line.resume_from(secs(1_000).as_nanos(), 0);
         assert_eq!(line.advance(secs(3)), secs(1_000).as_nanos());
         assert_eq!(line.advance(secs(5)), secs(1_002).as_nanos());
         assert_eq!(line.faults().steps_back, 1);
+        assert_eq!(line.set(secs(1_500)), secs(1_500).as_nanos(), "the clock is right again");
+        assert_eq!(line.to_clock(secs(1_000).as_nanos()), secs(1_000));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_ahead_first_makes_up_for_what_it_was_set_back() {
+        let mut line = Timeline::default();
+        line.advance(secs(10_000));
+        line.advance(secs(6_400));
+        line.advance(secs(6_500));
+        assert_eq!(line.set(secs(10_200)), secs(10_200).as_nanos());
+        assert_eq!(line.set(secs(10_100)), secs(10_200).as_nanos());
+        assert_eq!(line.faults().steps_back, 2);
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_by_decades_moves_nothing_then_or_later() {
+        let mut line = Timeline::default();
+        line.advance(secs(100));
+        let opened = line.advance(secs(200));
+        let now = line.set(secs(1_700_000_000));
+        assert_eq!(now, opened, "no time passed");
+        assert_eq!(line.to_clock(opened), secs(1_700_000_000), "what was noted is told by the right clock");
+        let (ahead_ns, heartbeat) = (line.clock_ahead_ns(), line.advance(secs(1_700_000_060)));
+
+        let mut next = Timeline::default();
+        next.resume_from(heartbeat, ahead_ns);
+        assert_eq!(next.advance(secs(1_700_000_090)) - heartbeat, 30_000_000_000);
+        assert_eq!(next.to_clock(opened), secs(1_700_000_000));
+        assert_eq!(next.faults(), ClockFaults::default());
     }
 
     #[test]

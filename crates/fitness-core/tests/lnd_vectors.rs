@@ -97,7 +97,7 @@ impl Replay {
         };
         let mut tracker = Tracker::new(config, HashSeed([1; 16]));
         for row in &trace.stored {
-            tracker.restore(&stored(row), Timestamp::EPOCH);
+            tracker.restore(&stored(row));
         }
         Self { tracker, written: BTreeMap::new(), answers: 0, context: String::new() }
     }

@@ -190,7 +190,8 @@ mod tests {
         }
 
         fn list(&self) -> Listing {
-            let open = |&channel_id: &_| OpenChannel { channel_id, node_id: PEER, funding: None };
+            let open =
+                |&channel_id: &_| OpenChannel { channel_id, node_id: PEER, funding: None, usable: None };
             let channels = self.channels.lock().unwrap().iter().map(open).collect();
             let connected = if *self.connected.lock().unwrap() { vec![PEER, PEER] } else { vec![] };
             let meanwhile = self.meanwhile.lock().unwrap().take();

@@ -40,5 +40,6 @@ fn open_channel(channel: &ChannelDetails) -> Option<OpenChannel> {
         channel_id: convert::channel_id(&channel.channel_id),
         node_id: convert::node_id(&channel.counterparty.node_id),
         funding: Some(convert::ldk_outpoint(channel.funding_txo.as_ref()?)),
+        usable: Some(channel.is_usable),
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use fitness_core::{
-    Changes, ChannelId, ChannelRecord, HashSeed, NodeId, OutPoint, PeerRecord, Presence, Timestamp, Totals,
+    Changes, ChannelId, ChannelRecord, HashSeed, Ledger, NodeId, OutPoint, PeerRecord, Presence, Totals,
     Tracker, TrackerConfig,
 };
 use fitness_store::codec::encode_peer;
@@ -58,6 +58,8 @@ fn peers(count: u32) -> Vec<PeerRecord> {
                 funding: Some(OutPoint { txid: bytes(&mut state), vout: number % 3 }),
                 opened_at_ns: 1_700_000_000_000_000_000,
                 opened_totals: Totals::default(),
+                ready: Some(true),
+                usable: Ledger::from_parts(Presence::Online, 1_700_000_000_000_000_000, totals),
             }],
         }
     };
@@ -65,7 +67,7 @@ fn peers(count: u32) -> Vec<PeerRecord> {
 }
 
 fn batch(peers: Vec<PeerRecord>) -> Arc<Batch> {
-    Arc::new(Batch { changes: Changes { peers, segments: Vec::new() }, ..Batch::default() })
+    Arc::new(Batch { changes: Changes { peers, ..Changes::default() }, ..Batch::default() })
 }
 
 fn flush(c: &mut Criterion) {
@@ -166,8 +168,7 @@ fn start(c: &mut Criterion) {
         b.iter_with_large_drop(|| {
             let store = RedbStore::open(&path).expect("a store");
             let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
-            let until = Timestamp::from_nanos(1_700_001_000_000_000_000);
-            assert_eq!(load(&store, |peer| tracker.restore(peer, until)), 1_000_000);
+            assert_eq!(load(&store, |peer| tracker.restore(peer)), 1_000_000);
             (store, tracker)
         });
     });

@@ -9,8 +9,9 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, StorageBackend, TableError, TableHandle};
 
 use crate::file::{Fault, Handle, guard};
-use crate::tables::{FORMAT, FORMAT_ROW, META, OBSERVERS, PEERS, SEGMENTS};
+use crate::tables::{FORMAT, FORMAT_ROW, META, OLDEST_FORMAT};
 use crate::trial::Trial;
+use crate::write::upgrade;
 
 /// Pages that redb keeps in memory, half of it at most for what is being written.
 ///
@@ -100,7 +101,7 @@ fn check(handle: &Handle, location: &str) -> Result<Contents, StoreError> {
             Err(_) => None,
         };
         match format {
-            Some(FORMAT) => Ok(Contents::Ours),
+            Some(OLDEST_FORMAT..=FORMAT) => Ok(Contents::Ours),
             Some(found) if found > FORMAT => Err(Fault::from(StoreError::NewerFormat {
                 what: "the database".to_owned(),
                 location: location.to_owned(),
@@ -121,10 +122,7 @@ fn check(handle: &Handle, location: &str) -> Result<Contents, StoreError> {
 fn create_tables(handle: &Handle, location: &str) -> Result<(), StoreError> {
     let created = guard(|| {
         let Some(transaction) = handle.begin_write()? else { return Ok(()) };
-        transaction.open_table(PEERS)?;
-        transaction.open_table(SEGMENTS)?;
-        transaction.open_table(OBSERVERS)?;
-        transaction.open_table(META)?.insert(FORMAT_ROW, FORMAT)?;
+        upgrade(&transaction)?;
         transaction.commit()?;
         Ok(())
     });

@@ -2,16 +2,17 @@
 
 use std::ops::Bound;
 
-use fitness_core::{LogSegment, NodeId, ObserverRecord, PeerRecord};
-use fitness_store::codec::{Record, decode_observer, decode_peer, decode_segment};
+use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
+use fitness_store::codec::{Record, decode_gap, decode_observer, decode_peer, decode_segment};
 use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, TableError, Value};
 
 use crate::file::{Fault, Handle};
 use crate::tables::{
-    OBSERVERS, PEERS, PeerKey, SEGMENTS, SegmentKey, index_of, peer_key, peer_of, peers_of, segment_key,
+    GAPS, GapKey, OBSERVERS, PEERS, PeerKey, SEGMENTS, SegmentKey, gap_key, index_of, number_of, peer_key,
+    peer_of, peers_of, segment_key,
 };
 
-/// A table; `None` in a file that was created and never written.
+/// A table; `None` in a file that was created and never written, or before there was that table.
 fn table<K: Key + 'static, V: Value + 'static>(
     transaction: &ReadTransaction,
     definition: TableDefinition<'_, K, V>,
@@ -89,6 +90,25 @@ pub(crate) fn segments(
         let index = index_of(key.value());
         let segment = decode_segment(node_id, index, value.value());
         Ok(segment.map_err(|error| error.of(Record::Segment(node_id, index), location))?)
+    });
+    decoded.collect()
+}
+
+pub(crate) fn gaps(
+    handle: &Handle,
+    location: &str,
+    observer: &NodeId,
+    from: u32,
+    limit: usize,
+) -> Result<Vec<GapRecord>, Fault> {
+    let Some(table) = table(&handle.begin_read()?, GAPS)? else { return Ok(Vec::new()) };
+    let (first, last) = (gap_key(observer, from), gap_key(observer, u32::MAX));
+    let rows = table.range::<&GapKey>(&first..=&last)?;
+    let decoded = rows.take(limit).map(|row| {
+        let (key, value) = row?;
+        let number = number_of(key.value());
+        let gap = decode_gap(number, value.value());
+        Ok(gap.map_err(|error| error.of(Record::Gap(number), location))?)
     });
     decoded.collect()
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use fitness_core::{LogSegment, NodeId, ObserverRecord, PeerRecord};
+use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::{Batch, Store, StoreError};
 use redb::StorageBackend;
 
@@ -30,7 +30,9 @@ pub struct RedbStore {
 impl RedbStore {
     /// Opens the file at `path`, and creates it where there is none, but not its directory.
     ///
-    /// An empty file counts as none, and so does one whose creation was cut short by a crash.
+    /// An empty file counts as none, and so does one whose creation was cut short by a crash. One of
+    /// an earlier format is read as it is; the first commit makes it one of the present format, and
+    /// from then on the releases before refuse it.
     /// Blocks, for longer where a crash has to be repaired.
     ///
     /// # Errors
@@ -134,6 +136,12 @@ impl Store for RedbStore {
         let log =
             move |handle: &Handle, at: &str| read::segments(handle, at, &observer, &node_id, from, limit);
         self.read("read a log", log).await
+    }
+
+    async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
+        let observer = *observer;
+        let gaps = move |handle: &Handle, at: &str| read::gaps(handle, at, &observer, from, limit);
+        self.read("read the gaps", gaps).await
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
-//! What is in the file: four tables, and the keys of their rows.
+//! What is in the file: five tables, and the keys of their rows.
 //!
 //! The keys are of fixed width and sort as their bytes do, observer first, so that each question
-//! is one range: the peers of an observer, the segments of a peer.
+//! is one range: the peers of an observer, the segments of a peer, the gaps from a number on.
 
 use fitness_core::NodeId;
 use redb::TableDefinition;
@@ -11,13 +11,18 @@ const ID: usize = 33;
 pub(crate) const PEER_KEY: usize = 2 * ID;
 /// Observer, peer and the index of the segment, big-endian.
 pub(crate) const SEGMENT_KEY: usize = PEER_KEY + 4;
+/// Observer and the number of the gap, big-endian.
+pub(crate) const GAP_KEY: usize = ID + 4;
 
 pub(crate) type PeerKey = [u8; PEER_KEY];
 pub(crate) type SegmentKey = [u8; SEGMENT_KEY];
+pub(crate) type GapKey = [u8; GAP_KEY];
 
 pub(crate) const PEERS: TableDefinition<'_, &PeerKey, &[u8]> = TableDefinition::new("peers");
 pub(crate) const SEGMENTS: TableDefinition<'_, &SegmentKey, &[u8]> = TableDefinition::new("segments");
 pub(crate) const OBSERVERS: TableDefinition<'_, &[u8; ID], &[u8]> = TableDefinition::new("observers");
+/// Since format 2.
+pub(crate) const GAPS: TableDefinition<'_, &GapKey, &[u8]> = TableDefinition::new("gaps");
 /// What the file itself is.
 pub(crate) const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
 
@@ -25,7 +30,11 @@ pub(crate) const META: TableDefinition<'_, &str, u32> = TableDefinition::new("me
 /// values have formats of their own.
 pub(crate) const FORMAT_ROW: &str = "format";
 /// The format that is written, and the latest that is read.
-pub(crate) const FORMAT: u32 = 1;
+///
+/// A file of an earlier one is read as it is, and becomes one of this by its first commit.
+pub(crate) const FORMAT: u32 = 2;
+/// The first format there was.
+pub(crate) const OLDEST_FORMAT: u32 = 1;
 
 pub(crate) fn peer_key(observer: &NodeId, node_id: &NodeId) -> PeerKey {
     let mut key = [0; PEER_KEY];
@@ -39,6 +48,13 @@ pub(crate) fn segment_key(observer: &NodeId, node_id: &NodeId, index: u32) -> Se
     key[..ID].copy_from_slice(&observer.0);
     key[ID..PEER_KEY].copy_from_slice(&node_id.0);
     key[PEER_KEY..].copy_from_slice(&index.to_be_bytes());
+    key
+}
+
+pub(crate) fn gap_key(observer: &NodeId, number: u32) -> GapKey {
+    let mut key = [0; GAP_KEY];
+    key[..ID].copy_from_slice(&observer.0);
+    key[ID..].copy_from_slice(&number.to_be_bytes());
     key
 }
 
@@ -57,4 +73,10 @@ pub(crate) fn index_of(key: &SegmentKey) -> u32 {
     let mut index = [0; 4];
     index.copy_from_slice(&key[PEER_KEY..]);
     u32::from_be_bytes(index)
+}
+
+pub(crate) fn number_of(key: &GapKey) -> u32 {
+    let mut number = [0; 4];
+    number.copy_from_slice(&key[ID..]);
+    u32::from_be_bytes(number)
 }

@@ -1,51 +1,130 @@
 //! A batch, in one transaction.
 
-use fitness_core::{NodeId, PeerRecord};
-use fitness_store::codec::{encode_observer, encode_peer, encode_segment};
-use fitness_store::{Batch, StoreError};
+use fitness_core::{LogSegment, NodeId, PeerRecord};
+use fitness_store::codec::{self, encode_gap, encode_observer, encode_peer, encode_segment};
+use fitness_store::{Batch, Replacement, StoreError};
+use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::file::{Fault, Handle};
-use crate::tables::{OBSERVERS, PEERS, SEGMENTS, SegmentKey, peer_key, segment_key};
+use crate::tables::{
+    FORMAT, FORMAT_ROW, GAPS, GapKey, META, OBSERVERS, PEERS, PeerKey, SEGMENTS, SegmentKey, gap_key,
+    peer_key, segment_key,
+};
 
 /// Stores all of the batch, durably, or nothing of it.
 pub(crate) fn commit(handle: &Handle, location: &str, observer: &NodeId, batch: &Batch) -> Result<(), Fault> {
+    codec::check(observer, batch)?;
     let Some(transaction) = handle.begin_write()? else {
         return Err(Fault::from(StoreError::ReadOnly { location: location.to_owned() }));
     };
     // Leaving early drops the transaction, and with it all that was done.
-    let mut value = Vec::new();
-    if !batch.forgotten.is_empty() || !batch.changes.peers.is_empty() {
-        let mut peers = transaction.open_table(PEERS)?;
-        for node_id in &batch.forgotten {
-            peers.remove(&peer_key(observer, node_id))?;
-        }
-        for peer in ascending(&batch.changes.peers) {
-            value.clear();
-            encode_peer(peer, &mut value)?;
-            peers.insert(&peer_key(observer, &peer.node_id), &*value)?;
-        }
-    }
-    if !batch.forgotten.is_empty() || !batch.changes.segments.is_empty() {
-        let mut segments = transaction.open_table(SEGMENTS)?;
-        for node_id in &batch.forgotten {
-            let (first, last) = (segment_key(observer, node_id, 0), segment_key(observer, node_id, u32::MAX));
-            segments.retain_in::<&SegmentKey, _>(&first..=&last, |_, _| false)?;
-        }
-        let mut ordered: Vec<_> = batch.changes.segments.iter().collect();
-        // Stable, so that of several of one name the last is written last.
-        ordered.sort_by_key(|segment| (segment.node_id, segment.index()));
-        for segment in ordered {
-            value.clear();
-            encode_segment(segment, &mut value)?;
-            segments.insert(&segment_key(observer, &segment.node_id, segment.index()), &*value)?;
-        }
-    }
+    upgrade(&transaction)?;
+    peers_and_logs(&transaction, observer, batch)?;
+    gaps(&transaction, observer, batch)?;
     if let Some(record) = &batch.observer {
-        value.clear();
-        encode_observer(observer, record, &mut value);
+        let mut value = Vec::new();
+        encode_observer(observer, record, &mut value)?;
         transaction.open_table(OBSERVERS)?.insert(&observer.0, &*value)?;
     }
     transaction.commit()?;
+    Ok(())
+}
+
+/// Makes a file of the present format of one that is new, or of an earlier one.
+///
+/// From then on an earlier release refuses the file. So it is done together with the first rows
+/// that such a release could not read.
+pub(crate) fn upgrade(transaction: &WriteTransaction) -> Result<(), Fault> {
+    let mut meta = transaction.open_table(META)?;
+    if meta.get(FORMAT_ROW)?.is_some_and(|format| format.value() == FORMAT) {
+        return Ok(());
+    }
+    meta.insert(FORMAT_ROW, FORMAT)?;
+    transaction.open_table(PEERS)?;
+    transaction.open_table(SEGMENTS)?;
+    transaction.open_table(OBSERVERS)?;
+    transaction.open_table(GAPS)?;
+    Ok(())
+}
+
+fn peers_and_logs(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Result<(), Fault> {
+    let Batch { changes, replaced, .. } = batch;
+    if changes.forgotten.is_empty()
+        && changes.peers.is_empty()
+        && changes.segments.is_empty()
+        && replaced.is_empty()
+    {
+        return Ok(());
+    }
+    let mut value = Vec::new();
+    let mut peers = transaction.open_table(PEERS)?;
+    let mut segments = transaction.open_table(SEGMENTS)?;
+    for node_id in &changes.forgotten {
+        peers.remove(&peer_key(observer, node_id))?;
+        let (first, last) = (segment_key(observer, node_id, 0), segment_key(observer, node_id, u32::MAX));
+        segments.retain_in::<&SegmentKey, _>(&first..=&last, |_, _| false)?;
+    }
+    for peer in ascending(&changes.peers) {
+        value.clear();
+        encode_peer(peer, &mut value)?;
+        peers.insert(&peer_key(observer, &peer.node_id), &*value)?;
+    }
+    for replacement in replaced {
+        replace(&peers, &mut segments, observer, replacement)?;
+    }
+    let mut ordered: Vec<_> = changes.segments.iter().collect();
+    // Stable, so that of several of one name the last is written last.
+    ordered.sort_by_key(|segment| (segment.node_id, segment.index()));
+    for segment in ordered {
+        insert(&mut segments, observer, segment, &mut value)?;
+    }
+    Ok(())
+}
+
+fn replace(
+    peers: &Table<'_, &PeerKey, &[u8]>,
+    segments: &mut Table<'_, &SegmentKey, &[u8]>,
+    observer: &NodeId,
+    replacement: &Replacement,
+) -> Result<(), Fault> {
+    let node_id = &replacement.node_id;
+    if peers.get(&peer_key(observer, node_id))?.is_none() {
+        return Ok(());
+    }
+    let first = segment_key(observer, node_id, 0);
+    let below = segment_key(observer, node_id, replacement.below);
+    segments.retain_in::<&SegmentKey, _>(&first..&below, |_, _| false)?;
+    let mut value = Vec::new();
+    replacement.segments.iter().try_for_each(|segment| insert(segments, observer, segment, &mut value))
+}
+
+fn insert(
+    segments: &mut Table<'_, &SegmentKey, &[u8]>,
+    observer: &NodeId,
+    segment: &LogSegment,
+    value: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    value.clear();
+    encode_segment(segment, value)?;
+    segments.insert(&segment_key(observer, &segment.node_id, segment.index()), &**value)?;
+    Ok(())
+}
+
+fn gaps(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Result<(), Fault> {
+    if batch.changes.gaps.is_empty() && batch.gaps_before.is_none() {
+        return Ok(());
+    }
+    let mut value = Vec::new();
+    let mut gaps = transaction.open_table(GAPS)?;
+    for gap in &batch.changes.gaps {
+        value.clear();
+        encode_gap(gap, &mut value)?;
+        gaps.insert(&gap_key(observer, gap.number), &*value)?;
+    }
+    if let Some(before) = batch.gaps_before {
+        let (first, before) = (gap_key(observer, 0), gap_key(observer, before));
+        gaps.retain_in::<&GapKey, _>(&first..&before, |_, _| false)?;
+    }
     Ok(())
 }
 

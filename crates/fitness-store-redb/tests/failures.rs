@@ -5,14 +5,18 @@ use std::io::{Error, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use fitness_core::{Changes, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence, Totals};
+use fitness_core::{
+    Changes, GapCause, GapRecord, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence, Totals,
+};
 use fitness_store::conformance::block_on;
-use fitness_store::{Batch, Store, StoreError};
+use fitness_store::{Batch, Replacement, Store, StoreError};
 use fitness_store_redb::RedbStore;
 use redb::StorageBackend;
 
 const OBSERVER: NodeId = NodeId([3; 33]);
 const PEERS: u8 = 50;
+/// A file that an earlier release wrote.
+const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.redb");
 
 /// What is on the disk, and what would be there after the power went.
 #[derive(Debug, Default)]
@@ -45,8 +49,13 @@ impl Disk {
     fn after_power_loss(&self, with_unsynced: bool) -> Self {
         let images = self.images();
         let left = if with_unsynced { images.live.clone() } else { images.durable.clone() };
+        Self::holding(&left)
+    }
+
+    /// A disk with these bytes on it.
+    fn holding(bytes: &[u8]) -> Self {
         let disk = Self::new();
-        *disk.images() = Images { durable: left.clone(), live: left };
+        *disk.images() = Images { durable: bytes.to_vec(), live: bytes.to_vec() };
         disk
     }
 
@@ -131,11 +140,24 @@ fn marked(version: u32) -> Arc<Batch> {
     };
     let entry = LogEntry::new(u64::from(version), Presence::Online, Totals::default());
     let segment = LogSegment { node_id: NodeId([0; 33]), first: 0, entries: vec![entry; 64] };
-    let heartbeat = ObserverRecord { started_at_ns: 1, heartbeat_ns: u64::from(version) };
+    let replacement = Replacement {
+        node_id: NodeId([1; 33]),
+        below: 1,
+        segments: vec![LogSegment { node_id: NodeId([1; 33]), first: 0, entries: vec![entry; 64] }],
+    };
+    let at_ns = u64::from(version);
+    let gap = GapRecord { number: version, cause: GapCause::Suspended, from_ns: at_ns, to_ns: at_ns };
+    let heartbeat = ObserverRecord { started_at_ns: 1, heartbeat_ns: at_ns, ..ObserverRecord::default() };
     Arc::new(Batch {
-        changes: Changes { peers: (0..PEERS).map(peer).collect(), segments: vec![segment] },
+        changes: Changes {
+            peers: (0..PEERS).map(peer).collect(),
+            segments: vec![segment],
+            gaps: vec![gap],
+            ..Changes::default()
+        },
         observer: Some(heartbeat),
-        forgotten: Vec::new(),
+        replaced: vec![replacement],
+        gaps_before: Some(version),
     })
 }
 
@@ -144,15 +166,20 @@ fn version(store: &RedbStore) -> Result<u32, StoreError> {
     block_on(async {
         let peers = store.peers(&OBSERVER, None, 1_000).await?;
         let log = store.segments(&OBSERVER, &NodeId([0; 33]), 0, 10).await?;
+        let replaced = store.segments(&OBSERVER, &NodeId([1; 33]), 0, 10).await?;
+        let gaps = store.gaps(&OBSERVER, 0, 10).await?;
         let observer = store.observer(&OBSERVER).await?;
         let Some(first) = peers.first() else {
-            assert!(log.is_empty() && observer.is_none(), "a part of a batch");
+            assert!(log.is_empty() && replaced.is_empty() && gaps.is_empty(), "a part of a batch");
+            assert!(observer.is_none(), "a part of a batch");
             return Ok(0);
         };
         let version = first.flap_count;
         assert_eq!(peers.len(), usize::from(PEERS));
         assert!(peers.iter().all(|peer| peer.flap_count == version), "a part of a batch");
         assert_eq!(log[0].entries[0].at_ns(), u64::from(version));
+        assert_eq!(replaced[0].entries[0].at_ns(), u64::from(version));
+        assert_eq!(gaps.iter().map(|gap| gap.number).collect::<Vec<_>>(), [version]);
         assert_eq!(observer.map(|record| record.heartbeat_ns), Some(u64::from(version)));
         Ok(version)
     })
@@ -245,5 +272,48 @@ fn no_power_loss_loses_a_commit() {
             steps += 1;
         }
         assert!(steps > 20, "only {steps} steps were tried");
+    }
+}
+
+/// The power goes at each step of the first commit into a file of format 1, which makes it one of
+/// format 2: nothing that was there is lost, and the commit is wholly there or not at all.
+#[test]
+fn no_power_loss_spoils_a_file_of_format_1() {
+    let gap = GapRecord { number: 0, cause: GapCause::Down, from_ns: 1, to_ns: 2 };
+    let heartbeat = ObserverRecord { heartbeat_ns: 99, ..ObserverRecord::default() };
+    let batch = Arc::new(Batch {
+        changes: Changes { gaps: vec![gap], ..Changes::default() },
+        observer: Some(heartbeat),
+        ..Batch::default()
+    });
+    for with_unsynced in [false, true] {
+        let (mut steps, mut outcomes) = (0, [0, 0]);
+        loop {
+            let disk = Disk::holding(FORMAT_1);
+            disk.power.store(steps, Ordering::SeqCst);
+            let lived = disk.open().and_then(|store| block_on(store.commit(&OBSERVER, Arc::clone(&batch))));
+            let power_left = disk.power.load(Ordering::SeqCst) > 0;
+
+            let left = disk.after_power_loss(with_unsynced);
+            let store = left.open().unwrap_or_else(|error| panic!("after {steps} steps: {error}"));
+            block_on(async {
+                let peers = store.peers(&OBSERVER, None, 10).await.expect("peers");
+                assert_eq!(peers.len(), 2, "after {steps} steps");
+                let log = store.segments(&OBSERVER, &NodeId([1; 33]), 0, 10).await.expect("a log");
+                assert_eq!(log.iter().map(|segment| segment.entries.len()).sum::<usize>(), 70);
+                let gaps = store.gaps(&OBSERVER, 0, 10).await.expect("gaps");
+                let landed = store.observer(&OBSERVER).await.expect("an observer") == Some(heartbeat);
+                assert_eq!(gaps, if landed { vec![gap] } else { Vec::new() }, "after {steps} steps");
+                assert!(landed || lived.is_err(), "after {steps} steps the commit is lost");
+                outcomes[usize::from(landed)] += 1;
+                store.commit(&OBSERVER, Arc::clone(&batch)).await.expect("a commit");
+                assert_eq!(store.gaps(&OBSERVER, 0, 10).await.expect("gaps"), [gap]);
+            });
+            if lived.is_ok() && power_left {
+                break;
+            }
+            steps += 1;
+        }
+        assert!(outcomes[0] > 5 && outcomes[1] > 0, "{outcomes:?}");
     }
 }

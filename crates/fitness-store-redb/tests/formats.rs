@@ -4,23 +4,25 @@
 //! a new format gets a file of its own.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fitness_core::{
-    Changes, ChannelId, ChannelRecord, LogEntry, LogSegment, NodeId, ObserverRecord, OutPoint, PeerRecord,
-    Presence, Totals,
+    Changes, ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
+    ObserverRecord, OutPoint, PeerRecord, Presence, Totals,
 };
 use fitness_store::conformance::block_on;
-use fitness_store::{Batch, Store};
+use fitness_store::{Batch, Replacement, Store};
 use fitness_store_redb::RedbStore;
+use redb::{Database, ReadableDatabase, TableDefinition};
 use tempfile::TempDir;
 
 const OBSERVERS: [NodeId; 2] = [NodeId([3; 33]), NodeId([4; 33])];
 const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.redb");
+const FORMAT_2: &[u8] = include_bytes!("fixtures/format-2.redb");
 
-/// What is in the fixture under each observer.
-fn batch(observer: NodeId) -> Batch {
+/// What is in the fixture of format 1 under each observer.
+fn batch_of_format_1(observer: NodeId) -> Batch {
     let mark = u64::from(observer.0[0]);
     let totals = Totals { online_ns: mark, observed_ns: mark + 1 };
     let channel = ChannelRecord {
@@ -28,6 +30,8 @@ fn batch(observer: NodeId) -> Batch {
         funding: Some(OutPoint { txid: [6; 32], vout: 7 }),
         opened_at_ns: mark + 2,
         opened_totals: totals,
+        ready: None,
+        usable: Ledger::starting(mark + 2),
     };
     let peer = |number: u8| PeerRecord {
         node_id: NodeId([number; 33]),
@@ -47,38 +51,161 @@ fn batch(observer: NodeId) -> Batch {
     let segment =
         |first, entries| LogSegment { node_id: NodeId([1; 33]), first, entries: vec![entry; entries] };
     Batch {
-        changes: Changes { peers: vec![peer(1), peer(2)], segments: vec![segment(0, 64), segment(64, 6)] },
-        observer: Some(ObserverRecord { started_at_ns: mark + 7, heartbeat_ns: mark + 8 }),
-        forgotten: Vec::new(),
+        changes: Changes {
+            peers: vec![peer(1), peer(2)],
+            segments: vec![segment(0, 64), segment(64, 6)],
+            ..Changes::default()
+        },
+        observer: Some(ObserverRecord {
+            started_at_ns: mark + 7,
+            heartbeat_ns: mark + 8,
+            first_started_ns: mark + 7,
+            starts: 1,
+            ..ObserverRecord::default()
+        }),
+        ..Batch::default()
     }
 }
 
-fn assert_whole(store: &RedbStore) {
+/// What is in the fixture of format 2 under each observer: the same, and what format 1 could not say.
+fn batch_of_format_2(observer: NodeId) -> Batch {
+    let mark = u64::from(observer.0[0]);
+    let totals = Totals { online_ns: mark, observed_ns: mark + 1 };
+    let mut batch = batch_of_format_1(observer);
+    let [first, second] = &mut batch.changes.peers[..] else { panic!("two peers") };
+    first.awaited = true;
+    first.channels[0].ready = Some(true);
+    first.channels[0].usable = Ledger::from_parts(Presence::Online, mark + 9, totals);
+    second.last_flap_ns = None;
+    second.channels[1].funding = None;
+    second.channels[1].ready = Some(false);
+    second.channels[1].usable = Ledger::from_parts(Presence::Offline, mark + 10, totals);
+    let gap = |number: u32, cause| GapRecord { number, cause, from_ns: mark + 11, to_ns: mark + 12 };
+    batch.changes.gaps = (5..).zip(GapCause::ALL).map(|(number, cause)| gap(number, cause)).collect();
+    batch.observer = Some(ObserverRecord {
+        started_at_ns: mark + 7,
+        heartbeat_ns: mark + 8,
+        first_started_ns: mark + 6,
+        starts: 3,
+        clock_ahead_ns: -13,
+        gap_count: 9,
+        gaps: [14, 15, 16, 17].map(|count| GapSums { count, length_ns: mark + u64::from(count) }),
+        open_gap: Some((GapCause::Paused, mark + 8)),
+    });
+    batch
+}
+
+fn assert_holds(store: &RedbStore, observer: NodeId, expected: &Batch) {
     block_on(async {
-        assert_eq!(store.observers().await.expect("the observers"), OBSERVERS);
-        for observer in OBSERVERS {
-            let expected = batch(observer);
-            assert_eq!(store.observer(&observer).await.expect("the observer"), expected.observer);
-            assert_eq!(store.peers(&observer, None, 10).await.expect("peers"), expected.changes.peers);
-            let log = store.segments(&observer, &NodeId([1; 33]), 0, 10).await.expect("a log");
-            assert_eq!(log, expected.changes.segments);
+        assert_eq!(store.observer(&observer).await.expect("the observer"), expected.observer);
+        assert_eq!(store.peers(&observer, None, 10).await.expect("peers"), expected.changes.peers);
+        for peer in &expected.changes.peers {
+            let found = store.peer(&observer, &peer.node_id).await.expect("a peer");
+            assert_eq!(found.as_ref(), Some(peer));
         }
+        let log = store.segments(&observer, &NodeId([1; 33]), 0, 10).await.expect("a log");
+        assert_eq!(log, expected.changes.segments);
+        assert_eq!(store.gaps(&observer, 0, 10).await.expect("gaps"), expected.changes.gaps);
     });
 }
 
-#[test]
-fn format_1_is_read_and_written_on() {
+fn assert_whole(store: &RedbStore, expected: fn(NodeId) -> Batch) {
+    assert_eq!(block_on(store.observers()).expect("the observers"), OBSERVERS);
+    for observer in OBSERVERS {
+        assert_holds(store, observer, &expected(observer));
+    }
+}
+
+/// The format that a file says it has, which is what an older release looks at, and its tables.
+fn format(path: &Path) -> (u32, Vec<String>) {
+    const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
+    let database = Database::open(path).expect("a database");
+    let transaction = database.begin_read().expect("a transaction");
+    let tables = transaction.list_tables().expect("tables");
+    let mut names: Vec<_> = tables.map(|table| redb::TableHandle::name(&table).to_owned()).collect();
+    names.sort_unstable();
+    let meta = transaction.open_table(META).expect("a table");
+    let format = meta.get("format").expect("a row").expect("a row").value();
+    (format, names)
+}
+
+fn copy_of(fixture: &[u8]) -> (TempDir, PathBuf) {
     let directory = TempDir::new().expect("a directory");
     let path = directory.path().join("fitness.redb");
-    fs::write(&path, FORMAT_1).expect("a file");
-    assert_whole(&RedbStore::open_existing(&path).expect("a file of ours"));
-    assert!(fs::read(&path).expect("a file") == FORMAT_1, "reading changed it");
+    fs::write(&path, fixture).expect("a file");
+    (directory, path)
+}
 
+fn assert_is_read_unchanged(fixture: &[u8], expected: fn(NodeId) -> Batch) {
+    let (_directory, path) = copy_of(fixture);
+    assert_whole(&RedbStore::open_existing(&path).expect("a file of ours"), expected);
+    assert!(fs::read(&path).expect("a file") == fixture, "reading changed it");
+    // To write it, too, but for what redb itself notes on opening and closing.
+    assert_whole(&RedbStore::open(&path).expect("a file of ours"), expected);
+    assert_whole(&RedbStore::open(&path).expect("a file of ours"), expected);
+}
+
+#[test]
+fn format_1_is_read() {
+    assert_is_read_unchanged(FORMAT_1, batch_of_format_1);
+}
+
+#[test]
+fn format_2_is_read() {
+    assert_is_read_unchanged(FORMAT_2, batch_of_format_2);
+    let (_directory, path) = copy_of(FORMAT_2);
+    assert_eq!(format(&path), (2, ["gaps", "meta", "observers", "peers", "segments"].map(Into::into).into()));
+}
+
+/// As long as nothing is committed, the older release can still have the file.
+#[test]
+fn opening_a_file_of_format_1_leaves_it_one() {
+    let (_directory, path) = copy_of(FORMAT_1);
+    let before = format(&path);
+    assert_eq!(before.0, 1);
+    drop(RedbStore::open(&path).expect("a file of ours"));
+    assert_eq!(format(&path), before);
     let store = RedbStore::open(&path).expect("a file of ours");
-    assert_whole(&store);
-    let forget = Batch { forgotten: vec![NodeId([1; 33])], ..Batch::default() };
-    block_on(store.commit(&OBSERVERS[0], Arc::new(forget))).expect("a commit");
-    assert_eq!(block_on(store.peers(&OBSERVERS[0], None, 10)).expect("peers").len(), 1);
+    block_on(store.commit(&OBSERVERS[0], Arc::default())).expect("nothing to do");
+    drop(store);
+    assert_eq!(format(&path), before);
+}
+
+/// The first commit makes it a file of format 2, with what it wrote next to what was there.
+#[test]
+fn format_1_becomes_format_2_by_being_written() {
+    let (_directory, path) = copy_of(FORMAT_1);
+    let [ours, theirs] = OBSERVERS;
+    let mut heartbeat = batch_of_format_1(ours).observer.expect("a record");
+    heartbeat.heartbeat_ns += 1;
+    let store = RedbStore::open(&path).expect("a file of ours");
+    let batch = Batch { observer: Some(heartbeat), ..Batch::default() };
+    block_on(store.commit(&ours, Arc::new(batch))).expect("a commit");
+    drop(store);
+    assert_eq!(format(&path).0, 2);
+    let store = RedbStore::open(&path).expect("a file of ours");
+    assert_holds(&store, ours, &Batch { observer: Some(heartbeat), ..batch_of_format_1(ours) });
+    assert_holds(&store, theirs, &batch_of_format_1(theirs));
+
+    // Whatever format 2 can say takes the place of what was there.
+    block_on(store.commit(&ours, Arc::new(batch_of_format_2(ours)))).expect("a commit");
+    drop(store);
+    let store = RedbStore::open(&path).expect("a file of ours");
+    assert_holds(&store, ours, &batch_of_format_2(ours));
+    assert_holds(&store, theirs, &batch_of_format_1(theirs));
+
+    // Rows of format 1 are replaced and forgotten as the others are.
+    let mut batch = Batch::default();
+    batch.changes.forgotten = vec![NodeId([2; 33])];
+    let mut thinned = batch_of_format_1(theirs).changes.segments[0].clone();
+    thinned.entries.truncate(9);
+    batch.replaced =
+        vec![Replacement { node_id: thinned.node_id, below: 1, segments: vec![thinned.clone()] }];
+    block_on(store.commit(&theirs, Arc::new(batch))).expect("a commit");
+    let mut left = batch_of_format_1(theirs);
+    left.changes.peers.pop();
+    left.changes.segments[0] = thinned;
+    assert_holds(&store, theirs, &left);
 }
 
 /// Makes the fixture of the present format: `cargo test -- --ignored write_the_fixture`, once.
@@ -89,10 +216,10 @@ fn write_the_fixture() {
     let path = directory.path().join("fitness.redb");
     let store = RedbStore::open(&path).expect("a store");
     for observer in OBSERVERS {
-        block_on(store.commit(&observer, Arc::new(batch(observer)))).expect("a commit");
+        block_on(store.commit(&observer, Arc::new(batch_of_format_2(observer)))).expect("a commit");
     }
     drop(store);
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1.redb");
-    assert!(!fixture.exists() || FORMAT_1.is_empty(), "a fixture is never changed");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-2.redb");
+    assert!(!fixture.exists() || FORMAT_2.is_empty(), "a fixture is never changed");
     fs::copy(&path, fixture).expect("a copy");
 }

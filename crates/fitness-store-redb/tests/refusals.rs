@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use fitness_core::{Changes, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence, Totals};
+use fitness_core::{
+    Changes, GapCause, GapRecord, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence, Totals,
+};
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, Store, StoreError};
 use fitness_store_redb::RedbStore;
@@ -37,13 +39,22 @@ fn peer(number: u8) -> PeerRecord {
     }
 }
 
+fn gap(number: u32) -> GapRecord {
+    GapRecord { number, cause: GapCause::NetworkOut, from_ns: 1, to_ns: 2 }
+}
+
 fn batch() -> Arc<Batch> {
     let entry = LogEntry::new(9, Presence::Online, Totals::default());
     let segment = |number| LogSegment { node_id: node(number), first: 0, entries: vec![entry; 60] };
     Arc::new(Batch {
-        changes: Changes { peers: (1..200).map(peer).collect(), segments: (1..200).map(segment).collect() },
-        observer: Some(ObserverRecord { started_at_ns: 1, heartbeat_ns: 2 }),
-        forgotten: Vec::new(),
+        changes: Changes {
+            peers: (1..200).map(peer).collect(),
+            segments: (1..200).map(segment).collect(),
+            gaps: vec![gap(5), gap(6)],
+            ..Changes::default()
+        },
+        observer: Some(ObserverRecord { started_at_ns: 1, heartbeat_ns: 2, ..ObserverRecord::default() }),
+        ..Batch::default()
     })
 }
 
@@ -160,7 +171,7 @@ fn a_later_format_is_left_alone() {
     }
     for path in [path, crashed] {
         let error = refused(&path);
-        assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 1, .. }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 2, .. }), "{error:?}");
         assert!(error.to_string().contains("use the release that wrote it"), "{error}");
     }
 }
@@ -219,6 +230,7 @@ fn a_changed_byte_never_panics() {
                     store.segments(&OBSERVER, &peer.node_id, 0, 10).await?;
                 }
                 store.observers().await?;
+                store.gaps(&OBSERVER, 0, 10).await?;
                 store.observer(&OBSERVER).await?;
                 store.commit(&OBSERVER, batch()).await?;
                 Ok(peers)
@@ -378,6 +390,7 @@ fn a_damaged_record_is_named() {
     tamper::<66>(&path, "peers", |value| value[7] ^= 1);
     tamper::<70>(&path, "segments", |value| value.truncate(20));
     tamper::<33>(&path, "observers", |value| value[0] = 0xee);
+    tamper::<37>(&path, "gaps", |value| value[1] ^= 1);
     let store = RedbStore::open(&path).expect("the file is sound");
     let first = node(1).to_string();
 
@@ -393,25 +406,31 @@ fn a_damaged_record_is_named() {
     }
     let observer = block_on(store.observer(&OBSERVER)).expect_err("a damaged record");
     assert!(observer.to_string().contains("the record of observer"), "{observer}");
+    let gaps = block_on(store.gaps(&OBSERVER, 0, 10)).expect_err("a damaged record");
+    assert!(matches!(gaps, StoreError::Corrupt { .. }), "{gaps:?}");
+    assert!(gaps.to_string().contains("gap 5"), "{gaps}");
+    assert_eq!(block_on(store.gaps(&OBSERVER, 6, 10)).expect("the next one"), [gap(6)]);
     // The others are read as ever, and the damaged one can be forgotten.
     assert_eq!(block_on(store.peers(&OBSERVER, Some(&node(1)), 1_000)).expect("a page").len(), 198);
-    let forget = Batch { forgotten: vec![node(1)], ..Batch::default() };
+    let changes = Changes { forgotten: vec![node(1)], ..Changes::default() };
+    let forget = Batch { changes, gaps_before: Some(6), ..Batch::default() };
     block_on(store.commit(&OBSERVER, Arc::new(forget))).expect("a commit");
     assert_eq!(block_on(store.peers(&OBSERVER, None, 1_000)).expect("a page").len(), 198);
+    assert_eq!(block_on(store.gaps(&OBSERVER, 0, 10)).expect("the gaps"), [gap(6)]);
 }
 
 #[test]
 fn a_record_of_a_later_format_is_told_from_damage() {
     let (_directory, path) = filled();
     tamper::<66>(&path, "peers", |value| {
-        value[0] = 2;
+        value[0] = 3;
         let end = value.len() - 4;
         let checksum = crc32fast::hash(&[b"P".as_slice(), &node(1).0, &value[..end]].concat());
         value[end..].copy_from_slice(&checksum.to_le_bytes());
     });
     let store = RedbStore::open(&path).expect("the file is sound");
     let error = block_on(store.peers(&OBSERVER, None, 10)).expect_err("a later record");
-    assert!(matches!(error, StoreError::NewerFormat { found: 2, supported: 1, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::NewerFormat { found: 3, supported: 2, .. }), "{error:?}");
     assert!(error.to_string().contains(&node(1).to_string()), "{error}");
 }
 

@@ -16,4 +16,4 @@ mod store;
 
 pub use error::{BoxError, StoreError};
 pub use memory::MemoryStore;
-pub use store::{Batch, Store};
+pub use store::{Batch, Replacement, Store};

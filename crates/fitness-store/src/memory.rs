@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fitness_core::{LogSegment, NodeId, ObserverRecord, PeerRecord};
+use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 
-use crate::{Batch, Store, StoreError, codec};
+use crate::{Batch, Replacement, Store, StoreError, codec};
 
 /// Keeps everything in memory. Clones share it.
 ///
@@ -23,6 +23,7 @@ struct Shelf {
     observer: Option<ObserverRecord>,
     peers: BTreeMap<NodeId, PeerRecord>,
     segments: BTreeMap<(NodeId, u32), LogSegment>,
+    gaps: BTreeMap<u32, GapRecord>,
 }
 
 impl MemoryStore {
@@ -44,7 +45,7 @@ impl MemoryStore {
 
 impl Shelf {
     fn apply(&mut self, batch: &Batch) {
-        let forgotten: HashSet<&NodeId> = batch.forgotten.iter().collect();
+        let forgotten: HashSet<&NodeId> = batch.changes.forgotten.iter().collect();
         if !forgotten.is_empty() {
             self.peers.retain(|node_id, _| !forgotten.contains(node_id));
             self.segments.retain(|(node_id, _), _| !forgotten.contains(node_id));
@@ -52,10 +53,31 @@ impl Shelf {
         for peer in &batch.changes.peers {
             self.peers.insert(peer.node_id, peer.clone());
         }
-        for segment in &batch.changes.segments {
-            self.segments.insert((segment.node_id, segment.index()), segment.clone());
+        batch.replaced.iter().for_each(|replacement| self.replace(replacement));
+        self.write_segments(&batch.changes.segments);
+        self.gaps.extend(batch.changes.gaps.iter().map(|gap| (gap.number, *gap)));
+        if let Some(before) = batch.gaps_before {
+            self.gaps = self.gaps.split_off(&before);
         }
         self.observer = batch.observer.or(self.observer);
+    }
+
+    fn replace(&mut self, replacement: &Replacement) {
+        let Replacement { node_id, below, segments } = replacement;
+        if !self.peers.contains_key(node_id) {
+            return;
+        }
+        let old: Vec<_> =
+            self.segments.range((*node_id, 0)..(*node_id, *below)).map(|(key, _)| *key).collect();
+        for key in old {
+            self.segments.remove(&key);
+        }
+        self.write_segments(segments);
+    }
+
+    fn write_segments(&mut self, segments: &[LogSegment]) {
+        let rows = segments.iter().map(|segment| ((segment.node_id, segment.index()), segment.clone()));
+        self.segments.extend(rows);
     }
 }
 
@@ -101,8 +123,12 @@ impl Store for MemoryStore {
         }))
     }
 
+    async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
+        Ok(self.read(observer, |shelf| shelf.gaps.range(from..).take(limit).map(|(_, gap)| *gap).collect()))
+    }
+
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
-        codec::check(&batch)?;
+        codec::check(observer, &batch)?;
         if !batch.is_empty() {
             self.lock().entry(*observer).or_default().apply(&batch);
         }

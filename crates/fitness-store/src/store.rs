@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fitness_core::{Changes, LogSegment, NodeId, ObserverRecord, PeerRecord};
+use fitness_core::{Changes, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 
 use crate::StoreError;
 
@@ -54,29 +54,69 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<LogSegment>, StoreError>;
 
+    /// Gaps of our own observation, ascending by number, from number `from` on, at most `limit`.
+    ///
+    /// Fewer than `limit` mean that there are no more. Numbers may have holes.
+    async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError>;
+
     /// Stores all of the batch, or nothing of it.
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError>;
 }
 
 /// What one commit stores.
+///
+/// What is in it is done in this order, whatever the order of its fields:
+///
+/// 1. The peers of [`Changes::forgotten`] are deleted with their whole log. One that is not stored
+///    is no error.
+/// 2. [`Changes::peers`] are written.
+/// 3. Each of [`Batch::replaced`] is done, in their order.
+/// 4. [`Changes::segments`] are written.
+/// 5. [`Changes::gaps`] are written, and then those before [`Batch::gaps_before`] deleted.
+/// 6. [`Batch::observer`] is written.
+///
+/// So a peer that is forgotten and written ends up with just what the batch writes of it. Each
+/// record takes the place of what bore its name; where one occurs more than once, the last counts.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Peers and segments to write, each in place of what bore its name. Where one occurs more
-    /// than once, the last counts.
+    /// What has to be stored to catch up with a tracker.
     pub changes: Changes,
     /// The observer's record, where it is to be written.
     pub observer: Option<ObserverRecord>,
-    /// Peers to delete with their whole log, before `changes` are written: a peer in both ends up
-    /// with just what `changes` say. One that is not stored is no error.
-    pub forgotten: Vec<NodeId>,
+    /// Old parts of logs to be replaced by what was made of them.
+    pub replaced: Vec<Replacement>,
+    /// Gaps with a smaller number than this are deleted, those of this batch among them.
+    pub gaps_before: Option<u32>,
 }
 
 impl Batch {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.observer.is_none() && self.forgotten.is_empty()
+        self.changes.is_empty()
+            && self.observer.is_none()
+            && self.replaced.is_empty()
+            && self.gaps_before.is_none()
     }
+}
+
+/// The older part of a peer's log, to be replaced: that is how a log is thinned out.
+///
+/// Every stored segment of the peer with an index below [`Replacement::below`] is deleted, and
+/// [`Replacement::segments`] are written instead. The newer part is left alone.
+///
+/// A replacement for a peer that has no record, neither stored nor in its batch, is passed over as
+/// a whole: the peer was forgotten since its log was read, and nothing of it is to come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The peer.
+    pub node_id: NodeId,
+    /// The index of the first segment that stays.
+    pub below: u32,
+    /// What takes the place of those before it: segments of that peer, strictly ascending, with
+    /// indices below [`Replacement::below`]. A batch in which they are not is refused as
+    /// [`StoreError::Invalid`], whether the peer is stored or not.
+    pub segments: Vec<LogSegment>,
 }
 
 #[async_trait::async_trait]
@@ -110,6 +150,10 @@ impl<T: Store + ?Sized> Store for Arc<T> {
         limit: usize,
     ) -> Result<Vec<LogSegment>, StoreError> {
         (**self).segments(observer, node_id, from, limit).await
+    }
+
+    async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
+        (**self).gaps(observer, from, limit).await
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

@@ -4,30 +4,40 @@
 //! They must never be changed: a new format gets a file of its own.
 
 use fitness_core::{
-    ChannelId, ChannelRecord, LogEntry, LogSegment, NodeId, ObserverRecord, OutPoint, PeerRecord, Presence,
-    Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
+    ObserverRecord, OutPoint, PeerRecord, Presence, Totals,
 };
 use fitness_store::codec::{
-    FORMAT, decode_observer, decode_peer, decode_segment, encode_observer, encode_peer, encode_segment,
+    FORMAT, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap, encode_observer,
+    encode_peer, encode_segment,
 };
 
 const FORMAT_1: &str = include_str!("fixtures/format-1.txt");
+const FORMAT_2: &str = include_str!("fixtures/format-2.txt");
 
 fn bytes(hex: &str) -> Vec<u8> {
     let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).expect("ASCII"));
     digits.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal")).collect()
 }
 
-/// The words of the fixture's lines that start with `kind`: the id, what else is in the key, the value.
-fn lines(kind: &str) -> Vec<(NodeId, Vec<&'static str>, Vec<u8>)> {
-    let lines = FORMAT_1.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+/// The lines of a fixture that start with `kind`: the words of the key, and the value.
+fn lines(fixture: &'static str, kind: &str) -> Vec<(Vec<&'static str>, Vec<u8>)> {
+    let lines = fixture.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let lines = lines.filter(|words| words[0] == kind);
     lines
         .map(|words| {
-            let (id, value) = (words[1].parse().expect("an id"), words.last().expect("a value"));
-            (id, words[2..words.len() - 1].to_vec(), bytes(value))
+            let (value, key) = words[1..].split_last().expect("a value");
+            (key.to_vec(), bytes(value))
         })
         .collect()
+}
+
+fn id(key: &[&str]) -> NodeId {
+    key[0].parse().expect("an id")
+}
+
+fn number(key: &[&str]) -> u32 {
+    key[key.len() - 1].parse().expect("a number")
 }
 
 fn ascending<const N: usize>(start: u8) -> [u8; N] {
@@ -40,31 +50,38 @@ fn ordinary_id() -> NodeId {
     NodeId(id)
 }
 
+const SECOND: u64 = 1_000_000_000;
+const T: u64 = 1_700_000_000 * SECOND;
 const LARGEST: Totals = Totals { online_ns: Totals::LIMIT_NS, observed_ns: Totals::LIMIT_NS };
 
-fn peers() -> Vec<PeerRecord> {
+/// What both formats say of the peers; format 2 has more to say, and one channel more.
+fn peers_of_format_1() -> Vec<PeerRecord> {
     let funded = ChannelRecord {
         channel_id: ChannelId(ascending(0)),
         funding: Some(OutPoint { txid: ascending(100), vout: 7 }),
-        opened_at_ns: 1_700_000_001_000_000_000,
+        opened_at_ns: T + SECOND,
         opened_totals: Totals { online_ns: 1, observed_ns: 2 },
+        ready: None,
+        usable: Ledger::starting(T + SECOND),
     };
     let unfunded = ChannelRecord {
         channel_id: ChannelId([10; 32]),
         funding: None,
-        opened_at_ns: 1_700_000_002_000_000_000,
+        opened_at_ns: T + 2 * SECOND,
         opened_totals: Totals { online_ns: 3, observed_ns: 4 },
+        ready: None,
+        usable: Ledger::starting(T + 2 * SECOND),
     };
     let ordinary = PeerRecord {
         node_id: ordinary_id(),
         watched: true,
         awaited: false,
-        first_seen_ns: 1_700_000_000_000_000_000,
+        first_seen_ns: T,
         presence: Presence::Online,
-        since_ns: 1_700_000_360_000_000_000,
-        totals: Totals { online_ns: 250_000_000_000, observed_ns: 300_000_000_000 },
+        since_ns: T + 360 * SECOND,
+        totals: Totals { online_ns: 250 * SECOND, observed_ns: 300 * SECOND },
         flap_count: 4,
-        last_flap_ns: Some(1_700_000_350_000_000_000),
+        last_flap_ns: Some(T + 350 * SECOND),
         disconnects: 2,
         log_end: 9,
         channels: vec![funded, unfunded],
@@ -100,11 +117,37 @@ fn peers() -> Vec<PeerRecord> {
             funding: Some(OutPoint { txid: [0xff; 32], vout: u32::MAX }),
             opened_at_ns: u64::MAX,
             opened_totals: LARGEST,
+            ready: None,
+            usable: Ledger::starting(u64::MAX),
         }],
     };
     vec![ordinary, small, largest]
 }
 
+fn peers() -> Vec<PeerRecord> {
+    let mut peers = peers_of_format_1();
+    let totals = Totals { online_ns: 200 * SECOND, observed_ns: 299 * SECOND };
+    let [funded, unfunded] = &mut peers[0].channels[..] else { panic!("two channels") };
+    funded.ready = Some(true);
+    funded.usable = Ledger::from_parts(Presence::Online, T + 300 * SECOND, totals);
+    unfunded.ready = Some(false);
+    unfunded.usable = Ledger::from_parts(Presence::Offline, T + 2 * SECOND, Totals::default());
+    peers[1].awaited = true;
+    peers[1].channels = vec![ChannelRecord {
+        channel_id: ChannelId([11; 32]),
+        funding: None,
+        opened_at_ns: 5,
+        opened_totals: Totals::default(),
+        ready: None,
+        usable: Ledger::starting(5),
+    }];
+    peers[2].awaited = true;
+    peers[2].channels[0].ready = Some(true);
+    peers[2].channels[0].usable = Ledger::from_parts(Presence::Online, u64::MAX, LARGEST);
+    peers
+}
+
+/// The same in both formats.
 fn segments() -> Vec<LogSegment> {
     let entry = |at_ns, presence, online_ns, observed_ns| {
         LogEntry::new(at_ns, presence, Totals { online_ns, observed_ns })
@@ -126,40 +169,119 @@ fn segments() -> Vec<LogSegment> {
     vec![ordinary, last]
 }
 
-fn observer() -> ObserverRecord {
-    ObserverRecord { started_at_ns: 1_700_000_000_000_000_000, heartbeat_ns: 1_700_000_600_000_000_000 }
+fn observers() -> Vec<(NodeId, ObserverRecord)> {
+    let sums = |count, length_ns| GapSums { count, length_ns };
+    let ordinary = ObserverRecord {
+        started_at_ns: T,
+        heartbeat_ns: T + 600 * SECOND,
+        first_started_ns: T - SECOND,
+        starts: 3,
+        clock_ahead_ns: -5_000_000_000,
+        gap_count: 14,
+        gaps: [sums(2, 10), sums(3, 20), sums(4, 30), sums(5, 40)],
+        open_gap: Some((GapCause::NetworkOut, T + 590 * SECOND)),
+    };
+    let small = ObserverRecord { started_at_ns: 5, heartbeat_ns: 6, ..ObserverRecord::default() };
+    let largest = ObserverRecord {
+        started_at_ns: u64::MAX,
+        heartbeat_ns: u64::MAX,
+        first_started_ns: u64::MAX,
+        starts: u32::MAX,
+        clock_ahead_ns: i64::MAX,
+        gap_count: u32::MAX,
+        gaps: [sums(u32::MAX, u64::MAX); 4],
+        open_gap: Some((GapCause::Paused, u64::MAX)),
+    };
+    vec![(ordinary_id(), ordinary), (NodeId([3; 33]), small), (NodeId([0xff; 33]), largest)]
 }
 
+fn gaps() -> Vec<GapRecord> {
+    let gap = |number, cause, from_ns, to_ns| GapRecord { number, cause, from_ns, to_ns };
+    vec![
+        gap(0, GapCause::Down, 0, 0),
+        gap(1, GapCause::Suspended, T, T + SECOND),
+        gap(70_000, GapCause::NetworkOut, T + 2 * SECOND, T + 5 * SECOND),
+        gap(u32::MAX, GapCause::Paused, 0, u64::MAX),
+    ]
+}
+
+fn read_peers(fixture: &'static str) -> Vec<PeerRecord> {
+    let lines = lines(fixture, "peer").into_iter();
+    lines.map(|(key, value)| decode_peer(&id(&key), &value).expect("a peer")).collect()
+}
+
+fn read_segments(fixture: &'static str) -> Vec<LogSegment> {
+    let lines = lines(fixture, "segment").into_iter();
+    lines.map(|(key, value)| decode_segment(&id(&key), number(&key), &value).expect("a segment")).collect()
+}
+
+fn read_observers(fixture: &'static str) -> Vec<(NodeId, ObserverRecord)> {
+    let lines = lines(fixture, "observer").into_iter();
+    lines.map(|(key, value)| (id(&key), decode_observer(&id(&key), &value).expect("an observer"))).collect()
+}
+
+/// What format 1 did not say is not made up: no gap, and no account of usable time.
 #[test]
 fn format_1_is_read() {
-    let read: Vec<PeerRecord> =
-        lines("peer").iter().map(|(id, _, value)| decode_peer(id, value).expect("a peer")).collect();
-    assert_eq!(read, peers());
-
-    let read = lines("segment").into_iter().map(|(id, key, value)| {
-        decode_segment(&id, key[0].parse().expect("an index"), &value).expect("a segment")
-    });
-    assert_eq!(read.collect::<Vec<_>>(), segments());
-
-    let (id, _, value) = lines("observer").remove(0);
-    assert_eq!((id, decode_observer(&id, &value)), (ordinary_id(), Ok(observer())));
+    assert_eq!(read_peers(FORMAT_1), peers_of_format_1());
+    assert_eq!(read_segments(FORMAT_1), segments());
+    let observer = ObserverRecord {
+        started_at_ns: T,
+        heartbeat_ns: T + 600 * SECOND,
+        first_started_ns: T,
+        starts: 1,
+        ..ObserverRecord::default()
+    };
+    assert_eq!(read_observers(FORMAT_1), [(ordinary_id(), observer)]);
 }
 
-/// As long as format 1 is the one that is written, it is written to the byte.
 #[test]
-fn format_1_is_written() {
-    assert_eq!(FORMAT, 1, "with a new format this test goes, and the one above stays");
-    for (peer, (_, _, value)) in peers().iter().zip(lines("peer")) {
+fn format_2_is_read() {
+    assert_eq!(read_peers(FORMAT_2), peers());
+    assert_eq!(read_segments(FORMAT_2), segments());
+    assert_eq!(read_observers(FORMAT_2), observers());
+    let lines = lines(FORMAT_2, "gap").into_iter();
+    let read = lines.map(|(key, value)| decode_gap(number(&key), &value).expect("a gap"));
+    assert_eq!(read.collect::<Vec<_>>(), gaps());
+}
+
+fn assert_written<T>(kind: &str, records: &[T], encode: impl Fn(&T, &mut Vec<u8>)) {
+    let lines = lines(FORMAT_2, kind);
+    assert_eq!(lines.len(), records.len());
+    for (record, (key, value)) in records.iter().zip(lines) {
         let mut written = Vec::new();
-        encode_peer(peer, &mut written).expect("a sound record");
-        assert_eq!(written, value);
+        encode(record, &mut written);
+        assert_eq!(written, value, "{kind} {key:?}");
     }
-    for (segment, (_, _, value)) in segments().iter().zip(lines("segment")) {
+}
+
+/// As long as format 2 is the one that is written, it is written to the byte.
+#[test]
+fn format_2_is_written() {
+    assert_eq!(FORMAT, 2, "with a new format this test goes, and those above stay");
+    assert_written("peer", &peers(), |peer, out| encode_peer(peer, out).expect("a sound record"));
+    assert_written("segment", &segments(), |segment, out| {
+        encode_segment(segment, out).expect("a sound record");
+    });
+    assert_written("observer", &observers(), |(id, record), out| {
+        encode_observer(id, record, out).expect("a sound record");
+    });
+    assert_written("gap", &gaps(), |gap, out| encode_gap(gap, out).expect("a sound record"));
+}
+
+/// A record of format 1 that is written again is one of format 2, and says the same.
+#[test]
+fn format_1_is_written_on() {
+    for peer in read_peers(FORMAT_1) {
         let mut written = Vec::new();
-        encode_segment(segment, &mut written).expect("a sound record");
-        assert_eq!(written, value);
+        encode_peer(&peer, &mut written).expect("a sound record");
+        assert_eq!(written[0], FORMAT);
+        assert_eq!(decode_peer(&peer.node_id, &written), Ok(peer));
     }
-    let mut written = Vec::new();
-    encode_observer(&ordinary_id(), &observer(), &mut written);
-    assert_eq!(written, lines("observer").remove(0).2);
+    for (id, record) in read_observers(FORMAT_1) {
+        let mut written = Vec::new();
+        encode_observer(&id, &record, &mut written).expect("a sound record");
+        assert_eq!(written[0], FORMAT);
+        assert_eq!(decode_observer(&id, &written), Ok(record));
+    }
 }

@@ -73,6 +73,9 @@ async fn log_segments_of_a_failed_commit_are_stored_by_the_next() {
     let segments = store.inner.segments(&OURSELVES, &peer(1), 0, 100).await.unwrap();
     let entries: usize = segments.iter().map(|segment| segment.entries.len()).sum();
     assert_eq!(entries, store.stored_peer(1).await.log_end as usize);
+    let times: Vec<u64> =
+        segments.iter().flat_map(|segment| &segment.entries).map(fitness_core::LogEntry::at_ns).collect();
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] == 7 * SECOND_NS), "each once");
     assert_eq!(entries, 100);
 }
 

@@ -10,3 +10,4 @@ mod schedule;
 mod shutdown;
 mod subscription;
 mod support;
+mod upkeep;

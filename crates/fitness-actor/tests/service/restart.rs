@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fitness_actor::{Clock, Fitness, TokioClock};
-use fitness_core::{Change, Event, OpenChannel, Presence, Snapshot, Timestamp, TrackerConfig};
+use fitness_core::{Change, Event, OpenChannel, Presence, Snapshot, Timestamp};
 use fitness_store::{MemoryStore, Store};
 use fitness_store_redb::RedbStore;
 
 use crate::support::*;
 
 fn open(number: u32) -> OpenChannel {
-    OpenChannel { channel_id: channel(number), node_id: peer(number), funding: None }
+    OpenChannel { channel_id: channel(number), node_id: peer(number), funding: None, usable: None }
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +154,7 @@ async fn history_survives_on_redb() {
     let clock = HandClock::default();
     let again = || {
         let store = Arc::new(RedbStore::open(&path).unwrap());
-        Fitness::builder(OURSELVES, store).clock(Arc::new(clock.clone()))
+        Fitness::builder(OURSELVES, store).clock(Arc::new(clock.clone())).pulse(HOURS)
     };
 
     let service = again().start().await.unwrap();
@@ -203,10 +203,8 @@ async fn history_survives_on_redb() {
 #[tokio::test]
 async fn a_history_reaches_back_beyond_restarts() {
     let (store, clock) = (MemoryStore::default(), HandClock::default());
-    let again = || {
-        let config = TrackerConfig::default().with_log_capacity(128);
-        Fitness::builder(OURSELVES, Arc::new(store.clone())).tracker(config).clock(Arc::new(clock.clone()))
-    };
+    let again =
+        || Fitness::builder(OURSELVES, Arc::new(store.clone())).clock(Arc::new(clock.clone())).pulse(HOURS);
     let began = clock.wall();
     for _ in 0..3 {
         let service = again().start().await.unwrap();
@@ -243,6 +241,9 @@ async fn a_history_reaches_back_beyond_restarts() {
     service.shutdown().await.unwrap();
     assert!(handle.history(&peer(1)).await.is_err(), "the store is closed");
 }
+
+/// A clock that is moved by hand looks like a process that is held up.
+const HOURS: Duration = Duration::from_secs(24 * 3_600);
 
 #[derive(Clone, Default)]
 struct HandClock(Arc<AtomicU64>);

@@ -7,9 +7,10 @@ use fitness_core::TrackerConfig;
 use crate::support::*;
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_service_writes_once_a_heartbeat_and_wakes_for_nothing_else() {
+async fn an_idle_service_writes_once_a_heartbeat_and_wakes_for_nothing_but_its_pulse() {
     let store = FaultyStore::new();
-    let (service, handle) = start(&store).await;
+    let service = builder(&store).pulse(SECOND * 20).upkeep(SECOND * 86_400).start().await.unwrap();
+    let handle = service.handle();
     handle.record(opened(1, Some(true)));
     pass(Duration::from_millis(1_001)).await;
     let (commits, wakeups) = (store.committed().len(), handle.health().wakeups);
@@ -18,7 +19,9 @@ async fn an_idle_service_writes_once_a_heartbeat_and_wakes_for_nothing_else() {
     pass(SECOND * 3_600).await;
     let committed = store.committed();
     assert_eq!(committed.len() - commits, 60);
-    assert_eq!(handle.health().wakeups - wakeups, 60);
+    let wakeups = handle.health().wakeups - wakeups;
+    // One for each pulse and heartbeat, and a few for the upkeep after ten minutes.
+    assert!((180..=250).contains(&wakeups), "{wakeups}");
     for (minute, beat) in (1..).zip(&committed[1..]) {
         assert_eq!(beat.peers, 0);
         let heartbeat = EPOCH.after_secs(1 + 60 * minute).as_nanos();

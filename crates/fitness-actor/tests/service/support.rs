@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fitness_actor::{Builder, Fitness, Handle, Service, TokioClock};
 use fitness_core::{
-    ChannelId, ChannelOpened, Event, LogSegment, NodeId, ObserverRecord, PeerRecord, Timestamp,
+    ChannelId, ChannelOpened, Event, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord, Timestamp,
 };
 use fitness_store::{Batch, MemoryStore, Store, StoreError};
 use tokio::sync::watch;
@@ -171,6 +171,10 @@ impl Store for FaultyStore {
         limit: usize,
     ) -> Result<Vec<LogSegment>, StoreError> {
         self.inner.segments(observer, node_id, from, limit).await
+    }
+
+    async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
+        self.inner.gaps(observer, from, limit).await
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

@@ -154,6 +154,7 @@ fn open_channel(mut object: Object) -> Result<OpenChannel, LineError> {
         channel_id: object.required("channel_id")?,
         node_id: object.required("node_id")?,
         funding: object.optional("funding")?,
+        usable: object.optional("usable")?,
     };
     object.finish()?;
     Ok(channel)

@@ -26,9 +26,13 @@ pub(super) async fn read(
     observer: NodeId,
     at: Option<Timestamp>,
 ) -> Result<Answer, CliError> {
-    let record = store.observer(&observer).await?.unwrap_or_default();
+    let stored = store.observer(&observer).await?;
+    let record = stored.unwrap_or_default();
     let heartbeat = Timestamp::from_nanos(record.heartbeat_ns);
     let mut history = History::new(heartbeat);
+    if let Some(stored) = &stored {
+        history.tracker.restore_observer(stored, &[]);
+    }
     let mut after = None;
     loop {
         let page = store.peers(&observer, after.as_ref(), PAGE).await?;
@@ -115,7 +119,7 @@ impl History {
     }
 
     fn restore(&mut self, record: &PeerRecord) {
-        self.tracker.restore(record, self.heartbeat);
+        self.tracker.restore(record);
         let since = Timestamp::from_nanos(record.since_ns);
         // A change that was stored after the last heartbeat was observed, too.
         let until = self.heartbeat.max(since);

@@ -92,7 +92,7 @@ pub(crate) fn raw_update(map: &mut RawMap, key: &[u8; 33], at: u64) {
 /// A tracker with one channel whose peer's log holds this many entries, two hours apart.
 pub(crate) fn long_log(entries: usize) -> (Tracker, NodeId, ChannelId, Timestamp) {
     let capacity = u32::try_from(entries).unwrap_or(u32::MAX).max(4_096);
-    let config = TrackerConfig::default().with_log_capacity(capacity);
+    let config = TrackerConfig::default().with_log_capacity(capacity).with_unsaved_log_capacity(capacity);
     let (node_id, channel_id) = (NodeId([2; 33]), ChannelId([3; 32]));
     let mut tracker = Tracker::new(config, HashSeed([9; 16]));
     let opened = ChannelOpened { channel_id, node_id, funding: None, online: Some(true) };

@@ -1,64 +1,120 @@
 //! A fair chance to come back: who was online before a gap of ours is not offline at its very end.
 
 use super::Tracker;
-use crate::{Change, Presence};
+use super::peer::Awaited;
+use crate::{Change, GapCause, Presence};
 
 /// The grace after the last gap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Grace {
-    /// Nobody is waited for.
+    /// Nobody is waited for, or nobody can come back yet.
     #[default]
     None,
-    /// An earlier process left peers that were online; the gap ends when the first event comes.
-    AtFirstEvent,
-    /// The gap ended at `from_ns`, and the grace ends at `until_ns`.
-    Running { from_ns: u64, until_ns: u64 },
+    Running {
+        /// When the gap ended.
+        from_ns: u64,
+        until_ns: u64,
+        /// Whether connections of before the gap may still be said to be up.
+        is_shaky: bool,
+        /// Whether a connection came up since.
+        met: bool,
+    },
 }
 
 impl Grace {
     pub(super) const fn ends_ns(self) -> Option<u64> {
         match self {
             Self::Running { until_ns, .. } => Some(until_ns),
-            Self::None | Self::AtFirstEvent => None,
+            Self::None => None,
         }
+    }
+
+    pub(super) const fn is_shaky(self) -> bool {
+        matches!(self, Self::Running { is_shaky: true, .. })
+    }
+
+    /// A connection came up.
+    pub(super) fn meet(&mut self) {
+        if let Self::Running { met, .. } = self {
+            *met = true;
+        }
+    }
+
+    /// Who is waited for is waited for until another grace has begun and ended.
+    pub(super) fn suspend(&mut self) {
+        *self = Self::None;
     }
 }
 
 impl Tracker {
-    /// Brings the grace up to `at_ns`.
+    /// Does what was to happen until `at_ns`.
     pub(super) fn settle(&mut self, at_ns: u64, changed: &mut impl FnMut(Change)) {
-        match self.grace {
-            Grace::None => {}
-            Grace::AtFirstEvent => self.begin_grace(at_ns),
-            Grace::Running { from_ns, until_ns } => {
-                if at_ns >= until_ns {
-                    self.end_grace(from_ns, at_ns, changed);
-                }
+        if !self.watch.has_started() {
+            self.start_watch(at_ns, changed);
+            if self.restored_awaited {
+                self.begin_grace(at_ns, false);
+            }
+        }
+        if let Grace::Running { from_ns, until_ns, met, .. } = self.grace {
+            if at_ns >= until_ns {
+                self.end_grace(from_ns, met, at_ns, changed);
             }
         }
     }
 
     /// A gap ends at `at_ns`.
-    pub(super) fn begin_grace(&mut self, at_ns: u64) {
+    pub(super) fn begin_grace(&mut self, at_ns: u64, is_shaky: bool) {
         let until_ns = at_ns.saturating_add(self.config.reconnect_grace_ns);
-        self.grace = Grace::Running { from_ns: at_ns, until_ns };
+        self.grace = Grace::Running { from_ns: at_ns, until_ns, is_shaky, met: false };
     }
 
-    /// Whoever is not back was offline all the time since the gap.
-    fn end_grace(&mut self, from_ns: u64, at_ns: u64, changed: &mut impl FnMut(Change)) {
+    /// Whoever is not back was offline all the time since the gap, unless nobody at all is there.
+    fn end_grace(&mut self, from_ns: u64, met: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
         self.grace = Grace::None;
+        if !met && !self.network.anybody_is_up() && !self.paused && self.waits_for_many() {
+            self.network_is_out(from_ns, changed);
+            return;
+        }
         for slot in self.book.peers.slots() {
-            let Some(peer) = self.book.peers.get_mut(slot).filter(|peer| peer.awaited) else { continue };
-            peer.awaited = false;
-            // Only as far back as nothing else was known since; and a channel that opened meanwhile
-            // has noted the totals as they were.
-            let opened_ns = peer.channels().map(|channel| channel.opened_at_ns).max().unwrap_or(0);
-            let since_ns = from_ns.max(peer.ledger.since_ns()).max(opened_ns).min(at_ns);
+            let Some(peer) = self.book.peers.get_mut(slot) else { continue };
+            let was_awaited = core::mem::take(&mut peer.awaited) == Awaited::Yes;
+            if !was_awaited {
+                continue;
+            }
+            // Only as far back as nothing else was known since.
+            let since_ns = from_ns.max(peer.settled_ns()).min(at_ns);
             if peer.heard == Presence::Offline && self.is_followed(slot) && !self.paused {
                 self.set_presence(slot, Presence::Offline, since_ns, changed);
             }
             // Of whom nothing was heard the record says so.
             self.mark_dirty(slot);
         }
+    }
+
+    /// We could not tell from `from_ns` until `at_ns`, while connections stayed what they were or
+    /// died unnoticed.
+    pub(super) fn lapse(&mut self, from_ns: u64, at_ns: u64, changed: &mut impl FnMut(Change)) {
+        if self.paused || self.config.rules.are_lnds() {
+            return;
+        }
+        let from_ns = from_ns.min(at_ns);
+        let has_grace = self.config.reconnect_grace_ns > 0;
+        self.note_gap(GapCause::Suspended, from_ns, at_ns, changed);
+        self.network.forget_losses();
+        let slots = self.book.peers.slots();
+        for &slot in &slots {
+            let Some(peer) = self.book.peers.get_mut(slot) else { continue };
+            if has_grace && peer.ledger.presence() == Presence::Online {
+                peer.awaited = Awaited::Shaky;
+            }
+            if from_ns < at_ns {
+                let since_ns = from_ns.max(peer.settled_ns()).min(at_ns);
+                self.set_presence(slot, Presence::Unobserved, since_ns, changed);
+            }
+        }
+        if !self.network.is_out {
+            self.begin_grace(at_ns, true);
+        }
+        self.refollow_all(at_ns, changed);
     }
 }

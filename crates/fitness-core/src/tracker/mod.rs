@@ -1,14 +1,25 @@
 //! The state machine: events in; answers, changes and deadlines out.
 
 mod book;
+mod coverage;
 mod grace;
+mod network;
+mod peer;
 mod persist;
 mod presence;
 mod query;
 mod snapshot;
+mod upkeep;
+mod usable;
 
-use self::book::{Book, Channel, Peer};
+use alloc::vec::Vec;
+
+use self::book::Book;
+use self::coverage::Watch;
 use self::grace::Grace;
+use self::network::Network;
+use self::peer::{Channel, Peer};
+pub use self::upkeep::StoredLog;
 use crate::slab::{HashSeed, Slot, SlotSet};
 use crate::timeline::Timeline;
 use crate::{
@@ -20,13 +31,15 @@ use crate::{
 ///
 /// # Protocol
 ///
-/// 1. [`Tracker::new`], then [`Tracker::restore`] for what an earlier process stored.
+/// 1. [`Tracker::new`], then [`Tracker::restore_observer`] and [`Tracker::restore`] for what an earlier
+///    process stored.
 /// 2. [`Tracker::apply`] for every event, with the time at which it happened. The first is usually
 ///    a [`Snapshot`](crate::Snapshot) of what is open and connected.
 /// 3. Questions at any time, with the time at which they are asked: they change nothing.
-/// 4. When [`Tracker::commit_deadline`] has come: [`Tracker::take_changes`], store them as one, and
-///    where that fails [`Tracker::put_back`]. When [`Tracker::grace_deadline`] has come:
-///    [`Tracker::advance`].
+/// 4. When [`Tracker::commit_deadline`] has come: [`Tracker::take_changes`], store them as one, then
+///    [`Tracker::stored`], or where that fails [`Tracker::put_back`]. When
+///    [`Tracker::grace_deadline`] has come: [`Tracker::advance`].
+/// 5. Now and then [`Tracker::forget_expired`] and [`Tracker::thinned`], or what is old is kept for ever.
 ///
 /// # Time
 ///
@@ -45,10 +58,16 @@ pub struct Tracker {
     config: TrackerConfig,
     line: Timeline,
     paused: bool,
+    /// Whether an earlier process has left peers that are waited for.
+    restored_awaited: bool,
     grace: Grace,
+    network: Network,
+    watch: Watch,
     book: Book,
     /// Peers to persist.
     dirty: SlotSet,
+    /// Peers to delete.
+    forgotten: Vec<NodeId>,
     dirty_since_ns: u64,
 }
 
@@ -60,9 +79,13 @@ impl Tracker {
             config,
             line: Timeline::default(),
             paused: false,
+            restored_awaited: false,
             grace: Grace::default(),
+            network: Network::default(),
+            watch: Watch::default(),
             book: Book::new(seed),
             dirty: SlotSet::default(),
+            forgotten: Vec::new(),
             dirty_since_ns: 0,
         }
     }
@@ -78,13 +101,10 @@ impl Tracker {
         self.settle(at_ns, &mut changed);
     }
 
-    /// How far the times in records are ahead of the clock, in nanoseconds.
-    ///
-    /// It is 0 unless the clock stepped back, or was behind what [`Tracker::restore`] brought: times
-    /// that are stored never go back.
+    /// When something happened whose time is in a record, in terms of the clock as it reads now.
     #[must_use]
-    pub fn records_ahead_ns(&self) -> u64 {
-        self.line.ahead_ns()
+    pub fn time_of(&self, record_ns: u64) -> Timestamp {
+        self.line.to_clock(record_ns)
     }
 
     /// Takes an event that happened at `at`.
@@ -94,9 +114,14 @@ impl Tracker {
 
     /// Takes an event that happened at `at`, and tells what it changed, in order.
     pub fn apply_with(&mut self, at: Timestamp, event: &Event, mut changed: impl FnMut(Change)) {
+        let (last_ns, since_ns) =
+            (self.line.now_ns(), event.unobserved_since().map(|at| self.line.to_line(at)));
         let at_ns = self.line.advance(at);
         let changed = &mut changed;
-        self.settle(at_ns, changed);
+        // Nothing that was to happen in a time that we did not observe happens; and whatever we were
+        // told before, we were well then.
+        let settled_ns = since_ns.map_or(at_ns, |since_ns| since_ns.max(last_ns).min(at_ns));
+        self.settle(settled_ns, changed);
         match event {
             Event::PeerOnline { node_id } => self.hear(node_id, true, at_ns, changed),
             Event::PeerOffline { node_id } => self.hear(node_id, false, at_ns, changed),
@@ -108,6 +133,16 @@ impl Tracker {
             Event::Snapshot(snapshot) => self.reconcile(snapshot, at_ns, changed),
             Event::ObservationPaused => self.pause(at_ns, changed),
             Event::ObservationResumed => self.resume(at_ns, changed),
+            Event::ChannelUsable { channel_id, usable } => {
+                self.tell_usable(channel_id, *usable, at_ns, changed);
+            }
+            Event::Unobserved { .. } => self.lapse(settled_ns, at_ns, changed),
+            Event::ClockSet { to } => {
+                let to_ns = self.line.set(*to);
+                if to_ns > at_ns {
+                    self.lapse(at_ns, to_ns, changed);
+                }
+            }
         }
     }
 
@@ -122,7 +157,7 @@ impl Tracker {
     /// first of them; `None` while there are none.
     #[must_use]
     pub fn commit_deadline(&self) -> Option<Timestamp> {
-        if self.dirty.is_empty() {
+        if !self.is_dirty() {
             return None;
         }
         let due_ns = self.dirty_since_ns.saturating_add(self.config.commit_delay_ns);
@@ -160,17 +195,28 @@ impl Tracker {
         self.book.channel_count()
     }
 
-    /// How many peers have changes that were not taken to be stored.
+    /// How many peers have changes that were not taken to be stored, those that were dropped included.
     #[must_use]
     pub fn dirty_count(&self) -> usize {
-        self.dirty.len()
+        self.dirty.len() + self.forgotten.len()
+    }
+
+    /// Whether there is anything at all that was not taken to be stored.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty() || !self.forgotten.is_empty() || self.watch.has_unsaved()
     }
 
     fn mark_dirty(&mut self, slot: Slot) {
-        if self.dirty.is_empty() {
+        self.note_dirty();
+        self.dirty.insert(slot);
+    }
+
+    /// There is, or is going to be, something to store.
+    fn note_dirty(&mut self) {
+        if !self.is_dirty() {
             self.dirty_since_ns = self.line.now_ns();
         }
-        self.dirty.insert(slot);
     }
 
     /// The peer's slot; a new one where it was not known, with what we heard of its connection.
@@ -197,7 +243,7 @@ impl Tracker {
         self.follow_for_channel(slot, online, at_ns, changed);
         let Some(peer) = self.book.peers.get(slot) else { return };
         let opened_totals = peer.ledger.totals_at(at_ns);
-        self.book.add_channel(slot, Channel { channel_id, funding, opened_at_ns: at_ns, opened_totals });
+        self.book.add_channel(slot, Channel::new(channel_id, funding, at_ns, opened_totals));
         self.mark_dirty(slot);
         changed(Change::ChannelOpened { channel_id, node_id, at: self.line.to_clock(at_ns) });
     }
@@ -215,7 +261,7 @@ impl Tracker {
     }
 
     fn fund(&mut self, channel_id: &ChannelId, funding: OutPoint, changed: &mut impl FnMut(Change)) {
-        let Some(slot) = self.book.find_channel(channel_id) else { return };
+        let Some(slot) = self.book.find_channel(channel_id).filter(|_| !funding.is_null()) else { return };
         let was = self.book.set_funding(slot, channel_id, Some(funding));
         if was != Some(funding) {
             self.mark_dirty(slot);
@@ -236,6 +282,10 @@ impl Tracker {
         peer.watched = watched;
         self.mark_dirty(slot);
         changed(Change::Watched { node_id: *node_id, watched });
-        self.refollow(slot, at_ns, changed);
+        if watched {
+            self.refollow(slot, at_ns, changed);
+        } else {
+            self.unfollow(slot, at_ns, changed);
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! What an event means for a peer's ledger, flaps and log: our rules, and lnd's.
 
 use super::Tracker;
-use super::book::Peer;
+use super::network::Loss;
+use super::peer::{Awaited, Limit, Peer};
 use crate::config::Rules;
 use crate::flap::rate_limit_ns;
 use crate::slab::Slot;
-use crate::{Change, NodeId, Presence};
+use crate::{Change, GapCause, NodeId, Presence};
 
 impl Tracker {
     /// Whether a peer's presence counts at present.
@@ -13,7 +14,7 @@ impl Tracker {
         self.book.peers.get(slot).is_some_and(|peer| self.is_followed_peer(peer))
     }
 
-    fn is_followed_peer(&self, peer: &Peer) -> bool {
+    pub(super) fn is_followed_peer(&self, peer: &Peer) -> bool {
         // lnd never lets go of a peer that it has seen.
         let seen = self.config.rules.are_lnds() && peer.ledger.presence() != Presence::Unobserved;
         peer.watched || peer.has_channels() || seen
@@ -27,21 +28,47 @@ impl Tracker {
         at_ns: u64,
         changed: &mut impl FnMut(Change),
     ) {
-        let slot = match self.book.find_peer(node_id) {
-            Some(slot) => slot,
-            None if self.config.rules == Rules::Lnd019 => self.peer_slot(node_id, at_ns),
-            None if online => return self.book.add_stranger(*node_id),
-            None => {
-                self.book.remove_stranger(node_id);
-                return;
+        match self.book.find_peer(node_id) {
+            Some(slot) => self.hear_of(slot, online, at_ns, changed),
+            None if self.config.rules == Rules::Lnd019 => {
+                let slot = self.peer_slot(node_id, at_ns);
+                self.hear_of(slot, online, at_ns, changed);
             }
-        };
-        self.hear_of(slot, online, at_ns, changed);
+            None if online => {
+                if self.book.add_stranger(*node_id) {
+                    self.connected(at_ns, changed);
+                }
+            }
+            None => {
+                if self.book.remove_stranger(node_id) {
+                    self.lost(Loss::of_stranger(at_ns), changed);
+                }
+            }
+        }
     }
 
     pub(super) fn hear_of(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
+        let Some(peer) = self.book.peers.get(slot) else { return };
+        let (was_online, before) = (peer.heard == Presence::Online, peer.before());
+        self.believe(slot, online, at_ns, changed);
+        match (was_online, online) {
+            (false, true) => self.connected(at_ns, changed),
+            (true, false) => self.lost(Loss::of_peer(at_ns, slot, before), changed),
+            _ => {}
+        }
+    }
+
+    /// What we hear of a peer means this for its account, before it means anything for our network.
+    pub(super) fn believe(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
-        peer.hear(online);
+        let is_ours = peer.awaited == Awaited::Shaky && self.grace.is_shaky() || self.network.is_out;
+        let is_loss = !online && peer.ledger.presence() == Presence::Online;
+        peer.heard = online.into();
+        if online {
+            self.set_awaited(slot, Awaited::No);
+        } else if is_ours && is_loss && self.config.reconnect_grace_ns > 0 {
+            self.set_awaited(slot, Awaited::Yes);
+        }
         match self.config.rules {
             Rules::Ours => self.refollow(slot, at_ns, changed),
             Rules::Lnd019 => self.lnd_event(slot, online, at_ns, changed),
@@ -50,6 +77,29 @@ impl Tracker {
                     self.lnd_event(slot, online, at_ns, changed);
                 }
             }
+        }
+    }
+
+    /// Whether it is awaited is a part of its record.
+    fn set_awaited(&mut self, slot: Slot, awaited: Awaited) {
+        let Some(peer) = self.book.peers.get_mut(slot) else { return };
+        let was = core::mem::replace(&mut peer.awaited, awaited);
+        if (was == Awaited::Yes) != (awaited == Awaited::Yes) {
+            self.mark_dirty(slot);
+        }
+    }
+
+    /// Notes what is said of a peer's connection by the way.
+    fn hear_by_the_way(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
+        let Some(peer) = self.book.peers.get_mut(slot) else { return };
+        let was = core::mem::replace(&mut peer.heard, online.into());
+        if online {
+            self.set_awaited(slot, Awaited::No);
+        }
+        match (was == Presence::Online, online) {
+            (false, true) => self.connected(at_ns, changed),
+            (true, false) => self.disconnected(),
+            _ => {}
         }
     }
 
@@ -65,16 +115,17 @@ impl Tracker {
         changed: &mut impl FnMut(Change),
     ) {
         let followed = self.is_followed(slot);
+        if let (Rules::Ours, Some(online)) = (self.config.rules, online) {
+            let presence = self.book.peers.get(slot).map(|peer| peer.ledger.presence());
+            if presence == Some(Presence::Unobserved) {
+                self.hear_by_the_way(slot, online, at_ns, changed);
+            }
+        }
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         match self.config.rules {
             Rules::Ours => {
-                if let (Presence::Unobserved, Some(online)) = (peer.ledger.presence(), online) {
-                    peer.hear(online);
-                }
-                let believed = peer.believed();
-                if !self.paused {
-                    self.set_presence(slot, believed, at_ns, changed);
-                }
+                let believed = self.believed(slot);
+                self.set_presence(slot, believed, at_ns, changed);
             }
             Rules::Lnd019 => {
                 // A peer of which lnd has not heard is offline to it, without a flap.
@@ -101,17 +152,48 @@ impl Tracker {
                 peer.continue_log(peer.log().end());
             }
         } else {
-            self.refollow(slot, at_ns, changed);
+            self.unfollow(slot, at_ns, changed);
         }
+    }
+
+    /// A peer is perhaps not followed any more. If so, that is noted in its log: from then on it
+    /// is unobserved, and so `since` tells when it was let go.
+    pub(super) fn unfollow(&mut self, slot: Slot, at_ns: u64, changed: &mut impl FnMut(Change)) {
+        self.refollow(slot, at_ns, changed);
+        if self.is_followed(slot) {
+            return;
+        }
+        self.set_awaited(slot, Awaited::No);
+        let bounds = self.config.log;
+        if let Some(peer) = self.book.peers.get_mut(slot) {
+            if peer.ledger.since_ns() < at_ns {
+                peer.set_logged(Presence::Unobserved, at_ns, Limit::None, bounds);
+                self.mark_dirty(slot);
+            }
+        }
+    }
+
+    /// What to believe of a peer if it is followed: while our own network is out, and while it has a
+    /// fair chance to come back, no peer is offline.
+    fn believed(&self, slot: Slot) -> Presence {
+        let Some(peer) = self.book.peers.get(slot).filter(|_| !self.paused) else {
+            return Presence::Unobserved;
+        };
+        let may_be_ours = self.network.is_out || peer.is_awaited();
+        if may_be_ours && peer.heard == Presence::Offline { Presence::Unobserved } else { peer.heard }
     }
 
     /// Brings a peer's presence in line with whether it is followed: what it does while it is not
     /// counts neither for nor against it.
     pub(super) fn refollow(&mut self, slot: Slot, at_ns: u64, changed: &mut impl FnMut(Change)) {
-        let Some(peer) = self.book.peers.get(slot) else { return };
-        let is_observed = self.is_followed_peer(peer) && !self.paused;
-        let presence = if is_observed { peer.believed() } else { Presence::Unobserved };
+        let presence = if self.is_followed(slot) { self.believed(slot) } else { Presence::Unobserved };
         self.set_presence(slot, presence, at_ns, changed);
+    }
+
+    pub(super) fn refollow_all(&mut self, at_ns: u64, changed: &mut impl FnMut(Change)) {
+        for slot in self.book.peers.slots() {
+            self.refollow(slot, at_ns, changed);
+        }
     }
 
     /// From now on nothing is known of anyone. lnd has no such notion.
@@ -120,15 +202,23 @@ impl Tracker {
             return;
         }
         self.paused = true;
-        let has_grace = self.config.reconnect_grace_ns > 0;
+        self.network.forget_all();
+        self.grace.suspend();
+        self.begin_gap(GapCause::Paused, at_ns, changed);
         self.book.clear_strangers();
         for slot in self.book.peers.slots() {
-            if let Some(peer) = self.book.peers.get_mut(slot) {
-                peer.heard = Presence::Unobserved;
-                peer.awaited |= has_grace && peer.ledger.presence() == Presence::Online;
-            }
-            self.set_presence(slot, Presence::Unobserved, at_ns, changed);
+            self.lose_sight(slot, at_ns, changed);
         }
+    }
+
+    /// Nothing is known of a peer from `at_ns` on, whose connection ended then or later.
+    pub(super) fn lose_sight(&mut self, slot: Slot, at_ns: u64, changed: &mut impl FnMut(Change)) {
+        let Some(peer) = self.book.peers.get_mut(slot) else { return };
+        peer.heard = Presence::Unobserved;
+        if self.config.reconnect_grace_ns > 0 && peer.ledger.presence() == Presence::Online {
+            self.set_awaited(slot, Awaited::Yes);
+        }
+        self.set_presence(slot, Presence::Unobserved, at_ns, changed);
     }
 
     /// What was heard during the pause holds from now on.
@@ -137,10 +227,9 @@ impl Tracker {
             return;
         }
         self.paused = false;
-        self.begin_grace(at_ns);
-        for slot in self.book.peers.slots() {
-            self.refollow(slot, at_ns, changed);
-        }
+        self.end_gap(at_ns, changed);
+        self.begin_grace(at_ns, true);
+        self.refollow_all(at_ns, changed);
     }
 
     /// Our rule: a change between online and offline is a flap, and nothing else is.
@@ -165,10 +254,13 @@ impl Tracker {
             peer.disconnects = peer.disconnects.saturating_add(1);
         }
         let flap_count = flaps.count();
+        // The edges of what we could not tell are always kept: they are ours, and few.
+        let is_edge = was == Presence::Unobserved || presence == Presence::Unobserved;
+        let limit = if is_edge { Limit::None } else { Limit::Pace(rate_limit_ns(flap_count)) };
         // The account begins with nothing known: what is known at that very moment needs no entry,
         // so a peer that never changes costs no log.
         if at_ns > peer.first_seen_ns || !peer.log().is_empty() {
-            peer.set_logged(presence, at_ns, rate_limit_ns(flap_count), self.config.log_capacity);
+            peer.set_logged(presence, at_ns, limit, self.config.log);
         } else {
             peer.set_unlogged(presence, at_ns);
         }
@@ -190,7 +282,7 @@ impl Tracker {
         }
         let flap_count = flaps.count();
         if peer.has_channels() {
-            peer.set_logged(online.into(), at_ns, rate_limit_ns(flap_count), self.config.log_capacity);
+            peer.set_logged(online.into(), at_ns, Limit::Quiet(rate_limit_ns(flap_count)), self.config.log);
         } else {
             peer.set_unlogged(online.into(), at_ns);
         }
@@ -207,7 +299,7 @@ impl Tracker {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         if peer.log().committed().is_empty() {
             let (presence, flap_count) = (peer.ledger.presence(), peer.flaps().count());
-            peer.set_logged(presence, at_ns, rate_limit_ns(flap_count), self.config.log_capacity);
+            peer.set_logged(presence, at_ns, Limit::Quiet(rate_limit_ns(flap_count)), self.config.log);
         }
     }
 }

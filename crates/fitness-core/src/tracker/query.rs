@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Tracker;
-use super::book::{Channel, Peer};
+use super::peer::{Channel, Peer};
 use crate::history::{PeerHistory, older_entries};
 use crate::report::{Spans, availability};
 use crate::window::Account;
@@ -160,13 +160,15 @@ impl Tracker {
         ChannelReport::new(
             channel.channel_id,
             peer.node_id,
-            channel.funding,
+            channel.funding(),
             self.line.to_clock(channel.opened_at_ns),
             Spans {
                 lifetime_ns: now_ns.saturating_sub(channel.opened_at_ns),
                 observed_ns: totals.observed_ns,
                 uptime_ns: totals.online_ns,
             },
+            channel.usable.presence(),
+            channel.usable.totals_at(now_ns),
         )
     }
 
@@ -183,6 +185,7 @@ impl Tracker {
             last_flap: flaps.last_ns().map(|at_ns| self.line.to_clock(at_ns)),
             disconnects: peer.disconnects,
             watched: peer.watched,
+            closed_at: (!self.is_followed_peer(peer)).then(|| self.line.to_clock(peer.ledger.since_ns())),
             first_seen: self.line.to_clock(peer.first_seen_ns),
             observed_ns: totals.observed_ns,
             uptime_ns: totals.online_ns,

@@ -1,7 +1,7 @@
 //! A history with what the store has of it is whole, however little the tracker holds and however
 //! often the process was restarted.
 
-use fitness_core::{Event, HashSeed, Interval, Presence, Tracker, TrackerConfig};
+use fitness_core::{Event, Interval, Presence, TrackerConfig};
 use proptest::prelude::*;
 
 use crate::model::Model;
@@ -21,9 +21,8 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
     prop::collection::vec((3_601..20_000_u64, step), 1..500)
 }
 
-fn new_tracker() -> Tracker {
-    let config = TrackerConfig::default().with_log_capacity(128).with_reconnect_grace_ns(0);
-    Tracker::new(config, HashSeed([8; 16]))
+fn config() -> TrackerConfig {
+    TrackerConfig::default().with_reconnect_grace_ns(0)
 }
 
 proptest! {
@@ -32,7 +31,7 @@ proptest! {
     #[test]
     fn a_history_is_whole_across_restarts(steps in steps(), edges in prop::array::uniform2(0.0..1.1_f64)) {
         let node_id = node(0);
-        let (mut tracker, mut model, mut disk) = (new_tracker(), Model::default(), Disk::default());
+        let (mut tracker, mut model, mut disk) = (Disk::default().restart(config()), Model::default(), Disk::default());
         let mut now = START;
         let watch = Event::Watch { node_id };
         tracker.apply(at(now), &watch);
@@ -44,12 +43,10 @@ proptest! {
                 Step::Online => Event::PeerOnline { node_id },
                 Step::Offline => Event::PeerOffline { node_id },
                 Step::Restart => {
-                    model.apply(now, &Event::ObservationPaused);
-                    let heartbeat = at(now);
+                    disk.commit(&mut tracker, now);
+                    model.restart(now, now + 1_000 * SECOND);
                     now += 1_000 * SECOND;
-                    model.apply(now, &Event::ObservationResumed);
-                    tracker = new_tracker();
-                    disk.peers.values().for_each(|record| tracker.restore(record, heartbeat));
+                    tracker = disk.restart(config());
                     tracker.advance(at(now));
                     disk.write(all_segments(&mut tracker));
                     continue;
@@ -60,7 +57,7 @@ proptest! {
             disk.write(all_segments(&mut tracker));
         }
         now += 5 * SECOND;
-        let segments: Vec<_> = disk.segments.into_values().collect();
+        let segments = disk.segments_of(&node_id);
         let history = tracker.history(at(now), &node_id, &segments).expect("it is watched");
         let account = &model.peers[&node_id];
 
@@ -85,7 +82,7 @@ proptest! {
         prop_assert_eq!((sums(|day| day.uptime_ns), sums(|day| day.observed_ns)), account.spent(START, now));
 
         let outages = history.outages(at(START), at(now));
-        prop_assert_eq!(outages.count, u64::from(account.disconnects));
+        prop_assert_eq!(outages.count, u64::from(account.flaps().1));
         let offline = |interval: &&Interval| interval.presence == Some(Presence::Offline);
         let lengths = timeline.iter().filter(offline).map(|interval| interval.to.nanos_since(interval.from));
         prop_assert_eq!(outages.longest_ns, lengths.max().unwrap_or(0));

@@ -1,13 +1,13 @@
 //! Random traces.
 
-use fitness_core::{ChannelId, ChannelOpened, Event, NodeId, OpenChannel, Snapshot};
+use fitness_core::{ChannelId, ChannelOpened, Event, NodeId, OpenChannel, Snapshot, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 pub(crate) const SECOND: u64 = 1_000_000_000;
 pub(crate) const START: u64 = 1_700_000_000 * SECOND;
-const PEERS: u8 = 3;
-const CHANNELS: u8 = 5;
+const PEERS: u8 = 5;
+const CHANNELS: u8 = 7;
 
 pub(crate) fn node(peer: u8) -> NodeId {
     NodeId([peer + 2; 33])
@@ -30,14 +30,22 @@ fn peer_of(chan: u8) -> NodeId {
     node(chan % PEERS)
 }
 
-pub(crate) fn event() -> impl Strategy<Value = Event> {
-    let connected = vec(0..PEERS, 0..4).prop_map(|peers| peers.into_iter().map(node).collect());
-    let listed = vec(0..CHANNELS, 0..5).prop_map(|chans| {
-        let open = |chan| OpenChannel { channel_id: channel(chan), node_id: peer_of(chan), funding: None };
+pub(crate) fn snapshot() -> impl Strategy<Value = Event> {
+    let connected = vec(0..PEERS, 0..6).prop_map(|peers| peers.into_iter().map(node).collect());
+    let listed = (vec(0..CHANNELS, 0..7), any::<[Option<bool>; 7]>()).prop_map(|(chans, usable)| {
+        let open = |chan: u8| OpenChannel {
+            channel_id: channel(chan),
+            node_id: peer_of(chan),
+            funding: None,
+            usable: usable[usize::from(chan)],
+        };
         chans.into_iter().map(open).collect()
     });
-    let snapshot = (listed, connected)
-        .prop_map(|(channels, connected)| Event::Snapshot(Snapshot { channels, connected, taken_at: None }));
+    (listed, connected)
+        .prop_map(|(channels, connected)| Event::Snapshot(Snapshot { channels, connected, taken_at: None }))
+}
+
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         10 => (0..PEERS).prop_map(|peer| Event::PeerOnline { node_id: node(peer) }),
         10 => (0..PEERS).prop_map(|peer| Event::PeerOffline { node_id: node(peer) }),
@@ -52,10 +60,33 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         2 => (0..CHANNELS).prop_map(|chan| Event::ChannelClosed { channel_id: channel(chan) }),
         1 => (0..PEERS).prop_map(|peer| Event::Watch { node_id: node(peer) }),
         1 => (0..PEERS).prop_map(|peer| Event::Unwatch { node_id: node(peer) }),
-        1 => snapshot,
+        1 => snapshot(),
+        4 => (0..CHANNELS, any::<bool>())
+            .prop_map(|(chan, usable)| Event::ChannelUsable { channel_id: channel(chan), usable }),
         1 => Just(Event::ObservationPaused),
         2 => Just(Event::ObservationResumed),
+        1 => span().prop_map(|since| Event::Unobserved { since }),
+        1 => span().prop_map(|to| Event::ClockSet { to }),
     ]
+}
+
+/// Of events that tell of time this is how much; in a trace it becomes a moment.
+fn span() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![Just(0), 0..SECOND, 0..300 * SECOND].prop_map(Timestamp::from_nanos)
+}
+
+/// Makes moments of what the events that tell of time have, at `at`; and returns what the clock
+/// reads after it.
+pub(crate) fn dated(at: u64, event: &mut Event) -> u64 {
+    match event {
+        Event::Unobserved { since } => *since = Timestamp::from_nanos(at - since.as_nanos()),
+        Event::ClockSet { to } => {
+            *to = Timestamp::from_nanos(at + to.as_nanos());
+            return to.as_nanos();
+        }
+        _ => {}
+    }
+    at
 }
 
 /// Events with times that never go back: nanoseconds, seconds, hours and days apart.
@@ -69,9 +100,11 @@ pub(crate) fn trace(length: usize) -> impl Strategy<Value = Vec<(u64, Event)>> {
     ];
     vec((step, event()), 1..length).prop_map(|steps| {
         let mut at = START;
-        let mut timed = |(step, event)| {
+        let mut timed = |(step, mut event)| {
             at += step;
-            (at, event)
+            let happened = at;
+            at = dated(at, &mut event);
+            (happened, event)
         };
         steps.into_iter().map(&mut timed).collect()
     })

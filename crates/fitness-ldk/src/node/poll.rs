@@ -63,6 +63,7 @@ impl NodeView for Node {
                     channel_id: convert::channel_id(&channel.channel_id),
                     node_id,
                     funding: Some(convert::outpoint(funding)),
+                    usable: Some(channel.is_usable),
                 });
             }
         }
@@ -211,7 +212,8 @@ mod tests {
 
     fn listing(channel: u8, peer: u8) -> Listing {
         let node_id = NodeId([peer; 33]);
-        let channel = OpenChannel { channel_id: ChannelId([channel; 32]), node_id, funding: None };
+        let channel =
+            OpenChannel { channel_id: ChannelId([channel; 32]), node_id, funding: None, usable: None };
         Listing::new(vec![channel], vec![node_id])
     }
 

@@ -61,6 +61,8 @@ pub enum Record<'a> {
     Segment(&'a NodeId, u32),
     /// An observer's.
     Observer(&'a NodeId),
+    /// A gap of an observer's, by its number.
+    Gap(u32),
 }
 
 impl fmt::Display for Record<'_> {
@@ -69,6 +71,7 @@ impl fmt::Display for Record<'_> {
             Self::Peer(node_id) => write!(f, "the record of peer {node_id}"),
             Self::Segment(node_id, index) => write!(f, "log segment {index} of peer {node_id}"),
             Self::Observer(node_id) => write!(f, "the record of observer {node_id}"),
+            Self::Gap(number) => write!(f, "gap {number} of the observer"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What all records have in common: format number in front, checksum at the end.
 
-use super::{FORMAT, Record, RecordError};
+use super::{FORMAT, FORMAT_1, Record, RecordError};
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -22,7 +22,7 @@ pub(super) fn open<'a>(record: Record<'_>, bytes: &'a [u8]) -> Result<Body<'a>, 
         return Err(RecordError::Checksum);
     }
     match format {
-        FORMAT => Ok(Body { rest: body }),
+        FORMAT_1..=FORMAT => Ok(Body { format, rest: body }),
         0 => Err(RecordError::Rule("there is no format 0")),
         found => Err(RecordError::NewerFormat { found }),
     }
@@ -44,6 +44,10 @@ fn checksum(record: Record<'_>, value: &[u8]) -> u32 {
             hasher.update(b"O");
             hasher.update(&node_id.0);
         }
+        Record::Gap(number) => {
+            hasher.update(b"G");
+            hasher.update(&number.to_le_bytes());
+        }
     }
     hasher.update(value);
     hasher.finalize()
@@ -51,10 +55,16 @@ fn checksum(record: Record<'_>, value: &[u8]) -> u32 {
 
 /// The bytes of a body that were not read yet.
 pub(super) struct Body<'a> {
+    format: u8,
     rest: &'a [u8],
 }
 
 impl Body<'_> {
+    /// The format of the record: one that is read.
+    pub(super) const fn format(&self) -> u8 {
+        self.format
+    }
+
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
         let (bytes, rest) =
             self.rest.split_first_chunk().ok_or(RecordError::Rule("it ends in the middle of a field"))?;
@@ -72,6 +82,10 @@ impl Body<'_> {
 
     pub(super) fn u64(&mut self) -> Result<u64, RecordError> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn i64(&mut self) -> Result<i64, RecordError> {
+        self.array().map(i64::from_le_bytes)
     }
 
     /// How many bytes are left.

@@ -10,13 +10,26 @@
 //! | 8 | last flap, where it has flapped |
 //! | 4, 4 | disconnects, end of the log |
 //! | 4 | number of channels |
-//! | 57 or 93 each | a channel: flag 1 where its funding is known, id (32), opened at (8), totals at its opening (8, 8), funding transaction (32) and output (4) |
+//! | 81 or 117 each | a channel |
 //! | 4 | checksum |
+//!
+//! A channel, of which format 1 has neither the bits 1 to 4 of the flags nor the account of usable
+//! time:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | flags: funding known in bit 0; ready in 1 and 2 (0 never said, 1 no, 2 yes); the presence of its usable account in 3 and 4 |
+//! | 32 | id |
+//! | 8 | opened at |
+//! | 8, 8 | totals at its opening: online, observed |
+//! | 8 | usable account: since |
+//! | 8, 8 | its totals: usable, observed |
+//! | 32, 4 | funding transaction and output, where they are known |
 
-use fitness_core::{ChannelId, ChannelRecord, NodeId, OutPoint, PeerRecord, Totals};
+use fitness_core::{ChannelId, ChannelRecord, Ledger, NodeId, OutPoint, PeerRecord, Totals};
 
 use super::frame::{self, Body};
-use super::{Record, RecordError, rules};
+use super::{FORMAT_1, Record, RecordError, rules};
 use crate::StoreError;
 
 const PRESENCE_BITS: u8 = 0b11;
@@ -25,8 +38,14 @@ const HAS_FLAPPED: u8 = 1 << 3;
 const AWAITED: u8 = 1 << 4;
 
 const FUNDED: u8 = 1;
-/// A channel whose funding is not known.
-const SMALLEST_CHANNEL_BYTES: usize = 57;
+const READY_SHIFT: u32 = 1;
+const USABLE_SHIFT: u32 = 3;
+const CHANNEL_FLAGS: u8 = FUNDED | 0b11 << READY_SHIFT | 0b11 << USABLE_SHIFT;
+
+/// The size of a channel whose funding is not known.
+const fn smallest_channel_bytes(format: u8) -> usize {
+    if format == FORMAT_1 { 57 } else { 81 }
+}
 
 /// Appends the value of a peer's record to `out`.
 ///
@@ -94,7 +113,7 @@ pub fn decode_peer(node_id: &NodeId, bytes: &[u8]) -> Result<PeerRecord, RecordE
     };
     let count = usize::try_from(body.u32()?).unwrap_or(usize::MAX);
     // The count is not trusted with an allocation that the bytes do not account for.
-    if count > body.len() / SMALLEST_CHANNEL_BYTES {
+    if count > body.len() / smallest_channel_bytes(body.format()) {
         return Err(RecordError::Rule("it has fewer channels than it says"));
     }
     peer.channels.reserve_exact(count);
@@ -106,10 +125,15 @@ pub fn decode_peer(node_id: &NodeId, bytes: &[u8]) -> Result<PeerRecord, RecordE
 }
 
 fn encode_channel(channel: &ChannelRecord, out: &mut Vec<u8>) {
-    out.push(if channel.funding.is_some() { FUNDED } else { 0 });
+    let usable = &channel.usable;
+    let funded = if channel.funding.is_some() { FUNDED } else { 0 };
+    let ready = rules::ready_code(channel.ready) << READY_SHIFT;
+    out.push(funded | ready | rules::presence_code(usable.presence()) << USABLE_SHIFT);
     out.extend_from_slice(&channel.channel_id.0);
     out.extend_from_slice(&channel.opened_at_ns.to_le_bytes());
     encode_totals(channel.opened_totals, out);
+    out.extend_from_slice(&usable.since_ns().to_le_bytes());
+    encode_totals(usable.totals(), out);
     if let Some(funding) = &channel.funding {
         out.extend_from_slice(&funding.txid);
         out.extend_from_slice(&funding.vout.to_le_bytes());
@@ -118,18 +142,31 @@ fn encode_channel(channel: &ChannelRecord, out: &mut Vec<u8>) {
 
 fn decode_channel(body: &mut Body<'_>) -> Result<ChannelRecord, RecordError> {
     let flags = body.u8()?;
-    if flags & !FUNDED != 0 {
+    let known = if body.format() == FORMAT_1 { FUNDED } else { CHANNEL_FLAGS };
+    if flags & !known != 0 {
         return Err(RecordError::Rule("a channel of it has flags that do not exist"));
     }
-    Ok(ChannelRecord {
-        channel_id: ChannelId(body.array()?),
-        opened_at_ns: body.u64()?,
+    let (channel_id, opened_at_ns) = (ChannelId(body.array()?), body.u64()?);
+    let channel = ChannelRecord {
+        channel_id,
+        opened_at_ns,
         opened_totals: decode_totals(body)?,
-        funding: match flags {
+        ready: rules::ready(flags >> READY_SHIFT & 0b11).map_err(RecordError::Rule)?,
+        usable: if body.format() == FORMAT_1 {
+            Ledger::starting(opened_at_ns)
+        } else {
+            let presence = rules::presence(u64::from(flags >> USABLE_SHIFT & 0b11));
+            let since_ns = body.u64()?;
+            // Before the account is made: making it would clamp what is wrong.
+            Ledger::from_parts(presence.map_err(RecordError::Rule)?, since_ns, decode_totals(body)?)
+        },
+        funding: match flags & FUNDED {
             0 => None,
             _ => Some(OutPoint { txid: body.array()?, vout: body.u32()? }),
         },
-    })
+    };
+    rules::channel(&channel).map_err(RecordError::Rule)?;
+    Ok(channel)
 }
 
 fn encode_totals(totals: Totals, out: &mut Vec<u8>) {

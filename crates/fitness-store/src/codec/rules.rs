@@ -1,28 +1,62 @@
 //! The model's rules that a record must keep, on its way in and on its way out.
 
-use fitness_core::{LogEntry, LogSegment, PeerRecord, Presence, SEGMENT_ENTRIES, Totals};
+use fitness_core::{
+    ChannelRecord, GapCause, GapRecord, LogEntry, LogSegment, NodeId, PeerRecord, Presence, SEGMENT_ENTRIES,
+    Totals,
+};
 
 use super::Record;
-use crate::{Batch, StoreError};
+use crate::{Batch, Replacement, StoreError};
 
 /// A rule, in the words that an error uses.
 type Broken = &'static str;
 
-/// Whether every record of a batch can be stored.
+/// Whether every record of a batch of `observer` can be stored, and every replacement be done.
+///
+/// A store calls it before it does anything else.
 ///
 /// # Errors
 ///
 /// [`StoreError::Invalid`] names the first one that cannot: it breaks a rule of the model, and no
 /// store could read it back.
-pub fn check(batch: &Batch) -> Result<(), StoreError> {
+pub fn check(observer: &NodeId, batch: &Batch) -> Result<(), StoreError> {
     for record in &batch.changes.peers {
         peer(record).map_err(|reason| invalid(Record::Peer(&record.node_id), reason))?;
     }
     for record in &batch.changes.segments {
-        segment(record)
-            .map_err(|reason| invalid(Record::Segment(&record.node_id, record.index()), reason))?;
+        segment(record).map_err(|reason| invalid(segment_name(record), reason))?;
+    }
+    for record in &batch.changes.gaps {
+        gap(record).map_err(|reason| invalid(Record::Gap(record.number), reason))?;
+    }
+    batch.replaced.iter().try_for_each(replacement)?;
+    if let Some((cause, _)) = batch.observer.and_then(|record| record.open_gap) {
+        cause_code(cause).map_err(|reason| invalid(Record::Observer(observer), reason))?;
     }
     Ok(())
+}
+
+fn replacement(replacement: &Replacement) -> Result<(), StoreError> {
+    let mut from = 0;
+    for record in &replacement.segments {
+        let index = record.index();
+        let checked = if record.node_id != replacement.node_id {
+            Err("it is to replace a part of another peer's log")
+        } else if index >= replacement.below {
+            Err("it is to replace a part of the log that it does not belong to")
+        } else if index < from {
+            Err("it is to replace a part of the log out of order")
+        } else {
+            segment(record)
+        };
+        checked.map_err(|reason| invalid(segment_name(record), reason))?;
+        from = index + 1;
+    }
+    Ok(())
+}
+
+const fn segment_name(segment: &LogSegment) -> Record<'_> {
+    Record::Segment(&segment.node_id, segment.index())
 }
 
 pub(super) fn invalid(record: Record<'_>, reason: Broken) -> StoreError {
@@ -34,7 +68,23 @@ pub(super) fn peer(record: &PeerRecord) -> Result<(), Broken> {
         return Err("it has more channels than can be counted");
     }
     totals(record.totals)?;
-    record.channels.iter().try_for_each(|channel| totals(channel.opened_totals))
+    record.channels.iter().try_for_each(channel)
+}
+
+pub(super) fn channel(record: &ChannelRecord) -> Result<(), Broken> {
+    totals(record.opened_totals)?;
+    totals(record.usable.totals())?;
+    if record.usable.since_ns() < record.opened_at_ns {
+        return Err("a channel of it was usable before it was opened");
+    }
+    Ok(())
+}
+
+pub(super) fn gap(record: &GapRecord) -> Result<(), Broken> {
+    if record.from_ns > record.to_ns {
+        return Err("it ends before it begins");
+    }
+    cause_code(record.cause).map(drop)
 }
 
 pub(super) fn segment(record: &LogSegment) -> Result<(), Broken> {
@@ -82,5 +132,45 @@ pub(super) const fn presence_code(presence: Presence) -> u8 {
         Presence::Unobserved => 0,
         Presence::Offline => 1,
         Presence::Online => 2,
+    }
+}
+
+/// What a node said of a channel, from a code of two bits.
+pub(super) const fn ready(code: u8) -> Result<Option<bool>, Broken> {
+    match code {
+        0 => Ok(None),
+        1 => Ok(Some(false)),
+        2 => Ok(Some(true)),
+        _ => Err("a channel of it is neither ready nor not"),
+    }
+}
+
+pub(super) const fn ready_code(ready: Option<bool>) -> u8 {
+    match ready {
+        None => 0,
+        Some(false) => 1,
+        Some(true) => 2,
+    }
+}
+
+/// The cause of a code, which is never 0.
+pub(super) const fn cause(code: u8) -> Result<GapCause, Broken> {
+    match code {
+        1 => Ok(GapCause::Down),
+        2 => Ok(GapCause::Suspended),
+        3 => Ok(GapCause::NetworkOut),
+        4 => Ok(GapCause::Paused),
+        _ => Err("it has a cause that does not exist"),
+    }
+}
+
+/// The code of a cause, which must never change.
+pub(super) const fn cause_code(cause: GapCause) -> Result<u8, Broken> {
+    match cause {
+        GapCause::Down => Ok(1),
+        GapCause::Suspended => Ok(2),
+        GapCause::NetworkOut => Ok(3),
+        GapCause::Paused => Ok(4),
+        _ => Err("it has a cause that has no code"),
     }
 }

@@ -1,18 +1,20 @@
 //! A batch is stored as one.
 
-use std::sync::Arc;
-
-use fitness_core::{NodeId, PeerRecord, Totals};
+use fitness_core::{GapRecord, NodeId, PeerRecord, Totals};
 
 use super::Harness;
-use super::samples::{Bench, OURS, Sight, node, observer, observer_batch, peer, peers_batch, segment};
-use crate::{Batch, Store};
+use super::samples::{
+    Bench, OURS, Sight, forgetting_batch, gap, node, observer, observer_batch, peer, peers_batch,
+    replacement, segment,
+};
+use crate::Batch;
 
-/// Three peers with two segments each, and the observer.
+/// Three peers with two segments each, two gaps and the observer.
 fn whole(version: u32) -> Batch {
     let mut batch = peers_batch((1..4).map(|number| peer(number, version)));
     batch.changes.segments =
         (1..4).flat_map(|number| [segment(number, 0, 64, version), segment(number, 1, 5, version)]).collect();
+    batch.changes.gaps = vec![gap(0, version), gap(1, version)];
     batch.observer = Some(observer(u64::from(version)));
     batch
 }
@@ -27,6 +29,7 @@ fn sight_of(batch: &Batch) -> Sight {
         observer: batch.observer,
         peers: batch.changes.peers.clone(),
         segments: batch.changes.segments.clone(),
+        gaps: batch.changes.gaps.clone(),
     }
 }
 
@@ -54,7 +57,7 @@ pub(super) fn a_heartbeat_changes_nothing_else<H: Harness>(harness: &H) {
     assert_eq!(bench.reopen().sight(OURS, nodes()), expected);
 }
 
-/// Peers, segments and observer of a batch are all there once it is committed; a batch without
+/// Peers, segments, gaps and observer of a batch are all there once it is committed; a batch without
 /// the observer leaves that as it was.
 pub(super) fn a_batch_lands_as_a_whole<H: Harness>(harness: &H) {
     let bench = Bench::new(harness);
@@ -75,13 +78,18 @@ pub(super) fn a_refused_batch_leaves_no_trace<H: Harness>(harness: &H) {
     unordered.entries.reverse();
 
     let mut bad_peer = whole(2);
-    bad_peer.forgotten = vec![node(2)];
+    bad_peer.changes.forgotten = vec![node(2)];
     bad_peer.changes.peers.push(PeerRecord { totals: impossible, ..peer(9, 2) });
     let mut bad_segment = whole(2);
     bad_segment.changes.segments.push(unordered);
-    for batch in [bad_peer, bad_segment] {
-        let refused = bench.harness.block_on(bench.store.commit(&OURS, Arc::new(batch)));
-        refused.expect_err("it was stored");
+    let mut bad_gap = whole(2);
+    bad_gap.changes.gaps.push(GapRecord { to_ns: 0, ..gap(2, 2) });
+    let mut bad_replacement = whole(2);
+    bad_replacement.gaps_before = Some(9);
+    bad_replacement.replaced =
+        vec![replacement(1, 1, [segment(1, 0, 1, 2)]), replacement(2, 1, [segment(2, 1, 1, 2)])];
+    for batch in [bad_peer, bad_segment, bad_gap, bad_replacement] {
+        bench.refused(OURS, batch);
         assert_eq!(bench.sight(OURS, nodes()), sight_of(&whole(1)));
     }
     bench.commit(OURS, whole(3));
@@ -98,7 +106,7 @@ pub(super) fn forgetting_takes_the_log_along<H: Harness>(harness: &H) {
         segment(2, 67_108_863, 1, 1),
     ]);
     bench.commit(OURS, long);
-    bench.commit(OURS, Batch { forgotten: vec![node(2)], ..Batch::default() });
+    bench.commit(OURS, forgetting_batch([node(2)]));
     for _ in 0..2 {
         assert_eq!(bench.peer(OURS, node(2)), None);
         assert_eq!(bench.log(OURS, node(2)), []);
@@ -112,7 +120,7 @@ pub(super) fn forgetting_takes_nothing_else<H: Harness>(harness: &H) {
     let bench = Bench::new(harness);
     bench.commit(OURS, whole(1));
     let before = bench.sight(OURS, [node(1), node(3)]);
-    bench.commit(OURS, Batch { forgotten: vec![node(2)], ..Batch::default() });
+    bench.commit(OURS, forgetting_batch([node(2)]));
     let after = bench.reopen().sight(OURS, [node(1), node(3)]);
     let peers = before.peers.iter().filter(|peer| peer.node_id != node(2)).cloned().collect();
     assert_eq!(after, Sight { peers, ..before });
@@ -125,7 +133,7 @@ pub(super) fn forgetting_comes_before_writing<H: Harness>(harness: &H) {
     bench.commit(OURS, whole(1));
     let mut batch = peers_batch([peer(2, 7), peer(8, 7)]);
     batch.changes.segments = vec![segment(2, 1, 3, 7)];
-    batch.forgotten = vec![node(2), node(8)];
+    batch.changes.forgotten = vec![node(2), node(8)];
     bench.commit(OURS, batch);
     let bench = bench.reopen();
     assert_eq!(bench.peers(OURS, 10), [peer(1, 1), peer(2, 7), peer(3, 1), peer(8, 7)]);
@@ -135,7 +143,7 @@ pub(super) fn forgetting_comes_before_writing<H: Harness>(harness: &H) {
 /// What is not there can be forgotten, once or often.
 pub(super) fn forgetting_the_unknown_is_no_error<H: Harness>(harness: &H) {
     let bench = Bench::new(harness);
-    let strangers = Batch { forgotten: vec![node(8), node(9), node(8)], ..Batch::default() };
+    let strangers = forgetting_batch([node(8), node(9), node(8)]);
     bench.commit(OURS, strangers.clone());
     assert_eq!(bench.sight(OURS, [node(8)]), Sight::default());
     bench.commit(OURS, whole(1));
@@ -150,7 +158,7 @@ pub(super) fn many_are_forgotten_at_once<H: Harness>(harness: &H) {
     batch.changes.segments = (0..600).map(|number| segment(number, 0, 1, 1)).collect();
     bench.commit(OURS, batch);
     let (odd, even): (Vec<u32>, Vec<u32>) = (0..600).partition(|number| number % 2 == 1);
-    bench.commit(OURS, Batch { forgotten: odd.iter().rev().map(|&n| node(n)).collect(), ..Batch::default() });
+    bench.commit(OURS, forgetting_batch(odd.iter().rev().map(|&number| node(number))));
     let bench = bench.reopen();
     let kept: Vec<PeerRecord> = even.iter().map(|&number| peer(number, 1)).collect();
     assert!(bench.peers(OURS, 100) == kept, "other peers are left than were to stay");

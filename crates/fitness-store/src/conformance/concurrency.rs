@@ -10,7 +10,9 @@ use std::thread;
 use fitness_core::NodeId;
 
 use super::Harness;
-use super::samples::{Bench, OURS, Sight, node, observer, peer, peers_batch, segment};
+use super::samples::{
+    Bench, OURS, Sight, forgetting_batch, gap, node, observer, peer, peers_batch, replacement, segment,
+};
 use crate::{Batch, Store};
 
 const PEERS: u32 = 40;
@@ -18,7 +20,9 @@ const PEERS: u32 = 40;
 /// A batch that bears `version` all over.
 fn marked(version: u32) -> Batch {
     let mut batch = peers_batch((0..PEERS).map(|number| peer(number, version)));
-    batch.changes.segments = (0..4).map(|index| segment(0, index, 8, version)).collect();
+    batch.replaced = vec![replacement(0, 2, (0..2).map(|index| segment(0, index, 8, version)))];
+    batch.changes.segments = (2..4).map(|index| segment(0, index, 8, version)).collect();
+    batch.changes.gaps = (0..3).map(|number| gap(number, version)).collect();
     batch.observer = Some(observer(u64::from(version)));
     batch
 }
@@ -64,6 +68,11 @@ pub(super) fn readers_see_whole_batches<H: Harness>(harness: &H) {
                 observed.zip(0..).map(|(observed_ns, index): (u64, u64)| observed_ns - index * 64 * 5);
             let version = only(versions).unwrap_or(0);
             assert!(version >= u64::from(seen), "segments of {version} after peers of {seen}");
+
+            let gaps = bench.gaps(OURS, 0, 10);
+            assert!(gaps.is_empty() || gaps.len() == 3, "{} gaps", gaps.len());
+            let gaps_version = only(gaps.iter().map(|gap| gap.to_ns - gap.from_ns)).unwrap_or(0);
+            assert!(gaps_version >= version, "gaps of {gaps_version} after segments of {version}");
             reads.fetch_add(1, Ordering::Relaxed);
         }
     };
@@ -127,7 +136,7 @@ pub(super) fn a_dropped_commit_is_whole_or_absent<H: Harness>(harness: &H) {
     let mut bench = Bench::new(harness);
     for round in 0..6 {
         let version = round * 10 + 1;
-        bench.commit(OURS, Batch { forgotten: nodes.clone(), ..Batch::default() });
+        bench.commit(OURS, Batch { gaps_before: Some(u32::MAX), ..forgetting_batch(nodes.clone()) });
         abandon(&bench, marked(version), round % 3 + 1);
         for _ in 0..3 {
             let page = bench.page(OURS, None, 1_000);
@@ -139,13 +148,15 @@ pub(super) fn a_dropped_commit_is_whole_or_absent<H: Harness>(harness: &H) {
         bench = bench.reopen();
         let seen = bench.sight(OURS, [node(0)]);
         assert_eq!(seen.peers.last(), Some(&peer(900, version)));
-        let Batch { changes, observer, .. } = marked(version);
+        let Batch { changes, observer, replaced, .. } = marked(version);
         if seen.peers.len() == 1 {
-            assert_eq!(seen.segments, []);
+            assert_eq!((seen.segments, seen.gaps), (Vec::new(), Vec::new()));
         } else {
             let mut peers = changes.peers;
             peers.push(peer(900, version));
-            assert_eq!(seen, Sight { listed: true, observer, peers, segments: changes.segments });
+            let segments = replaced.into_iter().flat_map(|part| part.segments).chain(changes.segments);
+            let (segments, gaps) = (segments.collect(), changes.gaps);
+            assert_eq!(seen, Sight { listed: true, observer, peers, segments, gaps });
         }
     }
 }

@@ -38,10 +38,12 @@
 mod batches;
 mod concurrency;
 mod executor;
+mod gaps;
 mod isolation;
 mod list;
 mod pages;
 mod records;
+mod replacements;
 mod samples;
 mod segments;
 

@@ -3,7 +3,7 @@
 use fitness_core::{NodeId, PeerRecord};
 
 use super::Harness;
-use super::samples::{Bench, OURS, THEIRS, node, peer, peers_batch};
+use super::samples::{Bench, OURS, THEIRS, forgetting_batch, gap, gaps_batch, node, peer, peers_batch};
 
 fn filled<H: Harness>(harness: &H, count: u32) -> (Bench<'_, H>, Vec<PeerRecord>) {
     let bench = Bench::new(harness);
@@ -58,7 +58,7 @@ pub(super) fn a_page_may_start_after_an_absent_peer<H: Harness>(harness: &H) {
     assert_eq!(bench.page(OURS, Some(node(15)), 2), peers[2..4]);
     assert_eq!(bench.page(OURS, Some(NodeId([0; 33])), 2), peers[..2]);
     assert_eq!(bench.page(OURS, Some(NodeId([0xff; 33])), 2), []);
-    bench.commit(OURS, crate::Batch { forgotten: vec![node(20)], ..Default::default() });
+    bench.commit(OURS, forgetting_batch([node(20)]));
     assert_eq!(bench.page(OURS, Some(node(20)), 9), peers[3..]);
 }
 
@@ -68,6 +68,8 @@ pub(super) fn a_limit_may_be_huge<H: Harness>(harness: &H) {
     assert_eq!(bench.page(OURS, None, usize::MAX), peers);
     assert_eq!(bench.page(OURS, Some(peers[0].node_id), usize::MAX), peers[1..]);
     assert_eq!(bench.segments(OURS, node(0), 0, usize::MAX), []);
+    bench.commit(OURS, gaps_batch([gap(1, 1), gap(2, 1)]));
+    assert_eq!(bench.gaps(OURS, 2, usize::MAX), [gap(2, 1)]);
 }
 
 /// A batch of thousands is read as it was stored, at once and after reopening.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use fitness_core::{
-    ChannelId, ChannelRecord, NodeId, ObserverRecord, OutPoint, PeerRecord, Presence, Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, NodeId, ObserverRecord, OutPoint,
+    PeerRecord, Presence, Totals,
 };
 
 use super::Harness;
 use super::samples::{
-    Bench, OURS, PRESENCES, Sight, THEIRS, node, observer, observer_batch, peer, peers_batch, segment,
+    Bench, OURS, PRESENCES, READY, Sight, THEIRS, gap, gaps_batch, node, observer, observer_batch, peer,
+    peers_batch, segment, segments_batch,
 };
 use crate::{Batch, Store, StoreError};
 
@@ -21,6 +23,7 @@ pub(super) fn an_empty_store_answers<H: Harness>(harness: &H) {
         assert_eq!(bench.peer(OURS, node(1)), None);
         assert_eq!(bench.page(OURS, Some(node(1)), 1), []);
         assert_eq!(bench.segments(OURS, node(1), 3, 1), []);
+        assert_eq!(bench.gaps(OURS, 3, 1), []);
         bench = bench.reopen();
     }
 }
@@ -47,12 +50,16 @@ pub(super) fn extreme_values_come_back<H: Harness>(harness: &H) {
         funding: None,
         opened_at_ns: 0,
         opened_totals: Totals::default(),
+        ready: None,
+        usable: Ledger::starting(0),
     };
     let large_channel = ChannelRecord {
         channel_id: ChannelId([0xff; 32]),
         funding: Some(OutPoint { txid: [0xff; 32], vout: u32::MAX }),
         opened_at_ns: u64::MAX,
         opened_totals: limit,
+        ready: Some(true),
+        usable: Ledger::from_parts(Presence::Online, u64::MAX, limit),
     };
     let small = PeerRecord {
         node_id: NodeId([0; 33]),
@@ -119,12 +126,38 @@ pub(super) fn channels_keep_their_order<H: Harness>(harness: &H) {
                 funding: (number % 3 == 0).then_some(OutPoint { txid: id, vout: number }),
                 opened_at_ns: u64::from(1_000 - number),
                 opened_totals: Totals::default(),
+                ready: None,
+                usable: Ledger::starting(u64::from(1_000 - number)),
             }
         })
         .collect();
     let bench = Bench::new(harness);
     bench.commit(OURS, peers_batch([stored.clone()]));
     assert_eq!(bench.reopen().peer(OURS, stored.node_id), Some(stored));
+}
+
+/// What a node said of a channel, and the account of its usable time, come back in every
+/// combination.
+pub(super) fn every_account_of_a_channel_comes_back<H: Harness>(harness: &H) {
+    let template = peer(5, 1).channels[0];
+    let largest = Totals { online_ns: 0, observed_ns: Totals::LIMIT_NS };
+    let mut stored = peer(5, 1);
+    stored.channels.clear();
+    for ready in READY {
+        for presence in PRESENCES {
+            for (later_ns, totals) in [(0, Totals::default()), (7, largest)] {
+                let usable = Ledger::from_parts(presence, template.opened_at_ns + later_ns, totals);
+                stored.channels.push(ChannelRecord { ready, usable, ..template });
+            }
+        }
+    }
+    let mut bench = Bench::new(harness);
+    bench.commit(OURS, peers_batch([stored.clone()]));
+    for _ in 0..2 {
+        assert_eq!(bench.peer(OURS, stored.node_id), Some(stored.clone()));
+        assert_eq!(bench.peers(OURS, 10), std::slice::from_ref(&stored));
+        bench = bench.reopen();
+    }
 }
 
 /// A record takes the place of the one before it, also where it is smaller.
@@ -153,9 +186,23 @@ pub(super) fn the_last_of_duplicates_counts<H: Harness>(harness: &H) {
 
 /// The observer's record is read as it was last stored, at once and after reopening.
 pub(super) fn the_observer_comes_back<H: Harness>(harness: &H) {
-    let largest = ObserverRecord { started_at_ns: u64::MAX, heartbeat_ns: u64::MAX };
+    let largest = ObserverRecord {
+        started_at_ns: u64::MAX,
+        heartbeat_ns: u64::MAX,
+        first_started_ns: u64::MAX,
+        starts: u32::MAX,
+        clock_ahead_ns: i64::MAX,
+        gap_count: u32::MAX,
+        gaps: [GapSums { count: u32::MAX, length_ns: u64::MAX }; 4],
+        open_gap: Some((GapCause::Paused, u64::MAX)),
+    };
+    let behind = ObserverRecord { clock_ahead_ns: i64::MIN, ..ObserverRecord::default() };
+    let mut records = vec![observer(1), ObserverRecord::default(), largest, observer(2)];
+    for cause in GapCause::ALL {
+        records.push(ObserverRecord { open_gap: Some((cause, 0)), ..behind });
+    }
     let mut bench = Bench::new(harness);
-    for record in [observer(1), ObserverRecord::default(), largest, observer(2)] {
+    for record in records {
         bench.commit(OURS, observer_batch(record));
         assert_eq!(bench.observer(OURS), Some(record));
         bench = bench.reopen();
@@ -185,18 +232,25 @@ pub(super) fn an_unreadable_record_is_refused<H: Harness>(harness: &H) {
     let impossible = Totals { online_ns: 2, observed_ns: 1 };
     let mut bad_channel = peer(2, 1);
     bad_channel.channels[0].opened_totals = impossible;
+    let mut bad_account = peer(2, 1);
+    let since_ns = bad_account.channels[0].opened_at_ns;
+    bad_account.channels[0].usable = Ledger::from_parts(Presence::Online, since_ns, impossible);
+    let mut early_account = peer(2, 1);
+    early_account.channels[0].usable = Ledger::starting(since_ns - 1);
     let mut unordered = segment(1, 0, 3, 1);
     unordered.entries.reverse();
     let batches = [
         peers_batch([PeerRecord { totals: impossible, ..peer(1, 1) }]),
         peers_batch([bad_channel]),
-        super::samples::segments_batch([unordered]),
-        super::samples::segments_batch([segment(1, 0, 65, 1)]),
+        peers_batch([bad_account]),
+        peers_batch([early_account]),
+        segments_batch([unordered]),
+        segments_batch([segment(1, 0, 65, 1)]),
+        gaps_batch([gap(3, 1), GapRecord { from_ns: 2, to_ns: 1, ..gap(4, 1) }]),
     ];
     let bench = Bench::new(harness);
     for batch in batches {
-        let refused = bench.harness.block_on(bench.store.commit(&OURS, Arc::new(batch)));
-        let error = refused.expect_err("it was stored");
+        let error = bench.refused(OURS, batch);
         assert!(matches!(error, StoreError::Invalid { .. }), "{error}");
         assert!(!error.is_transient());
     }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use fitness_core::{
-    Changes, ChannelId, ChannelRecord, LogEntry, LogSegment, NodeId, ObserverRecord, OutPoint, PeerRecord,
-    Presence, SEGMENT_ENTRIES, Totals,
+    Changes, ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
+    ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Totals,
 };
 
 use super::Harness;
-use crate::{Batch, Store};
+use crate::{Batch, Replacement, Store, StoreError};
 
 /// The observer of most cases.
 pub(super) const OURS: NodeId = NodeId([3; 33]);
@@ -16,6 +16,8 @@ pub(super) const OURS: NodeId = NodeId([3; 33]);
 pub(super) const THEIRS: NodeId = NodeId([4; 33]);
 
 pub(super) const PRESENCES: [Presence; 3] = [Presence::Unobserved, Presence::Offline, Presence::Online];
+
+pub(super) const READY: [Option<bool>; 3] = [None, Some(false), Some(true)];
 
 /// The node of a number; ascending with it.
 pub(super) fn node(number: u32) -> NodeId {
@@ -44,19 +46,25 @@ pub(super) fn peer(number: u32, version: u32) -> PeerRecord {
         last_flap_ns: (number % 4 != 0).then_some(base_ns + 3),
         disconnects: number.wrapping_add(version),
         log_end: version,
-        channels: (0..number % 3).map(|index| channel(number, index, totals)).collect(),
+        channels: (0..number % 3).map(|index| channel(number, index, version, totals)).collect(),
     }
 }
 
-fn channel(number: u32, index: u32, opened_totals: Totals) -> ChannelRecord {
+fn channel(number: u32, index: u32, version: u32, opened_totals: Totals) -> ChannelRecord {
     let mut id = [5; 32];
     id[..4].copy_from_slice(&number.to_le_bytes());
     id[4..8].copy_from_slice(&index.to_le_bytes());
+    let opened_at_ns = 1_600_000_000_000_000_000 + u64::from(number);
+    let used_ns = u64::from(number) * 23 + u64::from(index) * 5 + u64::from(version);
+    let totals = Totals { online_ns: used_ns, observed_ns: used_ns * 2 };
+    let presence = PRESENCES[((number + index + version) % 3) as usize];
     ChannelRecord {
         channel_id: ChannelId(id),
         funding: (index % 2 == 0).then_some(OutPoint { txid: id, vout: index }),
-        opened_at_ns: 1_600_000_000_000_000_000 + u64::from(number),
+        opened_at_ns,
         opened_totals,
+        ready: READY[((number + index + version + 1) % 3) as usize],
+        usable: Ledger::from_parts(presence, opened_at_ns + used_ns * 3, totals),
     }
 }
 
@@ -72,20 +80,63 @@ pub(super) fn segment(number: u32, index: u32, entries: u32, version: u32) -> Lo
     LogSegment { node_id: node(number), first, entries: (0..entries).map(entry).collect() }
 }
 
+/// The record of an observer, all of whose fields differ from those of other versions.
 pub(super) fn observer(version: u64) -> ObserverRecord {
-    ObserverRecord { started_at_ns: 1_000 + version, heartbeat_ns: 2_000 + version }
+    let small = u32::try_from(version % 1_000).unwrap_or_default();
+    let cause = GapCause::ALL[small as usize % GapCause::ALL.len()];
+    ObserverRecord {
+        started_at_ns: 1_000 + version,
+        heartbeat_ns: 2_000 + version,
+        first_started_ns: 500 + version,
+        starts: 1 + small,
+        clock_ahead_ns: if small % 2 == 0 { -1 } else { 1 } * (3_000 + i64::from(small)),
+        gap_count: 10 + small,
+        gaps: [2, 3, 5, 7].map(|n| GapSums { count: n + small, length_ns: version * 11 + u64::from(n) }),
+        open_gap: (version % 3 != 0).then_some((cause, 1_500 + version)),
+    }
+}
+
+/// The gap of a number, all of whose other fields bear `version`.
+pub(super) fn gap(number: u32, version: u32) -> GapRecord {
+    let from_ns = 1_700_000_000_000_000_000 + u64::from(number) * 1_000 + u64::from(version) * 10;
+    let cause = GapCause::ALL[(number.wrapping_add(version) % 4) as usize];
+    GapRecord { number, cause, from_ns, to_ns: from_ns + u64::from(version) }
+}
+
+/// Replaces what a peer's log has below an index.
+pub(super) fn replacement(
+    number: u32,
+    below: u32,
+    segments: impl IntoIterator<Item = LogSegment>,
+) -> Replacement {
+    Replacement { node_id: node(number), below, segments: segments.into_iter().collect() }
 }
 
 pub(super) fn peers_batch(peers: impl IntoIterator<Item = PeerRecord>) -> Batch {
     Batch {
-        changes: Changes { peers: peers.into_iter().collect(), segments: Vec::new() },
+        changes: Changes { peers: peers.into_iter().collect(), ..Changes::default() },
+        ..Batch::default()
+    }
+}
+
+pub(super) fn gaps_batch(gaps: impl IntoIterator<Item = GapRecord>) -> Batch {
+    Batch { changes: Changes { gaps: gaps.into_iter().collect(), ..Changes::default() }, ..Batch::default() }
+}
+
+pub(super) fn replacing_batch(replaced: impl IntoIterator<Item = Replacement>) -> Batch {
+    Batch { replaced: replaced.into_iter().collect(), ..Batch::default() }
+}
+
+pub(super) fn forgetting_batch(forgotten: impl IntoIterator<Item = NodeId>) -> Batch {
+    Batch {
+        changes: Changes { forgotten: forgotten.into_iter().collect(), ..Changes::default() },
         ..Batch::default()
     }
 }
 
 pub(super) fn segments_batch(segments: impl IntoIterator<Item = LogSegment>) -> Batch {
     Batch {
-        changes: Changes { peers: Vec::new(), segments: segments.into_iter().collect() },
+        changes: Changes { segments: segments.into_iter().collect(), ..Changes::default() },
         ..Batch::default()
     }
 }
@@ -101,6 +152,7 @@ pub(super) struct Sight {
     pub(super) observer: Option<ObserverRecord>,
     pub(super) peers: Vec<PeerRecord>,
     pub(super) segments: Vec<LogSegment>,
+    pub(super) gaps: Vec<GapRecord>,
 }
 
 /// A harness and its open store, with the reads and writes of the cases.
@@ -125,6 +177,12 @@ impl<'h, H: Harness> Bench<'h, H> {
     pub(super) fn commit(&self, observer: NodeId, batch: Batch) {
         let done = self.harness.block_on(self.store.commit(&observer, Arc::new(batch)));
         done.expect("a commit failed");
+    }
+
+    /// The error of a batch that is to be refused.
+    pub(super) fn refused(&self, observer: NodeId, batch: Batch) -> StoreError {
+        let refused = self.harness.block_on(self.store.commit(&observer, Arc::new(batch)));
+        refused.expect_err("it was stored")
     }
 
     pub(super) fn observers(&self) -> Vec<NodeId> {
@@ -172,6 +230,10 @@ impl<'h, H: Harness> Bench<'h, H> {
         self.segments(observer, node_id, 0, 1_000)
     }
 
+    pub(super) fn gaps(&self, observer: NodeId, from: u32, limit: usize) -> Vec<GapRecord> {
+        self.harness.block_on(self.store.gaps(&observer, from, limit)).expect("cannot read the gaps")
+    }
+
     /// What `observer` sees, with the logs of `nodes`.
     pub(super) fn sight(&self, observer: NodeId, nodes: impl IntoIterator<Item = NodeId>) -> Sight {
         Sight {
@@ -179,6 +241,7 @@ impl<'h, H: Harness> Bench<'h, H> {
             observer: self.observer(observer),
             peers: self.peers(observer, 7),
             segments: nodes.into_iter().flat_map(|node| self.log(observer, node)).collect(),
+            gaps: self.gaps(observer, 0, 1_000),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The suite finds what it is there to find: stores that are each wrong in one way fail it.
 #![cfg(feature = "conformance")]
 
+mod gaps;
+mod records;
+mod replacements;
+
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::marker::PhantomData;
@@ -8,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 
-use fitness_core::{Changes, LogSegment, NodeId, ObserverRecord, PeerRecord};
+use fitness_core::{Changes, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::conformance::{Harness, cases};
 use fitness_store::{Batch, MemoryStore, Store, StoreError};
 
@@ -39,6 +43,15 @@ trait Fault: Default + Send + Sync + 'static {
 
     fn segments(segments: Vec<LogSegment>) -> Vec<LogSegment> {
         segments
+    }
+
+    async fn gaps(
+        store: &MemoryStore,
+        observer: &NodeId,
+        from: u32,
+        limit: usize,
+    ) -> Result<Vec<GapRecord>, StoreError> {
+        store.gaps(observer, from, limit).await
     }
 
     fn opened(store: &MemoryStore) -> MemoryStore {
@@ -79,6 +92,10 @@ impl<F: Fault> Store for Broken<F> {
         limit: usize,
     ) -> Result<Vec<LogSegment>, StoreError> {
         Ok(F::segments(self.0.segments(&F::observer(observer), node_id, from, limit).await?))
+    }
+
+    async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
+        F::gaps(&self.0, &F::observer(observer), from, limit).await
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
@@ -192,15 +209,17 @@ struct NotAtomic;
 #[async_trait::async_trait]
 impl Fault for NotAtomic {
     async fn commit(store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
-        let Batch { changes, observer: record, forgotten } = batch;
-        store.commit(observer, Arc::new(Batch { forgotten, observer: record, ..Batch::default() })).await?;
-        for peer in changes.peers {
-            let changes = Changes { peers: vec![peer], segments: Vec::new() };
+        let Changes { forgotten, peers, segments, gaps } = batch.changes;
+        let changes = Changes { forgotten, ..Changes::default() };
+        let first = Batch { changes, observer: batch.observer, ..Batch::default() };
+        store.commit(observer, Arc::new(first)).await?;
+        for peer in peers {
+            let changes = Changes { peers: vec![peer], ..Changes::default() };
             store.commit(observer, Arc::new(Batch { changes, ..Batch::default() })).await?;
             yield_once().await;
         }
-        let changes = Changes { peers: Vec::new(), segments: changes.segments };
-        store.commit(observer, Arc::new(Batch { changes, ..Batch::default() })).await
+        let changes = Changes { segments, gaps, ..Changes::default() };
+        store.commit(observer, Arc::new(Batch { changes, observer: None, ..batch })).await
     }
 }
 
@@ -266,7 +285,7 @@ impl Fault for KeepsLogs {
     async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
         let written: BTreeSet<(NodeId, u32)> =
             batch.changes.segments.iter().map(|segment| (segment.node_id, segment.index())).collect();
-        for node_id in batch.forgotten.clone() {
+        for node_id in batch.changes.forgotten.clone() {
             let log = store.segments(observer, &node_id, 0, usize::MAX).await?;
             let kept = log.into_iter().filter(|segment| !written.contains(&(node_id, segment.index())));
             batch.changes.segments.extend(kept);
@@ -285,10 +304,11 @@ fn logs_that_outlive_their_peers_are_noticed() {
 struct ForgetsLast;
 #[async_trait::async_trait]
 impl Fault for ForgetsLast {
-    async fn commit(store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
-        let forgotten = batch.forgotten.clone();
-        store.commit(observer, Arc::new(Batch { forgotten: Vec::new(), ..batch })).await?;
-        store.commit(observer, Arc::new(Batch { forgotten, ..Batch::default() })).await
+    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+        let forgotten = std::mem::take(&mut batch.changes.forgotten);
+        store.commit(observer, Arc::new(batch)).await?;
+        let changes = Changes { forgotten, ..Changes::default() };
+        store.commit(observer, Arc::new(Batch { changes, ..Batch::default() })).await
     }
 }
 
@@ -305,7 +325,7 @@ impl Fault for HeartbeatClears {
     async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
         if batch.observer.is_some() {
             let peers = store.peers(observer, None, usize::MAX).await?;
-            batch.forgotten.extend(peers.iter().map(|peer| peer.node_id));
+            batch.changes.forgotten.extend(peers.iter().map(|peer| peer.node_id));
         }
         store.commit(observer, Arc::new(batch)).await
     }

@@ -1,0 +1,326 @@
+//! A peer as the tracker holds it: its account, its log and its channels. No rules.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::log::{Bounds, Numbers};
+use crate::{ChannelId, EventLog, FlapCount, Ledger, LogEntry, NodeId, OutPoint, Presence, Totals};
+
+/// A peer that we follow, or followed once and keep the history of.
+///
+/// The order of the fields is the order in memory: an event touches the middle, a question about
+/// a channel the middle and the end. Nearly every peer has one channel, which stands inline.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct Peer {
+    more: Option<Box<More>>,
+    numbers: Numbers,
+    /// When its account began, with both totals at 0.
+    pub(super) first_seen_ns: u64,
+    // The parts of a `FlapCount`, which would bring four bytes of padding.
+    last_flap_ns: u64,
+    flap_count: u32,
+    pub(super) disconnects: u32,
+    pub(super) node_id: NodeId,
+    /// Followed for its own sake.
+    pub(super) watched: bool,
+    /// What events last said of its connection, whether or not it was followed then.
+    pub(super) heard: Presence,
+    pub(super) awaited: Awaited,
+    /// Whether the ledger's last change is the log's staged entry.
+    is_staged: bool,
+    pub(super) ledger: Ledger,
+    channel: Option<Channel>,
+}
+
+/// What most peers do not have.
+#[derive(Debug, Default)]
+struct More {
+    /// The committed entries of the log.
+    entries: Vec<LogEntry>,
+    /// The channels after the first, in order of their ids.
+    channels: Vec<Channel>,
+}
+
+/// Whether a peer was online before a gap of ours and has a grace to come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Awaited {
+    #[default]
+    No,
+    /// It has, and is not back.
+    Yes,
+    /// It is said to be connected still, on a connection that may have died in the gap: should it
+    /// be lost within the grace, it is waited for.
+    Shaky,
+}
+
+/// An open channel.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) channel_id: ChannelId,
+    // `OutPoint::NULL` where it is not known: four bytes less than an option.
+    funding: OutPoint,
+    pub(super) opened_at_ns: u64,
+    /// The peer's totals at that moment.
+    pub(super) opened_totals: Totals,
+    /// Whether it can carry payments while the peer is online, as far as we were told.
+    pub(super) ready: Option<bool>,
+    /// `Online` is usable, `Offline` is not usable.
+    pub(super) usable: Ledger,
+}
+
+impl Channel {
+    pub(super) fn new(channel_id: ChannelId, funding: Option<OutPoint>, at_ns: u64, totals: Totals) -> Self {
+        Self {
+            channel_id,
+            funding: funding.unwrap_or(OutPoint::NULL),
+            opened_at_ns: at_ns,
+            opened_totals: totals,
+            ready: None,
+            usable: Ledger::starting(at_ns),
+        }
+    }
+
+    pub(super) fn funding(&self) -> Option<OutPoint> {
+        Some(self.funding).filter(|funding| !funding.is_null())
+    }
+
+    /// Brings the account of its usability in line with what it was told and with its peer's presence.
+    pub(super) fn follow(&mut self, peer: Presence, at_ns: u64) -> bool {
+        let presence = match (self.ready, peer) {
+            (None, _) | (_, Presence::Unobserved) => Presence::Unobserved,
+            (Some(true), Presence::Online) => Presence::Online,
+            (Some(_), _) => Presence::Offline,
+        };
+        let changes = self.usable.presence() != presence;
+        if changes {
+            self.usable.set(presence, at_ns);
+        }
+        changes
+    }
+
+    /// Since `at_ns` nothing was known after all.
+    fn unlearn(&mut self, at_ns: u64, totals: Totals) {
+        if self.usable.since_ns() < at_ns {
+            if self.usable.presence() != Presence::Unobserved {
+                self.usable.set(Presence::Unobserved, at_ns);
+            }
+        } else {
+            self.usable.amend(Presence::Unobserved);
+        }
+        if self.opened_at_ns > at_ns {
+            self.opened_totals = totals;
+        }
+    }
+}
+
+/// When the log takes up another entry instead of replacing the last one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    /// Always.
+    None,
+    /// When there was none for so many nanoseconds: lnd's limit. A peer that never rests leaves none.
+    Quiet(u64),
+    /// When the last one that stays is so many nanoseconds old: ours. Never more entries than lnd's
+    /// could be, and one at each such step however fast a peer flaps.
+    Pace(u64),
+}
+
+/// What a peer was before its connection was lost, in case that was our fault.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    flaps: FlapCount,
+    disconnects: u32,
+}
+
+impl Peer {
+    pub(super) fn new(node_id: NodeId, at_ns: u64) -> Self {
+        Self {
+            more: None,
+            numbers: Numbers::default(),
+            first_seen_ns: at_ns,
+            last_flap_ns: 0,
+            flap_count: 0,
+            disconnects: 0,
+            node_id,
+            watched: false,
+            heard: Presence::Unobserved,
+            awaited: Awaited::No,
+            is_staged: false,
+            ledger: Ledger::starting(at_ns),
+            channel: None,
+        }
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited == Awaited::Yes
+    }
+
+    pub(super) fn log(&self) -> EventLog<'_> {
+        let entries = self.more.as_ref().map_or(&[][..], |more| &more.entries);
+        self.numbers.log(entries, self.is_staged.then(|| self.ledger.last_change()))
+    }
+
+    /// Continues a log of which only the store knows: nothing is held of it.
+    pub(super) fn continue_log(&mut self, end: u32) {
+        if let Some(more) = &mut self.more {
+            more.entries = Vec::new();
+        }
+        self.numbers = Numbers::continuing(end);
+        self.is_staged = false;
+    }
+
+    /// Changes the ledger and logs the change. It takes the place of the one before if that was not
+    /// there for longer than the limit.
+    pub(super) fn set_logged(&mut self, presence: Presence, at_ns: u64, limit: Limit, bounds: Bounds) {
+        let staged = self.ledger.last_change();
+        let is_over = match limit {
+            Limit::None => staged.at_ns() < at_ns,
+            Limit::Quiet(limit_ns) => staged.at_ns().saturating_add(limit_ns) < at_ns,
+            Limit::Pace(limit_ns) => {
+                let last_ns = self.log().committed().last().map_or(0, LogEntry::at_ns);
+                last_ns.saturating_add(limit_ns) < at_ns
+            }
+        };
+        if self.is_staged && is_over {
+            let entries = &mut self.more.get_or_insert_default().entries;
+            self.numbers.push(entries, staged, bounds);
+        }
+        self.set_unlogged(presence, at_ns);
+        self.is_staged = true;
+        self.staged_another();
+    }
+
+    /// Changes the ledger alone; the log must have nothing staged.
+    pub(super) fn set_unlogged(&mut self, presence: Presence, at_ns: u64) {
+        self.ledger.set(presence, at_ns);
+        for channel in self.channels_mut() {
+            channel.follow(presence, at_ns);
+        }
+    }
+
+    fn staged_another(&mut self) {
+        let committed = self.more.as_ref().map_or(0, |more| more.entries.len());
+        self.numbers.staged_another(committed);
+    }
+
+    /// The earliest moment from which its presence can still be changed: nothing of it was known,
+    /// or noted, in terms of the totals of a later one.
+    pub(super) fn settled_ns(&self) -> u64 {
+        let noted = |channel: &Channel| channel.opened_at_ns.max(channel.usable.since_ns());
+        self.channels().map(noted).max().unwrap_or(0).max(self.ledger.since_ns())
+    }
+
+    pub(super) fn before(&self) -> Before {
+        Before { flaps: self.flaps(), disconnects: self.disconnects }
+    }
+
+    /// Takes back that its connection was lost at `at_ns`: from then on nothing is known of it.
+    /// Returns whether that was its last change.
+    pub(super) fn take_back_loss(&mut self, at_ns: u64, before: Before) -> bool {
+        if self.ledger.presence() != Presence::Offline || self.ledger.since_ns() != at_ns {
+            return false;
+        }
+        self.ledger.amend(Presence::Unobserved);
+        let totals = self.ledger.totals();
+        for channel in self.channels_mut() {
+            channel.unlearn(at_ns, totals);
+        }
+        self.set_flaps(before.flaps);
+        self.disconnects = before.disconnects;
+        if self.is_staged {
+            self.staged_another();
+        }
+        true
+    }
+
+    pub(super) fn unsaved_log(&self) -> Vec<(u32, Vec<LogEntry>)> {
+        self.numbers.unsaved(self.log())
+    }
+
+    pub(super) fn saved_log(&mut self, first: u32, entries: &[LogEntry]) {
+        let mut numbers = self.numbers;
+        numbers.saved(first, entries, self.log());
+        self.numbers = numbers;
+    }
+
+    pub(super) fn flaps(&self) -> FlapCount {
+        FlapCount::from_parts(self.flap_count, Some(self.last_flap_ns).filter(|&at| at > 0))
+    }
+
+    pub(super) fn set_flaps(&mut self, flaps: FlapCount) {
+        self.flap_count = flaps.count();
+        self.last_flap_ns = flaps.last_ns().unwrap_or(0);
+    }
+
+    pub(super) fn has_channels(&self) -> bool {
+        self.channel.is_some()
+    }
+
+    /// Its channels, in no particular order.
+    pub(super) fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channel.iter().chain(self.more.iter().flat_map(|more| &more.channels))
+    }
+
+    fn channels_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
+        self.channel.iter_mut().chain(self.more.iter_mut().flat_map(|more| &mut more.channels))
+    }
+
+    /// Its channels, oldest first.
+    pub(super) fn channels_by_age(&self) -> Vec<&Channel> {
+        let mut channels: Vec<_> = self.channels().collect();
+        channels.sort_by_key(|channel| (channel.opened_at_ns, channel.channel_id));
+        channels
+    }
+
+    pub(super) fn channel(&self, channel_id: &ChannelId) -> Option<&Channel> {
+        match &self.channel {
+            Some(channel) if channel.channel_id == *channel_id => Some(channel),
+            _ => {
+                let more = &self.more.as_ref()?.channels;
+                more.get(more.binary_search_by_key(channel_id, |other| other.channel_id).ok()?)
+            }
+        }
+    }
+
+    pub(super) fn channel_mut(&mut self, channel_id: &ChannelId) -> Option<&mut Channel> {
+        match &mut self.channel {
+            Some(channel) if channel.channel_id == *channel_id => Some(channel),
+            _ => {
+                let more = &mut self.more.as_mut()?.channels;
+                let place = more.binary_search_by_key(channel_id, |other| other.channel_id).ok()?;
+                more.get_mut(place)
+            }
+        }
+    }
+
+    pub(super) fn set_funding(
+        &mut self,
+        channel_id: &ChannelId,
+        funding: Option<OutPoint>,
+    ) -> Option<OutPoint> {
+        let channel = self.channel_mut(channel_id)?;
+        let was = channel.funding();
+        channel.funding = funding.unwrap_or(OutPoint::NULL);
+        was
+    }
+
+    pub(super) fn add_channel(&mut self, channel: Channel) {
+        if self.channel.is_none() {
+            self.channel = Some(channel);
+            return;
+        }
+        let more = &mut self.more.get_or_insert_default().channels;
+        if let Err(place) = more.binary_search_by_key(&channel.channel_id, |other| other.channel_id) {
+            more.insert(place, channel);
+        }
+    }
+
+    pub(super) fn remove_channel(&mut self, channel_id: &ChannelId) {
+        if self.channel.as_ref().is_some_and(|channel| channel.channel_id == *channel_id) {
+            self.channel = self.more.as_mut().and_then(|more| more.channels.pop());
+        } else if let Some(more) = &mut self.more {
+            more.channels.retain(|channel| channel.channel_id != *channel_id);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What keeps a history bounded for ever: letting go of peers, and thinning old logs.
+
+use alloc::vec::Vec;
+
+use super::Tracker;
+use super::peer::Peer;
+use crate::history::older_entries;
+use crate::slab::Slot;
+use crate::{LogSegment, NodeId, SEGMENT_ENTRIES, Timestamp, thin};
+
+/// A part of a peer's log that only the store has, and that the tracker is not going to write again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredLog {
+    /// The peer.
+    pub node_id: NodeId,
+    /// It is made of the segments with an index below this.
+    pub below: u32,
+}
+
+/// A log of fewer segments than this is short enough as it is.
+const FEW: u32 = 8;
+
+impl Tracker {
+    /// Drops those among the next `limit` peers that were let go longer ago than
+    /// [`Retention::with_keep_ns`](crate::Retention::with_keep_ns) says, from a place that an earlier
+    /// call returned, 0 at first; and returns the place to go on from, `None` at the end.
+    ///
+    /// To be called through to the end now and then: a day is often enough.
+    pub fn forget_expired(&mut self, at: Timestamp, place: usize, limit: usize) -> Option<usize> {
+        let now_ns = self.line.peek(at);
+        let keep_ns = self.config.retention.keep_ns();
+        let end = place.saturating_add(limit);
+        let is_expired = |slot: Slot, peer: &Peer| {
+            !self.is_followed(slot) && now_ns.saturating_sub(peer.ledger.since_ns()) > keep_ns
+        };
+        let peers = self.book.peers.range(place, end);
+        let expired: Vec<NodeId> =
+            peers.filter(|(slot, peer)| is_expired(*slot, peer)).map(|(_, peer)| peer.node_id).collect();
+        for node_id in expired {
+            self.forget(&node_id);
+        }
+        (end < self.book.peers.places()).then_some(end)
+    }
+
+    /// Whether something that ended at `at_ns`, in a record, is older than anything that is kept.
+    #[must_use]
+    pub fn is_expired(&self, at: Timestamp, at_ns: u64) -> bool {
+        self.line.peek(at).saturating_sub(at_ns) > self.config.retention.keep_ns()
+    }
+
+    /// Which of the next `limit` peers have a long log in the store, from a place that an earlier call
+    /// returned, 0 at first; and the place to go on from, `None` at the end.
+    #[must_use]
+    pub fn stored_logs(&self, place: usize, limit: usize) -> (Vec<StoredLog>, Option<usize>) {
+        let end = place.saturating_add(limit);
+        let log =
+            |peer: &Peer| StoredLog { node_id: peer.node_id, below: peer.log().first() / SEGMENT_ENTRIES };
+        let logs = self.book.peers.range(place, end).map(|(_, peer)| log(peer));
+        let logs = logs.filter(|log| log.below >= FEW).collect();
+        (logs, (end < self.book.peers.places()).then_some(end))
+    }
+
+    /// What to put in the place of all the `segments` of a stored log, which it has in the store: the
+    /// same with less detail where it is old, in as few segments as it takes. `None` where that is
+    /// no less, or the peer is gone.
+    #[must_use]
+    pub fn thinned(
+        &self,
+        at: Timestamp,
+        log: &StoredLog,
+        segments: &[LogSegment],
+    ) -> Option<Vec<LogSegment>> {
+        let peer = self.book.peer(&log.node_id)?;
+        let entries = older_entries(segments, log.below.saturating_mul(SEGMENT_ENTRIES));
+        let kept = thin(&entries, peer.first_seen_ns, self.line.peek(at), &self.config.retention);
+        let packed = LogSegment::pack(log.node_id, &kept);
+        (packed.len() < segments.len()).then_some(packed)
+    }
+}
