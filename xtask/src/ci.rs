@@ -1,11 +1,12 @@
 //! What decides whether a change lands.
 
 use crate::run::{cargo, output, run};
-use crate::{house, readme};
+use crate::{house, picture, readme};
 
 pub(crate) fn run_all() -> Result<(), String> {
     house::check()?;
     readme::check(false)?;
+    picture::check(false)?;
     run(cargo(&["fmt", "--all", "--check"]))?;
     run(cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"]))?;
     run(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;

@@ -2,7 +2,9 @@
 
 mod bench;
 mod ci;
+mod day;
 mod house;
+mod picture;
 mod readme;
 mod run;
 
@@ -29,6 +31,13 @@ enum Task {
     },
     /// Check that no crate knows what ARCHITECTURE.md says it must not know.
     House,
+    /// Check that the README's picture and table of what is counted are what the model says; with
+    /// `--write`, make it so.
+    Picture {
+        /// Draw the picture, and put the table into the README.
+        #[arg(long)]
+        write: bool,
+    },
     /// Check that the README's code is the examples' code; with `--write`, make it so.
     Readme {
         /// Put the examples' code into the README.
@@ -42,6 +51,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run_all(),
         Task::Bench { quick } => bench::run(quick),
         Task::House => house::check(),
+        Task::Picture { write } => picture::check(write),
         Task::Readme { write } => readme::check(write),
     };
     match done {
