@@ -229,6 +229,25 @@ fn the_rule_can_be_changed_and_switched_off() {
     assert!(!is_out(&lnds));
 }
 
+/// A crash between two batches of one flush leaves gaps behind that the observer's record does not
+/// know: they are a part of the gap that the crash makes.
+#[test]
+fn gaps_that_were_stored_ahead_of_a_crash_are_told_once() {
+    let mut before = with_default(1);
+    let record = before.observer_record(START.after_secs(50));
+    before.apply(START.after_secs(60), &Event::ObservationPaused);
+    before.apply(START.after_secs(70), &Event::ObservationResumed);
+    let mut changes = fitness_core::Changes::default();
+    while before.take_changes(10, &mut changes) {}
+    assert_eq!(changes.gaps.len(), 1);
+    let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([1; 16]));
+    tracker.restore_observer(&record, &changes.gaps);
+    tracker.advance(START.after_secs(100));
+    let gaps = tracker.gaps(START.after_secs(100), &[], START, Timestamp::MAX);
+    let [gap] = gaps[..] else { panic!("{gaps:?}") };
+    assert_eq!((gap.cause, gap.length_ns()), (GapCause::Down, 50 * SECOND));
+}
+
 /// After a lapse one loss of each connection of before it is ours, for as long as the grace lasts.
 #[test]
 fn a_lapse_excuses_one_loss_of_who_was_there() {

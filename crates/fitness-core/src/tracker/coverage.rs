@@ -37,7 +37,8 @@ impl Watch {
         self.sums = record.gaps;
         self.open = record.open_gap;
         self.count = record.gap_count;
-        self.held.extend(latest.iter().copied());
+        // What was stored ahead of a record that never came is not a part of this history.
+        self.held.extend(latest.iter().copied().filter(|gap| gap.number < record.gap_count));
         self.trim();
     }
 
