@@ -12,6 +12,7 @@
 pub mod convert;
 mod events;
 mod gate;
+mod log;
 #[cfg(feature = "ldk-node")]
 mod node;
 mod observer;

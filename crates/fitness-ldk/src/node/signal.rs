@@ -1,9 +1,9 @@
-//! Wakes and stops the polling thread.
+//! Wakes and stops the polling thread, and leaves it a word.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a polling thread sleeps on. Its lock is held for a look at two flags, never longer.
+/// What a polling thread sleeps on. Its lock is held for a look at a few flags, never longer.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     flags: Mutex<Flags>,
@@ -13,6 +13,7 @@ pub(crate) struct Signal {
 #[derive(Debug, Default)]
 struct Flags {
     woken: bool,
+    held_up: bool,
     stopped: bool,
 }
 
@@ -21,6 +22,19 @@ impl Signal {
     pub(crate) fn wake(&self) {
         self.lock().woken = true;
         self.changed.notify_all();
+    }
+
+    /// LDK was held up, and is about to drop its connections. Wakes, too.
+    pub(crate) fn held_up(&self) {
+        let mut flags = self.lock();
+        (flags.woken, flags.held_up) = (true, true);
+        drop(flags);
+        self.changed.notify_all();
+    }
+
+    /// Whether LDK was held up since the last call.
+    pub(crate) fn take_held_up(&self) -> bool {
+        std::mem::take(&mut self.lock().held_up)
     }
 
     /// Ends all sleep for good.
