@@ -27,7 +27,8 @@ use lightning::ln::peer_handler::{
 use lightning::sign::{EntropySource, KeysManager, NodeSigner, Recipient};
 use lightning::util::logger::{Logger, Record};
 
-/// Once both managers are there, and before anybody is dialled.
+/// Once both managers are there, and before anybody is dialled. Repeated by the wallet's timer: LDK
+/// tells nobody that a channel is no longer usable.
 #[expect(dead_code, reason = "this example has no ChannelManager")]
 fn seed_and_dial<CM, PM>(fitness: &LdkFitness, channel_manager: &CM, peer_manager: &PM)
 where
@@ -35,7 +36,7 @@ where
     PM: Deref<Target: APeerManager>,
 {
     // --- fitness: begin 2
-    // Once both managers are there, and before anybody is dialled:
+    // Once both managers are there, before anybody is dialled, and then every ten seconds:
     fitness.seed(channel_manager, peer_manager);
     // --- fitness: end
     // Then the wallet connects to its peers.
@@ -86,7 +87,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         send_only_message_handler: IgnoringMessageHandler {},
     };
     let random = keys.get_secure_random_bytes();
-    let peer_manager = Arc::new(PeerManager::new(handlers, 0, &random, &Log, Arc::clone(&keys)));
+    let log = Arc::new(Log { fitness: fitness.clone() });
+    let peer_manager = Arc::new(PeerManager::new(handlers, 0, &random, log, Arc::clone(&keys)));
 
     // Peers with a channel are followed by themselves; this one has none.
     service.handle().record(FitnessEvent::Watch { node_id: convert::node_id(&peer) });
@@ -107,7 +109,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    // --- fitness: begin 4
+    // --- fitness: begin 5
     // At the end, before the wallet disconnects:
     fitness.pause();
     service.shutdown().await?;
@@ -116,9 +118,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The wallet's own log.
-struct Log;
+/// The wallet's own log, which keeps nothing.
+struct Log {
+    fitness: LdkFitness,
+}
 
 impl Logger for Log {
-    fn log(&self, _: Record<'_>) {}
+    fn log(&self, record: Record<'_>) {
+        // --- fitness: begin 4
+        // In the logger, on phones: LDK drops everybody when it was held up, and says so there alone.
+        self.fitness.observe_log(&record);
+        // --- fitness: end
+    }
 }

@@ -15,6 +15,7 @@ use lightning::ln::msgs::{DecodeError, ErrorAction, Init, LightningError};
 use lightning::ln::peer_handler::{CustomMessageHandler, IgnoringMessageHandler};
 use lightning::ln::wire::{CustomMessageReader, Type};
 use lightning::types::features::{ChannelTypeFeatures, InitFeatures, NodeFeatures};
+use lightning::util::logger::{Level, Record};
 use lightning::util::ser::{LengthLimitedRead, Writeable, Writer};
 
 fn key(n: u8) -> PublicKey {
@@ -378,6 +379,55 @@ mod channels {
         service.handle().record(Event::PeerOnline { node_id: node_id(2) });
         fitness.observe(&pending(0));
         assert_eq!(presence(&service.handle(), 2), Presence::Online);
+    }
+
+    #[tokio::test]
+    async fn a_channel_is_usable_from_when_it_is_ready() {
+        let service = service().await;
+        let (handle, fitness) = (service.handle(), LdkFitness::new(service.handle()));
+        let observer = fitness.wrap(IgnoringMessageHandler {});
+        let usable = || handle.channel(&CHANNEL).unwrap().usable;
+        observer.peer_connected(key(2), &init(), false).unwrap();
+        fitness.observe(&pending(0));
+        assert_eq!((presence(&handle, 2), usable()), (Presence::Online, Presence::Offline));
+        fitness.observe(&ready(Some(0)));
+        assert_eq!(usable(), Presence::Online);
+        fitness.observe(&splice_pending(1));
+        fitness.observe(&ready(Some(1)));
+        assert_eq!(usable(), Presence::Online);
+
+        observer.peer_disconnected(key(2));
+        assert_eq!(usable(), Presence::Offline);
+        // Told too late: the channel is as it was.
+        fitness.observe(&pending(1));
+        observer.peer_connected(key(2), &init(), false).unwrap();
+        assert_eq!(usable(), Presence::Online);
+        let report = handle.channel(&CHANNEL).unwrap();
+        assert!(report.usable_ns <= report.uptime_ns && report.usable_observed_ns <= report.observed_ns);
+    }
+
+    #[tokio::test]
+    async fn whom_ldk_drops_because_it_was_held_up_was_lost_by_us() {
+        let log = |fitness: &LdkFitness, module_path, message: &str| {
+            let args = format_args!("{message}");
+            fitness.observe_log(&Record::new(Level::Trace, None, None, args, module_path, "", 1, None));
+        };
+        let held_up = "100ms sleep took more than a second, disconnecting peers.";
+        for (module_path, expected) in [
+            ("lightning_background_processor", (Presence::Unobserved, 0)),
+            ("lightning::ln::peer_handler", (Presence::Offline, 1)),
+        ] {
+            let service = service().await;
+            let (handle, fitness) = (service.handle(), LdkFitness::new(service.handle()));
+            let observer = fitness.wrap(IgnoringMessageHandler {});
+            observer.peer_connected(key(2), &init(), false).unwrap();
+            fitness.observe(&pending(0));
+            log(&fitness, module_path, held_up);
+            assert_eq!(presence(&handle, 2), Presence::Online);
+            observer.peer_disconnected(key(2));
+            let peer = handle.peer(&node_id(2)).unwrap();
+            assert_eq!((peer.online, peer.disconnects), expected);
+        }
     }
 
     #[tokio::test]

@@ -13,6 +13,9 @@ use fitness_ldk::convert;
 use lightning::events;
 use support::{RawNode, until};
 
+/// The module that drops all connections when it was held up.
+const PROCESSOR: &str = "lightning_background_processor";
+
 /// Two nodes that watch each other.
 async fn pair() -> (RawNode, RawNode) {
     let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
@@ -91,9 +94,8 @@ async fn a_second_connection_of_the_same_peer_changes_nothing() {
     let (a, b) = pair().await;
     a.connect(&b).await;
     let mut changes = a.handle().subscribe();
-    let refused = |world: &support::World| {
-        world.log.lock().unwrap().iter().any(|(_, line)| line.starts_with("Got second connection"))
-    };
+    let refused =
+        |world: &support::World| world.has_said("lightning::ln::peer_handler", "Got second connection");
     b.dial(&a).await;
     until(|| refused(&a.world) || refused(&b.world)).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -165,4 +167,76 @@ async fn the_seed_finds_what_no_event_told() {
     fitness.resume(&a.channels, &a.peers);
     let peer = late.handle().peer(&b.node_id()).unwrap();
     assert_eq!((peer.online, peer.disconnects), (Presence::Unobserved, 0), "it has time to come back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_is_usable_when_ldk_says_so_and_its_peer_is_there() {
+    let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
+    a.connect(&b).await;
+    let funding = a.open_channel(&b).await;
+    assert_eq!((a.presence(&b), a.channel().usable), (Presence::Online, Presence::Offline));
+    a.seed();
+    assert_eq!(a.channel().usable, Presence::Offline, "it is not confirmed");
+
+    a.confirm_channel(&b, &funding).await;
+    assert_eq!((a.channel().usable, b.channel().usable), (Presence::Online, Presence::Online));
+    let before = a.channel();
+    a.seed();
+    let after = a.channel();
+    assert_eq!(after.usable_ns - before.usable_ns, after.lifetime_ns - before.lifetime_ns);
+    assert!(after.usable_ns < after.uptime_ns, "it was online before it was usable");
+
+    // Its peer away, a list says nothing of the channel.
+    a.peers.disconnect_by_node_id(b.key);
+    until(|| b.presence(&a) == Presence::Offline).await;
+    assert_eq!(a.channel().usable, Presence::Offline);
+    a.seed();
+    b.connect(&a).await;
+    let is_usable = |node: &RawNode| node.channels.list_channels()[0].is_usable;
+    until(|| is_usable(&a) && is_usable(&b)).await;
+    // By which `ConnectionHint` knows. This fails where LDK words it differently.
+    assert!(a.world.has_said("lightning::ln::channel", "Reconnected channel "));
+    assert_eq!((a.channel().usable, b.channel().usable), (Presence::Online, Presence::Online));
+    a.seed();
+    assert_eq!(a.channel().usable, Presence::Online);
+
+    // A shutdown that is not negotiated yet; no event tells of it.
+    a.channels.close_channel(&a.channels.list_channels()[0].channel_id, &b.key).unwrap();
+    assert_eq!(a.channel().usable, Presence::Online);
+    a.seed();
+    assert_eq!((a.presence(&b), a.channel().usable), (Presence::Online, Presence::Offline));
+}
+
+/// LDK's background processor drops all connections after it was held up for a second, and says so in
+/// its log alone. This fails where LDK words that differently.
+#[tokio::test]
+async fn whom_a_node_drops_because_it_was_held_up_was_lost_by_itself() {
+    let (a, b) = pair().await;
+    a.connect(&b).await;
+    // There is but one thread, for both nodes and their services.
+    let held_up = async {
+        // Once the processor sleeps.
+        until(|| a.world.has_said(PROCESSOR, "Calling ChannelManager's timer_tick_occurred on startup"))
+            .await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        std::thread::sleep(Duration::from_millis(1_500));
+        until(|| b.presence(&a) == Presence::Offline).await;
+    };
+    tokio::select! {
+        () = a.process_in_background() => panic!("it goes on until it is dropped"),
+        () = held_up => {}
+    }
+    assert!(a.world.has_said(PROCESSOR, "100ms sleep took more than a second, disconnecting peers."));
+    // To the other end, which was held up no less but does not know, the first one is gone.
+    let disconnects =
+        |node: &RawNode, other: &RawNode| node.handle().peer(&other.node_id()).unwrap().disconnects;
+    assert_eq!((a.presence(&b), disconnects(&a, &b)), (Presence::Unobserved, 0));
+    assert_eq!((b.presence(&a), disconnects(&b, &a)), (Presence::Offline, 1));
+    let suspended = a.handle().health().coverage.unwrap().suspended;
+    assert_eq!((suspended.count, b.handle().health().coverage.unwrap().suspended.count), (1, 0));
+    assert!(Duration::from_nanos(suspended.length_ns) >= Duration::from_secs(1), "at least");
+
+    b.connect(&a).await;
+    let peer = a.handle().peer(&b.node_id()).unwrap();
+    assert_eq!((peer.online, peer.disconnects, peer.flap_count), (Presence::Online, 0, 0));
 }

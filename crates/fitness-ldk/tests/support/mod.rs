@@ -1,6 +1,7 @@
 //! Whole LDK nodes without a chain, a disk or a wallet, on loopback sockets: a real `ChannelManager`
 //! behind a real `PeerManager` that has our wrapper as its custom message handler.
 
+mod background;
 mod world;
 
 use std::net::{SocketAddr, TcpListener};
@@ -9,15 +10,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fitness_actor::{Fitness, Handle, Service};
-use fitness_core::{NodeId, Presence};
+use fitness_core::{ChannelReport, NodeId, Presence};
 use fitness_ldk::{LdkFitness, PeerObserver, convert};
 use fitness_store::MemoryStore;
 use lightning::bitcoin::absolute::LockTime;
+use lightning::bitcoin::block::Header;
+use lightning::bitcoin::constants::genesis_block;
+use lightning::bitcoin::hashes::Hash;
 use lightning::bitcoin::secp256k1::PublicKey;
 use lightning::bitcoin::transaction::Version;
-use lightning::bitcoin::{Amount, Network, OutPoint, Sequence, Transaction, TxIn, TxOut, Witness};
+use lightning::bitcoin::{Amount, Network, OutPoint, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
 use lightning::chain::chainmonitor::ChainMonitor;
-use lightning::chain::{BestBlock, Filter};
+use lightning::chain::{BestBlock, Confirm, Filter};
 use lightning::events::{Event, EventsProvider};
 use lightning::ln::channelmanager::{ChainParameters, ChannelManager};
 use lightning::ln::msgs::{
@@ -143,6 +147,7 @@ type Peers = PeerManager<
 pub(crate) struct RawNode {
     pub(crate) key: PublicKey,
     pub(crate) world: Arc<World>,
+    monitor: Arc<Monitor>,
     pub(crate) channels: Arc<Channels>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) custom: Arc<Gatekeeper>,
@@ -175,7 +180,7 @@ impl RawNode {
         let network = Network::Regtest;
         let channels = Arc::new(Channels::new(
             Arc::clone(&world),
-            monitor,
+            Arc::clone(&monitor),
             Arc::clone(&world),
             Arc::clone(&world),
             Arc::new(NullMessageRouter {}),
@@ -191,6 +196,7 @@ impl RawNode {
         let store = Arc::new(MemoryStore::default());
         let service = Fitness::builder(convert::node_id(&key), store).start().await.unwrap();
         let fitness = LdkFitness::new(service.handle());
+        world.tell(&fitness);
         let (custom, send_only) = (Arc::<Gatekeeper>::default(), Arc::<Gatekeeper>::default());
         let handlers = MessageHandler {
             chan_handler: Arc::clone(&channels),
@@ -212,7 +218,7 @@ impl RawNode {
                 tokio::spawn(lightning_net_tokio::setup_inbound(peers, stream.into_std().unwrap()));
             }
         });
-        Self { key, world, channels, peers, custom, send_only, fitness, service, addr }
+        Self { key, world, monitor, channels, peers, custom, send_only, fitness, service, addr }
     }
 
     pub(crate) fn node_id(&self) -> NodeId {
@@ -259,10 +265,11 @@ impl RawNode {
         events.into_inner().unwrap()
     }
 
-    /// Opens a channel that both ends see as pending, its funding transaction made up.
-    pub(crate) async fn open_channel(&self, other: &Self) {
+    /// Opens a channel that both ends see as pending, its funding transaction made up, which is
+    /// returned.
+    pub(crate) async fn open_channel(&self, other: &Self) -> Transaction {
         self.channels.create_channel(other.key, 100_000, 0, 1, None, None).unwrap();
-        let mut pending = 0;
+        let (mut pending, mut opened) = (0, None);
         for _ in 0..1_000 {
             for event in [self.handle_events(), other.handle_events()].concat() {
                 match event {
@@ -275,6 +282,7 @@ impl RawNode {
                     } => {
                         let value = Amount::from_sat(channel_value_satoshis);
                         let funding = funding_transaction(TxOut { value, script_pubkey: output_script });
+                        opened = Some(funding.clone());
                         self.channels
                             .funding_transaction_generated(
                                 temporary_channel_id,
@@ -288,17 +296,56 @@ impl RawNode {
                 }
             }
             if pending == 2 {
-                return;
+                return opened.expect("it was funded");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         panic!("the channel did not open");
     }
+
+    /// Has both ends see a channel's funding transaction confirmed, and waits until both say that the
+    /// channel is ready.
+    pub(crate) async fn confirm_channel(&self, other: &Self, funding: &Transaction) {
+        for node in [self, other] {
+            node.see_confirmed(funding);
+        }
+        let mut ready = 0;
+        until(|| {
+            let events = [self.handle_events(), other.handle_events()].concat();
+            ready += events.iter().filter(|event| matches!(event, Event::ChannelReady { .. })).count();
+            ready == 2
+        })
+        .await;
+    }
+
+    fn see_confirmed(&self, funding: &Transaction) {
+        let genesis = genesis_block(Network::Regtest).header;
+        let header = Header { prev_blockhash: genesis.block_hash(), ..genesis };
+        self.channels.transactions_confirmed(&header, &[(1, funding)], 1);
+        self.channels.best_block_updated(&header, 1);
+    }
+
+    /// LDK's background processor for this node. It runs while it is polled, and handles the events.
+    pub(crate) async fn process_in_background(&self) {
+        background::run(self).await;
+    }
+
+    /// Tells what LDK lists.
+    pub(crate) fn seed(&self) {
+        self.fitness.seed(&self.channels, &self.peers);
+    }
+
+    /// What we say of the only channel.
+    pub(crate) fn channel(&self) -> ChannelReport {
+        let [listed] = &self.channels.list_channels()[..] else { panic!("one channel") };
+        self.handle().channel(&convert::channel_id(&listed.channel_id)).expect("it is known")
+    }
 }
 
 fn funding_transaction(output: TxOut) -> Transaction {
     let input = TxIn {
-        previous_output: OutPoint::default(),
+        // Anything that makes it no coinbase, which has to mature.
+        previous_output: OutPoint { txid: Txid::from_byte_array([7; 32]), vout: 0 },
         sequence: Sequence::MAX,
         witness: Witness::from_slice(&[[1]]),
         ..TxIn::default()

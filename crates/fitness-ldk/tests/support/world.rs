@@ -2,8 +2,9 @@
 //!
 //! The end-to-end tests of the workspace have the same world, by this very file.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
+use fitness_ldk::LdkFitness;
 use lightning::bitcoin::Transaction;
 use lightning::bitcoin::secp256k1::{PublicKey, Secp256k1, Signing, Verification};
 use lightning::blinded_path::payment::{BlindedPaymentPath, ReceiveTlvs};
@@ -21,11 +22,28 @@ use lightning::util::persist::MonitorName;
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) log: Mutex<Vec<(&'static str, String)>>,
+    fitness: OnceLock<LdkFitness>,
+}
+
+impl World {
+    /// Has an observer told what is logged, as a wallet's logger does.
+    pub(crate) fn tell(&self, fitness: &LdkFitness) {
+        assert!(self.fitness.set(fitness.clone()).is_ok(), "one is enough");
+    }
+
+    /// Whether there is a line of a module in the log that begins so.
+    pub(crate) fn has_said(&self, module: &str, beginning: &str) -> bool {
+        let log = self.log.lock().unwrap();
+        log.iter().any(|(path, line)| *path == module && line.starts_with(beginning))
+    }
 }
 
 impl Logger for World {
     fn log(&self, record: Record<'_>) {
         tracing::debug!(target: "ldk", module = record.module_path, "{}", record.args);
+        if let Some(fitness) = self.fitness.get() {
+            fitness.observe_log(&record);
+        }
         self.log.lock().unwrap().push((record.module_path, record.args.to_string()));
     }
 }
