@@ -1,6 +1,6 @@
 //! The end of a channel: agreed, forced, one of two, and one that came while we were down.
 
-use fitness_core::Presence;
+use fitness_core::{Change, Presence};
 use fitness_ldk::convert;
 use fitness_regtest::Chain;
 use fitness_store::Store;
@@ -55,6 +55,41 @@ fn closed_by_us(force: bool) {
     assert!(dormant.channels.is_empty());
     assert_eq!((dormant.online, counts(&dormant)), (Presence::Unobserved, (0, 0)));
     assert_eq!(changes.presences(peer.id()), [(Presence::Unobserved, at)]);
+}
+
+/// The peer is asked for its consent, and does not get to hear of it.
+#[test]
+fn a_channel_that_is_being_closed_is_not_usable_while_its_peer_is_online() {
+    let chain = Chain::start().unwrap();
+    let (peer, wallet) = (Peer::start(&chain, 2), Wallet::start(&chain));
+    wallet.fund(&[&peer]);
+    wallet.open_channels(&[&peer]);
+    let (handle, mut changes) = (wallet.handle(), wallet.changes());
+    let listed = wallet.channel_with(&peer);
+    let id = convert::channel_id(&listed.channel_id);
+
+    peer.proxy().hold();
+    let asked_at = handle.now();
+    wallet.node().close_channel(&listed.user_channel_id, peer.key()).unwrap();
+    wallet.until_usable(&peer, false);
+    let [Change::ChannelUsable { channel_id, at, usable: false, .. }] = *changes.all() else {
+        panic!("nothing else has changed: {:?}", changes.all())
+    };
+    assert_eq!(channel_id, id);
+    assert_between(asked_at, at, handle.now());
+    let closing = handle.channel(&id).unwrap();
+    assert_sane(&closing);
+
+    peer.proxy().restore();
+    let (_, last) = changes.last_report(id);
+    assert_sane(&last);
+    assert_eq!(last.usable_ns, closing.usable_ns, "not once it was being closed");
+    assert_eq!(
+        last.uptime_ns - closing.uptime_ns,
+        last.lifetime_ns - closing.lifetime_ns,
+        "online to the end"
+    );
+    assert_eq!(counts(&wallet.report(&peer)), (0, 0));
 }
 
 #[test]

@@ -68,6 +68,8 @@ fn the_log_tells_of_a_cut_and_of_a_return_long_before_the_next_look() {
     wallet.cut(&peer);
     wallet.restore(&peer);
     assert_eq!(counts(&wallet.report(&peer)), (2, 1));
+    // At first its channel is not: where that was seen, a third message tells when it is.
+    wallet.until_usable(&peer, true);
 }
 
 #[test]

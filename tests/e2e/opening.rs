@@ -30,6 +30,7 @@ fn a_channel_counts_from_its_funding_on_and_its_confirmation_changes_nothing() {
     assert_eq!((pending.node_id, pending.funding), (peer.id(), Some(funding(&listed))));
     assert_between(asked_at, pending.opened_at, known_at);
     wallet.until_presence(&peer, Presence::Online);
+    until("word of the channel", || handle.channel(&id).unwrap().usable == Presence::Offline);
 
     wallet.mine(6, &[&peer]);
     until("a usable channel", || wallet.channel_with(&peer).is_usable);
@@ -40,10 +41,30 @@ fn a_channel_counts_from_its_funding_on_and_its_confirmation_changes_nothing() {
     assert_eq!(handle.channel_of(&peer.id(), &id).unwrap().funding, Some(funding(&listed)));
     assert!(ready.lifetime_ns > pending.lifetime_ns);
 
-    let opened: Vec<_> =
-        changes.all().iter().filter(|change| !matches!(change, Change::Presence { .. })).cloned().collect();
-    let once = Change::ChannelOpened { channel_id: id, node_id: peer.id(), at: pending.opened_at };
-    assert_eq!(opened, [once]);
+    until("word of the channel", || handle.channel(&id).unwrap().usable == Presence::Online);
+    let before = handle.channel(&id).unwrap();
+    until("some use of it", || handle.channel(&id).unwrap().usable_ns > before.usable_ns);
+    let after = handle.channel(&id).unwrap();
+    assert_sane(&after);
+    assert_eq!(after.usable_ns - before.usable_ns, after.lifetime_ns - before.lifetime_ns);
+    assert!(after.usable_ns < after.uptime_ns, "it was online before it was usable");
+
+    let of_channel = |change: &Change| match *change {
+        Change::Presence { .. } => None,
+        Change::ChannelOpened { channel_id, node_id, at } => Some((channel_id, node_id, at, None)),
+        Change::ChannelUsable { channel_id, node_id, at, usable } => {
+            Some((channel_id, node_id, at, Some(usable)))
+        }
+        ref other => panic!("{other:?}"),
+    };
+    let [opened, unusable, usable] = changes.all().iter().filter_map(of_channel).collect::<Vec<_>>()[..]
+    else {
+        panic!("it opens, and is usable in the end")
+    };
+    assert_eq!(opened, (id, peer.id(), pending.opened_at, None));
+    assert_eq!((unusable.0, unusable.1, unusable.3), (id, peer.id(), Some(false)));
+    assert_eq!((usable.0, usable.1, usable.3), (id, peer.id(), Some(true)));
+    assert_between(unusable.2, usable.2, handle.now());
     let [known] = &handle.peers()[..] else { panic!("one peer") };
     assert_eq!((known.node_id, known.channels.len(), counts(known)), (peer.id(), 1, (0, 0)));
 }

@@ -58,6 +58,9 @@ pub(crate) fn counts(peer: &PeerReport) -> (u32, u32) {
 pub(crate) fn assert_sane(channel: &ChannelReport) {
     let ChannelReport { lifetime_ns, observed_ns, uptime_ns, availability, .. } = *channel;
     assert!(uptime_ns <= observed_ns && observed_ns <= lifetime_ns, "{channel:?}");
+    let ChannelReport { usable_ns, usable_observed_ns, .. } = *channel;
+    assert!(usable_ns <= uptime_ns && usable_observed_ns <= observed_ns, "{channel:?}");
+    assert!(usable_ns <= usable_observed_ns, "{channel:?}");
     assert_eq!(availability.is_some(), observed_ns > 0, "{channel:?}");
 }
 

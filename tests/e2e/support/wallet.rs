@@ -137,14 +137,24 @@ impl Wallet {
         fund(&self.chain, &nodes, Amount::from_sat(2_000_000)).unwrap();
     }
 
-    /// Opens a channel with each peer, through its proxy, and waits until all are usable and every
-    /// peer is seen to be online. A peer named twice gets two.
+    /// Opens a channel with each peer, through its proxy, and waits until all are seen to be usable, and
+    /// so every peer to be online. A peer named twice gets two.
     pub(crate) fn open_channels(&self, peers: &[&Peer]) {
         let to: Vec<_> = peers.iter().map(|peer| (peer.local(), peer.addr())).collect();
         open_channels(&self.chain, self.local(), &to, Amount::from_sat(CHANNEL_SATS)).unwrap();
         for peer in peers {
-            self.until_presence(peer, Presence::Online);
+            self.until_usable(peer, true);
         }
+    }
+
+    /// Waits until all channels with a peer that is online are seen to be usable, or none of them.
+    #[track_caller]
+    pub(crate) fn until_usable(&self, peer: &Peer, usable: bool) {
+        until(&format!("usable: {usable}"), || {
+            let report = self.report(peer);
+            report.online == Presence::Online
+                && report.channels.iter().all(|channel| channel.usable == usable.into())
+        });
     }
 
     /// The only channel with a peer, as the node lists it.
