@@ -5,18 +5,23 @@
 
 use alloc::vec::Vec;
 
+use crate::interval::{Interval, explain};
 use crate::log::LogEntry;
-use crate::report::availability;
+use crate::stats::{Outages, WindowStats};
 use crate::timeline::Timeline;
 use crate::window::Account;
-use crate::{Ledger, LogSegment, NodeId, Presence, Timestamp, WindowReport};
+use crate::{Bucket, Gap, Ledger, LogSegment, NodeId, Presence, Span, Timestamp, Totals, WindowReport};
 
-/// What happened to one peer's connection, from when it was first followed until a moment.
+/// What happened to one peer's connection, from when it was first followed until a moment; or a part
+/// of that, such as the life of a channel.
 ///
 /// Times are in terms of the clock as it read when the history was taken.
 #[derive(Clone, Debug)]
 pub struct PeerHistory {
     node_id: NodeId,
+    /// When the account began, with both totals at 0.
+    account_ns: u64,
+    /// What comes before is not asked about.
     start_ns: u64,
     now_ns: u64,
     /// All but the last change, in order of time.
@@ -24,44 +29,6 @@ pub struct PeerHistory {
     /// Whose last change is the last one.
     ledger: Ledger,
     line: Timeline,
-}
-
-/// A stretch of time in which a peer's presence did not change, or in which it did and the log did
-/// not keep when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct Interval {
-    /// When it began.
-    #[cfg_attr(feature = "serde", serde(rename = "from_ns"))]
-    pub from: Timestamp,
-    /// When it ended: where the next one begins.
-    #[cfg_attr(feature = "serde", serde(rename = "to_ns"))]
-    pub to: Timestamp,
-    /// The part of it in which we knew whether the peer was online, in nanoseconds.
-    pub observed_ns: u64,
-    /// The part of the observed time in which it was.
-    pub uptime_ns: u64,
-    /// The presence throughout; `None` where it changed within and only the sums are known.
-    pub presence: Option<Presence>,
-}
-
-/// How often a peer was lost, and how long it took to come back.
-///
-/// Counted from the log: what its rate limit dropped is not among it. The exact number of all
-/// disconnects is [`PeerReport::disconnects`](crate::PeerReport::disconnects).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct Outages {
-    /// How often it went from online to offline.
-    pub count: u64,
-    /// Online time for each of them, in nanoseconds; `None` without one.
-    pub mean_time_between_ns: Option<u64>,
-    /// The median length of those that ended in its return, in nanoseconds; `None` without one.
-    pub median_return_ns: Option<u64>,
-    /// The longest stretch offline, in nanoseconds, one that still lasts included; 0 without one.
-    pub longest_ns: u64,
 }
 
 impl PeerHistory {
@@ -73,7 +40,30 @@ impl PeerHistory {
         ledger: Ledger,
         line: Timeline,
     ) -> Self {
-        Self { node_id, start_ns, now_ns, log, ledger, line }
+        Self { node_id, account_ns: start_ns, start_ns, now_ns, log, ledger, line }
+    }
+
+    /// The same from `at` on: every window is cut there. Where the history begins later it stays as
+    /// it is.
+    #[must_use]
+    pub fn starting_at(mut self, at: Timestamp) -> Self {
+        self.start_ns = self.line.to_line(at).clamp(self.start_ns, self.end_ns());
+        self
+    }
+
+    /// The same from a moment on at which the totals are known, whatever the log remembers.
+    pub(crate) fn starting_with(mut self, at_ns: u64, totals: Totals) -> Self {
+        let place = self.log.partition_point(|entry| entry.at_ns() <= at_ns);
+        let before = place.checked_sub(1).and_then(|i| self.log.get(i)).copied();
+        let before =
+            before.unwrap_or(LogEntry::new(self.account_ns, Presence::Unobserved, Totals::default()));
+        let after = self.log.get(place).copied().unwrap_or(self.ledger.last_change());
+        let entry = LogEntry::new(at_ns, before.presence(), totals);
+        if before.at_ns() < at_ns && can_follow(&before, &entry) && can_follow(&entry, &after) {
+            self.log.insert(place, entry);
+        }
+        self.start_ns = at_ns.clamp(self.start_ns, self.end_ns());
+        self
     }
 
     /// The peer.
@@ -82,7 +72,7 @@ impl PeerHistory {
         self.node_id
     }
 
-    /// When it was first followed.
+    /// When it begins: when the peer was first followed, unless it was cut.
     #[must_use]
     pub fn start(&self) -> Timestamp {
         self.line.to_clock(self.start_ns)
@@ -92,6 +82,18 @@ impl PeerHistory {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.line.to_clock(self.now_ns)
+    }
+
+    /// Whether the peer is connected, as of [`PeerHistory::now`].
+    #[must_use]
+    pub const fn online(&self) -> Presence {
+        self.ledger.presence()
+    }
+
+    /// Since when, within this history.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.line.to_clock(self.ledger.since_ns().max(self.start_ns))
     }
 
     /// The peer's fitness within `[from, to)`, cut to this history. O(log n).
@@ -105,108 +107,148 @@ impl PeerHistory {
     }
 
     fn account(&self) -> Account<'_> {
-        Account { start_ns: self.start_ns, log: &self.log, ledger: &self.ledger, now_ns: self.now_ns }
+        Account { start_ns: self.account_ns, log: &self.log, ledger: &self.ledger, now_ns: self.now_ns }
+    }
+
+    /// All there is to say of `[from, to)`, cut to this history. O(n) in what was logged of it.
+    #[must_use]
+    pub fn stats(&self, from: Timestamp, to: Timestamp) -> WindowStats {
+        WindowStats {
+            window: self.window(from, to),
+            outages: self.outages(from, to),
+            online: self.online(),
+            since: self.since(),
+        }
+    }
+
+    /// The same of one of the usual windows, which ends now.
+    ///
+    /// ```
+    /// # use fitness_core::{Event, HashSeed, NodeId, Span, Timestamp, Tracker, TrackerConfig};
+    /// # let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
+    /// # let (node_id, t) = (NodeId([2; 33]), Timestamp::from_secs(1_700_000_000));
+    /// # tracker.apply(t, &Event::Watch { node_id });
+    /// # tracker.apply(t, &Event::PeerOnline { node_id });
+    /// # tracker.apply(t.after_secs(600), &Event::PeerOffline { node_id });
+    /// # tracker.apply(t.after_secs(630), &Event::PeerOnline { node_id });
+    /// let history = tracker.history(t.after_secs(3600), &node_id, &[]).expect("it is watched");
+    /// let day = history.stats_over(Span::Day);
+    /// assert_eq!(day.window.uptime_ns, 3570 * 1_000_000_000);
+    /// assert_eq!((day.outages.count, day.outages.median_return_ns), (1, Some(30 * 1_000_000_000)));
+    /// ```
+    #[must_use]
+    pub fn stats_over(&self, span: Span) -> WindowStats {
+        self.stats(span.before(self.now()), self.now())
     }
 
     /// `[from, to)` cut into windows of `width_ns`, for drawing: the first begins at `from` or where
     /// this history does, the last may be shorter. At most `limit` of them.
     #[must_use]
     pub fn buckets(&self, from: Timestamp, to: Timestamp, width_ns: u64, limit: usize) -> Vec<WindowReport> {
+        self.cut_up(from, to, limit, |at_ns| at_ns.saturating_add(width_ns.max(1)))
+    }
+
+    /// `[from, to)` cut where an hour or a day of UTC begins, for drawing: the first and the last may
+    /// be shorter. At most `limit` of them.
+    #[must_use]
+    pub fn calendar(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        bucket: Bucket,
+        limit: usize,
+    ) -> Vec<WindowReport> {
+        self.cut_up(from, to, limit, |at_ns| self.line.to_line(bucket.end_of(self.line.to_clock(at_ns))))
+    }
+
+    fn cut_up(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        limit: usize,
+        end_of: impl Fn(u64) -> u64,
+    ) -> Vec<WindowReport> {
         let (mut at_ns, end_ns) = self.cut(from, to);
         let mut buckets = Vec::new();
         while at_ns < end_ns && buckets.len() < limit {
-            let next_ns = at_ns.saturating_add(width_ns.max(1)).min(end_ns);
+            let next_ns = end_of(at_ns).clamp(at_ns + 1, end_ns);
             buckets.push(self.window_on_line(at_ns, next_ns));
             at_ns = next_ns;
         }
         buckets
     }
 
-    /// What the peer was when within `[from, to)`: intervals that meet, neighbours different.
+    /// What the peer was when within `[from, to)`: intervals that meet. Neighbours are different, or
+    /// both of them are such as changed within.
     #[must_use]
     pub fn timeline(&self, from: Timestamp, to: Timestamp) -> Vec<Interval> {
         let (from_ns, to_ns) = self.cut(from, to);
-        let changes = self.log.iter().map(LogEntry::at_ns).chain([self.ledger.since_ns()]);
-        let inside = changes.filter(|&at_ns| from_ns < at_ns && at_ns < to_ns);
+        self.timeline_on_line(from_ns, to_ns)
+    }
+
+    /// The same, and where we could not tell, why: what is unobserved is cut at the edges of our
+    /// `gaps`, which are to be in order, as [`Tracker::gaps`](crate::Tracker::gaps) tells them at the
+    /// moment at which the history was taken.
+    ///
+    /// What then has no [`Interval::cause`] was unobserved for the peer alone: we had not heard of it
+    /// yet, it had not had a fair chance to come back after a gap, or it was not followed.
+    #[must_use]
+    pub fn timeline_with(&self, from: Timestamp, to: Timestamp, gaps: &[Gap]) -> Vec<Interval> {
+        explain(&self.timeline(from, to), gaps)
+    }
+
+    fn timeline_on_line(&self, from_ns: u64, to_ns: u64) -> Vec<Interval> {
+        let inside = self.changes().filter(|&at_ns| from_ns < at_ns && at_ns < to_ns);
         let edges: Vec<u64> = [from_ns].into_iter().chain(inside).chain([to_ns]).collect();
         let mut intervals: Vec<Interval> = Vec::new();
         for (&from_ns, &to_ns) in edges.iter().zip(edges.iter().skip(1)).filter(|(from, to)| from < to) {
             let next = Interval::from(self.window_on_line(from_ns, to_ns));
             match intervals.last_mut() {
-                Some(last) if last.presence.is_some() && last.presence == next.presence => {
-                    last.to = next.to;
-                    last.observed_ns += next.observed_ns;
-                    last.uptime_ns += next.uptime_ns;
-                }
+                Some(last) if last.presence.is_some() && last.presence == next.presence => last.extend(&next),
                 _ => intervals.push(next),
             }
         }
         intervals
     }
 
+    fn changes(&self) -> impl Iterator<Item = u64> {
+        self.log.iter().map(LogEntry::at_ns).chain([self.ledger.since_ns()])
+    }
+
     /// How often the peer was lost within `[from, to)`, and for how long.
     #[must_use]
     pub fn outages(&self, from: Timestamp, to: Timestamp) -> Outages {
-        let timeline = self.timeline(from, to);
-        let mut outages = Outages::default();
-        let mut returns: Vec<u64> = Vec::new();
-        for (i, interval) in timeline.iter().enumerate() {
-            if interval.presence != Some(Presence::Offline) {
-                continue;
-            }
-            let neighbour =
-                |i: Option<usize>| i.and_then(|i| timeline.get(i)).and_then(|other| other.presence);
-            let length_ns = interval.to.nanos_since(interval.from);
-            outages.longest_ns = outages.longest_ns.max(length_ns);
-            if neighbour(i.checked_sub(1)) == Some(Presence::Online) {
-                outages.count += 1;
-            }
-            if neighbour(i.checked_add(1)) == Some(Presence::Online) {
-                returns.push(length_ns);
-            }
-        }
-        returns.sort_unstable();
-        outages.median_return_ns = returns.get(returns.len() / 2).copied();
-        let uptime_ns: u64 = timeline.iter().map(|interval| interval.uptime_ns).sum();
-        outages.mean_time_between_ns = uptime_ns.checked_div(outages.count);
-        outages
+        let (from_ns, to_ns) = self.cut(from, to);
+        Outages::of(&self.timeline_on_line(from_ns, to_ns), self.presence_before(from_ns))
+    }
+
+    /// What the peer was until `at_ns`, where that is known.
+    fn presence_before(&self, at_ns: u64) -> Option<Presence> {
+        let earlier = self.changes().take_while(|&change_ns| change_ns < at_ns).last();
+        let since_ns = earlier.unwrap_or(self.account_ns);
+        let window = self.account().window(self.account_ns, since_ns, at_ns, self.line);
+        Interval::from(window).presence.filter(|_| since_ns < at_ns)
+    }
+
+    fn end_ns(&self) -> u64 {
+        self.now_ns.max(self.start_ns)
     }
 
     /// The window on the line, cut to this history.
     fn cut(&self, from: Timestamp, to: Timestamp) -> (u64, u64) {
-        let end_ns = self.now_ns.max(self.start_ns);
-        let from_ns = self.line.to_line(from).clamp(self.start_ns, end_ns);
-        (from_ns, self.line.to_line(to).clamp(from_ns, end_ns))
+        let from_ns = self.line.to_line(from).clamp(self.start_ns, self.end_ns());
+        (from_ns, self.line.to_line(to).clamp(from_ns, self.end_ns()))
     }
 }
 
-impl Interval {
-    /// Uptime over observed time, from 0 to 1; `None` where nothing was observed.
-    #[must_use]
-    pub fn availability(&self) -> Option<f64> {
-        availability(self.uptime_ns, self.observed_ns)
-    }
-}
-
-impl From<WindowReport> for Interval {
-    fn from(window: WindowReport) -> Self {
-        let is_exact = window.uptime_error_ns == 0 && window.observed_error_ns == 0;
-        let presence = match (window.observed_ns, window.uptime_ns) {
-            _ if !is_exact => None,
-            (0, _) => Some(Presence::Unobserved),
-            (observed_ns, _) if observed_ns < window.length_ns => None,
-            (_, 0) => Some(Presence::Offline),
-            (observed_ns, uptime_ns) if uptime_ns == observed_ns => Some(Presence::Online),
-            _ => None,
-        };
-        Self {
-            from: window.from,
-            to: window.to,
-            observed_ns: window.observed_ns,
-            uptime_ns: window.uptime_ns,
-            presence,
-        }
-    }
+/// Whether an account that stood at one entry can have come to stand at the other.
+fn can_follow(one: &LogEntry, other: &LogEntry) -> bool {
+    let (was, is) = (one.totals(), other.totals());
+    let grown = is.since(was);
+    was.online_ns <= is.online_ns
+        && was.observed_ns <= is.observed_ns
+        && grown.online_ns <= grown.observed_ns
+        && other.at_ns().checked_sub(one.at_ns()).is_some_and(|passed_ns| grown.observed_ns <= passed_ns)
 }
 
 /// Entries of stored segments that come before entry number `end`, in order.

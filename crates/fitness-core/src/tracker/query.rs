@@ -134,7 +134,25 @@ impl Tracker {
     /// Without it, windows and intervals before what is held know their sums alone.
     #[must_use]
     pub fn history(&self, at: Timestamp, node_id: &NodeId, older: &[LogSegment]) -> Option<PeerHistory> {
-        let peer = self.book.peer(node_id)?;
+        Some(self.history_of(self.book.peer(node_id)?, at, older))
+    }
+
+    /// What the peer of a channel has been through since that opened. O(n) in the history's length.
+    ///
+    /// `older` is as for [`Tracker::history`]. Over the lifetime it is exact without it, as
+    /// [`Tracker::channel`] is.
+    #[must_use]
+    pub fn channel_history(
+        &self,
+        at: Timestamp,
+        channel_id: &ChannelId,
+        older: &[LogSegment],
+    ) -> Option<PeerHistory> {
+        let (peer, channel) = self.book.channel(channel_id)?;
+        Some(self.history_of(peer, at, older).starting_with(channel.opened_at_ns, channel.opened_totals))
+    }
+
+    fn history_of(&self, peer: &Peer, at: Timestamp, older: &[LogSegment]) -> PeerHistory {
         let held = peer.log();
         let mut log = older_entries(older, held.first());
         log.extend_from_slice(held.committed());
@@ -142,7 +160,14 @@ impl Tracker {
         // What is handed out is in terms of the clock at this moment.
         let mut line = self.line;
         line.advance(at);
-        Some(PeerHistory::new(peer.node_id, peer.first_seen_ns, now_ns, log, peer.ledger, line))
+        PeerHistory::new(peer.node_id, peer.first_seen_ns, now_ns, log, peer.ledger, line)
+    }
+
+    /// All peers that there is a history of, those that are no longer followed included, in no
+    /// particular order.
+    pub fn known_peers(&self, at: Timestamp) -> impl Iterator<Item = PeerReport> {
+        let now_ns = self.line.peek(at);
+        self.book.peers.iter().map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
 
     /// What was last heard of a peer's connection, whether or not it is followed: `None` where

@@ -3,6 +3,7 @@
 mod history;
 mod model;
 mod restart;
+mod stats;
 mod thin;
 mod traces;
 

@@ -1,0 +1,138 @@
+//! A stretch of a peer's timeline, and why it was not observed where it was not.
+
+use alloc::vec::Vec;
+
+use crate::report::availability;
+use crate::{Gap, GapCause, Presence, Timestamp, WindowReport};
+
+/// A stretch of time in which a peer's presence did not change, or in which it did and the log did
+/// not keep when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Interval {
+    /// When it began.
+    #[cfg_attr(feature = "serde", serde(rename = "from_ns"))]
+    pub from: Timestamp,
+    /// When it ended: where the next one begins.
+    #[cfg_attr(feature = "serde", serde(rename = "to_ns"))]
+    pub to: Timestamp,
+    /// The part of it in which we knew whether the peer was online, in nanoseconds.
+    pub observed_ns: u64,
+    /// The part of the observed time in which it was.
+    pub uptime_ns: u64,
+    /// The presence throughout; `None` where it changed within and only the sums are known.
+    ///
+    /// Serialised by name: `online`, `offline`, `unobserved`, or `null` for `None`.
+    #[cfg_attr(feature = "serde", serde(with = "by_name"))]
+    pub presence: Option<Presence>,
+    /// The gap of ours that it was unobserved for, where there was one and it was asked for.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub cause: Option<GapCause>,
+}
+
+impl Interval {
+    /// Its length, in nanoseconds.
+    #[must_use]
+    pub const fn length_ns(&self) -> u64 {
+        self.to.nanos_since(self.from)
+    }
+
+    /// Uptime over observed time, from 0 to 1; `None` where nothing was observed.
+    #[must_use]
+    pub fn availability(&self) -> Option<f64> {
+        availability(self.uptime_ns, self.observed_ns)
+    }
+
+    /// Takes in the one that follows, which has the same presence.
+    pub(crate) fn extend(&mut self, next: &Self) {
+        self.to = next.to;
+        self.observed_ns += next.observed_ns;
+        self.uptime_ns += next.uptime_ns;
+    }
+}
+
+impl From<WindowReport> for Interval {
+    fn from(window: WindowReport) -> Self {
+        let presence = match (window.observed_ns, window.uptime_ns) {
+            _ if !window.is_exact() => None,
+            (0, _) => Some(Presence::Unobserved),
+            (observed_ns, _) if observed_ns < window.length_ns => None,
+            (_, 0) => Some(Presence::Offline),
+            (observed_ns, uptime_ns) if uptime_ns == observed_ns => Some(Presence::Online),
+            _ => None,
+        };
+        Self {
+            from: window.from,
+            to: window.to,
+            observed_ns: window.observed_ns,
+            uptime_ns: window.uptime_ns,
+            presence,
+            cause: None,
+        }
+    }
+}
+
+/// Cuts what is unobserved at the edges of our gaps, and says which gap it was.
+///
+/// Both are in order of time, and gaps do not overlap.
+pub(crate) fn explain(timeline: &[Interval], gaps: &[Gap]) -> Vec<Interval> {
+    let mut explained = Vec::with_capacity(timeline.len());
+    let mut gaps = gaps.iter().peekable();
+    for interval in timeline {
+        let mut at = interval.from;
+        let mut piece = |at: &mut Timestamp, to: Timestamp, cause| {
+            if *at < to {
+                explained.push(Interval { from: *at, to, cause, ..*interval });
+                *at = to;
+            }
+        };
+        if interval.presence == Some(Presence::Unobserved) {
+            while gaps.next_if(|gap| gap.to <= at).is_some() {}
+            while let Some(gap) = gaps.peek().filter(|gap| gap.from < interval.to) {
+                piece(&mut at, gap.from, None);
+                piece(&mut at, gap.to.min(interval.to), Some(gap.cause));
+                if gap.to > interval.to {
+                    break;
+                }
+                gaps.next();
+            }
+        }
+        piece(&mut at, interval.to, None);
+    }
+    explained
+}
+
+/// A presence that may not be known, as a word: `null` is taken by what is unobserved elsewhere.
+#[cfg(feature = "serde")]
+mod by_name {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::Presence;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(remote = "Presence", rename_all = "snake_case")]
+    enum Name {
+        Unobserved,
+        Offline,
+        Online,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Named(#[serde(with = "Name")] Presence);
+
+    // serde hands out a reference to the field.
+    #[allow(clippy::ref_option)]
+    pub(super) fn serialize<S: Serializer>(
+        presence: &Option<Presence>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        presence.map(Named).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Presence>, D::Error> {
+        Ok(Option::<Named>::deserialize(deserializer)?.map(|Named(presence)| presence))
+    }
+}

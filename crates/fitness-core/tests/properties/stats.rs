@@ -1,0 +1,212 @@
+//! What a history says of outages, channels and gaps, held against the model's list of all changes.
+
+use fitness_core::{Bucket, Interval, Outages, PeerHistory, Presence, Span, Timestamp, Tracker};
+use proptest::prelude::*;
+
+use crate::model::{Account, Channel, Model};
+use crate::traces::{SECOND, START, trace};
+use crate::{Disk, all_segments, at, clock_after, config};
+
+/// A stretch of one presence: when it began, when it ended, and what it was.
+type Stretch = (u64, u64, Presence);
+
+/// Stretches of some length that meet, neighbours different.
+fn stretches(account: &Account, now: u64) -> Vec<Stretch> {
+    let first = (account.first_seen, Presence::Unobserved);
+    let changes: Vec<_> = [first].into_iter().chain(account.history.iter().copied()).collect();
+    let ends = changes.iter().skip(1).map(|change| change.0).chain([now]);
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for (&(start, presence), end) in changes.iter().zip(ends).filter(|(change, end)| change.0 < *end) {
+        match stretches.last_mut() {
+            Some(last) if last.2 == presence => last.1 = end,
+            _ => stretches.push((start, end, presence)),
+        }
+    }
+    stretches
+}
+
+struct Expected {
+    count: u64,
+    returns: Vec<u64>,
+    longest: u64,
+}
+
+fn expected(stretches: &[Stretch], from: u64, to: u64) -> Expected {
+    let (mut count, mut returns, mut longest) = (0, Vec::new(), 0);
+    for (i, &(start, end, _)) in
+        stretches.iter().enumerate().filter(|(_, stretch)| stretch.2 == Presence::Offline)
+    {
+        longest = longest.max(end.min(to).saturating_sub(start.max(from)));
+        let was_online = i > 0 && stretches[i - 1].2 == Presence::Online;
+        if was_online && from <= start && start < to {
+            count += 1;
+            let comes_back = stretches.get(i + 1).is_some_and(|next| next.2 == Presence::Online);
+            returns.extend((comes_back && end < to).then_some(end - start));
+        }
+    }
+    returns.sort_unstable();
+    Expected { count, returns, longest }
+}
+
+fn check(outages: &Outages, expected: &Expected) -> Result<(), TestCaseError> {
+    if !outages.complete {
+        prop_assert!(outages.count <= expected.count && outages.longest_ns <= expected.longest);
+        return Ok(());
+    }
+    prop_assert_eq!(outages.count, expected.count);
+    prop_assert_eq!(outages.longest_ns, expected.longest);
+    let returns = &expected.returns;
+    prop_assert_eq!(outages.worst_return_ns, returns.last().copied());
+    let middle = returns.len() / 2;
+    let median = match returns.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(returns[middle]),
+        _ => Some((returns[middle - 1] + returns[middle]) / 2),
+    };
+    prop_assert_eq!(outages.median_return_ns, median);
+    Ok(())
+}
+
+/// Windows that meet add up, counts and all.
+fn adds_up(history: &PeerHistory, [from, middle, to]: [Timestamp; 3]) -> Result<(), TestCaseError> {
+    let (first, second, whole) =
+        (history.stats(from, middle), history.stats(middle, to), history.stats(from, to));
+    prop_assert_eq!(first.window.uptime_ns + second.window.uptime_ns, whole.window.uptime_ns);
+    prop_assert_eq!(first.window.observed_ns + second.window.observed_ns, whole.window.observed_ns);
+    prop_assert_eq!(first.window.length_ns + second.window.length_ns, whole.window.length_ns);
+    prop_assert_eq!(
+        whole.outages.mean_time_between_ns,
+        whole.window.uptime_ns.checked_div(whole.outages.count)
+    );
+    if first.outages.complete && second.outages.complete {
+        prop_assert!(whole.outages.complete);
+        prop_assert_eq!(first.outages.count + second.outages.count, whole.outages.count);
+        prop_assert!(whole.outages.longest_ns >= first.outages.longest_ns.max(second.outages.longest_ns));
+    }
+    prop_assert_eq!((first.online, first.since), (whole.online, whole.since));
+    Ok(())
+}
+
+/// What is unobserved is told apart by our gaps, and nothing else changes.
+fn explained(tracker: &Tracker, history: &PeerHistory, now: u64) -> Result<(), TestCaseError> {
+    let gaps = tracker.gaps(at(now), &[], at(0), Timestamp::MAX);
+    let (from, to) = (history.start(), history.now());
+    let pieces = history.timeline_with(from, to, &gaps);
+    let mut joined: Vec<Interval> = Vec::new();
+    for piece in &pieces {
+        prop_assert!(piece.from < piece.to);
+        let overlaps: Vec<_> = gaps.iter().filter(|gap| gap.from < piece.to && piece.from < gap.to).collect();
+        match (piece.presence, piece.cause) {
+            (Some(Presence::Unobserved), None) => prop_assert!(overlaps.is_empty(), "{piece:?} {overlaps:?}"),
+            (Some(Presence::Unobserved), Some(cause)) => {
+                prop_assert_eq!(overlaps.len(), 1);
+                prop_assert!(overlaps[0].cause == cause && overlaps[0].from <= piece.from);
+                prop_assert!(piece.to <= overlaps[0].to);
+            }
+            (_, cause) => prop_assert_eq!(cause, None),
+        }
+        match joined.last_mut() {
+            Some(last) if last.presence.is_some() && last.presence == piece.presence => {
+                last.to = piece.to;
+                last.observed_ns += piece.observed_ns;
+                last.uptime_ns += piece.uptime_ns;
+                last.cause = None;
+            }
+            _ => {
+                joined.push(*piece);
+                joined.last_mut().expect("it was just pushed").cause = None;
+            }
+        }
+    }
+    prop_assert_eq!(joined, history.timeline(from, to));
+    Ok(())
+}
+
+fn calendar(history: &PeerHistory, from: Timestamp, to: Timestamp) -> Result<(), TestCaseError> {
+    let width_ns = Bucket::Day.width_ns();
+    let days = history.calendar(from, to, Bucket::Day, 100_000);
+    let whole = history.window(from, to);
+    prop_assert_eq!(days.iter().map(|day| day.uptime_ns).sum::<u64>(), whole.uptime_ns);
+    prop_assert_eq!(days.iter().map(|day| day.observed_ns).sum::<u64>(), whole.observed_ns);
+    prop_assert_eq!(days.iter().map(|day| day.length_ns).sum::<u64>(), whole.length_ns);
+    for (one, next) in days.iter().zip(days.iter().skip(1)) {
+        prop_assert_eq!((one.to, one.to.as_nanos() % width_ns), (next.from, 0));
+    }
+    prop_assert!(days.iter().all(|day| (1..=width_ns).contains(&day.length_ns)));
+    prop_assert!(history.calendar(from, to, Bucket::Hour, 3).len() <= 3);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_history_counts_what_happened(
+        trace in trace(120),
+        capacity in prop_oneof![2_u32..12, Just(4_096)],
+        is_stored: bool,
+        edges in prop::array::uniform3((0.0..1.1_f64, any::<prop::sample::Index>(), any::<bool>())),
+    ) {
+        let mut tracker = Disk::default().restart(config(capacity));
+        let (mut model, mut disk) = (Model::default(), Disk::default());
+        for (time, event) in &trace {
+            tracker.apply(at(*time), event);
+            model.apply(*time, event);
+            if is_stored {
+                disk.write(all_segments(&mut tracker));
+            }
+        }
+        let (time, event) = trace.last().expect("a trace is not empty");
+        let now = clock_after(*time, event) + 5 * SECOND;
+        for (node_id, account) in &model.peers {
+            let segments = disk.segments_of(node_id);
+            let history = tracker.history(at(now), node_id, &segments).expect("the model knows it");
+            let all = stretches(account, now);
+            // Anywhere, and right where something happened.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+            let mut edges = edges.map(|(edge, index, at_change)| match at_change {
+                true if !all.is_empty() => all[index.index(all.len())].0,
+                _ => START + ((now - START) as f64 * edge) as u64,
+            });
+            edges.sort_unstable();
+            let [from, middle, to] = edges;
+            for (from, to) in [(from, to), (from, middle), (0, u64::MAX)] {
+                let stats = history.stats(at(from), at(to));
+                check(&stats.outages, &expected(&all, from, to.min(now)))?;
+                prop_assert_eq!(stats.window, history.window(at(from), at(to)));
+            }
+            prop_assert_eq!(history.stats_over(Span::Lifetime).window.observed_ns, account.spent(0, now).1);
+            let last = account.history.last().map_or(account.first_seen, |change| change.0);
+            prop_assert_eq!((history.online(), history.since()), (account.presence(), at(last)));
+            adds_up(&history, edges.map(at))?;
+            adds_up(&history.clone().starting_at(at(middle)), edges.map(at))?;
+            calendar(&history, at(from), at(to))?;
+            explained(&tracker, &history, now)?;
+
+            let unlogged = usize::from(account.history.first().is_some_and(|change| change.0 == account.first_seen));
+            let kept = tracker.event_log(node_id).map_or(0, |log| log.len());
+            if kept + unlogged >= account.history.len() {
+                prop_assert!(history.outages(at(from), at(to)).complete);
+            }
+        }
+        for (channel_id, Channel { node_id, opened, .. }) in &model.channels {
+            for segments in [Vec::new(), disk.segments_of(node_id)] {
+                let history = tracker.channel_history(at(now), channel_id, &segments).expect("it is open");
+                let report = tracker.channel(at(now), channel_id).expect("it is open");
+                let whole = history.stats_over(Span::Lifetime);
+                prop_assert_eq!(history.start(), at(*opened));
+                prop_assert_eq!(whole.window.length_ns, report.lifetime_ns);
+                prop_assert_eq!((whole.window.observed_ns, whole.window.observed_error_ns), (report.observed_ns, 0));
+                prop_assert_eq!((whole.window.uptime_ns, whole.window.uptime_error_ns), (report.uptime_ns, 0));
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+                let edges = edges.map(|(edge, ..)| *opened + ((now - opened) as f64 * edge) as u64);
+                let [from, to] = [edges[0].min(edges[1]), edges[0].max(edges[1])];
+                let window = history.window(at(from), at(to));
+                let (online, observed) = model.peers[node_id].spent(from, to.min(now));
+                prop_assert!(window.uptime_ns.abs_diff(online) <= window.uptime_error_ns);
+                prop_assert!(window.observed_ns.abs_diff(observed) <= window.observed_error_ns);
+                check(&history.outages(at(from), at(to)), &expected(&stretches(&model.peers[node_id], now), from, to.min(now)))?;
+            }
+        }
+    }
+}
