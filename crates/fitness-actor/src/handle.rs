@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fitness_core::{
-    ChannelId, ChannelReport, Event, NodeId, NotFound, OutPoint, PeerHistory, PeerReport, SEGMENT_ENTRIES,
-    Timestamp, Tracker, WindowReport,
+    ChannelId, ChannelReport, Coverage, Event, NodeId, NotFound, OutPoint, PeerReport, Timestamp, Tracker,
+    WindowReport,
 };
 use fitness_store::{Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
@@ -22,7 +22,7 @@ use crate::{FlushError, Health, Subscription};
 /// service was shut down, or its task died, questions are still answered from memory.
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// A peer's flaps, as lnd counts them.
@@ -72,7 +72,7 @@ impl Handle {
         self.shared.clock.now()
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&Tracker, Timestamp) -> T) -> T {
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Tracker, Timestamp) -> T) -> T {
         let mut state = self.shared.lock();
         let now = self.shared.now(&mut state);
         question(&state.tracker, now)
@@ -101,6 +101,10 @@ impl Handle {
     }
 
     /// A channel's fitness within `[from, to)`, cut to its lifetime. O(log n) in its history.
+    ///
+    /// Answered from memory, which holds the newest part of each peer's log: a window that reaches
+    /// further back is as exact as memory allows and states its error.
+    /// [`Handle::channel_history`] reads the store for what is older.
     #[must_use]
     pub fn channel_window(
         &self,
@@ -113,6 +117,9 @@ impl Handle {
 
     /// A peer's fitness within `[from, to)`, cut to the time since it was first followed.
     /// O(log n) in its history.
+    ///
+    /// Answered from memory, as [`Handle::channel_window`] is: [`Handle::history_since`] reads the
+    /// store for what is older.
     #[must_use]
     pub fn peer_window(&self, node_id: &NodeId, from: Timestamp, to: Timestamp) -> Option<WindowReport> {
         self.ask(|tracker, now| tracker.peer_window(now, node_id, from, to))
@@ -171,46 +178,19 @@ impl Handle {
         }))
     }
 
-    /// A peer's whole history, as a value that goes on answering by itself: windows, the timeline,
-    /// buckets for drawing, outages; `None` where the peer is not tracked.
-    ///
-    /// The older part of its log is read from the store, where it is not all in memory.
-    ///
-    /// # Errors
-    ///
-    /// What the store says, where it has to be asked. After the service has stopped it cannot be,
-    /// unless its owner keeps it open.
-    pub async fn history(&self, node_id: &NodeId) -> Result<Option<PeerHistory>, StoreError> {
-        const PAGE: usize = 256;
-        let first = |tracker: &Tracker| tracker.event_log(node_id).map(|log| log.first());
-        let Some(mut held_from) = self.ask(|tracker, _| first(tracker)) else { return Ok(None) };
-        let mut older = Vec::new();
-        loop {
-            let mut index = 0_u32;
-            while index.saturating_mul(SEGMENT_ENTRIES) < held_from {
-                let page = self.store()?.segments(&self.shared.observer, node_id, index, PAGE).await?;
-                let Some(last) = page.last() else { break };
-                index = last.index().saturating_add(1);
-                older.extend(page);
-            }
-            let (now_from, history) =
-                self.ask(|tracker, now| (first(tracker), tracker.history(now, node_id, &older)));
-            // What left memory while we were reading is in the store by now, or soon.
-            match now_from {
-                Some(from) if from > held_from => held_from = from,
-                _ => return Ok(history),
-            }
-            older.clear();
-        }
-    }
-
     /// The store, for as long as the service has it open.
-    fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
+    pub(crate) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         self.shared.store.upgrade().ok_or_else(|| StoreError::Open {
             location: "the store".into(),
             reason: "the service has stopped and closed it".into(),
             source: None,
         })
+    }
+
+    /// How long we have watched, and how often we were gone. O(1).
+    #[must_use]
+    pub fn coverage(&self) -> Option<Coverage> {
+        self.ask(|tracker, now| tracker.coverage(now))
     }
 
     /// Drops a peer and its whole history, here and with the next commit in the store.

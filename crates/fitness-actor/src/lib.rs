@@ -51,6 +51,7 @@ mod commit;
 mod error;
 mod handle;
 mod health;
+mod history;
 mod load;
 mod service;
 mod shared;

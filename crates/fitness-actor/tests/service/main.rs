@@ -3,6 +3,7 @@
 
 mod clocks;
 mod faults;
+mod history;
 mod questions;
 mod recording;
 mod restart;

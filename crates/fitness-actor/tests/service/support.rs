@@ -69,6 +69,7 @@ struct Faults {
     delay: Mutex<Duration>,
     delay_by_peer: Mutex<Duration>,
     begun: watch::Sender<usize>,
+    rows_read: AtomicU64,
     committed: Mutex<Vec<Committed>>,
 }
 
@@ -82,6 +83,7 @@ impl FaultyStore {
             delay: Mutex::new(Duration::ZERO),
             delay_by_peer: Mutex::new(Duration::ZERO),
             begun: watch::Sender::new(0),
+            rows_read: AtomicU64::new(0),
             committed: Mutex::new(Vec::new()),
         };
         Self { inner: MemoryStore::default(), faults: Arc::new(faults) }
@@ -121,6 +123,11 @@ impl FaultyStore {
     pub(crate) async fn begun(&self, commits: usize) {
         let mut begun = self.faults.begun.subscribe();
         begun.wait_for(|&begun| begun >= commits).await.unwrap();
+    }
+
+    /// How many log segments and gaps were read.
+    pub(crate) fn rows_read(&self) -> u64 {
+        self.faults.rows_read.load(Ordering::SeqCst)
     }
 
     pub(crate) fn attempts(&self) -> usize {
@@ -170,11 +177,15 @@ impl Store for FaultyStore {
         from: u32,
         limit: usize,
     ) -> Result<Vec<LogSegment>, StoreError> {
-        self.inner.segments(observer, node_id, from, limit).await
+        let page = self.inner.segments(observer, node_id, from, limit).await?;
+        self.faults.rows_read.fetch_add(page.len() as u64, Ordering::SeqCst);
+        Ok(page)
     }
 
     async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
-        self.inner.gaps(observer, from, limit).await
+        let page = self.inner.gaps(observer, from, limit).await?;
+        self.faults.rows_read.fetch_add(page.len() as u64, Ordering::SeqCst);
+        Ok(page)
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

@@ -1,0 +1,179 @@
+//! Questions that reach back further than memory.
+
+use std::sync::Arc;
+
+use fitness_actor::{Handle, TokioClock};
+use fitness_core::{Bucket, Event, GapCause, Presence, Span, Timestamp};
+
+use crate::support::*;
+
+/// Two minutes on and one off, so often: slow enough for every change to be remembered, up to a point.
+async fn flap(handle: &Handle, times: u32) {
+    for _ in 0..times {
+        pass(SECOND * 120).await;
+        handle.record(offline(1));
+        pass(SECOND * 60).await;
+        handle.record(online(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_day_of_a_long_history_reads_a_part_of_it() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    handle.record(opened(1, Some(true)));
+    flap(&handle, 1_500).await;
+    handle.flush().await.unwrap();
+    let now = handle.now();
+
+    let whole = handle.history(&peer(1)).await.unwrap().unwrap();
+    let all_rows = store.rows_read();
+    assert!(all_rows > 10, "memory holds a part alone: {all_rows}");
+    for ago in [1, 59, 60, 61, 3_600, 20_000, 100_000] {
+        let from = now.before_nanos(ago * SECOND_NS);
+        let before = store.rows_read();
+        let part = handle.history_since(&peer(1), from).await.unwrap().unwrap();
+        let rows = store.rows_read() - before;
+        assert_eq!(part.start(), from);
+        assert_eq!(part.stats(Timestamp::EPOCH, now), whole.stats(from, now), "{ago}");
+        assert_eq!(part.timeline(from, now), whole.timeline(from, now));
+        assert!(rows < all_rows, "{ago}: {rows} of {all_rows}");
+        assert!(ago > 3_600 || rows == 0, "what is in memory is not read: {rows}");
+    }
+    // Memory answers alone, and says how wrong it can be.
+    let from = now.before_nanos(100_000 * SECOND_NS + 30 * SECOND_NS);
+    let exact = whole.window(from, now);
+    let quick = handle.peer_window(&peer(1), from, now).unwrap();
+    assert_eq!(exact.uptime_error_ns, 0);
+    assert!(quick.uptime_error_ns > 0);
+    assert!(quick.uptime_ns.abs_diff(exact.uptime_ns) <= quick.uptime_error_ns);
+
+    let day = handle.peer_stats(&peer(1), Span::Day).await.unwrap().unwrap();
+    assert_eq!(day, whole.stats_over(Span::Day));
+    assert_eq!((day.outages.median_return_ns, day.outages.complete), (Some(60 * SECOND_NS), true));
+    assert_eq!(day.outages.count, 480);
+    assert_eq!(day.window.availability, Some(2.0 / 3.0));
+    let hours = whole.calendar(now.before_nanos(86_400 * SECOND_NS), now, Bucket::Hour, 100);
+    assert_eq!(hours.iter().map(|hour| hour.uptime_ns).sum::<u64>(), day.window.uptime_ns);
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_has_the_history_of_its_peer_since_it_opened() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    handle.record(Event::Watch { node_id: peer(1) });
+    handle.record(online(1));
+    flap(&handle, 200).await;
+    pass(SECOND * 30).await;
+    let opened_at = handle.now();
+    handle.record(opened(1, None));
+    flap(&handle, 200).await;
+    handle.flush().await.unwrap();
+
+    let report = handle.channel(&channel(1)).unwrap();
+    let history = handle.channel_history(&channel(1)).await.unwrap().unwrap();
+    assert_eq!(history.start(), opened_at);
+    let lifetime = handle.channel_stats(&channel(1), Span::Lifetime).await.unwrap().unwrap();
+    assert_eq!(lifetime, history.stats_over(Span::Lifetime));
+    assert_eq!(
+        (lifetime.window.length_ns, lifetime.window.observed_ns, lifetime.window.uptime_ns),
+        (report.lifetime_ns, report.observed_ns, report.uptime_ns)
+    );
+    assert_eq!((lifetime.outages.count, lifetime.outages.complete), (200, true));
+    let peers = handle.peer_stats(&peer(1), Span::Lifetime).await.unwrap().unwrap();
+    assert_eq!((peers.outages.count, peers.outages.worst_return_ns), (400, Some(60 * SECOND_NS)));
+    assert!(handle.channel_history(&channel(2)).await.unwrap().is_none());
+    assert!(handle.peer_stats(&peer(2), Span::Week).await.unwrap().is_none());
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeline_says_why_it_could_not_tell() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    handle.record(opened(1, Some(true)));
+    pass(SECOND * 600).await;
+    handle.record(Event::ObservationPaused);
+    pass(SECOND * 300).await;
+    handle.record(Event::ObservationResumed);
+    pass(SECOND * 10).await;
+    handle.record(online(1));
+    pass(SECOND * 600).await;
+    service.shutdown().await.unwrap();
+
+    pass(SECOND * 1_000).await;
+    let clock = TokioClock::starting_at(EPOCH.after_secs(2_510));
+    let service = builder(&store).clock(Arc::new(clock)).start().await.unwrap();
+    let handle = service.handle();
+    handle.record(online(1));
+    pass(SECOND * 60).await;
+    handle.record(Event::ObservationPaused);
+    pass(SECOND * 5).await;
+    let now = handle.now();
+    let timeline = handle.timeline(&peer(1), EPOCH, now).await.unwrap().unwrap();
+    let told: Vec<_> = timeline
+        .iter()
+        .map(|interval| (interval.length_ns() / SECOND_NS, interval.presence.unwrap(), interval.cause))
+        .collect();
+    let (online, unobserved) = (Presence::Online, Presence::Unobserved);
+    let expected = [
+        (600, online, None),
+        (300, unobserved, Some(GapCause::Paused)),
+        (10, unobserved, None),
+        (600, online, None),
+        (1_000, unobserved, Some(GapCause::Down)),
+        (60, online, None),
+        (5, unobserved, Some(GapCause::Paused)),
+    ];
+    assert_eq!(told, expected);
+
+    let gaps = handle.gaps(EPOCH, now).await.unwrap();
+    assert_eq!(
+        gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(),
+        [GapCause::Paused, GapCause::Down, GapCause::Paused]
+    );
+    assert!(gaps[2].ongoing && !gaps[1].ongoing);
+    assert_eq!(handle.gaps(EPOCH.after_secs(600), EPOCH.after_secs(601)).await.unwrap(), gaps[..1]);
+    let coverage = handle.coverage().unwrap();
+    assert_eq!((coverage.starts, coverage.down.count, coverage.paused.count), (2, 1, 1));
+    assert_eq!(coverage.lifetime_ns - coverage.watched_ns, 1_305 * SECOND_NS);
+    assert_eq!(handle.timeline(&peer(2), EPOCH, now).await.unwrap(), None);
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn gaps_that_left_memory_are_read() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    for _ in 0..6_000 {
+        handle.record(Event::ObservationPaused);
+        pass(SECOND).await;
+        handle.record(Event::ObservationResumed);
+        pass(SECOND).await;
+    }
+    handle.flush().await.unwrap();
+    let now = handle.now();
+    assert_eq!(handle.gaps(now.before_nanos(100 * SECOND_NS), now).await.unwrap().len(), 50);
+    assert_eq!(store.rows_read(), 0, "they are in memory");
+    let all = handle.gaps(EPOCH, now).await.unwrap();
+    assert_eq!(all.len(), 6_000);
+    assert!(all.iter().zip(&all[1..]).all(|(one, next)| one.to < next.from));
+    let middle = EPOCH.after_secs(1_500);
+    assert_eq!(handle.gaps(middle, middle.after_secs(10)).await.unwrap().len(), 5);
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_service_has_stopped_memory_answers() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    handle.record(opened(1, Some(true)));
+    flap(&handle, 500).await;
+    service.shutdown().await.unwrap();
+    let now = handle.now();
+    assert!(handle.history(&peer(1)).await.is_err(), "the store is closed");
+    let recent = handle.history_since(&peer(1), now.before_nanos(600 * SECOND_NS)).await.unwrap().unwrap();
+    assert_eq!(recent.stats_over(Span::Day).outages.worst_return_ns, Some(60 * SECOND_NS));
+    assert!(handle.gaps(EPOCH, now).await.unwrap().is_empty());
+}
