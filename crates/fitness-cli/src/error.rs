@@ -85,6 +85,28 @@ pub(crate) enum CliError {
         known: String,
     },
 
+    /// A peer that nobody knows.
+    #[error("no peer begins with {asked}, of {known} that are known")]
+    UnknownPeer {
+        /// How its id begins.
+        asked: String,
+        /// How many there are.
+        known: usize,
+    },
+
+    /// A part of an id that several peers have.
+    #[error("{} peers begin with {asked}: {}; say more of the id", matching.len(), some(matching))]
+    AmbiguousPeer {
+        /// How the id begins.
+        asked: String,
+        /// Whose ids do.
+        matching: Vec<NodeId>,
+    },
+
+    /// An order that needs numbers that nobody asked for.
+    #[error("this --sort needs --window, such as --window lifetime")]
+    SortNeedsWindow,
+
     /// A runtime that the system refuses.
     #[error("cannot start: {0}")]
     Runtime(io::Error),
@@ -128,6 +150,7 @@ impl CliError {
         let bad_input = match self {
             Self::Open { .. } | Self::Read { .. } | Self::Line { .. } => true,
             Self::BeforeLastMoment { .. } | Self::TooFarAhead { .. } | Self::UnknownObserver { .. } => true,
+            Self::UnknownPeer { .. } | Self::AmbiguousPeer { .. } | Self::SortNeedsWindow => true,
             Self::Store(StoreError::Locked { .. } | StoreError::Backend { .. }) => false,
             Self::Store(_) => true,
             Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => false,
@@ -135,4 +158,11 @@ impl CliError {
         };
         ExitCode::from(if bad_input { 2 } else { 1 })
     }
+}
+
+/// The first few of many.
+fn some(ids: &[NodeId]) -> String {
+    const FEW: usize = 3;
+    let named: Vec<String> = ids.iter().take(FEW).map(NodeId::to_string).collect();
+    named.join(", ") + if ids.len() > FEW { ", …" } else { "" }
 }

@@ -3,6 +3,7 @@
 //! This file joins the parts: command line, logging, one command, exit code. What a command does
 //! stands in the module of its name; how an answer looks, in `output`.
 
+mod ask;
 mod cli;
 mod completions;
 mod demo;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use fitness_core::Timestamp;
+use fitness_core::{Span, Timestamp};
 
 /// A moment: nanoseconds since the Unix epoch, or RFC 3339 such as `2026-03-01T12:00:00Z`.
 ///
@@ -49,17 +49,32 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
 /// A stretch of time that ends at the moment of the question.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
-    /// Its length in nanoseconds; not 0.
+    /// Its length in nanoseconds; not 0. A lifetime is as long as can be.
     pub(crate) length_ns: u64,
     /// As it was written.
     pub(crate) text: String,
+}
+
+impl Window {
+    /// Where it begins if it ends at `at`.
+    pub(crate) const fn before(&self, at: Timestamp) -> Timestamp {
+        at.before_nanos(self.length_ns)
+    }
+
+    /// Whether it is all the time there is.
+    pub(crate) fn is_lifetime(&self) -> bool {
+        self.text == Span::Lifetime.name()
+    }
 }
 
 impl FromStr for Window {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "expected a duration such as 30m, 24h, 7d or `1d 12h`";
+        const EXPECTED: &str = "expected a duration such as 30m, 24h, 7d or `1d 12h`, or `lifetime`";
+        if text == Span::Lifetime.name() {
+            return Ok(Self { length_ns: u64::MAX, text: text.to_owned() });
+        }
         let length = humantime::parse_duration(text).map_err(|error| format!("{EXPECTED}: {error}"))?;
         if length == Duration::ZERO {
             return Err(format!("{EXPECTED}, longer than 0"));
@@ -72,6 +87,11 @@ impl FromStr for Window {
 /// A moment as RFC 3339, in UTC, with as many digits as it has.
 pub(crate) fn rfc3339(at: Timestamp) -> String {
     humantime::format_rfc3339(UNIX_EPOCH + Duration::from_nanos(at.as_nanos())).to_string()
+}
+
+/// The same to the second, for tables.
+pub(crate) fn rfc3339_seconds(at: Timestamp) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(at.as_nanos())).to_string()
 }
 
 #[cfg(test)]
@@ -124,6 +144,13 @@ mod tests {
         let week: Window = "7d".parse().expect("a week");
         assert_eq!(week.length_ns, 7 * 86_400 * 1_000_000_000);
         assert_eq!("1000years".parse::<Window>().map(|window| window.length_ns), Ok(u64::MAX));
+        let lifetime: Window = "lifetime".parse().expect("all the time there is");
+        assert_eq!((lifetime.is_lifetime(), lifetime.before(Timestamp::MAX)), (true, Timestamp::EPOCH));
+        assert!(!week.is_lifetime());
+        for span in Span::ALL {
+            let window: Window = span.name().parse().expect(span.name());
+            assert_eq!(window.length_ns, span.length_ns().unwrap_or(u64::MAX));
+        }
         for text in ["", "0s", "7", "week", "-1d"] {
             let error = text.parse::<Window>().expect_err(text);
             assert!(error.starts_with("expected"), "{text}: {error}");

@@ -1,8 +1,12 @@
 //! What a command has to say: peers and their channels at one moment, once for each observer.
 
-use fitness_core::{ChannelReport, NodeId, PeerReport, Timestamp, WindowReport};
+use fitness_core::{
+    Bucket, ChannelReport, Coverage, Gap, Interval, NodeId, PeerReport, Presence, Span, Timestamp,
+    WindowReport, WindowStats,
+};
 
 use super::order::Sort;
+use super::strip::Strip;
 use crate::moment::Window;
 
 /// An answer. Most have one section; a store that several nodes share gives one for each.
@@ -21,7 +25,15 @@ pub(crate) struct Section {
     pub(crate) at: Option<Timestamp>,
     /// The window that was asked for; the entries then have theirs.
     pub(crate) window: Option<Window>,
-    /// Everyone who is followed.
+    /// How long it has watched, where that is told.
+    pub(crate) coverage: Option<Coverage>,
+    /// When it could not tell, oldest first.
+    pub(crate) gaps: Vec<Gap>,
+    /// Whether all of them are to be listed, and not the latest alone.
+    pub(crate) all_gaps: bool,
+    /// Where the strips of its peers begin, where they have some; they end at the moment of the question.
+    pub(crate) strips_from: Option<Timestamp>,
+    /// Everyone who is followed, and where that was asked for, everyone who was.
     pub(crate) peers: Vec<PeerEntry>,
 }
 
@@ -44,7 +56,15 @@ pub(crate) struct PeerEntry {
     /// The peer's report, without its channels.
     pub(crate) report: PeerReport,
     /// The peer within the window that was asked for.
-    pub(crate) window: Option<WindowReport>,
+    pub(crate) window: Option<WindowStats>,
+    /// The peer within the usual windows, where it was asked about by name.
+    pub(crate) spans: Vec<(Span, WindowStats)>,
+    /// What it was when, where that was asked for.
+    pub(crate) timeline: Option<Vec<Interval>>,
+    /// Its hours or days, where those were asked for.
+    pub(crate) buckets: Option<(Bucket, Vec<WindowReport>)>,
+    /// Its history to look at.
+    pub(crate) strip: Strip,
     /// Its channels, oldest first.
     pub(crate) channels: Vec<ChannelEntry>,
 }
@@ -55,7 +75,9 @@ pub(crate) struct ChannelEntry {
     /// The channel's report.
     pub(crate) report: ChannelReport,
     /// The channel within the window that was asked for.
-    pub(crate) window: Option<WindowReport>,
+    pub(crate) window: Option<WindowStats>,
+    /// The channel within the usual windows, where its peer was asked about by name.
+    pub(crate) spans: Vec<(Span, WindowStats)>,
     /// Uptime as lnd would read it from its rate-limited log.
     pub(crate) lnd_uptime_ns: Option<u64>,
     /// Uptime as it truly was, where somebody knows better than we can.
@@ -88,7 +110,7 @@ impl Section {
     /// Peers with the channels that their reports embed, as of `at`.
     pub(crate) fn new(at: Option<Timestamp>, reports: impl IntoIterator<Item = PeerReport>) -> Self {
         let peers = reports.into_iter().map(PeerEntry::new).collect();
-        Self { observer: None, at, window: None, peers }
+        Self { at, peers, ..Self::default() }
     }
 
     /// Every channel, to add to what is known of it.
@@ -110,12 +132,26 @@ impl Section {
 impl PeerEntry {
     fn new(mut report: PeerReport) -> Self {
         let channels = std::mem::take(&mut report.channels).into_iter().map(ChannelEntry::new).collect();
-        Self { label: None, report, window: None, channels }
+        Self {
+            label: None,
+            report,
+            window: None,
+            spans: Vec::new(),
+            timeline: None,
+            buckets: None,
+            strip: Strip::default(),
+            channels,
+        }
     }
 }
 
 impl ChannelEntry {
     const fn new(report: ChannelReport) -> Self {
-        Self { report, window: None, lnd_uptime_ns: None, true_uptime_ns: None }
+        Self { report, window: None, spans: Vec::new(), lnd_uptime_ns: None, true_uptime_ns: None }
+    }
+
+    /// Whether it cannot carry payments although its peer, which this is, is there.
+    pub(crate) fn is_inactive(&self, peer: &PeerReport) -> bool {
+        peer.online == Presence::Online && self.report.usable == Presence::Offline
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn difference(measured_ns: u64, true_ns: u64) -> String {
 /// Only what was up all the time is 100.00 %, and only what never was is 0.00 %.
 pub(crate) fn availability(uptime_ns: u64, observed_ns: u64) -> String {
     if observed_ns == 0 {
-        return "n/a".to_owned();
+        return UNKNOWN.to_owned();
     }
     let (uptime, observed) = (u128::from(uptime_ns), u128::from(observed_ns));
     let rounded = (uptime * 10_000 + observed / 2) / observed;
@@ -57,10 +57,24 @@ pub(crate) fn availability(uptime_ns: u64, observed_ns: u64) -> String {
     format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
-/// The two ends of an id: `02ab12…9f3c`, with `head` digits before the gap and four after it.
-pub(crate) fn short(id: &str, head: usize) -> String {
+/// What stands for a number that is not known.
+pub(crate) const UNKNOWN: &str = "n/a";
+
+/// A duration, or `n/a` where there is none.
+pub(crate) fn known(ns: Option<u64>) -> String {
+    ns.map_or_else(|| UNKNOWN.to_owned(), duration)
+}
+
+/// A duration, and how far it may be off where it may be.
+pub(crate) fn within(ns: u64, error_ns: u64) -> String {
+    let text = duration(ns);
+    if error_ns == 0 { text } else { format!("{text} +/- {}", duration(error_ns)) }
+}
+
+/// The two ends of an id: `02ab12…9f3c`, with `head` digits before the `gap` and four after it.
+pub(crate) fn short(id: &str, head: usize, gap: &str) -> String {
     match (id.get(..head), id.len().checked_sub(4).and_then(|tail| id.get(tail..))) {
-        (Some(start), Some(end)) if head + 4 < id.len() => format!("{start}…{end}"),
+        (Some(start), Some(end)) if head + 4 < id.len() => format!("{start}{gap}{end}"),
         _ => id.to_owned(),
     }
 }
@@ -114,7 +128,7 @@ mod tests {
 
     #[test]
     fn ids_keep_both_ends() {
-        assert_eq!(short("02ab12cdef9f3c", 6), "02ab12…9f3c");
-        assert_eq!(short("02ab12", 6), "02ab12");
+        assert_eq!(short("02ab12cdef9f3c", 6, "…"), "02ab12…9f3c");
+        assert_eq!(short("02ab12", 6, "…"), "02ab12");
     }
 }

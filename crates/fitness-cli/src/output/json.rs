@@ -1,9 +1,11 @@
 //! The document as JSON: the same names in every command.
 //!
 //! Moments and durations are integers in nanoseconds under names that end in `_ns`; what is not
-//! known is `null`; what only some commands know is left out by the others.
+//! known is `null`; what only some commands know is left out by the others. docs/JSON.md has every name.
 
-use fitness_core::{ChannelReport, NodeId, Presence, Timestamp, WindowReport};
+use fitness_core::{
+    ChannelReport, Coverage, Gap, Interval, NodeId, Presence, Span, Timestamp, WindowReport, WindowStats,
+};
 use serde::{Serialize, Serializer};
 
 use super::document::{ChannelEntry, Document, Observer, PeerEntry, Section};
@@ -28,6 +30,11 @@ impl Serialize for Document {
                 .flat_map(|section| section.channels().map(move |channel| (observer(section), channel)))
                 .map(|(observer, channel)| ChannelJson::new(observer, channel))
                 .collect(),
+            coverage: self
+                .sections
+                .iter()
+                .filter_map(|section| CoverageJson::of(observer(section), section))
+                .collect(),
         };
         json.serialize(serializer)
     }
@@ -48,6 +55,23 @@ struct DocumentJson<'a> {
     observers: Vec<ObserverJson>,
     peers: Vec<PeerJson<'a>>,
     channels: Vec<ChannelJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    coverage: Vec<CoverageJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct CoverageJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observer: Option<NodeId>,
+    #[serde(flatten)]
+    coverage: Coverage,
+    gaps: &'a [Gap],
+}
+
+impl<'a> CoverageJson<'a> {
+    fn of(observer: Option<NodeId>, section: &'a Section) -> Option<Self> {
+        Some(Self { observer, coverage: section.coverage?, gaps: &section.gaps })
+    }
 }
 
 #[derive(Serialize)]
@@ -79,12 +103,30 @@ struct PeerJson<'a> {
     last_flap_ns: Option<Timestamp>,
     disconnects: u32,
     watched: bool,
+    closed_at_ns: Option<Timestamp>,
     first_seen_ns: Timestamp,
     observed_ns: u64,
     uptime_ns: u64,
     availability: Option<f64>,
+    #[serde(flatten)]
+    stats: StatsJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<&'a WindowReport>,
+    timeline: Option<&'a [Interval]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    buckets: Option<&'a [WindowReport]>,
+}
+
+/// What an entry was in the windows that were asked for.
+#[derive(Serialize)]
+struct StatsJson<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<&'a WindowStats>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "by_name")]
+    windows: &'a [(Span, WindowStats)],
+}
+
+fn by_name<S: Serializer>(windows: &[(Span, WindowStats)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(windows.iter().map(|(span, stats)| (span.name(), stats)))
 }
 
 impl<'a> PeerJson<'a> {
@@ -100,11 +142,14 @@ impl<'a> PeerJson<'a> {
             last_flap_ns: report.last_flap,
             disconnects: report.disconnects,
             watched: report.watched,
+            closed_at_ns: report.closed_at,
             first_seen_ns: report.first_seen,
             observed_ns: report.observed_ns,
             uptime_ns: report.uptime_ns,
             availability: report.availability,
-            window: peer.window.as_ref(),
+            stats: StatsJson { window: peer.window.as_ref(), windows: &peer.spans },
+            timeline: peer.timeline.as_deref(),
+            buckets: peer.buckets.as_ref().map(|(_, windows)| windows.as_slice()),
         }
     }
 }
@@ -115,8 +160,8 @@ struct ChannelJson<'a> {
     observer: Option<NodeId>,
     #[serde(flatten)]
     report: &'a ChannelReport,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    window: Option<&'a WindowReport>,
+    #[serde(flatten)]
+    stats: StatsJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lnd_uptime_ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,11 +169,11 @@ struct ChannelJson<'a> {
 }
 
 impl<'a> ChannelJson<'a> {
-    const fn new(observer: Option<NodeId>, channel: &'a ChannelEntry) -> Self {
+    fn new(observer: Option<NodeId>, channel: &'a ChannelEntry) -> Self {
         Self {
             observer,
             report: &channel.report,
-            window: channel.window.as_ref(),
+            stats: StatsJson { window: channel.window.as_ref(), windows: &channel.spans },
             lnd_uptime_ns: channel.lnd_uptime_ns,
             true_uptime_ns: channel.true_uptime_ns,
         }

@@ -1,84 +1,102 @@
 //! The document as a table.
 //!
 //! A peer with several channels has a row for each, and its own cells on the first of them alone.
-//! The narrower the terminal, the shorter the ids and headings.
+//! The narrower the terminal, the shorter the ids and headings. A peer's strip stands beside its
+//! row where there is room, else in a list of its own below.
 
-use comfy_table::{
-    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
-};
-use fitness_core::{Presence, Timestamp, WindowReport};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table};
+use fitness_core::Timestamp;
 
-use super::document::{ChannelEntry, Document, PeerEntry, Section};
-use super::humanise;
-use crate::moment::{Window, rfc3339};
+use super::column::{Column, Layout, Row};
+use super::document::{Document, PeerEntry, Section};
+use super::glyphs::Glyphs;
+use super::strip::Strip;
+use super::watch::{self, count};
+use super::{detail, grid, humanise};
+use crate::moment::rfc3339;
 
-/// The room that a table has.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TableOptions {
+/// The room that a table has, and what it is drawn with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TableOptions {
     /// Columns of the terminal; `None` where nothing limits them.
-    pub(crate) width: Option<u16>,
+    pub(super) width: Option<u16>,
     /// Ids in full, whatever the width.
-    pub(crate) wide: bool,
-}
-
-/// How much a table says, from the roomiest to the tightest.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    /// Ids in full.
-    Wide,
-    /// Ids shortened.
-    Normal,
-    /// Ids shortened more, headings on two lines, durations without `ago`.
-    Compact,
-    /// What a peer is and since when in one column, on two lines.
-    Narrow,
+    pub(super) wide: bool,
+    pub(super) glyphs: &'static Glyphs,
 }
 
 /// What is tried on a terminal, with the blanks between columns. The last is taken if none fits.
 const LIMITED: [(Layout, u16); 4] =
     [(Layout::Normal, 3), (Layout::Normal, 2), (Layout::Compact, 2), (Layout::Compact, 1)];
 
+/// The least marks of a strip beside a row; and those where nothing limits them.
+const LEAST_MARKS: usize = 24;
+const WIDE_MARKS: usize = 36;
+
 /// The document as lines for a terminal, with ANSI colours and without a line break at the end.
-pub(crate) fn render(document: &Document, options: &TableOptions) -> String {
-    let width = options.width.filter(|_| !options.wide);
+pub(super) fn render(document: &Document, options: &TableOptions) -> String {
     let sections: Vec<String> =
-        document.sections.iter().map(|section| render_section(section, width)).collect();
+        document.sections.iter().map(|section| render_section(section, options)).collect();
     if sections.is_empty() { NOTHING_YET.to_owned() } else { sections.join("\n\n") }
 }
 
 const NOTHING_YET: &str = "Nothing has been recorded yet.";
 
-fn render_section(section: &Section, width: Option<u16>) -> String {
-    let caption = caption(section, width.is_some());
-    let Some(at) = section.at.filter(|_| !section.peers.is_empty()) else { return caption };
-    let table = match width {
-        None => table(section, at, Layout::Wide, 3),
-        Some(width) => {
-            let tried = LIMITED.iter().map(|&(layout, gap)| (table(section, at, layout, gap), gap));
-            let fitting = tried.into_iter().find(|(table, gap)| natural_width(table, *gap) <= width.into());
-            fitting.map(|(table, _)| table).unwrap_or_else(|| {
-                let mut narrow = table(section, at, Layout::Narrow, 1);
-                narrow.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
-                narrow
-            })
-        }
-    };
-    format!("{caption}\n\n{}", table.trim_fmt())
+fn render_section(section: &Section, options: &TableOptions) -> String {
+    let width = options.width.filter(|_| !options.wide);
+    let mut parts = vec![caption(section, width.is_some(), options.glyphs)];
+    let at = section.at.filter(|_| !section.peers.is_empty());
+    parts.extend(at.into_iter().flat_map(|at| peers(section, at, width, options.glyphs)));
+    parts.extend(section.peers.iter().filter_map(|peer| {
+        let id = peer.report.node_id.to_string();
+        let fits = width.is_none_or(|width| usize::from(width) >= id.len() + "Peer ".len());
+        let id = if fits { id } else { Layout::Normal.id(&id, options.glyphs) };
+        detail::render(section, peer, &format!("Peer {id}"), width)
+    }));
+    parts.extend(watch::render(section, width));
+    parts.join("\n\n")
 }
 
-fn table(section: &Section, at: Timestamp, layout: Layout, gap: u16) -> Table {
+/// The table of the peers, and what belongs to it.
+fn peers(section: &Section, at: Timestamp, width: Option<u16>, glyphs: &Glyphs) -> Vec<String> {
+    let from = section.strips_from.filter(|&from| from < at);
+    let axis = from.map(|from| at.nanos_since(from));
+    let Some(width) = width else {
+        let table = table(section, at, Layout::Wide, 3, glyphs);
+        return match axis {
+            Some(axis_ns) => {
+                beside(section, &table, 3, Axis { length_ns: axis_ns, marks: WIDE_MARKS }, glyphs)
+            }
+            None => vec![table.trim_fmt()],
+        };
+    };
+    let tables = || LIMITED.iter().map(|&(layout, gap)| (table(section, at, layout, gap, glyphs), gap));
+    let left = |table: &Table, gap| usize::from(width).checked_sub(grid::natural_width(table, gap));
+    if let Some(length_ns) = axis {
+        for (table, gap) in tables() {
+            let room = left(&table, gap).unwrap_or(0).saturating_sub(gap.into());
+            if let Some(marks) = Strip::fitting(room).filter(|&marks| marks >= LEAST_MARKS) {
+                return beside(section, &table, gap, Axis { length_ns, marks }, glyphs);
+            }
+        }
+    }
+    let fitting = tables().find(|(table, gap)| left(table, *gap).is_some());
+    let table = fitting.map(|(table, _)| table).unwrap_or_else(|| {
+        let mut narrow = table(section, at, Layout::Narrow, 1, glyphs);
+        narrow.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+        narrow
+    });
+    let below = axis.map(|length_ns| below(section, length_ns, width, glyphs)).unwrap_or_default();
+    [table.trim_fmt()].into_iter().chain(below).collect()
+}
+
+fn table(section: &Section, at: Timestamp, layout: Layout, gap: u16, glyphs: &Glyphs) -> Table {
     let columns = Column::all(section, layout);
-    let mut table = Table::new();
-    // The junction makes one blank between columns; padding makes the others.
-    table
-        .load_style(TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-')))
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .enforce_styling()
-        .set_header(columns.iter().map(|column| column.heading(section.window.as_ref(), layout)));
-    table.style_text_only();
+    let mut table = grid::styled();
+    table.set_header(columns.iter().map(|column| column.heading(section.window.as_ref(), layout)));
     for peer in &section.peers {
         let row = |channel, first| {
-            let row = Row { section, at, layout, peer, channel, first };
+            let row = Row { section, at, layout, glyphs, peer, channel, first };
             columns.iter().map(move |column| column.cell(&row))
         };
         if peer.channels.is_empty() {
@@ -88,10 +106,9 @@ fn table(section: &Section, at: Timestamp, layout: Layout, gap: u16) -> Table {
             table.add_row(row(Some(channel), index == 0));
         }
     }
-    let last = columns.len() - 1;
-    for (index, (column, style)) in columns.iter().zip(table.column_iter_mut()).enumerate() {
-        style.set_padding((0, if index == last { 0 } else { gap - 1 }));
-        if matches!(column, Column::Peer | Column::Channel | Column::Lifetime | Column::StateSince) {
+    grid::space(&mut table, gap);
+    for (column, style) in columns.iter().zip(table.column_iter_mut()) {
+        if column.is_indivisible() {
             // Half an id is of no use to anybody.
             style.set_constraint(ColumnConstraint::ContentWidth);
         }
@@ -99,241 +116,95 @@ fn table(section: &Section, at: Timestamp, layout: Layout, gap: u16) -> Table {
     table
 }
 
-/// The width of a table that nothing limits.
-fn natural_width(table: &Table, gap: u16) -> usize {
-    let contents = table.column_max_content_widths();
-    let gaps = usize::from(gap) * contents.len().saturating_sub(1);
-    contents.into_iter().map(usize::from).sum::<usize>() + gaps
+/// The time that strips go over, and how many marks they have.
+#[derive(Clone, Copy)]
+struct Axis {
+    length_ns: u64,
+    marks: usize,
+}
+
+impl Axis {
+    /// What stands above the strips: how long ago they begin, and that they end now.
+    fn heading(self) -> String {
+        let start = format!("-{}", humanise::duration(self.length_ns));
+        format!("{start}{:>rest$}", "now", rest = self.marks.saturating_sub(start.len()))
+    }
+
+    fn legend(self, glyphs: &Glyphs) -> String {
+        let mark = humanise::duration(self.length_ns / self.marks as u64);
+        let Glyphs { online, offline, unobserved, partly, .. } = glyphs;
+        let (worst, best) = (partly[0], partly[partly.len() - 1]);
+        format!(
+            "A mark is {mark}: {online} online, {worst} to {best} in part, {offline} offline, {unobserved} unobserved"
+        )
+    }
+}
+
+/// The table with a strip at the right of each peer's first row, and what its marks mean.
+fn beside(section: &Section, table: &Table, gap: u16, axis: Axis, glyphs: &Glyphs) -> Vec<String> {
+    let start = grid::natural_width(table, gap) + usize::from(gap);
+    let mut lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let rows: usize = section.peers.iter().map(rows_of).sum();
+    let rule = lines.len().saturating_sub(rows + 1);
+    let mut put = |line: usize, text: &str| {
+        if let Some(line) = lines.get_mut(line) {
+            let written = anstream::adapter::strip_str(line).to_string().chars().count();
+            *line += &" ".repeat(start.saturating_sub(written));
+            *line += text;
+        }
+    };
+    if let Some(heading) = rule.checked_sub(1) {
+        put(heading, &axis.heading());
+    }
+    let mut row = rule + 1;
+    for peer in &section.peers {
+        put(row, &peer.strip.draw(axis.marks, glyphs));
+        row += rows_of(peer);
+    }
+    if let Some(line) = lines.get_mut(rule) {
+        *line = "-".repeat(start + axis.marks);
+    }
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    vec![lines.join("\n"), axis.legend(glyphs)]
+}
+
+fn rows_of(peer: &PeerEntry) -> usize {
+    peer.channels.len().max(1)
+}
+
+/// The strips as a list of their own, and what their marks mean; nothing where there is no room at all.
+fn below(section: &Section, length_ns: u64, width: u16, glyphs: &Glyphs) -> Vec<String> {
+    let name = |peer: &PeerEntry| {
+        peer.label.clone().unwrap_or_else(|| Layout::Compact.id(&peer.report.node_id, glyphs))
+    };
+    let names: Vec<String> = section.peers.iter().map(name).collect();
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("peer".len());
+    let Some(marks) = Strip::fitting(usize::from(width).saturating_sub(longest + 2)) else {
+        return Vec::new();
+    };
+    let axis = Axis { length_ns, marks };
+    let line = |name: &str, rest: &str| format!("{name:longest$}  {rest}").trim_end().to_owned();
+    let mut lines = vec![line("peer", &axis.heading()), "-".repeat(longest + 2 + marks)];
+    lines.extend(
+        names.iter().zip(&section.peers).map(|(name, peer)| line(name, &peer.strip.draw(marks, glyphs))),
+    );
+    vec![lines.join("\n"), axis.legend(glyphs)]
 }
 
 /// Who answers, for which moment, and about how many.
-fn caption(section: &Section, is_limited: bool) -> String {
+fn caption(section: &Section, is_limited: bool, glyphs: &Glyphs) -> String {
     let layout = if is_limited { Layout::Normal } else { Layout::Wide };
-    let observer = section.observer.map(|observer| format!("Observer {}\n", id(&observer.node_id, layout)));
+    let observer =
+        section.observer.map(|observer| format!("Observer {}\n", layout.id(&observer.node_id, glyphs)));
     let observer = observer.unwrap_or_default();
     let Some(at) = section.at else { return observer + NOTHING_YET };
-    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    let peers = count(section.peers.len(), "peer");
-    let channels = count(section.channels().count(), "channel");
-    let window = section.window.as_ref().map(|window| format!(", over the last {}", window.text));
+    let peers = count(section.peers.len() as u64, "peer");
+    let channels = count(section.channels().count() as u64, "channel");
+    let window = section.window.as_ref().map(|window| match window.is_lifetime() {
+        true => ", over their lifetimes".to_owned(),
+        false => format!(", over the last {}", window.text),
+    });
     format!("{observer}{peers}, {channels}, at {}{}", rfc3339(at), window.unwrap_or_default())
-}
-
-fn id(id: &impl ToString, layout: Layout) -> String {
-    let id = id.to_string();
-    match layout {
-        Layout::Wide => id,
-        Layout::Normal => humanise::short(&id, 6),
-        Layout::Compact | Layout::Narrow => humanise::short(&id, 4),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Column {
-    Label,
-    Peer,
-    Channel,
-    Lifetime,
-    Observed,
-    Uptime,
-    LndUptime,
-    TrueUptime,
-    OffBy,
-    Availability,
-    Flaps,
-    LastFlap,
-    State,
-    Since,
-    StateSince,
-}
-
-/// What a cell is made from.
-#[derive(Clone, Copy)]
-struct Row<'a> {
-    section: &'a Section,
-    at: Timestamp,
-    layout: Layout,
-    peer: &'a PeerEntry,
-    channel: Option<&'a ChannelEntry>,
-    /// Whether it is the peer's first row, which alone has the peer's cells.
-    first: bool,
-}
-
-impl Column {
-    /// The columns that this section has anything to say in.
-    fn all(section: &Section, layout: Layout) -> Vec<Self> {
-        let mut columns = Vec::with_capacity(13);
-        if section.peers.iter().any(|peer| peer.label.is_some()) {
-            columns.push(Self::Label);
-        }
-        columns.extend([Self::Peer, Self::Channel, Self::Lifetime, Self::Observed, Self::Uptime]);
-        if section.channels().any(|channel| channel.lnd_uptime_ns.is_some()) {
-            columns.push(Self::LndUptime);
-        }
-        if section.channels().any(|channel| channel.true_uptime_ns.is_some()) {
-            columns.extend([Self::TrueUptime, Self::OffBy]);
-        }
-        columns.extend([Self::Availability, Self::Flaps, Self::LastFlap]);
-        match layout {
-            Layout::Narrow => columns.push(Self::StateSince),
-            Layout::Wide | Layout::Normal | Layout::Compact => columns.extend([Self::State, Self::Since]),
-        }
-        columns
-    }
-
-    const fn is_a_number(self) -> bool {
-        matches!(
-            self,
-            Self::Lifetime
-                | Self::Observed
-                | Self::Uptime
-                | Self::LndUptime
-                | Self::TrueUptime
-                | Self::OffBy
-                | Self::Availability
-                | Self::Flaps
-        )
-    }
-
-    fn heading(self, window: Option<&Window>, layout: Layout) -> Cell {
-        let tight = matches!(layout, Layout::Compact | Layout::Narrow);
-        let text = match self {
-            Self::Label => "name",
-            Self::Peer => "peer",
-            Self::Channel => "channel",
-            Self::Lifetime => "lifetime",
-            Self::Observed => "observed",
-            Self::Uptime => "uptime",
-            Self::LndUptime if tight => "lnd\nuptime",
-            Self::LndUptime => "lnd uptime",
-            Self::TrueUptime if tight => "true\nuptime",
-            Self::TrueUptime => "true uptime",
-            Self::OffBy => "off by",
-            Self::Availability if tight => "avail-\nability",
-            Self::Availability => "availability",
-            Self::Flaps => "flaps",
-            Self::LastFlap if tight => "last\nflap",
-            Self::LastFlap => "last flap",
-            Self::State => "state",
-            Self::Since if tight => "for",
-            Self::Since => "since",
-            Self::StateSince => "state\nfor",
-        };
-        let text = match window {
-            Some(window) if matches!(self, Self::Observed | Self::Uptime | Self::Availability) => {
-                format!("{}{}{text}", window.text, if tight { '\n' } else { ' ' })
-            }
-            _ => text.to_owned(),
-        };
-        self.align(Cell::new_owned(text))
-    }
-
-    fn align(self, cell: Cell) -> Cell {
-        if self.is_a_number() { cell.set_alignment(CellAlignment::Right) } else { cell }
-    }
-
-    fn cell(self, row: &Row<'_>) -> Cell {
-        let cell = Cell::new_owned(self.text(row).unwrap_or_default());
-        if !row.first {
-            return self.align(cell);
-        }
-        let cell = match (self, row.peer.report.online) {
-            (Self::State | Self::StateSince, Presence::Online) => cell.fg(Color::DarkGreen),
-            (Self::State | Self::StateSince, Presence::Offline) => cell.fg(Color::DarkRed),
-            (Self::State | Self::StateSince, Presence::Unobserved) => cell.add_attribute(Attribute::Dim),
-            _ => cell,
-        };
-        self.align(cell)
-    }
-
-    /// The words in a cell; `None` where it stays empty.
-    fn text(self, row: &Row<'_>) -> Option<String> {
-        let report = &row.peer.report;
-        let ago = |at| match row.layout {
-            Layout::Compact | Layout::Narrow => humanise::duration(row.at.nanos_since(at)),
-            Layout::Normal | Layout::Wide => humanise::ago(row.at, at),
-        };
-        Some(match self {
-            Self::Label if row.first => row.peer.label.clone()?,
-            Self::Peer if row.first => id(&report.node_id, row.layout),
-            Self::Flaps if row.first => report.flap_count.to_string(),
-            Self::LastFlap if row.first => report.last_flap.map_or_else(|| "never".to_owned(), ago),
-            Self::State if row.first => state(report.online).to_owned(),
-            Self::Since if row.first => ago(report.since),
-            Self::StateSince if row.first => format!("{}\n{}", state(report.online), ago(report.since)),
-            Self::Label | Self::Peer | Self::Flaps => return None,
-            Self::LastFlap | Self::State | Self::Since | Self::StateSince => return None,
-
-            Self::Channel => {
-                let channel = row.channel.map(|channel| id(&channel.report.channel_id, row.layout));
-                channel.unwrap_or_else(|| "-".to_owned())
-            }
-            Self::Lifetime => humanise::duration(row.lifetime_ns()),
-            Self::Observed => {
-                let error_ns = row.window().map_or(0, |window| window.observed_error_ns);
-                within(row.observed_ns(), error_ns)
-            }
-            Self::Uptime => {
-                let error_ns = row.window().map_or(0, |window| window.uptime_error_ns);
-                within(row.uptime_ns(), error_ns)
-            }
-            Self::LndUptime => humanise::duration(row.channel?.lnd_uptime_ns?),
-            Self::TrueUptime => humanise::duration(row.channel?.true_uptime_ns?),
-            Self::OffBy => humanise::difference(row.uptime_ns(), row.channel?.true_uptime_ns?),
-            Self::Availability => {
-                let is_exact =
-                    row.window().is_none_or(|w| w.observed_error_ns == 0 && w.uptime_error_ns == 0);
-                let mark = if is_exact { "" } else { "~" };
-                format!("{mark}{}", humanise::availability(row.uptime_ns(), row.observed_ns()))
-            }
-        })
-    }
-}
-
-impl Row<'_> {
-    fn window(&self) -> Option<&WindowReport> {
-        match self.channel {
-            Some(channel) => channel.window.as_ref(),
-            None => self.peer.window.as_ref(),
-        }
-    }
-
-    fn lifetime_ns(&self) -> u64 {
-        match self.channel {
-            Some(channel) => channel.report.lifetime_ns,
-            None => self.section.lifetime_ns(self.peer),
-        }
-    }
-
-    fn observed_ns(&self) -> u64 {
-        match (self.window(), self.channel) {
-            (Some(window), _) => window.observed_ns,
-            (None, Some(channel)) => channel.report.observed_ns,
-            (None, None) => self.peer.report.observed_ns,
-        }
-    }
-
-    fn uptime_ns(&self) -> u64 {
-        match (self.window(), self.channel) {
-            (Some(window), _) => window.uptime_ns,
-            (None, Some(channel)) => channel.report.uptime_ns,
-            (None, None) => self.peer.report.uptime_ns,
-        }
-    }
-}
-
-/// A duration, and how far it may be off where it may be.
-fn within(ns: u64, error_ns: u64) -> String {
-    let duration = humanise::duration(ns);
-    if error_ns == 0 { duration } else { format!("{duration} +/- {}", humanise::duration(error_ns)) }
-}
-
-const fn state(presence: Presence) -> &'static str {
-    match presence {
-        Presence::Online => "online",
-        Presence::Offline => "offline",
-        Presence::Unobserved => "unobserved",
-    }
 }
 
 #[cfg(test)]
@@ -361,8 +232,8 @@ mod tests {
     }
 
     fn plain(document: &Document, width: u16) -> String {
-        anstream::adapter::strip_str(&render(document, &TableOptions { width: Some(width), wide: false }))
-            .to_string()
+        let options = TableOptions { width: Some(width), wide: false, glyphs: &Glyphs::UNICODE };
+        anstream::adapter::strip_str(&render(document, &options)).to_string()
     }
 
     #[test]

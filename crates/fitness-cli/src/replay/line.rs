@@ -7,8 +7,9 @@ use fitness_core::{ChannelOpened, Event, OpenChannel, Snapshot, Timestamp};
 
 use super::object::Object;
 
-const EVENTS: &str = "peer_online, peer_offline, channel_opened, channel_closed, funding_changed, watch, \
-                      unwatch, snapshot, observation_paused, observation_resumed";
+const EVENTS: &str = "peer_online, peer_offline, channel_opened, channel_closed, funding_changed, \
+                      channel_usable, watch, unwatch, snapshot, observation_paused, observation_resumed, \
+                      unobserved, clock_set";
 
 /// Why a line is no event.
 #[derive(Debug, thiserror::Error)]
@@ -98,21 +99,21 @@ impl std::fmt::Display for Found<'_> {
 /// What was expected in place of what stands there.
 pub(super) fn parse(text: &str) -> Result<(Timestamp, Event), LineError> {
     let mut object = Object::parse(text)?;
-    let at = moment(&mut object)?;
+    let at = moment(&mut object, "at_ns")?;
     let event = event(&mut object)?;
     object.finish()?;
     Ok((at, event))
 }
 
-fn moment(object: &mut Object) -> Result<Timestamp, LineError> {
-    let value = object.value("at_ns")?;
+fn moment(object: &mut Object, name: &'static str) -> Result<Timestamp, LineError> {
+    let value = object.value(name)?;
     value.as_u64().map(Timestamp::from_nanos).ok_or_else(|| {
         let problem = format!(
             "expected nanoseconds since 1970 as an integer from 0 to {}, found {}",
             u64::MAX,
             excerpt(&value.to_string())
         );
-        object.wrong("at_ns", problem)
+        object.wrong(name, problem)
     })
 }
 
@@ -132,6 +133,10 @@ fn event(object: &mut Object) -> Result<Event, LineError> {
             channel_id: object.required("channel_id")?,
             funding: object.required("funding")?,
         },
+        "channel_usable" => Event::ChannelUsable {
+            channel_id: object.required("channel_id")?,
+            usable: object.required("usable")?,
+        },
         "watch" => Event::Watch { node_id: object.required("node_id")? },
         "unwatch" => Event::Unwatch { node_id: object.required("node_id")? },
         "snapshot" => Event::Snapshot(Snapshot {
@@ -141,6 +146,8 @@ fn event(object: &mut Object) -> Result<Event, LineError> {
         }),
         "observation_paused" => Event::ObservationPaused,
         "observation_resumed" => Event::ObservationResumed,
+        "unobserved" => Event::Unobserved { since: moment(object, "since_ns")? },
+        "clock_set" => Event::ClockSet { to: moment(object, "to_ns")? },
         other => {
             return Err(
                 object.wrong("event", format!("expected one of {EVENTS}; found `{}`", excerpt(other)))

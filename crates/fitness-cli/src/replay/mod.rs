@@ -16,9 +16,10 @@ use fitness_core::{Event, HashSeed, Timestamp, Tracker, TrackerConfig};
 
 pub(crate) use self::line::LineError;
 use self::trace::Trace;
+use crate::ask::AskArgs;
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
-use crate::moment::{Window, parse_moment, rfc3339};
+use crate::moment::{parse_moment, rfc3339};
 use crate::output::humanise;
 use crate::output::{Document, OutputArgs, Section, print};
 
@@ -33,9 +34,10 @@ Unix epoch at which it happened, and `event`, what happened:
   {\"at_ns\": 1767229200000000000, \"event\": \"peer_offline\", \"node_id\": \"02ab…\"}
 
 Events: peer_online, peer_offline (node_id); channel_opened (channel_id, node_id, and where known \
-funding, online); channel_closed (channel_id); funding_changed (channel_id, funding); watch, unwatch \
-(node_id); snapshot (channels, connected, and where known taken_at_ns); observation_paused, \
-observation_resumed. docs/TRACE.md has all of it.
+funding, online); channel_closed (channel_id); funding_changed (channel_id, funding); channel_usable \
+(channel_id, usable); watch, unwatch (node_id); snapshot (channels, connected, and where known \
+taken_at_ns); observation_paused, observation_resumed; unobserved (since_ns); clock_set (to_ns). \
+docs/TRACE.md has all of it.
 
 Times may go back: the tracker takes a step back as a clock that was set, and says so on standard error.";
 
@@ -59,13 +61,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     at: Option<Timestamp>,
 
-    /// Show the numbers of this stretch of time before the moment of the question: 24h, 7d, 30d
-    #[arg(long, value_name = "DURATION")]
-    window: Option<Window>,
-
     /// Behave like lnd, quirks and all, and show the uptime that lnd would have told
     #[arg(long, value_enum)]
     preset: Option<Preset>,
+
+    #[command(flatten)]
+    ask: AskArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -106,7 +107,12 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     }
     replay.check_moment()?;
     replay.say_what_is_odd();
-    print(&mut Document::from(replay.answer(args.window.as_ref(), args.preset.is_some())), &args.output)
+    let mut sections = vec![replay.section(args)];
+    args.ask.choose(&mut sections)?;
+    for section in &mut sections {
+        replay.tell(section, args);
+    }
+    print(&mut Document { sections }, &args.output)
 }
 
 /// A tracker, and the clock of its trace.
@@ -134,29 +140,45 @@ impl Replay {
         self.tracker.apply(at, event);
         // What came out of order by a moment does not set the clock back.
         if self.tracker.clock_faults().reordered == reordered {
-            self.clock = Some(at);
+            self.clock = Some(if let Event::ClockSet { to } = event { *to } else { at });
         }
     }
 
-    fn answer(&self, window: Option<&Window>, as_lnd: bool) -> Section {
+    /// What there is to say at the moment that was asked about.
+    fn section(&mut self, args: &Args) -> Section {
         let Some(at) = self.asked.or(self.clock) else { return Section::default() };
-        let mut section = Section::new(Some(at), self.tracker.peers(at));
-        if let Some(window) = window {
-            let (tracker, from) = (&self.tracker, at.before_nanos(window.length_ns));
-            for peer in &mut section.peers {
-                peer.window = tracker.peer_window(at, &peer.report.node_id, from, at);
-            }
-            for channel in section.channels_mut() {
-                channel.window = tracker.channel_window(at, &channel.report.channel_id, from, at);
-            }
-            section.window = Some(window.clone());
-        }
-        if as_lnd {
-            for channel in section.channels_mut() {
-                channel.lnd_uptime_ns = self.tracker.log_uptime_ns(at, &channel.report.channel_id);
-            }
+        // Who had time to come back until then had it.
+        self.tracker.advance(at);
+        let mut section = if args.ask.all {
+            Section::new(Some(at), self.tracker.known_peers(at))
+        } else {
+            Section::new(Some(at), self.tracker.peers(at))
+        };
+        // lnd knows nothing of its own absence.
+        if args.preset.is_none() && self.clock.is_some() {
+            section.coverage = self.tracker.coverage(at);
+            section.gaps = self.tracker.gaps(at, &[], Timestamp::EPOCH, Timestamp::MAX);
         }
         section
+    }
+
+    /// Tells more of a section's peers.
+    fn tell(&self, section: &mut Section, args: &Args) {
+        let Some(at) = section.at else { return };
+        let question = args.ask.question(at, args.output.json);
+        let gaps = section.gaps.clone();
+        question.begin(section);
+        let tracker = &self.tracker;
+        for peer in section.peers.iter_mut().filter(|_| question.needs_histories()) {
+            let Some(history) = tracker.history(at, &peer.report.node_id, &[]) else { continue };
+            let of_channel = |channel_id: &_| tracker.channel_history(at, channel_id, &[]);
+            question.answer(peer, section.strips_from, &gaps, &history, of_channel);
+        }
+        if args.preset.is_some() {
+            for channel in section.channels_mut() {
+                channel.lnd_uptime_ns = tracker.log_uptime_ns(at, &channel.report.channel_id);
+            }
+        }
     }
 
     /// Tells on standard error what the numbers alone would hide.

@@ -1,37 +1,39 @@
 //! What one observer stored, restored into a tracker and asked.
 
 use std::collections::HashMap;
-use std::path::Path;
 
-use fitness_core::{HashSeed, LogSegment, NodeId, PeerRecord, Presence, Timestamp, Tracker, TrackerConfig};
+use fitness_core::{
+    Coverage, Gap, GapRecord, HashSeed, LogSegment, NodeId, ObserverRecord, PeerRecord, PeerReport, Presence,
+    Timestamp, Tracker, TrackerConfig,
+};
 use fitness_store::Store;
 
+use super::Args;
 use crate::error::CliError;
-use crate::moment::{Window, rfc3339};
+use crate::moment::rfc3339;
 use crate::output::{Observer, Section};
 
 const PAGE: usize = 1_000;
 
-/// What an observer knew, and the tracker to ask for more.
-pub(super) struct Answer {
-    pub(super) section: Section,
-    observer: NodeId,
-    tracker: Tracker,
-}
+/// How many of our own gaps are read where not all are asked for: more than are listed.
+const LATEST_GAPS: u32 = 100;
 
-/// Reads the history of `observer`, as of `at` or else of the last moment that it knows.
+/// Reads what `observer` knew, as of the moment that was asked for or else of the last that it knows;
+/// and returns the tracker to ask for more.
 pub(super) async fn read(
     store: &dyn Store,
-    path: &Path,
     observer: NodeId,
-    at: Option<Timestamp>,
-) -> Result<Answer, CliError> {
+    args: &Args,
+) -> Result<(Section, Tracker), CliError> {
     let stored = store.observer(&observer).await?;
     let record = stored.unwrap_or_default();
+    let all_gaps = args.ask.asks_for_gaps(args.output.json);
+    let first = if all_gaps { 0 } else { record.gap_count.saturating_sub(LATEST_GAPS) };
+    let gaps = read_gaps(store, &observer, first).await?;
     let heartbeat = Timestamp::from_nanos(record.heartbeat_ns);
     let mut history = History::new(heartbeat);
     if let Some(stored) = &stored {
-        history.tracker.restore_observer(stored, &[]);
+        history.tracker.restore_observer(stored, &gaps);
     }
     let mut after = None;
     loop {
@@ -44,38 +46,47 @@ pub(super) async fn read(
             break;
         }
     }
-    if let Some(asked) = at.filter(|&at| at < history.end) {
+    if let Some(asked) = args.at.filter(|&at| at < history.end) {
         return Err(CliError::BeforeLastMoment {
-            path: path.to_owned(),
+            path: args.path.clone(),
             observer,
             asked: rfc3339(asked),
             known_until: rfc3339(history.end),
         });
     }
-    let mut section = history.answer(at.unwrap_or(history.end));
+    let at = args.at.unwrap_or(history.end);
+    let mut section = history.answer(at, args.ask.all);
     let started_at = Timestamp::from_nanos(record.started_at_ns);
     section.observer = Some(Observer { node_id: observer, started_at, heartbeat });
-    Ok(Answer { section, observer, tracker: history.tracker })
+    if let Some(stored) = &stored {
+        (section.coverage, section.gaps) = watched(stored, &gaps, at);
+    }
+    Ok((section, history.tracker))
 }
 
-impl Answer {
-    /// Adds what there is to say of a window that ends at the moment of the question, from the
-    /// stored logs.
-    pub(super) async fn add_window(&mut self, store: &dyn Store, window: &Window) -> Result<(), CliError> {
-        let Some(at) = self.section.at else { return Ok(()) };
-        let from = at.before_nanos(window.length_ns);
-        for peer in &mut self.section.peers {
-            let node_id = peer.report.node_id;
-            let log = read_log(store, &self.observer, &node_id).await?;
-            let Some(history) = self.tracker.history(at, &node_id, &log) else { continue };
-            peer.window = Some(history.window(from, at));
-            for channel in &mut peer.channels {
-                channel.window = Some(history.window(from.max(channel.report.opened_at), at));
-            }
-        }
-        self.section.window = Some(window.clone());
-        Ok(())
+/// Tells more of a section's peers, from the stored logs.
+pub(super) async fn tell(
+    store: &dyn Store,
+    observer: NodeId,
+    tracker: &Tracker,
+    section: &mut Section,
+    args: &Args,
+) -> Result<(), CliError> {
+    let Some(at) = section.at else { return Ok(()) };
+    let question = args.ask.question(at, args.output.json);
+    let gaps = section.gaps.clone();
+    question.begin(section);
+    if !question.needs_histories() {
+        return Ok(());
     }
+    for peer in &mut section.peers {
+        let node_id = peer.report.node_id;
+        let log = read_log(store, &observer, &node_id).await?;
+        let Some(history) = tracker.history(at, &node_id, &log) else { continue };
+        let of_channel = |channel_id: &_| tracker.channel_history(at, channel_id, &log);
+        question.answer(peer, section.strips_from, &gaps, &history, of_channel);
+    }
+    Ok(())
 }
 
 async fn read_log(
@@ -93,6 +104,42 @@ async fn read_log(
             return Ok(log);
         }
     }
+}
+
+async fn read_gaps(store: &dyn Store, observer: &NodeId, first: u32) -> Result<Vec<GapRecord>, CliError> {
+    let (mut gaps, mut next) = (Vec::new(), first);
+    loop {
+        let page = store.gaps(observer, next, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        next = page.last().map_or(next, |gap| gap.number.saturating_add(1));
+        gaps.extend(page);
+        if is_last {
+            return Ok(gaps);
+        }
+    }
+}
+
+/// How long `observer` watched until `at`, and when it was gone.
+fn watched(observer: &ObserverRecord, gaps: &[GapRecord], at: Timestamp) -> (Option<Coverage>, Vec<Gap>) {
+    let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
+    tracker.restore_observer(observer, gaps);
+    let is_later = at.as_nanos() > observer.heartbeat_ns.max(observer.started_at_ns);
+    let before = tracker.coverage(at);
+    if is_later {
+        // What would start at that moment would find itself gone since the last heartbeat. But
+        // nothing starts, and so that has not ended.
+        tracker.advance(at);
+    }
+    let (mut coverage, mut told) =
+        (tracker.coverage(at), tracker.gaps(at, gaps, Timestamp::EPOCH, Timestamp::MAX));
+    let down = told.last_mut().filter(|_| is_later);
+    if let (Some(coverage), Some(before), Some(down)) = (&mut coverage, before, down) {
+        down.ongoing = true;
+        coverage.ongoing = Some(*down);
+        (coverage.starts, coverage.started_at, coverage.down) =
+            (before.starts, before.started_at, before.down);
+    }
+    (coverage, told)
 }
 
 /// A tracker that took over what was stored.
@@ -127,15 +174,19 @@ impl History {
         self.last_known.insert(record.node_id, LastKnown { presence: record.presence, since, until });
     }
 
-    fn answer(&self, at: Timestamp) -> Section {
-        let reports = self.tracker.peers(at).map(|mut report| {
+    fn answer(&self, at: Timestamp, all: bool) -> Section {
+        let as_last_known = |mut report: PeerReport| {
             // Up to its last moment what was known holds; from then on nothing does.
             if let Some(last) = self.last_known.get(&report.node_id).filter(|last| at <= last.until) {
                 report.online = last.presence;
                 report.since = last.since;
             }
             report
-        });
-        Section::new(Some(at), reports)
+        };
+        if all {
+            Section::new(Some(at), self.tracker.known_peers(at).map(as_last_known))
+        } else {
+            Section::new(Some(at), self.tracker.peers(at).map(as_last_known))
+        }
     }
 }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use fitness_core::{NodeId, Timestamp};
 use fitness_store_redb::RedbStore;
 
+use crate::ask::AskArgs;
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
-use crate::moment::{Window, parse_moment};
+use crate::moment::parse_moment;
 use crate::output::{Document, OutputArgs, print};
 
 const LONG_ABOUT: &str = "\
@@ -20,13 +21,19 @@ not be running: a redb file has one user at a time. The file is not changed.
 
 The answer is that of the last heartbeat, the last moment at which the node is known to have observed. \
 With --at it is that of a later moment: lifetimes have grown by then, and all that followed the \
-heartbeat is unobserved. Nodes that share a file are told one after the other.";
+heartbeat is unobserved. Nodes that share a file are told one after the other.
+
+Below the table stands how long we watched, and when we were gone and why: that time counts neither for \
+nor against a peer. The strips show each peer's history, or its window.";
 
 const EXAMPLES: &str = "\
 Examples:
   ldk-fitness report fitness.redb
   ldk-fitness report fitness.redb --window 7d
-  ldk-fitness report fitness.redb --sort flaps --json";
+  ldk-fitness report fitness.redb --window 30d --sort return
+  ldk-fitness report fitness.redb --peer 02ab12 --timeline
+  ldk-fitness report fitness.redb --peer 02ab12 --buckets day --json
+  ldk-fitness report fitness.redb --all --sort flaps --json";
 
 /// Print what a redb file at rest knows
 #[derive(Debug, clap::Args)]
@@ -41,13 +48,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     at: Option<Timestamp>,
 
-    /// Show the numbers of this stretch of time before the moment of the question: 24h, 7d, 30d
-    #[arg(long, value_name = "DURATION")]
-    window: Option<Window>,
-
     /// Tell only what this node observed; by default all that share the file are told
     #[arg(long, value_name = "NODE_ID")]
     observer: Option<NodeId>,
+
+    #[command(flatten)]
+    ask: AskArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -76,12 +82,18 @@ async fn read(args: &Args) -> Result<Document, CliError> {
         return Err(CliError::UnknownObserver { path: args.path.clone(), observer, known });
     }
     let mut document = Document::default();
+    let mut known = Vec::new();
     for observer in asked {
-        let mut history = history::read(&store, &args.path, observer, args.at).await?;
-        if let Some(window) = &args.window {
-            history.add_window(&store, window).await?;
+        let (section, tracker) = history::read(&store, observer, args).await?;
+        document.sections.push(section);
+        known.push((observer, tracker));
+    }
+    args.ask.choose(&mut document.sections)?;
+    for section in &mut document.sections {
+        let of = |(observer, _): &&(NodeId, _)| section.observer.is_some_and(|it| it.node_id == *observer);
+        if let Some((observer, tracker)) = known.iter().find(of) {
+            history::tell(&store, *observer, tracker, section, args).await?;
         }
-        document.sections.push(history.section);
     }
     Ok(document)
 }

@@ -1,0 +1,109 @@
+//! More of one peer: the usual windows, its timeline, its hours or days.
+
+use fitness_core::{Bucket, Interval, Presence, WindowReport, WindowStats};
+
+use super::document::{PeerEntry, Section};
+use super::grid;
+use super::humanise;
+use super::watch::count;
+use crate::moment::rfc3339_seconds;
+
+/// What was asked of a peer beyond its rows; `None` where nothing was.
+pub(super) fn render(section: &Section, peer: &PeerEntry, name: &str, width: Option<u16>) -> Option<String> {
+    let spans = (!peer.spans.is_empty()).then(|| spans(peer, width));
+    let timeline = peer.timeline.as_ref().map(|timeline| self::timeline(timeline, width));
+    let buckets = peer.buckets.as_ref().map(|(bucket, windows)| buckets(*bucket, windows, width));
+    let parts: Vec<String> = [spans, timeline, buckets].into_iter().flatten().collect();
+    if parts.is_empty() {
+        return None;
+    }
+    let report = &peer.report;
+    let lifetime = humanise::duration(section.lifetime_ns(peer));
+    let disconnects = count(u64::from(report.disconnects), "disconnect");
+    let first_seen = rfc3339_seconds(report.first_seen);
+    let title = format!("{name}\nfollowed since {first_seen} ({lifetime}), {disconnects}");
+    Some(format!("{title}\n\n{}", parts.join("\n\n")))
+}
+
+fn spans(peer: &PeerEntry, width: Option<u16>) -> String {
+    let headings = [
+        "window",
+        ">observed",
+        ">uptime",
+        ">availability",
+        ">losses",
+        ">between",
+        ">return",
+        ">worst",
+        ">longest",
+    ];
+    let row = |name: &str, stats: &WindowStats| {
+        [
+            name.to_owned(),
+            humanise::within(stats.window.observed_ns, stats.window.observed_error_ns),
+            humanise::within(stats.window.uptime_ns, stats.window.uptime_error_ns),
+            availability(&stats.window),
+            losses(stats),
+            humanise::known(stats.outages.mean_time_between_ns),
+            humanise::known(stats.outages.median_return_ns),
+            humanise::known(stats.outages.worst_return_ns),
+            longest(stats),
+        ]
+    };
+    grid::lines(headings, peer.spans.iter().map(|(span, stats)| row(span.name(), stats)), width)
+}
+
+fn timeline(timeline: &[Interval], width: Option<u16>) -> String {
+    let row = |interval: &Interval| {
+        let what = match (interval.presence, interval.cause) {
+            (Some(Presence::Unobserved), Some(cause)) => format!("unobserved: {cause}"),
+            (Some(presence), _) => super::state(presence).to_owned(),
+            (None, _) => {
+                let availability = humanise::availability(interval.uptime_ns, interval.observed_ns);
+                format!("on and off, {availability}")
+            }
+        };
+        let length = humanise::duration(interval.length_ns());
+        [rfc3339_seconds(interval.from), rfc3339_seconds(interval.to), length, what]
+    };
+    grid::lines(["from", "to", ">length", "state"], timeline.iter().map(row), width)
+}
+
+fn buckets(bucket: Bucket, windows: &[WindowReport], width: Option<u16>) -> String {
+    let heading = bucket.to_string();
+    let row = |window: &WindowReport| {
+        [
+            rfc3339_seconds(window.from),
+            humanise::duration(window.length_ns),
+            humanise::within(window.observed_ns, window.observed_error_ns),
+            humanise::within(window.uptime_ns, window.uptime_error_ns),
+            availability(window),
+        ]
+    };
+    let headings = [heading.as_str(), ">length", ">observed", ">uptime", ">availability"];
+    grid::lines(headings, windows.iter().map(row), width)
+}
+
+/// The availability of a window, marked where it is not exact.
+pub(super) fn availability(window: &WindowReport) -> String {
+    let mark = if window.is_exact() { "" } else { "~" };
+    format!("{mark}{}", humanise::availability(window.uptime_ns, window.observed_ns))
+}
+
+/// How often a peer was lost, `n/a` where it could not be told.
+pub(super) fn losses(stats: &WindowStats) -> String {
+    match (stats.window.observed_ns, stats.outages.complete) {
+        (0, _) => humanise::UNKNOWN.to_owned(),
+        (_, true) => stats.outages.count.to_string(),
+        (_, false) => format!("{}+", stats.outages.count),
+    }
+}
+
+/// The longest stretch offline, `n/a` where it could not be told.
+pub(super) fn longest(stats: &WindowStats) -> String {
+    match (stats.window.observed_ns, stats.outages.complete) {
+        (0, _) => humanise::UNKNOWN.to_owned(),
+        (_, true) => humanise::duration(stats.outages.longest_ns),
+        (_, false) => format!("{}+", humanise::duration(stats.outages.longest_ns)),
+    }
+}

@@ -1,0 +1,74 @@
+//! How long we watched ourselves, and when we were gone.
+
+use fitness_core::{Gap, GapSums};
+
+use super::document::Section;
+use super::grid;
+use super::humanise;
+use crate::moment::rfc3339_seconds;
+
+/// How many gaps are listed where not all of them are asked for.
+const LATEST: usize = 5;
+
+/// The lines of a section's coverage and gaps; `None` where it tells nothing of them.
+pub(super) fn render(section: &Section, width: Option<u16>) -> Option<String> {
+    let coverage = section.coverage?;
+    let (watched, lifetime) = (coverage.watched_ns, coverage.lifetime_ns);
+    let mut lines = format!(
+        "We watched {} of {} ({}) since {}, {}.",
+        humanise::duration(watched),
+        humanise::duration(lifetime),
+        humanise::availability(watched, lifetime),
+        rfc3339_seconds(coverage.first_started),
+        count(u64::from(coverage.starts), "start"),
+    );
+    let causes = [
+        ("down", coverage.down),
+        ("suspended", coverage.suspended),
+        ("network out", coverage.network_out),
+        ("paused", coverage.paused),
+    ];
+    let told: Vec<String> = causes.iter().filter_map(|(cause, sums)| sum(cause, *sums)).collect();
+    if !told.is_empty() {
+        lines += &format!("\nWe could not tell while {}.", told.join(", "));
+    }
+    if let Some(gap) = coverage.ongoing {
+        let since = rfc3339_seconds(gap.from);
+        lines += &format!(
+            "\nWe cannot tell since {since}: {}, for {}.",
+            gap.cause,
+            humanise::duration(gap.length_ns())
+        );
+    }
+    if !section.gaps.is_empty() {
+        lines += &format!("\n\n{}", list(section, width));
+    }
+    Some(lines)
+}
+
+fn list(section: &Section, width: Option<u16>) -> String {
+    let earlier = if section.all_gaps { 0 } else { section.gaps.len().saturating_sub(LATEST) };
+    let row = |gap: &Gap| {
+        let to = if gap.ongoing { "-".to_owned() } else { rfc3339_seconds(gap.to) };
+        [gap.cause.to_string(), rfc3339_seconds(gap.from), to, humanise::duration(gap.length_ns())]
+    };
+    let rows = section.gaps.iter().skip(earlier).map(row);
+    let mut lines = grid::lines(["our gap", "from", "to", ">length"], rows, width);
+    if earlier > 0 {
+        lines += &format!("\n{} before: --gaps lists all", count(earlier as u64, "more gap"));
+    }
+    lines
+}
+
+fn sum(cause: &str, sums: GapSums) -> Option<String> {
+    let times = match sums.count {
+        0 => return None,
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    };
+    Some(format!("{cause} {times} ({})", humanise::duration(sums.length_ns)))
+}
+
+pub(super) fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
