@@ -166,7 +166,6 @@ fn ours() -> (Vec<Stretch<Seen>>, Sums) {
     let mut changes = Changes::default();
     while tracker.take_changes(100, &mut changes) {}
     segments.extend(changes.segments);
-    segments.retain(|segment| segment.node_id == PEER);
     if let Some(history) = tracker.history(at(END), &PEER, &segments) {
         for interval in history.timeline(MIDNIGHT, at(END)) {
             let second = interval.from.nanos_since(MIDNIGHT) / SECOND_NS;

@@ -222,12 +222,15 @@ impl PeerHistory {
         Outages::of(&self.timeline_on_line(from_ns, to_ns), self.presence_before(from_ns))
     }
 
-    /// What the peer was until `at_ns`, where that is known.
+    /// What the peer was until `at_ns`; `None` where that is not known. Before its account began
+    /// nothing was observed.
     fn presence_before(&self, at_ns: u64) -> Option<Presence> {
         let earlier = self.changes().take_while(|&change_ns| change_ns < at_ns).last();
         let since_ns = earlier.unwrap_or(self.account_ns);
-        let window = self.account().window(self.account_ns, since_ns, at_ns, self.line);
-        Interval::from(window).presence.filter(|_| since_ns < at_ns)
+        if since_ns >= at_ns {
+            return Some(Presence::Unobserved);
+        }
+        Interval::from(self.account().window(self.account_ns, since_ns, at_ns, self.line)).presence
     }
 
     fn end_ns(&self) -> u64 {
@@ -254,8 +257,9 @@ fn can_follow(one: &LogEntry, other: &LogEntry) -> bool {
 /// Entries of stored segments that come before entry number `end`, in order.
 ///
 /// The segments may come in any order; of an entry that two of them hold, the later segment's counts.
-pub(crate) fn older_entries(segments: &[LogSegment], end: u32) -> Vec<LogEntry> {
-    let mut segments: Vec<&LogSegment> = segments.iter().collect();
+pub(crate) fn older_entries(node_id: &NodeId, segments: &[LogSegment], end: u32) -> Vec<LogEntry> {
+    let mut segments: Vec<&LogSegment> =
+        segments.iter().filter(|segment| segment.node_id == *node_id).collect();
     segments.sort_by_key(|segment| segment.first);
     let numbered = segments.into_iter().flat_map(|segment| (segment.first..end).zip(&segment.entries));
     let mut entries: Vec<(u32, LogEntry)> = Vec::new();

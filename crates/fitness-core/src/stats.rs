@@ -58,7 +58,7 @@ pub struct Outages {
 }
 
 impl Outages {
-    /// Those in a timeline, which `before` came before.
+    /// Those in a timeline, which `before` came before, where that is known.
     pub(crate) fn of(timeline: &[Interval], before: Option<Presence>) -> Self {
         let mut outages = Self { complete: true, ..Self::default() };
         let mut returns: Vec<u64> = Vec::new();
@@ -73,6 +73,8 @@ impl Outages {
                     let next = timeline.get(i + 1).and_then(|next| next.presence);
                     returns.extend((next == Some(Presence::Online)).then_some(length_ns));
                 }
+                // It may have been lost at this very moment.
+                outages.complete &= was.is_some();
             }
             was = interval.presence;
         }

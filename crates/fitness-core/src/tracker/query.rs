@@ -154,7 +154,7 @@ impl Tracker {
 
     fn history_of(&self, peer: &Peer, at: Timestamp, older: &[LogSegment]) -> PeerHistory {
         let held = peer.log();
-        let mut log = older_entries(older, held.first());
+        let mut log = older_entries(&peer.node_id, older, held.first());
         log.extend_from_slice(held.committed());
         let now_ns = self.line.peek(at);
         // What is handed out is in terms of the clock at this moment.

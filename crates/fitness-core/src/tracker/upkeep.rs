@@ -72,7 +72,7 @@ impl Tracker {
         segments: &[LogSegment],
     ) -> Option<Vec<LogSegment>> {
         let peer = self.book.peer(&log.node_id)?;
-        let entries = older_entries(segments, log.below.saturating_mul(SEGMENT_ENTRIES));
+        let entries = older_entries(&log.node_id, segments, log.below.saturating_mul(SEGMENT_ENTRIES));
         let kept = thin(&entries, peer.first_seen_ns, self.line.peek(at), &self.config.retention);
         let packed = LogSegment::pack(log.node_id, &kept);
         (packed.len() < segments.len()).then_some(packed)
