@@ -38,7 +38,7 @@ pub(crate) struct AskArgs {
 
     /// Tell of peers that were let go, too: their last channel was closed
     #[arg(long)]
-    pub(crate) all: bool,
+    all: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -67,6 +67,11 @@ pub(crate) struct Question<'a> {
 impl AskArgs {
     pub(crate) const fn question(&self, at: Timestamp, json: bool) -> Question<'_> {
         Question { args: self, at, to_look_at: !json }
+    }
+
+    /// Whether peers that were let go are asked about, too.
+    pub(crate) const fn asks_for_closed(&self) -> bool {
+        self.all || self.peer.is_some()
     }
 
     /// Whether more gaps are asked for than the latest ones.

@@ -78,6 +78,16 @@ fn lines_that_are_no_event() {
             "field `online`: invalid type: string \"yes\", expected a boolean",
         ),
         (
+            &format!("{{\"at_ns\": 1, \"event\": \"channel_usable\", \"channel_id\": \"{}\"}}", channel('1')),
+            "expected field `usable`, which is missing",
+        ),
+        ("{\"at_ns\": 1, \"event\": \"unobserved\"}", "expected field `since_ns`, which is missing"),
+        (
+            "{\"at_ns\": 1, \"event\": \"unobserved\", \"since_ns\": \"0\"}",
+            "field `since_ns`: expected nanoseconds since 1970 as an integer",
+        ),
+        ("{\"at_ns\": 1, \"event\": \"clock_set\", \"to_ns\": -1}", "field `to_ns`: expected nanoseconds"),
+        (
             "{\"at_ns\": 1, \"event\": \"snapshot\", \"channels\": {}, \"connected\": []}",
             "field `channels`: expected a list of objects",
         ),

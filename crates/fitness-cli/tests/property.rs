@@ -22,8 +22,10 @@ fn funding() -> impl Strategy<Value = OutPoint> {
 }
 
 fn open_channel() -> impl Strategy<Value = OpenChannel> {
-    (channel_id(), node_id(), proptest::option::of(funding()))
-        .prop_map(|(channel_id, node_id, funding)| OpenChannel { channel_id, node_id, funding, usable: None })
+    let usable = proptest::option::of(any::<bool>());
+    (channel_id(), node_id(), proptest::option::of(funding()), usable).prop_map(
+        |(channel_id, node_id, funding, usable)| OpenChannel { channel_id, node_id, funding, usable },
+    )
 }
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
@@ -44,12 +46,21 @@ fn event() -> impl Strategy<Value = Event> {
         1 => channel_id().prop_map(|channel_id| Event::ChannelClosed { channel_id }),
         1 => (channel_id(), funding())
             .prop_map(|(channel_id, funding)| Event::FundingChanged { channel_id, funding }),
+        3 => (channel_id(), any::<bool>())
+            .prop_map(|(channel_id, usable)| Event::ChannelUsable { channel_id, usable }),
         1 => node_id().prop_map(|node_id| Event::Watch { node_id }),
         1 => node_id().prop_map(|node_id| Event::Unwatch { node_id }),
         1 => snapshot().prop_map(Event::Snapshot),
         1 => Just(Event::ObservationPaused),
         1 => Just(Event::ObservationResumed),
+        1 => span().prop_map(|since| Event::Unobserved { since }),
+        1 => span().prop_map(|to| Event::ClockSet { to }),
     ]
+}
+
+/// How long ago, or how far ahead; in a trace it becomes a moment.
+fn span() -> impl Strategy<Value = Timestamp> {
+    (0..100 * common::HOUR).prop_map(Timestamp::from_nanos)
 }
 
 /// Events some time apart; now and then at the same moment.
@@ -59,9 +70,18 @@ fn trace() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
         let mut at = Timestamp::from_nanos(common::T0);
         steps
             .into_iter()
-            .map(|(step, event)| {
+            .map(|(step, mut event)| {
                 at = at.after_nanos(step);
-                (at, event)
+                let happened = at;
+                match &mut event {
+                    Event::Unobserved { since } => *since = at.before_nanos(since.as_nanos()),
+                    Event::ClockSet { to } => {
+                        at = at.after_nanos(to.as_nanos());
+                        *to = at;
+                    }
+                    _ => {}
+                }
+                (happened, event)
             })
             .collect()
     })
@@ -85,32 +105,42 @@ fn directly(config: TrackerConfig, trace: &[(Timestamp, Event)], window_ns: Opti
     for (at, event) in trace {
         tracker.apply(*at, event);
     }
-    let Some((at, _)) = trace.last().cloned() else {
-        return json!({"at_ns": null, "peers": [], "channels": []});
+    let at = match trace.last() {
+        None => return json!({"at_ns": null, "peers": [], "channels": []}),
+        Some((_, Event::ClockSet { to })) => *to,
+        Some((at, _)) => *at,
     };
     let mut reports: Vec<_> = tracker.peers(at).collect();
     reports.sort_by_key(|report| report.node_id);
     let (mut peers, mut channels) = (Vec::new(), Vec::new());
+    let from = at.before_nanos(window_ns.unwrap_or(u64::MAX));
     for report in reports {
         for channel in &report.channels {
             let mut value = serde_json::to_value(channel).expect("reports serialise");
-            if let Some(window_ns) = window_ns {
-                let window = tracker.channel_window(at, &channel.channel_id, at.before_nanos(window_ns), at);
-                value["window"] = serde_json::to_value(window).expect("reports serialise");
+            if window_ns.is_some() {
+                let history = tracker.channel_history(at, &channel.channel_id, &[]).expect("it is open");
+                value["window"] = serde_json::to_value(history.stats(from, at)).expect("reports serialise");
             }
             channels.push(value);
         }
         let mut value = serde_json::to_value(&report).expect("reports serialise");
         value.as_object_mut().expect("an object").remove("channels");
-        if let Some(window_ns) = window_ns {
-            let window = tracker.peer_window(at, &report.node_id, at.before_nanos(window_ns), at);
-            value["window"] = serde_json::to_value(window).expect("reports serialise");
+        if window_ns.is_some() {
+            let history = tracker.history(at, &report.node_id, &[]).expect("it is known");
+            value["window"] = serde_json::to_value(history.stats(from, at)).expect("reports serialise");
         }
         peers.push(value);
     }
+    let mut document = json!({ "at_ns": at, "peers": peers, "channels": channels });
+    if config == TrackerConfig::default() {
+        let mut coverage = serde_json::to_value(tracker.coverage(at)).expect("coverages serialise");
+        let gaps = tracker.gaps(at, &[], Timestamp::EPOCH, Timestamp::MAX);
+        let gaps: Vec<_> = gaps.into_iter().filter(|gap| gap.to >= from).collect();
+        coverage["gaps"] = serde_json::to_value(gaps).expect("gaps serialise");
+        document["coverage"] = json!([coverage]);
+    }
     // Numbers with a point are not read back to the last bit, neither here nor there.
-    let text = json!({ "at_ns": at, "peers": peers, "channels": channels }).to_string();
-    serde_json::from_str(&text).expect("it was JSON")
+    serde_json::from_str(&document.to_string()).expect("it was JSON")
 }
 
 /// Without what only the program knows.

@@ -48,12 +48,11 @@ fn history() -> Changes {
 }
 
 fn store(store: &RedbStore, observer: NodeId, changes: Changes, heartbeat: Timestamp) {
-    let (started_at_ns, heartbeat_ns) = (at(0).as_nanos(), heartbeat.as_nanos());
     let record = ObserverRecord {
-        started_at_ns,
-        heartbeat_ns,
-        first_started_ns: started_at_ns,
+        started_at_ns: at(0).as_nanos(),
+        first_started_ns: at(0).as_nanos(),
         starts: 1,
+        heartbeat_ns: heartbeat.as_nanos(),
         ..ObserverRecord::default()
     };
     let batch = Batch { changes, observer: Some(record), ..Batch::default() };

@@ -47,6 +47,7 @@ pub(super) enum Column {
     Observed,
     Uptime,
     Usable,
+    UptimeUsable,
     LndUptime,
     TrueUptime,
     OffBy,
@@ -89,11 +90,15 @@ impl Column {
         if section.window.is_none() || !is_narrow {
             columns.push(Self::Lifetime);
         }
-        columns.extend([Self::Observed, Self::Uptime]);
+        columns.push(Self::Observed);
         let mut channels = section.channels();
-        if section.window.is_none() && channels.any(|channel| channel.report.usable_observed_ns > 0) {
-            columns.push(Self::Usable);
-        }
+        let tells_usable =
+            section.window.is_none() && channels.any(|channel| channel.report.usable_observed_ns > 0);
+        columns.extend_from_slice(match (tells_usable, is_narrow) {
+            (false, _) => &[Self::Uptime],
+            (true, false) => &[Self::Uptime, Self::Usable],
+            (true, true) => &[Self::UptimeUsable],
+        });
         if section.channels().any(|channel| channel.lnd_uptime_ns.is_some()) {
             columns.push(Self::LndUptime);
         }
@@ -138,6 +143,7 @@ impl Column {
             Self::Observed => "observed",
             Self::Uptime => "uptime",
             Self::Usable => "usable",
+            Self::UptimeUsable => "uptime\nusable",
             Self::LndUptime if tight => "lnd\nuptime",
             Self::LndUptime => "lnd uptime",
             Self::TrueUptime if tight => "true\nuptime",
@@ -214,13 +220,10 @@ impl Column {
                 let error_ns = row.window().map_or(0, |stats| stats.window.observed_error_ns);
                 humanise::within(row.observed_ns(), error_ns)
             }
-            Self::Uptime => {
-                let error_ns = row.window().map_or(0, |stats| stats.window.uptime_error_ns);
-                humanise::within(row.uptime_ns(), error_ns)
-            }
-            Self::Usable => {
-                let channel = &row.channel?.report;
-                humanise::known((channel.usable_observed_ns > 0).then_some(channel.usable_ns))
+            Self::Uptime => row.uptime(),
+            Self::Usable => row.usable()?,
+            Self::UptimeUsable => {
+                [Some(row.uptime()), row.usable()].into_iter().flatten().collect::<Vec<_>>().join("\n")
             }
             Self::LndUptime => humanise::duration(row.channel?.lnd_uptime_ns?),
             Self::TrueUptime => humanise::duration(row.channel?.true_uptime_ns?),
@@ -285,6 +288,17 @@ impl Row<'_> {
             Some(channel) => channel.window.as_ref(),
             None => self.peer.window.as_ref(),
         }
+    }
+
+    fn uptime(&self) -> String {
+        let error_ns = self.window().map_or(0, |stats| stats.window.uptime_error_ns);
+        humanise::within(self.uptime_ns(), error_ns)
+    }
+
+    /// How long its channel was usable, where it has one.
+    fn usable(&self) -> Option<String> {
+        let report = &self.channel?.report;
+        Some(humanise::known((report.usable_observed_ns > 0).then_some(report.usable_ns)))
     }
 
     fn lifetime_ns(&self) -> u64 {

@@ -56,3 +56,16 @@ pub(super) fn lines<const N: usize>(
     }
     table.trim_fmt()
 }
+
+/// A sentence on as many lines as it takes.
+pub(super) fn wrap(sentence: &str, width: Option<u16>) -> String {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new()).add_row([sentence]);
+    if let Some(width) = width {
+        table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 0));
+    }
+    table.trim_fmt()
+}

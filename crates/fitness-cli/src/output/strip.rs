@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_as_tall_as_its_time_was_good() {
-        assert_eq!(plain(12, &Glyphs::UNICODE), "      ··██▁▄");
+        assert_eq!(plain(12, &Glyphs::UNICODE), "      ··██▁▅");
         assert_eq!(plain(24, &Glyphs::UNICODE), "            ····████▁▁▁█");
         assert_eq!(plain(12, &Glyphs::ASCII), "      ..##_=");
         assert_eq!(Strip::default().draw(12, &Glyphs::ASCII), "");
@@ -154,6 +154,6 @@ mod tests {
     #[test]
     fn colours_end_where_they_began() {
         let drawn = strip().draw(12, &Glyphs::UNICODE);
-        assert!(drawn.contains("\x1b[31m▁") && drawn.contains("\x1b[33m▄") && drawn.ends_with("\x1b[0m"));
+        assert!(drawn.contains("\x1b[31m▁") && drawn.contains("\x1b[33m▅") && drawn.ends_with("\x1b[0m"));
     }
 }

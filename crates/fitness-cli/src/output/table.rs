@@ -183,12 +183,13 @@ fn below(section: &Section, length_ns: u64, width: u16, glyphs: &Glyphs) -> Vec<
         return Vec::new();
     };
     let axis = Axis { length_ns, marks };
+    let legend = grid::wrap(&axis.legend(glyphs), Some(width));
     let line = |name: &str, rest: &str| format!("{name:longest$}  {rest}").trim_end().to_owned();
     let mut lines = vec![line("peer", &axis.heading()), "-".repeat(longest + 2 + marks)];
     lines.extend(
         names.iter().zip(&section.peers).map(|(name, peer)| line(name, &peer.strip.draw(marks, glyphs))),
     );
-    vec![lines.join("\n"), axis.legend(glyphs)]
+    vec![lines.join("\n"), legend]
 }
 
 /// Who answers, for which moment, and about how many.

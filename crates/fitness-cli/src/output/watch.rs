@@ -14,14 +14,13 @@ const LATEST: usize = 5;
 pub(super) fn render(section: &Section, width: Option<u16>) -> Option<String> {
     let coverage = section.coverage?;
     let (watched, lifetime) = (coverage.watched_ns, coverage.lifetime_ns);
-    let mut lines = format!(
-        "We watched {} of {} ({}) since {}, {}.",
+    let mut sentences = vec![format!(
+        "We watched {} of {} ({}) since {}.",
         humanise::duration(watched),
         humanise::duration(lifetime),
         humanise::availability(watched, lifetime),
         rfc3339_seconds(coverage.first_started),
-        count(u64::from(coverage.starts), "start"),
-    );
+    )];
     let causes = [
         ("down", coverage.down),
         ("suspended", coverage.suspended),
@@ -30,16 +29,15 @@ pub(super) fn render(section: &Section, width: Option<u16>) -> Option<String> {
     ];
     let told: Vec<String> = causes.iter().filter_map(|(cause, sums)| sum(cause, *sums)).collect();
     if !told.is_empty() {
-        lines += &format!("\nWe could not tell while {}.", told.join(", "));
+        sentences.push(format!("We were gone: {}.", told.join(", ")));
     }
     if let Some(gap) = coverage.ongoing {
         let since = rfc3339_seconds(gap.from);
-        lines += &format!(
-            "\nWe cannot tell since {since}: {}, for {}.",
-            gap.cause,
-            humanise::duration(gap.length_ns())
-        );
+        let length = humanise::duration(gap.length_ns());
+        sentences.push(format!("We are gone since {since}: {} ({length} so far).", gap.cause));
     }
+    let sentences: Vec<String> = sentences.iter().map(|sentence| grid::wrap(sentence, width)).collect();
+    let mut lines = sentences.join("\n");
     if !section.gaps.is_empty() {
         lines += &format!("\n\n{}", list(section, width));
     }
@@ -61,12 +59,12 @@ fn list(section: &Section, width: Option<u16>) -> String {
 }
 
 fn sum(cause: &str, sums: GapSums) -> Option<String> {
-    let times = match sums.count {
-        0 => return None,
-        1 => "once".to_owned(),
-        count => format!("{count} times"),
-    };
-    Some(format!("{cause} {times} ({})", humanise::duration(sums.length_ns)))
+    (sums.count > 0)
+        .then(|| format!("{cause} {} ({})", times(sums.count), humanise::duration(sums.length_ns)))
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 pub(super) fn count(number: u64, what: &str) -> String {

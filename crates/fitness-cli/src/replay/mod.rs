@@ -149,7 +149,7 @@ impl Replay {
         let Some(at) = self.asked.or(self.clock) else { return Section::default() };
         // Who had time to come back until then had it.
         self.tracker.advance(at);
-        let mut section = if args.ask.all {
+        let mut section = if args.ask.asks_for_closed() {
             Section::new(Some(at), self.tracker.known_peers(at))
         } else {
             Section::new(Some(at), self.tracker.peers(at))

@@ -55,7 +55,7 @@ pub(super) async fn read(
         });
     }
     let at = args.at.unwrap_or(history.end);
-    let mut section = history.answer(at, args.ask.all);
+    let mut section = history.answer(at, args.ask.asks_for_closed());
     let started_at = Timestamp::from_nanos(record.started_at_ns);
     section.observer = Some(Observer { node_id: observer, started_at, heartbeat });
     if let Some(stored) = &stored {
