@@ -13,27 +13,58 @@ const PEER_D: &str = "033f39d5c348e5b79d06e842c114e6cc571583bbf44e4b0ebfda1a01ec
 const TABLE: &str = "\
 4 peers, 4 channels, at 2026-01-01T12:00:00Z
 
-peer          channel       lifetime   observed    uptime   availability   flaps   last flap    state        since
+peer       channel    lifetime  observed   uptime   avail-  flaps  last    state       for
+                                                   ability         flap                        -12h 00m             now
 -----------------------------------------------------------------------------------------------------------------------
-03df7e…0a5c   5b950e…696a    11h 00m    10h 00m    6h 00m        60.00 %       3   0s ago       online       0s ago
-036b23…940d   -              12h 00m    11h 00m    8h 00m        72.73 %       0   never        offline      3h 00m ago
-03559a…dffd   16a36e…9648    12h 00m    11h 00m   10h 30m        95.45 %       2   1h 30m ago   online       1h 30m ago
-              c8361f…ea56    10h 00m     9h 00m    8h 30m        94.44 %
-033f39…5d43   33a123…4681     1h 00m         0s        0s            n/a       0   never        unobserved   1h 00m ago
+03df…0a5c  5b95…696a   11h 00m   10h 00m   6h 00m  60.00 %      3  0s      online      0s        ██████████▁▁██··▁▁▁▁▁▁
+036b…940d  -           12h 00m   11h 00m   8h 00m  72.73 %      0  never   offline     3h 00m  ████████████████··▁▁▁▁▁▁
+0355…dffd  16a3…9648   12h 00m   11h 00m  10h 30m  95.45 %      2  1h 30m  online      1h 30m  ████████████████··██▁███
+           c836…ea56   10h 00m    9h 00m   8h 30m  94.44 %
+033f…5d43  33a1…4681    1h 00m        0s       0s      n/a      0  never   unobserved  1h 00m                        ··
+
+A mark is 30m 00s: █ online, ▂ to ▇ in part, ▁ offline, · unobserved
+
+We watched 11h 00m of 12h 00m (91.67 %) since 2026-01-01T00:00:00Z.
+We were gone: paused once (1h 00m).
+
+our gap   from                   to                     length
+--------------------------------------------------------------
+paused    2026-01-01T08:00:00Z   2026-01-01T09:00:00Z   1h 00m
 ";
 
 const COMPACT_TABLE: &str = "\
 4 peers, 4 channels, at 2026-01-01T12:00:00Z, over the last 3h
 
-peer       channel    lifetime        3h      3h       3h  flaps  last    state       for
-                                observed  uptime   avail-         flap
-                                                  ability
---------------------------------------------------------------------------------------------
-036b…940d  -           12h 00m    3h 00m      0s   0.00 %      0  never   offline     3h 00m
-03df…0a5c  5b95…696a   11h 00m    3h 00m      0s   0.00 %      3  0s      online      0s
-0355…dffd  16a3…9648   12h 00m    3h 00m  2h 30m  83.33 %      2  1h 30m  online      1h 30m
-           c836…ea56   10h 00m    3h 00m  2h 30m  83.33 %
-033f…5d43  33a1…4681    1h 00m        0s      0s      n/a      0  never   unobserved  1h 00m
+peer        channel           3h       3h        3h    losses    return   state
+                        observed   uptime    avail-   between     worst   for
+                                            ability
+------------------------------------------------------------------------------------
+036b…940d   -             3h 00m       0s    0.00 %         0       n/a   offline
+                                                          n/a       n/a   3h 00m
+03df…0a5c   5b95…696a     3h 00m       0s    0.00 %         0       n/a   online
+                                                          n/a       n/a   0s
+0355…dffd   16a3…9648     3h 00m   2h 30m   83.33 %         1   30m 00s   online
+                                                       2h 30m   30m 00s   1h 30m
+            c836…ea56     3h 00m   2h 30m   83.33 %         1   30m 00s
+                                                       2h 30m   30m 00s
+033f…5d43   33a1…4681         0s       0s       n/a       n/a       n/a   unobserved
+                                                          n/a       n/a   1h 00m
+
+peer       -3h 00m                                                              now
+-----------------------------------------------------------------------------------
+036b…940d  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+03df…0a5c  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+0355…dffd  ████████████████████████▁▁▁▁▁▁▁▁▁▁▁▁████████████████████████████████████
+033f…5d43                                                  ························
+
+A mark is 2m 30s: █ online, ▂ to ▇ in part, ▁ offline, · unobserved
+
+We watched 11h 00m of 12h 00m (91.67 %) since 2026-01-01T00:00:00Z.
+We were gone: paused once (1h 00m).
+
+our gap   from                   to                     length
+--------------------------------------------------------------
+paused    2026-01-01T08:00:00Z   2026-01-01T09:00:00Z   1h 00m
 ";
 
 fn small(args: &[&str]) -> Value {
@@ -212,7 +243,11 @@ fn a_window_ends_at_the_question() {
     let expected = json!({
         "from_ns": T0 + 9 * HOUR, "to_ns": T0 + 12 * HOUR, "length_ns": 3 * HOUR,
         "observed_ns": 3 * HOUR, "observed_error_ns": 0, "uptime_ns": 5 * HOUR / 2, "uptime_error_ns": 0,
-        "availability": 2.5 / 3.0,
+        "availability": 2.5 / 3.0, "online": true, "since_ns": T0 + 21 * HOUR / 2,
+        "outages": {
+            "count": 1, "mean_time_between_ns": 5 * HOUR / 2, "median_return_ns": HOUR / 2,
+            "worst_return_ns": HOUR / 2, "longest_ns": HOUR / 2, "complete": true,
+        },
     });
     assert_eq!(window, &expected);
     assert_eq!(peer(&document, PEER_C)["window"]["uptime_ns"], 0);

@@ -105,11 +105,16 @@ fn a_file_answers_for_its_last_heartbeat() {
 Observer 020202…0202
 2 peers, 2 channels, at 2026-01-01T10:00:00Z
 
-peer          channel       lifetime   observed   uptime   availability   flaps   last flap    state     since
+peer       channel    lifetime  observed  uptime   avail-  flaps  last    state    for
+                                                  ability         flap                     -10h 00m             now
 -------------------------------------------------------------------------------------------------------------------
-0b0b0b…0b0b   -              10h 00m     9h 00m   1h 00m        11.11 %       1   8h 00m ago   offline   8h 00m ago
-0a0a0a…0a0a   010101…0101    10h 00m    10h 00m   9h 00m        90.00 %       2   6h 00m ago   online    6h 00m ago
-              020202…0202     8h 00m     8h 00m   7h 00m        87.50 %
+0b0b…0b0b  -           10h 00m    9h 00m  1h 00m  11.11 %      1  8h 00m  offline  8h 00m  ··██▆▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+0a0a…0a0a  0101…0101   10h 00m   10h 00m  9h 00m  90.00 %      2  6h 00m  online   6h 00m  ███████▃▁▄██████████████
+           0202…0202    8h 00m    8h 00m  7h 00m  87.50 %
+
+A mark is 25m 00s: █ online, ▂ to ▇ in part, ▁ offline, · unobserved
+
+We watched 10h 00m of 10h 00m (100.00 %) since 2026-01-01T00:00:00Z.
 ";
     let mut command = ldk_fitness();
     let output = command.env("COLUMNS", "120").arg("report").arg(&path).output().expect("it runs");

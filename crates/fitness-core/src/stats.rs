@@ -33,8 +33,8 @@ impl WindowReport {
 /// How often a peer was lost, and how long it took to come back.
 ///
 /// Counted from the log. Where its rate limit dropped something within the window,
-/// [`Outages::complete`] is `false`, and the number and the longest stretch are the least that can
-/// have been. The exact number of all disconnects of a peer is
+/// [`Outages::complete`] is `false`: the number and the longest stretch are the least that can have
+/// been, the time between two the most, and times to return are those that the log kept. The exact number of all disconnects of a peer is
 /// [`PeerReport::disconnects`](crate::PeerReport::disconnects).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

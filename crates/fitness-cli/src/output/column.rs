@@ -194,11 +194,8 @@ impl Column {
             true => humanise::duration(row.at.nanos_since(at)),
             false => humanise::ago(row.at, at),
         };
-        let outages = |of: fn(&WindowStats) -> Option<u64>| humanise::known(row.window().and_then(of));
-        let losses = || row.window().map_or_else(|| humanise::UNKNOWN.to_owned(), detail::losses);
-        let between = || outages(|stats| stats.outages.mean_time_between_ns);
-        let median = || outages(|stats| stats.outages.median_return_ns);
-        let worst = || outages(|stats| stats.outages.worst_return_ns);
+        let told =
+            |of: fn(&WindowStats) -> String| row.window().map_or_else(|| humanise::UNKNOWN.to_owned(), of);
         Some(match self {
             Self::Label if row.first => row.peer.label.clone()?,
             Self::Peer if row.first => row.layout.id(&report.node_id, row.glyphs),
@@ -232,12 +229,12 @@ impl Column {
                 Some(stats) => detail::availability(&stats.window),
                 None => humanise::availability(row.uptime_ns(), row.observed_ns()),
             },
-            Self::Losses => losses(),
-            Self::Between => between(),
-            Self::Return => median(),
-            Self::Worst => worst(),
-            Self::LossesBetween => format!("{}\n{}", losses(), between()),
-            Self::ReturnWorst => format!("{}\n{}", median(), worst()),
+            Self::Losses => told(detail::losses),
+            Self::Between => told(detail::between),
+            Self::Return => told(detail::median),
+            Self::Worst => told(detail::worst),
+            Self::LossesBetween => format!("{}\n{}", told(detail::losses), told(detail::between)),
+            Self::ReturnWorst => format!("{}\n{}", told(detail::median), told(detail::worst)),
         })
     }
 }

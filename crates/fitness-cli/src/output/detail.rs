@@ -44,9 +44,9 @@ fn spans(peer: &PeerEntry, width: Option<u16>) -> String {
             humanise::within(stats.window.uptime_ns, stats.window.uptime_error_ns),
             availability(&stats.window),
             losses(stats),
-            humanise::known(stats.outages.mean_time_between_ns),
-            humanise::known(stats.outages.median_return_ns),
-            humanise::known(stats.outages.worst_return_ns),
+            between(stats),
+            median(stats),
+            worst(stats),
             longest(stats),
         ]
     };
@@ -90,20 +90,41 @@ pub(super) fn availability(window: &WindowReport) -> String {
     format!("{mark}{}", humanise::availability(window.uptime_ns, window.observed_ns))
 }
 
-/// How often a peer was lost, `n/a` where it could not be told.
+/// How often a peer was lost; `12+` where that is the least, `n/a` where it could not be told.
 pub(super) fn losses(stats: &WindowStats) -> String {
-    match (stats.window.observed_ns, stats.outages.complete) {
-        (0, _) => humanise::UNKNOWN.to_owned(),
-        (_, true) => stats.outages.count.to_string(),
-        (_, false) => format!("{}+", stats.outages.count),
-    }
+    let count = (stats.window.observed_ns > 0).then_some(stats.outages.count);
+    let count = count.map_or_else(|| humanise::UNKNOWN.to_owned(), |count| count.to_string());
+    at_least(stats, count)
 }
 
-/// The longest stretch offline, `n/a` where it could not be told.
-pub(super) fn longest(stats: &WindowStats) -> String {
-    match (stats.window.observed_ns, stats.outages.complete) {
-        (0, _) => humanise::UNKNOWN.to_owned(),
-        (_, true) => humanise::duration(stats.outages.longest_ns),
-        (_, false) => format!("{}+", humanise::duration(stats.outages.longest_ns)),
-    }
+/// The uptime for each loss, which is the most where there may have been more.
+pub(super) fn between(stats: &WindowStats) -> String {
+    let mean = humanise::known(stats.outages.mean_time_between_ns);
+    if is_certain(stats, &mean) { mean } else { format!("<{mean}") }
+}
+
+/// The median time to return.
+pub(super) fn median(stats: &WindowStats) -> String {
+    let median = humanise::known(stats.outages.median_return_ns);
+    if is_certain(stats, &median) { median } else { format!("~{median}") }
+}
+
+/// The worst time to return.
+pub(super) fn worst(stats: &WindowStats) -> String {
+    at_least(stats, humanise::known(stats.outages.worst_return_ns))
+}
+
+/// The longest stretch offline.
+fn longest(stats: &WindowStats) -> String {
+    let longest = (stats.window.observed_ns > 0).then_some(stats.outages.longest_ns);
+    at_least(stats, humanise::known(longest))
+}
+
+fn at_least(stats: &WindowStats, text: String) -> String {
+    if is_certain(stats, &text) { text } else { text + "+" }
+}
+
+/// Whether nothing is missing that could make it another number.
+fn is_certain(stats: &WindowStats, text: &str) -> bool {
+    stats.outages.complete || text == humanise::UNKNOWN
 }

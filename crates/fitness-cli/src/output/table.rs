@@ -25,9 +25,10 @@ pub(super) struct TableOptions {
     pub(super) glyphs: &'static Glyphs,
 }
 
-/// What is tried on a terminal, with the blanks between columns. The last is taken if none fits.
+/// What is tried on a terminal, with the blanks between columns, and then where rows may take two lines.
 const LIMITED: [(Layout, u16); 4] =
     [(Layout::Normal, 3), (Layout::Normal, 2), (Layout::Compact, 2), (Layout::Compact, 1)];
+const NARROW: [(Layout, u16); 2] = [(Layout::Narrow, 3), (Layout::Narrow, 2)];
 
 /// The least marks of a strip beside a row; and those where nothing limits them.
 const LEAST_MARKS: usize = 24;
@@ -70,19 +71,20 @@ fn peers(section: &Section, at: Timestamp, width: Option<u16>, glyphs: &Glyphs) 
             None => vec![table.trim_fmt()],
         };
     };
-    let tables = || LIMITED.iter().map(|&(layout, gap)| (table(section, at, layout, gap, glyphs), gap));
+    let table = |&(layout, gap): &(Layout, u16)| (table(section, at, layout, gap, glyphs), gap);
     let left = |table: &Table, gap| usize::from(width).checked_sub(grid::natural_width(table, gap));
     if let Some(length_ns) = axis {
-        for (table, gap) in tables() {
+        for (table, gap) in LIMITED.iter().map(table) {
             let room = left(&table, gap).unwrap_or(0).saturating_sub(gap.into());
             if let Some(marks) = Strip::fitting(room).filter(|&marks| marks >= LEAST_MARKS) {
                 return beside(section, &table, gap, Axis { length_ns, marks }, glyphs);
             }
         }
     }
-    let fitting = tables().find(|(table, gap)| left(table, *gap).is_some());
+    let mut tried = LIMITED.iter().chain(&NARROW).map(table);
+    let fitting = tried.find(|(table, gap)| left(table, *gap).is_some());
     let table = fitting.map(|(table, _)| table).unwrap_or_else(|| {
-        let mut narrow = table(section, at, Layout::Narrow, 1, glyphs);
+        let (mut narrow, _) = table(&(Layout::Narrow, 1));
         narrow.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
         narrow
     });

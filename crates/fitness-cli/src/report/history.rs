@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use fitness_core::{
-    Coverage, Gap, GapRecord, HashSeed, LogSegment, NodeId, ObserverRecord, PeerRecord, PeerReport, Presence,
-    Timestamp, Tracker, TrackerConfig,
+    ChannelId, Coverage, Gap, GapRecord, HashSeed, LogSegment, NodeId, ObserverRecord, PeerRecord,
+    PeerReport, Presence, Timestamp, Tracker, TrackerConfig,
 };
 use fitness_store::Store;
 
@@ -156,6 +156,7 @@ struct LastKnown {
     presence: Presence,
     since: Timestamp,
     until: Timestamp,
+    usable: Vec<(ChannelId, Presence)>,
 }
 
 impl History {
@@ -171,7 +172,9 @@ impl History {
         // A change that was stored after the last heartbeat was observed, too.
         let until = self.heartbeat.max(since);
         self.end = self.end.max(until);
-        self.last_known.insert(record.node_id, LastKnown { presence: record.presence, since, until });
+        let usable = record.channels.iter().map(|channel| (channel.channel_id, channel.usable.presence()));
+        let last = LastKnown { presence: record.presence, since, until, usable: usable.collect() };
+        self.last_known.insert(record.node_id, last);
     }
 
     fn answer(&self, at: Timestamp, all: bool) -> Section {
@@ -180,6 +183,10 @@ impl History {
             if let Some(last) = self.last_known.get(&report.node_id).filter(|last| at <= last.until) {
                 report.online = last.presence;
                 report.since = last.since;
+                for channel in &mut report.channels {
+                    let usable = last.usable.iter().find(|known| known.0 == channel.channel_id);
+                    channel.usable = usable.map_or(channel.usable, |known| known.1);
+                }
             }
             report
         };
