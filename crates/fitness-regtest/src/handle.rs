@@ -10,6 +10,21 @@ use crate::clock;
 use crate::error::{Error, Rejection};
 use crate::server::Server;
 
+/// Where a chain's RPC server is, and what lets one in: all that a node needs to know of a chain,
+/// in this process or in another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RpcAccess {
+    /// The host, as a node's configuration takes it.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The user name.
+    pub user: String,
+    /// The password. Another chain has another one, so that a node left over from one test cannot talk
+    /// to the chain of the next.
+    pub password: String,
+}
+
 /// A regtest chain with an RPC server, running until the last clone of this handle is dropped.
 ///
 /// Every method may be called from any thread. [`wait_for_tx`](Self::wait_for_tx) and
@@ -33,6 +48,16 @@ impl Chain {
         let shared = Arc::new(Shared::new());
         let server = Server::start(Arc::clone(&shared)).map_err(Error::Start)?;
         Ok(Self { shared, server: Arc::new(server) })
+    }
+
+    /// The way to the RPC server, in one piece.
+    pub fn rpc(&self) -> RpcAccess {
+        RpcAccess {
+            host: self.rpc_host(),
+            port: self.rpc_port(),
+            user: self.rpc_user(),
+            password: self.rpc_password(),
+        }
     }
 
     /// The host of the RPC server, as a node's configuration takes it.

@@ -44,7 +44,7 @@ mod server;
 mod worker;
 
 pub use error::{Error, Rejection};
-pub use handle::Chain;
+pub use handle::{Chain, RpcAccess};
 #[cfg(feature = "ldk-node")]
 pub use node::{LocalNode, fund, open_channels, until};
 pub use proxy::{Proxy, ProxyMode};

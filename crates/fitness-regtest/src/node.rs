@@ -14,7 +14,7 @@ use bitcoin::{Amount, Network};
 use ldk_node::logger::{LogRecord, LogWriter};
 use ldk_node::{Builder, Node, NodeError};
 
-use crate::{Chain, Error};
+use crate::{Chain, Error, RpcAccess};
 
 /// How long a node may take for anything: machines that build and test at once are slow.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -40,10 +40,24 @@ impl LocalNode {
         seed: [u8; 64],
         logger: Option<Arc<dyn LogWriter>>,
     ) -> Result<Self, Error> {
+        Self::start_at(&chain.rpc(), dir, seed, logger)
+    }
+
+    /// The same on a chain that may belong to another process.
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalNode::start`].
+    pub fn start_at(
+        rpc: &RpcAccess,
+        dir: &Path,
+        seed: [u8; 64],
+        logger: Option<Arc<dyn LogWriter>>,
+    ) -> Result<Self, Error> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match Self::try_start(chain, dir, seed, logger.clone())? {
+            match Self::try_start(rpc, dir, seed, logger.clone())? {
                 Ok(node) => return Ok(node),
                 // Between us and the node somebody else has taken the port, a dialling socket as likely
                 // as not.
@@ -55,7 +69,7 @@ impl LocalNode {
 
     /// The inner error is that of the node's start.
     fn try_start(
-        chain: &Chain,
+        rpc: &RpcAccess,
         dir: &Path,
         seed: [u8; 64],
         logger: Option<Arc<dyn LogWriter>>,
@@ -64,12 +78,7 @@ impl LocalNode {
         let mut builder = Builder::new();
         builder
             .set_network(Network::Regtest)
-            .set_chain_source_bitcoind_rpc(
-                chain.rpc_host(),
-                chain.rpc_port(),
-                chain.rpc_user(),
-                chain.rpc_password(),
-            )
+            .set_chain_source_bitcoind_rpc(rpc.host.clone(), rpc.port, rpc.user.clone(), rpc.password.clone())
             .set_storage_dir_path(dir.to_string_lossy().into_owned())
             .set_entropy_seed_bytes(seed)
             .set_custom_logger(Arc::<Log>::clone(&log));
