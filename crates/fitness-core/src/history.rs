@@ -32,6 +32,7 @@ pub struct PeerHistory {
 }
 
 impl PeerHistory {
+    /// Entries that cannot be of one account with those after them are left out: the newest are right.
     pub(crate) fn new(
         node_id: NodeId,
         start_ns: u64,
@@ -40,7 +41,24 @@ impl PeerHistory {
         ledger: Ledger,
         line: Timeline,
     ) -> Self {
-        Self { node_id, account_ns: start_ns, start_ns, now_ns, log, ledger, line }
+        let mut history = Self { node_id, account_ns: start_ns, start_ns, now_ns, log, ledger, line };
+        let (began, mut next) = (history.began(), ledger.last_change());
+        let is_log = |entry: &LogEntry| {
+            let fits = can_follow(&began, entry) && can_follow(entry, &next);
+            if fits {
+                next = *entry;
+            }
+            fits
+        };
+        let fits: Vec<bool> = history.log.iter().rev().map(is_log).collect();
+        let mut fits = fits.into_iter().rev();
+        history.log.retain(|_| fits.next().unwrap_or_default());
+        history
+    }
+
+    /// The account's beginning, as an entry.
+    fn began(&self) -> LogEntry {
+        LogEntry::new(self.account_ns, Presence::Unobserved, Totals::default())
     }
 
     /// The same from `at` on: every window is cut there. Where the history begins later it stays as
@@ -55,9 +73,8 @@ impl PeerHistory {
     pub(crate) fn starting_with(mut self, at_ns: u64, totals: Totals) -> Self {
         let place = self.log.partition_point(|entry| entry.at_ns() <= at_ns);
         let before = place.checked_sub(1).and_then(|i| self.log.get(i)).copied();
-        let before =
-            before.unwrap_or(LogEntry::new(self.account_ns, Presence::Unobserved, Totals::default()));
-        let after = self.log.get(place).copied().unwrap_or(self.ledger.last_change());
+        let before = before.unwrap_or_else(|| self.began());
+        let after = self.log.get(place).copied().unwrap_or_else(|| self.ledger.last_change());
         let entry = LogEntry::new(at_ns, before.presence(), totals);
         if before.at_ns() < at_ns && can_follow(&before, &entry) && can_follow(&entry, &after) {
             self.log.insert(place, entry);

@@ -60,7 +60,8 @@ pub struct Outages {
 impl Outages {
     /// Those in a timeline, which `before` came before, where that is known.
     pub(crate) fn of(timeline: &[Interval], before: Option<Presence>) -> Self {
-        let mut outages = Self { complete: true, ..Self::default() };
+        let begins_offline = timeline.first().is_some_and(|first| first.presence == Some(Presence::Offline));
+        let mut outages = Self { complete: before.is_some() || !begins_offline, ..Self::default() };
         let mut returns: Vec<u64> = Vec::new();
         let mut was = before;
         for (i, interval) in timeline.iter().enumerate() {
@@ -73,8 +74,6 @@ impl Outages {
                     let next = timeline.get(i + 1).and_then(|next| next.presence);
                     returns.extend((next == Some(Presence::Online)).then_some(length_ns));
                 }
-                // It may have been lost at this very moment.
-                outages.complete &= was.is_some();
             }
             was = interval.presence;
         }

@@ -1,10 +1,12 @@
 //! What a history says of outages, channels and gaps, held against the model's list of all changes.
 
-use fitness_core::{Bucket, Interval, Outages, PeerHistory, Presence, Span, Timestamp, Tracker};
+use fitness_core::{
+    Bucket, Interval, LogEntry, LogSegment, Outages, PeerHistory, Presence, Span, Timestamp, Totals, Tracker,
+};
 use proptest::prelude::*;
 
 use crate::model::{Account, Channel, Model};
-use crate::traces::{SECOND, START, trace};
+use crate::traces::{SECOND, START, all_nodes, trace};
 use crate::{Disk, all_segments, at, clock_after, config};
 
 /// A stretch of one presence: when it began, when it ended, and what it was.
@@ -207,6 +209,42 @@ proptest! {
                 prop_assert!(window.observed_ns.abs_diff(observed) <= window.observed_error_ns);
                 check(&history.outages(at(from), at(to)), &expected(&stretches(&model.peers[node_id], now), from, to.min(now)))?;
             }
+        }
+    }
+
+    /// Parts of several logs, or of none: an old part that was thinned while the newer one was read.
+    #[test]
+    fn no_older_entries_break_it(
+        trace in trace(60),
+        entries in prop::collection::vec((any::<[u64; 3]>(), 0..90 * 24 * 3_600 * SECOND, 0..3_u8), 0..200),
+        edges in prop::array::uniform3(0.0..1.1_f64),
+    ) {
+        let mut tracker = Disk::default().restart(config(2));
+        for (time, event) in &trace {
+            tracker.apply(at(*time), event);
+        }
+        let (time, event) = trace.last().expect("a trace is not empty");
+        let now = clock_after(*time, event) + 5 * SECOND;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let mut edges = edges.map(|edge| START + ((now - START) as f64 * edge) as u64);
+        edges.sort_unstable();
+        for node_id in all_nodes().filter(|node_id| tracker.peer(at(now), node_id).is_some()) {
+            let entry = |&([wild, online, observed], after, kind): &([u64; 3], u64, u8)| {
+                let at_ns = if kind == 0 { wild } else { START + after };
+                let totals = match kind {
+                    2 => Totals { online_ns: online % (after + 1), observed_ns: after },
+                    _ => Totals { online_ns: online, observed_ns: observed },
+                };
+                LogEntry::new(at_ns, Presence::from(online % 2 == 0), totals)
+            };
+            let log: Vec<LogEntry> = entries.iter().map(entry).collect();
+            let history = tracker.history(at(now), &node_id, &LogSegment::pack(node_id, &log));
+            let history = history.expect("it is known");
+            adds_up(&history, edges.map(at))?;
+            explained(&tracker, &history, now)?;
+            let whole = history.stats_over(Span::Lifetime).window;
+            let report = tracker.peer(at(now), &node_id).expect("it is known");
+            prop_assert_eq!((whole.uptime_ns, whole.observed_ns), (report.uptime_ns, report.observed_ns));
         }
     }
 }
