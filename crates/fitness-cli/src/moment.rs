@@ -148,7 +148,7 @@ mod tests {
         assert_eq!((lifetime.is_lifetime(), lifetime.before(Timestamp::MAX)), (true, Timestamp::EPOCH));
         assert!(!week.is_lifetime());
         for span in Span::ALL {
-            let window: Window = span.name().parse().expect(span.name());
+            let window: Window = span.name().parse().expect("a usual window");
             assert_eq!(window.length_ns, span.length_ns().unwrap_or(u64::MAX));
         }
         for text in ["", "0s", "7", "week", "-1d"] {

@@ -1,0 +1,132 @@
+//! What a history answers, on a day that is easily told by hand.
+
+use fitness_core::{
+    Bucket, Event, GapCause, HashSeed, Interval, NodeId, PeerHistory, Presence, Span, Timestamp, Tracker,
+    TrackerConfig,
+};
+
+const PEER: NodeId = NodeId([2; 33]);
+const HOUR_NS: u64 = 3_600 * 1_000_000_000;
+
+/// Midnight of a day.
+const START: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+fn at(hours: u64) -> Timestamp {
+    START.after_nanos(hours * HOUR_NS)
+}
+
+/// Online from 1 to 4, from 5 to 8 and from 10 on; from 12 to 13 we were gone; lost again at 20.
+fn day() -> (Tracker, PeerHistory) {
+    let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
+    let (online, offline) = (Event::PeerOnline { node_id: PEER }, Event::PeerOffline { node_id: PEER });
+    let events = [
+        (0, &Event::Watch { node_id: PEER }),
+        (1, &online),
+        (4, &offline),
+        (5, &online),
+        (8, &offline),
+        (10, &online),
+        (12, &Event::ObservationPaused),
+        (13, &Event::ObservationResumed),
+        (13, &online),
+        (20, &offline),
+    ];
+    for (hour, event) in events {
+        tracker.apply(at(hour), event);
+    }
+    let history = tracker.history(at(24), &PEER, &[]).expect("it is watched");
+    (tracker, history)
+}
+
+#[test]
+fn a_loss_counts_where_it_happened_and_a_return_where_both_its_ends_are() {
+    let (_, history) = day();
+    let hours = |ns: Option<u64>| ns.map(|ns| ns / HOUR_NS);
+    let outages = |from, to| {
+        let outages = history.outages(at(from), at(to));
+        assert!(outages.complete);
+        (outages.count, hours(outages.median_return_ns), outages.longest_ns / HOUR_NS)
+    };
+    assert_eq!(outages(0, 24), (3, Some(1), 4));
+    assert_eq!(outages(0, 4), (0, None, 0), "a window ends before its end");
+    assert_eq!(outages(4, 5), (1, None, 1), "and so is not over when that begins");
+    assert_eq!(outages(4, 6), (1, Some(1), 1));
+    assert_eq!(outages(9, 11), (0, None, 1), "it was lost before");
+    assert_eq!(outages(8, 24), (2, Some(2), 4));
+    let day = history.stats_over(Span::Day);
+    assert_eq!(hours(day.outages.mean_time_between_ns), Some(5));
+    assert_eq!(hours(day.outages.worst_return_ns), Some(2));
+    assert_eq!((day.online, day.since), (Presence::Offline, at(20)));
+    assert_eq!(history.stats(at(12), at(13)).window.availability, None);
+}
+
+#[test]
+fn what_is_cut_begins_later_and_says_the_same_from_there() {
+    let (_, history) = day();
+    let cut = history.clone().starting_at(at(9));
+    assert_eq!((history.start(), cut.start(), cut.now()), (START, at(9), at(24)));
+    assert_eq!(cut.stats_over(Span::Lifetime), history.stats(at(9), at(24)));
+    assert_eq!(cut.clone().starting_at(at(3)).start(), at(9), "what is cut off is gone");
+    assert_eq!(cut.starting_at(Timestamp::MAX).stats_over(Span::Week).window.length_ns, 0);
+}
+
+#[test]
+fn hours_and_days_are_those_of_utc() {
+    let (_, history) = day();
+    let (from, to) = (START.after_nanos(HOUR_NS / 2), START.after_nanos(3 * HOUR_NS + 1));
+    let hours = history.calendar(from, to, Bucket::Hour, 100);
+    let lengths: Vec<_> = hours.iter().map(|hour| hour.length_ns).collect();
+    assert_eq!(lengths, [HOUR_NS / 2, HOUR_NS, HOUR_NS, 1]);
+    assert_eq!(hours[1].availability, Some(1.0));
+    assert_eq!(history.calendar(Timestamp::EPOCH, Timestamp::MAX, Bucket::Day, 100).len(), 1);
+    assert_eq!(history.calendar(from, to, Bucket::Hour, 2).len(), 2);
+}
+
+#[test]
+fn what_we_could_not_tell_has_a_cause_or_none() {
+    let (tracker, history) = day();
+    let gaps = tracker.gaps(at(24), &[], START, at(24));
+    let told = |intervals: Vec<Interval>| -> Vec<_> {
+        let unobserved = intervals.into_iter().filter(|it| it.presence == Some(Presence::Unobserved));
+        unobserved.map(|it| (it.length_ns() / HOUR_NS, it.cause)).collect()
+    };
+    let paused = Some(GapCause::Paused);
+    assert_eq!(told(history.timeline_with(START, at(24), &gaps)), [(1, None), (1, paused)]);
+    assert_eq!(told(history.timeline(START, at(24))), [(1, None), (1, None)]);
+}
+
+/// The names are those of the program's JSON: they are not to change by accident.
+#[cfg(feature = "serde")]
+#[test]
+fn serialised_forms() {
+    use serde_json::{from_value, json, to_value};
+
+    let (tracker, history) = day();
+    let stats = history.stats(at(0), at(12));
+    let json = to_value(stats).expect("it serialises");
+    let expected = json!({
+        "from_ns": START, "to_ns": at(12), "length_ns": 12 * HOUR_NS,
+        "observed_ns": 11 * HOUR_NS, "observed_error_ns": 0, "uptime_ns": 8 * HOUR_NS, "uptime_error_ns": 0,
+        "availability": 8.0 / 11.0,
+        "outages": {
+            "count": 2, "mean_time_between_ns": 4 * HOUR_NS, "median_return_ns": 3 * HOUR_NS / 2,
+            "worst_return_ns": 2 * HOUR_NS, "longest_ns": 2 * HOUR_NS, "complete": true,
+        },
+        "online": false, "since_ns": at(20),
+    });
+    assert_eq!(json, expected);
+    assert_eq!(from_value::<fitness_core::WindowStats>(json).expect("it is read back"), stats);
+
+    let gaps = tracker.gaps(at(24), &[], START, at(24));
+    let timeline = history.timeline_with(at(11), at(14), &gaps);
+    let json = to_value(&timeline).expect("it serialises");
+    assert_eq!(json[0]["presence"], "online");
+    assert_eq!((&json[1]["presence"], &json[1]["cause"]), (&json!("unobserved"), &json!("paused")));
+    assert_eq!(from_value::<Vec<Interval>>(json).expect("it is read back"), timeline);
+    for span in Span::ALL {
+        assert_eq!(to_value(span).expect("it serialises"), span.name());
+        assert_eq!(span.name().parse(), Ok(span));
+    }
+    assert!("1y".parse::<Span>().is_err());
+    assert_eq!(to_value([Bucket::Hour, Bucket::Day]).expect("they serialise"), json!(["hour", "day"]));
+}
