@@ -287,3 +287,39 @@ fn a_lapse_begins_after_the_last_event_at_the_earliest() {
     let report = peer(&tracker, 150, 1);
     assert_eq!((report.disconnects, report.observed_ns), (1, 100 * SECOND));
 }
+
+/// As a monitor tells it that asks the node now and then.
+#[test]
+fn lists_alone_find_an_outage_out() {
+    let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([1; 16]));
+    let list = |channels: &[u8], connected: &[u8], taken_at| {
+        let open = |&peer: &u8| fitness_core::OpenChannel {
+            channel_id: ChannelId([peer; 32]),
+            node_id: node(peer),
+            funding: None,
+            usable: None,
+        };
+        Event::Snapshot(Snapshot {
+            channels: channels.iter().map(open).collect(),
+            connected: connected.iter().map(|&peer| node(peer)).collect(),
+            taken_at: Some(taken_at),
+        })
+    };
+    let at = |ms: u64| START.after_nanos(ms * 1_000_000);
+    let steps: [(u64, &[u8], &[u8]); 10] = [
+        (0, &[], &[1, 2, 3, 4]),
+        (500, &[1], &[1, 2, 3, 4]),
+        (900, &[1, 2, 3, 4], &[1, 2, 3, 4]),
+        (2_000, &[1, 2, 3, 4], &[1, 2, 3]),
+        (3_000, &[1, 2, 3, 4], &[1, 2, 3, 4]),
+        (10_000, &[1, 2, 3, 4], &[1, 2, 3]),
+        (11_000, &[1, 2, 3, 4], &[2, 3]),
+        (12_000, &[1, 2, 3, 4], &[1, 2, 3]),
+        (14_000, &[1, 2, 3, 4], &[1]),
+        (14_024, &[1, 2, 3, 4], &[]),
+    ];
+    for (ms, channels, connected) in steps {
+        tracker.apply(at(ms), &list(channels, connected, at(ms.saturating_sub(1))));
+    }
+    assert!(is_out(&tracker));
+}
