@@ -10,7 +10,7 @@ use crate::child::{Child, Told, is_presence};
 use crate::rig::Rig;
 use crate::truth::{Seen, now};
 
-const KILLS: usize = 20;
+const KILLS: usize = 16;
 
 /// What a machine may add that builds and tests at once, and writes to a slow disk.
 const SLACK: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ fn what_a_kill_loses_is_the_last_moment_and_nothing_older() {
     let other_ends = rig.other_ends();
     let mut wires = Wires { rig: &rig, is_cut: [false; 3], cuts: [0; 3] };
 
-    let mut lives = Vec::new();
+    let (mut lives, mut busy) = (Vec::new(), Vec::new());
     for kill in 0..=KILLS {
         let mut child = Child::spawn(&rig.orders);
         if kill == KILLS {
@@ -47,14 +47,16 @@ fn what_a_kill_loses_is_the_last_moment_and_nothing_older() {
             after(child.spawned_at, rng.u64(..800))
         } else {
             child.await_told("the watch", |told| matches!(told, Told::Watching(_)));
-            after(now(), rng.u64(200..2_800))
+            after(now(), rng.u64(300..3_000))
         };
-        if rng.u8(..3) > 0 {
+        let is_busy = rng.u8(..3) > 0;
+        if is_busy {
             wires.play(&mut child, &mut rng, until);
         } else {
             // Nothing happens, and there is nothing to store but that the wallet watches.
             child.hear(until, |_| false);
         }
+        busy.push(is_busy);
         let killing_at = now();
         let killed_at = child.kill();
         lives.push(over(&rig, child, (killing_at, killed_at)));
@@ -65,6 +67,7 @@ fn what_a_kill_loses_is_the_last_moment_and_nothing_older() {
         }
     }
     check(&rig, &lives);
+    check_losses(&rig, &lives, &busy);
     check_end(&rig, &lives, &wires, &other_ends.end());
 }
 
@@ -106,11 +109,11 @@ impl Wires<'_> {
     }
 
     fn restore_all(&mut self) {
-        (0..3)
-            .filter(|&peer| self.is_cut[peer])
-            .collect::<Vec<_>>()
-            .into_iter()
-            .for_each(|peer| self.toggle(peer));
+        for peer in 0..self.is_cut.len() {
+            if self.is_cut[peer] {
+                self.toggle(peer);
+            }
+        }
     }
 }
 
@@ -154,11 +157,31 @@ fn check(rig: &Rig, lives: &[Life]) {
         .map(|gap| (Timestamp::from_nanos(gap.from_ns), Timestamp::from_nanos(gap.to_ns)))
         .collect();
     assert_eq!(found, expected, "one gap for each kill, from the last heartbeat to the next start");
+    let length_ns: u64 = life.stored.gaps.iter().map(|gap| gap.to_ns - gap.from_ns).sum();
+    assert_eq!(record.gaps.iter().map(|sums| sums.length_ns).sum::<u64>(), length_ns);
     // What was in the file before is in it still.
     if let Some(last) = before.last() {
         assert_eq!(life.stored.gaps[..last.stored.gaps.len()], last.stored.gaps[..]);
         assert!(heartbeat >= last.stored.heartbeat());
     }
+}
+
+/// How far each kill set the wallet back, and how old the oldest fact was that it took with it: no more than
+/// is promised. The machine may be slow now and then, and not always.
+fn check_losses(rig: &Rig, lives: &[Life], busy: &[bool]) {
+    let (heart, delay) = (rig.orders.heartbeat, rig.orders.commit_delay);
+    let killed: Vec<_> = lives.iter().zip(busy).filter(|(life, _)| life.started().is_some()).collect();
+    let set_back = killed.iter().map(|(life, _)| life.ended.0.nanos_since(life.stored.heartbeat()));
+    let set_back = sorted_ms(set_back);
+    // Where nothing happens there is nothing to forget.
+    let forgotten = killed.iter().filter(|(_, busy)| **busy).map(|(life, _)| forgotten_ns(rig, life));
+    let forgotten = sorted_ms(forgotten);
+    println!("{KILLS} kills, {} of them before anything was stored", KILLS - killed.len());
+    println!("set back, in ms: {set_back:?}; at most {} is promised", heart.as_millis());
+    println!("forgotten, in ms: {forgotten:?}; at most {} is promised", delay.as_millis());
+    let two_thirds = |sorted: &[u128]| sorted.get(sorted.len() * 2 / 3).copied().unwrap_or(0);
+    assert!(two_thirds(&set_back) <= heart.as_millis() + 100);
+    assert!(two_thirds(&forgotten) <= delay.as_millis() + 100);
 }
 
 /// Holds the end report against what was done, and against what the peers saw.
@@ -168,21 +191,6 @@ fn check_end(rig: &Rig, lives: &[Life], wires: &Wires<'_>, seen: &[Seen]) {
     let (heart, delay) = (rig.orders.heartbeat, rig.orders.commit_delay);
     let started = || lives.iter().filter(|life| life.started().is_some());
     let first = started().next().unwrap();
-
-    // How far each kill set the wallet back, and how old the oldest fact was that it took with it.
-    let killed: Vec<&Life> = lives[..KILLS].iter().filter(|life| life.started().is_some()).collect();
-    let set_back: Vec<u64> =
-        killed.iter().map(|life| life.ended.0.nanos_since(life.stored.heartbeat())).collect();
-    let forgotten: Vec<u64> = killed.iter().map(|life| forgotten_ns(rig, life)).collect();
-    let others: Vec<_> = last.stored.gaps.iter().filter(|gap| gap.cause != GapCause::Down).collect();
-    println!("{KILLS} kills, {} of them before anything was stored", KILLS - killed.len());
-    println!("set back, in ms: {:?}; at most {} is promised", sorted_ms(&set_back), heart.as_millis());
-    println!("forgotten, in ms: {:?}; at most {} is promised", sorted_ms(&forgotten), delay.as_millis());
-    println!("gaps besides those: {others:?}");
-    // The machine may be slow now and then, and not always.
-    assert!(sorted_ms(&set_back)[killed.len() / 2] <= heart.as_millis());
-    assert!(sorted_ms(&forgotten)[killed.len() / 2] <= delay.as_millis());
-
     for (peer, &id) in rig.ids.iter().enumerate() {
         let (report, record) = (last.stored.report(id), last.stored.peer(id).unwrap());
         // Its lifetime goes on from the first time that it was seen.
@@ -225,8 +233,8 @@ fn forgotten_ns(rig: &Rig, life: &Life) -> u64 {
     lost.map(|(at, ..)| life.ended.0.nanos_since(at)).max().unwrap_or(0)
 }
 
-fn sorted_ms(ns: &[u64]) -> Vec<u128> {
-    let mut ms: Vec<_> = ns.iter().map(|ns| u128::from(ns / 1_000_000)).collect();
+fn sorted_ms(ns: impl Iterator<Item = u64>) -> Vec<u128> {
+    let mut ms: Vec<_> = ns.map(|ns| u128::from(ns / 1_000_000)).collect();
     ms.sort_unstable();
     ms
 }
