@@ -130,6 +130,10 @@ pub(crate) enum CliError {
         patience: Duration,
     },
 
+    /// A demo that was measured otherwise than it happened.
+    #[error("what was measured is not what happened")]
+    Untrue,
+
     /// A service that does not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -154,7 +158,8 @@ impl CliError {
             Self::Store(StoreError::Locked { .. } | StoreError::Backend { .. }) => false,
             Self::Store(_) => true,
             Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => false,
-            Self::Network(_) | Self::Unseen { .. } | Self::Start(_) | Self::Shutdown(_) => false,
+            Self::Network(_) | Self::Unseen { .. } | Self::Untrue => false,
+            Self::Start(_) | Self::Shutdown(_) => false,
         };
         ExitCode::from(if bad_input { 2 } else { 1 })
     }

@@ -7,7 +7,7 @@ use fitness_actor::Handle;
 use fitness_core::{NodeId, Presence};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::script::{Cue, Move};
+use super::script::{Move, What};
 use super::stage::Stage;
 use crate::output::humanise;
 
@@ -50,7 +50,7 @@ impl Live {
         };
         screen.step.disable_steady_tick();
         screen.step.set_length(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
-        screen.step.set_message(format!("{} s", length.as_secs()));
+        screen.step.set_message(format!("{} s, and what a restart takes", length.as_secs()));
         screen.step.set_style(style("{bar:40} {msg}"));
         for peer in &stage.peers {
             let line = screen.bars.add(ProgressBar::new_spinner());
@@ -60,15 +60,19 @@ impl Live {
         }
     }
 
-    /// A move was made.
-    pub(super) fn moved(&self, cue: &Cue) {
-        if self.screen.is_none() {
-            let what = match cue.what {
-                Move::Cut => "cut off",
-                Move::Stall => "stalled",
-                Move::Restore => "back",
-            };
-            say(&format!("{:>6.1} s  {}: {what}", cue.at.as_secs_f64(), cue.role.name()));
+    /// A move is made, so long after the beginning.
+    pub(super) fn moved(&self, elapsed: Duration, what: What) {
+        let (who, what) = match what {
+            What::Wire(role, Move::Cut) => (role.name(), "cut off"),
+            What::Wire(role, Move::Stall) => (role.name(), "stalled"),
+            What::Wire(role, Move::Restore) => (role.name(), "back"),
+            What::NetworkOut => ("our network", "out, every wire at once"),
+            What::NetworkBack => ("our network", "back"),
+            What::Restart => ("the wallet", "shut down, and started again on its files"),
+        };
+        match &self.screen {
+            Some(screen) => screen.step.set_message(format!("{who}: {what}")),
+            None => say(&format!("{:>6.1} s  {who}: {what}", elapsed.as_secs_f64())),
         }
     }
 

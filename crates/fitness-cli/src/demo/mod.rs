@@ -2,35 +2,40 @@
 
 mod live;
 mod play;
+mod print;
 mod script;
 mod stage;
 mod truth;
+mod verdict;
+mod wallet;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle};
+use fitness_actor::Handle;
 use fitness_core::Presence;
-use fitness_ldk::NodeMonitor;
 use fitness_store_redb::RedbStore;
-use ldk_node::Node;
 
 use self::live::Live;
 use self::play::Play;
 use self::stage::Stage;
+use self::verdict::Verdict;
+use self::wallet::Wallet;
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
-use crate::output::{Document, OutputArgs, Section, humanise, print};
+use crate::output::{Document, OutputArgs, Section};
 
 const LONG_ABOUT: &str = "\
 See it work: a real wallet, real peers, real outages.
 
 Starts an ldk-node wallet and four ldk-node peers over loopback TCP, on a regtest chain inside this \
 process, and opens channels between them for real. Then it cuts the connections: one peer is steady, \
-one flaps, one goes away and returns late, one never returns. At the end it prints the table, and \
-beside each measured uptime the true one, which the demo knows because it did the cutting.
+one flaps, one goes away and returns late, one never returns. It cuts all of them at once, as when \
+the wallet's own network fails, and restarts the wallet on its files: neither is held against a peer. At \
+the end it prints the table, and what really happened, which the demo knows because it did it, and \
+says whether the two agree; the exit code is 1 where they do not.
 
 Nothing leaves this machine, and no money is at stake. With --store the history is kept: run it again \
 on the same file, and the same peers come back with their flap counts.";
@@ -45,8 +50,9 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct Args {
-    /// How long to cut and restore connections, in seconds, once the channels are open
-    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    /// How long to cut and restore connections, in seconds, once the channels are open; what a restart
+    /// takes is added
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(10..=86_400))]
     pub(crate) seconds: u64,
 
     /// Keep the history in this redb file; by default it goes with the demo
@@ -61,87 +67,65 @@ pub(crate) struct Args {
 ///
 /// # Errors
 ///
-/// A store that cannot be opened, nodes that do not start, or an output that cannot be written.
+/// A store that cannot be opened, nodes that do not start, an output that cannot be written, or
+/// [`CliError::Untrue`] where the table is not what happened.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
-    let mut document = runtime.block_on(play(args))?;
-    let furthest_ns = document.furthest_from_truth_ns();
-    print(&mut document, &args.output)?;
+    let (document, verdict) = runtime.block_on(play(args))?;
+    print::print(document, &verdict, &args.output)?;
     if !args.output.json {
-        summary(args, furthest_ns).map_err(CliError::Output)?;
+        summary(args).map_err(CliError::Output)?;
     }
-    Ok(())
+    if verdict.right { Ok(()) } else { Err(CliError::Untrue) }
 }
 
-/// What the table does not say by itself.
-fn summary(args: &Args, furthest_ns: Option<u64>) -> io::Result<()> {
+/// Where the history is.
+fn summary(args: &Args) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
-    if let Some(off_ns) = furthest_ns {
-        let off = humanise::duration(off_ns);
-        writeln!(out, "\nMeasured uptimes are within {off} of the true ones.")?;
-    }
     if let Some(path) = &args.store {
         let path = path.display();
-        writeln!(out, "The history is in {path}: `ldk-fitness report {path}` reads it, and another")?;
-        writeln!(out, "demo on it meets the same peers.")?;
+        writeln!(out, "The history is in {path}; another demo on it meets the same peers.")?;
+        writeln!(out, "To read it: ldk-fitness report {path}")?;
     }
     Ok(())
 }
 
-async fn play(args: &Args) -> Result<Document, CliError> {
+async fn play(args: &Args) -> Result<(Document, Verdict), CliError> {
     let directory = tempfile::tempdir().map_err(CliError::Directory)?;
     let path = args.store.clone().unwrap_or_else(|| directory.path().join("fitness.redb"));
-    let store = Arc::new(RedbStore::open(path)?);
+    let store = RedbStore::open(&path)?;
 
     let mut live = Live::start();
     live.preparing("starting a regtest chain, a wallet and four peers");
     let nodes = directory.path().to_owned();
-    let stage = Arc::new(blocking(move || Stage::build(&nodes)).await??);
-
-    // This is all that a wallet adds: the service, the monitor, and its events.
-    let wallet = Arc::clone(stage.wallet.node());
-    let service = Fitness::builder(fitness_ldk::convert::node_id(&wallet.node_id()), store).start().await?;
-    let handle = service.handle();
-    let monitor = NodeMonitor::builder(&wallet, handle.clone()).hint(&stage.hint).start();
-    let monitor = Arc::new(monitor.map_err(CliError::Runtime)?);
-    let events = tokio::spawn(follow_events(Arc::clone(&wallet), Arc::clone(&monitor)));
+    let (stage, node) = blocking(move || Stage::build(&nodes)).await??;
+    let stage = Arc::new(stage);
+    let wallet = Wallet::watch(node, store, &stage.hint).await?;
 
     live.preparing("opening four channels");
-    let opening = Arc::clone(&stage);
-    blocking(move || opening.open_channels()).await??;
-    await_channels(&handle, stage.peers.len()).await?;
+    let (opening, node) = (Arc::clone(&stage), Arc::clone(wallet.node()));
+    blocking(move || opening.open_channels(&node)).await??;
+    await_channels(&wallet.handle(), stage.peers.len()).await?;
 
     let length = Duration::from_secs(args.seconds);
     live.curtain(&stage, length);
-    let truths = Play::new(&stage, &handle, &live).run(length).await?;
+    let (wallet, truths) = Play::begin(&stage, &path, &live, wallet).run(length).await?;
     live.end();
 
-    let mut section = Section::new(Some(handle.now()), handle.peers());
-    truths.enter(&stage, &mut section);
-
-    events.abort();
-    // An aborted task is done when its last turn is; only then is the monitor ours alone.
-    let _ = events.await;
-    if let Some(monitor) = Arc::into_inner(monitor) {
-        monitor.stop().await;
+    let handle = wallet.handle();
+    let (at, reports) = (handle.now(), handle.peers());
+    let verdict = Verdict::new(&truths, at, &reports, &wallet.gaps().await?);
+    let mut section = Section::new(Some(at), reports);
+    for entry in &mut section.peers {
+        let peer = stage.peers.iter().find(|peer| peer.node_id() == entry.report.node_id);
+        entry.label = peer.map(|peer| peer.role.name().to_owned());
     }
-    service.shutdown().await?;
+
+    wallet.close().await?;
     // Nodes stop slowly, each for itself.
     blocking(move || drop(stage)).await?;
-    Ok(Document::from(section))
-}
-
-/// The wallet's own loop, as every ldk-node wallet has one.
-async fn follow_events(wallet: Arc<Node>, monitor: Arc<NodeMonitor>) {
-    loop {
-        let event = wallet.next_event_async().await;
-        monitor.observe(&event);
-        if let Err(error) = wallet.event_handled() {
-            tracing::warn!(%error, "an event could not be marked as handled");
-            return;
-        }
-    }
+    Ok((Document::from(section), verdict))
 }
 
 /// Waits until every peer has its channel and is seen to be online.

@@ -1,119 +1,152 @@
 //! The play itself: cues in, moves made, and the truth about them kept.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fitness_actor::Handle;
-use ldk_node::Node;
+use fitness_store_redb::RedbStore;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::blocking;
 use super::live::Live;
-use super::script::{Cue, Move, Role, cues};
+use super::script::{Move, Role, What, cues};
 use super::stage::{Peer, Stage};
-use super::truth::Truth;
+use super::truth::{Truths, Why};
+use super::wallet::Wallet;
 use crate::error::CliError;
-use crate::output::Section;
 
 /// How often the live view is drawn.
 const FRAME: Duration = Duration::from_millis(200);
 
-/// A play that is about to begin.
+/// How long the wallet stays down: long enough to be seen.
+const DOWN: Duration = Duration::from_secs(2);
+
+/// A play, and who plays.
 pub(super) struct Play<'a> {
-    stage: &'a Stage,
-    handle: &'a Handle,
+    stage: &'a Arc<Stage>,
+    /// Where the wallet's history is.
+    store: &'a Path,
     live: &'a Live,
+    wallet: Wallet,
+    truths: Truths,
+    /// How much longer moves took than a moment: what follows is put off by that.
+    behind: Duration,
 }
 
-/// What happened to each connection.
-pub(super) struct Truths(Vec<(Role, Truth)>);
-
 impl<'a> Play<'a> {
-    pub(super) const fn new(stage: &'a Stage, handle: &'a Handle, live: &'a Live) -> Self {
-        Self { stage, handle, live }
+    /// A play that begins now, with everybody connected.
+    pub(super) fn begin(stage: &'a Arc<Stage>, store: &'a Path, live: &'a Live, wallet: Wallet) -> Self {
+        let handle = wallet.handle();
+        let reports = stage.peers.iter().filter_map(|peer| Some((peer.role, handle.peer(&peer.node_id())?)));
+        let truths = Truths::begin(reports);
+        Self { stage, store, live, wallet, truths, behind: Duration::ZERO }
     }
 
-    /// Plays for `length`, or until it is interrupted, and tells what happened.
-    pub(super) async fn run(&self, length: Duration) -> Result<Truths, CliError> {
-        let mut truths = Truths(Role::ALL.map(|role| (role, Truth::default())).into());
+    /// Plays for `length`, or until it is interrupted; gives back the wallet, and tells what happened.
+    pub(super) async fn run(mut self, length: Duration) -> Result<(Wallet, Truths), CliError> {
         let began = Instant::now();
         for cue in cues(length) {
             if self.wait(began, cue.at).await? {
-                return Ok(truths);
+                return Ok((self.wallet, self.truths));
             }
-            if let (Some(peer), Some(truth)) = (self.stage.peer(cue.role), truths.of(cue.role)) {
-                self.make(&cue, peer, truth).await?;
-            }
-            self.live.moved(&cue);
+            self.live.moved(self.truths.clock.elapsed(), cue.what);
+            self = self.make(cue.what).await?;
+            self.behind = self.behind.max(began.elapsed().saturating_sub(cue.at));
         }
         self.wait(began, length).await?;
-        Ok(truths)
+        Ok((self.wallet, self.truths))
     }
 
     /// Draws until `until` has come; whether it was interrupted instead.
     async fn wait(&self, began: Instant, until: Duration) -> Result<bool, CliError> {
-        let mut frames = interval_at(Instant::now(), FRAME);
-        frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let end = sleep_until(began + until);
-        tokio::pin!(end);
-        loop {
-            tokio::select! {
-                () = &mut end => return Ok(false),
-                _ = frames.tick() => self.live.update(self.handle, began.elapsed()),
-                interrupted = tokio::signal::ctrl_c() => {
-                    interrupted.map_err(CliError::Runtime)?;
-                    return Ok(true);
-                }
+        let end = sleep_until(began + self.behind + until);
+        let progress = || began.elapsed().saturating_sub(self.behind);
+        tokio::select! {
+            () = end => Ok(false),
+            never = draw(self.live, self.wallet.handle(), progress) => match never {},
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted.map_err(CliError::Runtime)?;
+                Ok(true)
             }
         }
     }
 
-    async fn make(&self, cue: &Cue, peer: &Peer, truth: &mut Truth) -> Result<(), CliError> {
-        match cue.what {
+    async fn make(mut self, what: What) -> Result<Self, CliError> {
+        match what {
+            What::Wire(role, what) => self.wire(role, what).await?,
+            What::NetworkOut => {
+                // Before the first wire is cut: what is noticed then is noticed later.
+                self.truths.blind(Why::NetworkOut);
+                self.stage.peers.iter().for_each(|peer| peer.wire.cut());
+            }
+            What::NetworkBack => {
+                let awaited = self.truths.awaited().into_iter();
+                let back: Vec<&Peer> = awaited.filter_map(|role| self.stage.peer(role)).collect();
+                back.iter().for_each(|peer| peer.wire.restore());
+                for peer in back {
+                    if self.wallet.dial(peer).await? {
+                        self.truths.found(peer.role);
+                    }
+                }
+            }
+            What::Restart => self = self.restart().await?,
+        }
+        Ok(self)
+    }
+
+    async fn wire(&mut self, role: Role, what: Move) -> Result<(), CliError> {
+        let Some(peer) = self.stage.peer(role) else { return Ok(()) };
+        match what {
             Move::Cut => {
                 peer.wire.cut();
-                truth.lost(self.handle.now());
+                self.truths.lost(role);
             }
             Move::Stall => peer.wire.hold(),
             Move::Restore => {
                 peer.wire.restore();
-                if self.redial(peer).await? {
-                    truth.found(self.handle.now());
+                if self.wallet.dial(peer).await? {
+                    self.truths.found(role);
                 }
             }
         }
         Ok(())
     }
 
-    /// Has the wallet connect to a peer, as a user does who opens it; a connection that is there
-    /// stays. Whether there is one then.
-    async fn redial(&self, peer: &Peer) -> Result<bool, CliError> {
-        let wallet: Arc<Node> = Arc::clone(self.stage.wallet.node());
-        let (id, addr) = (peer.id(), peer.addr());
-        let dialled = blocking(move || wallet.connect(id, addr.into(), true)).await?;
-        if let Err(error) = &dialled {
-            tracing::warn!(peer = %peer.node_id(), %error, "the wallet could not connect");
+    /// Everything that is the wallet's is taken down, and starts again with what is in its files.
+    async fn restart(self) -> Result<Self, CliError> {
+        let Self { stage, store, live, wallet, mut truths, behind } = self;
+        let handle = wallet.handle();
+        truths.blind(Why::Restart);
+        let restart = async {
+            wallet.close().await?;
+            tokio::time::sleep(DOWN).await;
+            let starting = Arc::clone(stage);
+            let node = blocking(move || starting.start_wallet()).await??;
+            Wallet::watch(node, RedbStore::open(store)?, &stage.hint).await
+        };
+        let progress = truths.clock.elapsed().saturating_sub(behind);
+        let wallet = tokio::select! {
+            wallet = restart => wallet?,
+            never = draw(live, handle, || progress) => match never {},
+        };
+        truths.restarted();
+        for peer in truths.awaited().into_iter().filter_map(|role| stage.peer(role)) {
+            // Its node has dialled them by itself, or is about to.
+            if wallet.dial(peer).await? {
+                truths.found(peer.role);
+            }
         }
-        Ok(dialled.is_ok())
+        Ok(Self { stage, store, live, wallet, truths, behind })
     }
 }
 
-impl Truths {
-    fn of(&mut self, role: Role) -> Option<&mut Truth> {
-        self.0.iter_mut().find(|(other, _)| *other == role).map(|(_, truth)| truth)
-    }
-
-    /// Writes names and true uptimes beside what was measured.
-    pub(super) fn enter(&self, stage: &Stage, section: &mut Section) {
-        let Some(at) = section.at else { return };
-        for (role, truth) in &self.0 {
-            let Some(node_id) = stage.peer(*role).map(Peer::node_id) else { continue };
-            for entry in section.peers.iter_mut().filter(|entry| entry.report.node_id == node_id) {
-                entry.label = Some(role.name().to_owned());
-                for channel in &mut entry.channels {
-                    channel.true_uptime_ns = Some(truth.uptime_ns(channel.report.opened_at, at));
-                }
-            }
-        }
+/// Shows what the wallet knows, again and again.
+async fn draw(live: &Live, handle: Handle, progress: impl Fn() -> Duration) -> std::convert::Infallible {
+    let mut frames = interval_at(Instant::now(), FRAME);
+    frames.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        frames.tick().await;
+        live.update(&handle, progress());
     }
 }

@@ -1,4 +1,5 @@
-//! Who is cut off when: a play in four parts, stretched to the time there is.
+//! What happens when: to each wire, to all of them at once, and to the wallet itself. A play that is
+//! stretched to the time there is.
 
 use std::time::Duration;
 
@@ -27,24 +28,28 @@ impl Role {
     const fn moves(self) -> &'static [(u32, Move)] {
         match self {
             // A connection that only stalls is not lost.
-            Self::Steady => &[(45, Move::Stall), (48, Move::Restore)],
+            Self::Steady => &[(14, Move::Stall), (17, Move::Restore)],
             Self::Flapping => &[
-                (10, Move::Cut),
-                (14, Move::Restore),
-                (25, Move::Cut),
-                (29, Move::Restore),
-                (40, Move::Cut),
-                (44, Move::Restore),
-                (55, Move::Cut),
-                (59, Move::Restore),
-                (70, Move::Cut),
-                (74, Move::Restore),
+                (6, Move::Cut),
+                (10, Move::Restore),
+                (20, Move::Cut),
+                (24, Move::Restore),
+                (30, Move::Cut),
+                (34, Move::Restore),
+                (64, Move::Cut),
+                (68, Move::Restore),
+                (88, Move::Cut),
+                (92, Move::Restore),
             ],
-            Self::ComesLate => &[(20, Move::Cut), (65, Move::Restore)],
-            Self::NeverReturns => &[(35, Move::Cut)],
+            Self::ComesLate => &[(12, Move::Cut), (42, Move::Restore)],
+            // Long before our network fails, so it is not among those that are lost then.
+            Self::NeverReturns => &[(36, Move::Cut)],
         }
     }
 }
+
+/// What we go through ourselves, in hundredths of the play.
+const OURS: [(u32, What); 3] = [(48, What::NetworkOut), (58, What::NetworkBack), (76, What::Restart)];
 
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,22 +62,34 @@ pub(super) enum Move {
     Restore,
 }
 
-/// One move of the play.
+/// What happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// To the wire of one peer.
+    Wire(Role, Move),
+    /// Our own network fails: every wire is cut at once.
+    NetworkOut,
+    /// Our network is back, and whoever was lost with it.
+    NetworkBack,
+    /// The wallet is shut down, and started again on its files.
+    Restart,
+}
+
+/// One thing that happens in the play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cue {
     /// When, from the beginning.
     pub(super) at: Duration,
-    pub(super) role: Role,
-    pub(super) what: Move,
+    pub(super) what: What,
 }
 
 /// The whole play in order of time, `length` long.
 pub(super) fn cues(length: Duration) -> Vec<Cue> {
-    let all = Role::ALL.iter().flat_map(|&role| {
-        let cue = move |&(hundredths, what): &(u32, Move)| Cue { at: length * hundredths / 100, role, what };
-        role.moves().iter().map(cue)
-    });
-    let mut cues: Vec<Cue> = all.collect();
+    let of_role =
+        |role: Role| role.moves().iter().map(move |&(hundredths, what)| (hundredths, What::Wire(role, what)));
+    let all = Role::ALL.into_iter().flat_map(of_role).chain(OURS);
+    let mut cues: Vec<Cue> =
+        all.map(|(hundredths, what)| Cue { at: length * hundredths / 100, what }).collect();
     cues.sort_by_key(|cue| cue.at);
     cues
 }
@@ -81,21 +98,54 @@ pub(super) fn cues(length: Duration) -> Vec<Cue> {
 mod tests {
     use super::*;
 
+    const LENGTHS: [u64; 3] = [10, 30, 86_400];
+
     #[test]
     fn the_play_fits_its_time_and_every_restoration_follows_a_loss() {
-        for secs in [1, 30, 86_400] {
+        for secs in LENGTHS {
             let length = Duration::from_secs(secs);
             let cues = cues(length);
             assert!(cues.is_sorted_by_key(|cue| cue.at));
             assert!(cues.iter().all(|cue| cue.at < length));
             for role in Role::ALL {
-                let moves: Vec<Move> =
-                    cues.iter().filter(|cue| cue.role == role).map(|cue| cue.what).collect();
+                let moves: Vec<Move> = role.moves().iter().map(|(_, what)| *what).collect();
                 for pair in moves.chunks(2) {
                     assert_ne!(pair[0], Move::Restore);
                     assert!(pair.get(1).is_none_or(|second| *second == Move::Restore));
                 }
             }
         }
+    }
+
+    /// The rule: three connections at least, and four fifths of those there are, with none coming up in
+    /// between.
+    #[test]
+    fn our_network_fails_when_enough_are_connected_to_tell_and_at_no_other_time() {
+        let (mut up, mut lost_in_a_row, mut is_out) = (Role::ALL.to_vec(), 0, false);
+        for Cue { what, .. } in cues(Duration::from_secs(30)) {
+            match what {
+                What::Wire(role, Move::Cut) => {
+                    assert!(!is_out, "nobody is to blame for anything while our network is out");
+                    up.retain(|&other| other != role);
+                    lost_in_a_row += 1;
+                    assert!(lost_in_a_row < 3, "that would look like our network");
+                }
+                What::Wire(role, Move::Restore) => {
+                    assert!(!is_out);
+                    if !up.contains(&role) {
+                        up.push(role);
+                        lost_in_a_row = 0;
+                    }
+                }
+                What::Wire(_, Move::Stall) => assert!(!is_out),
+                What::NetworkOut => {
+                    assert!(up.len() >= 3);
+                    is_out = true;
+                }
+                What::NetworkBack => (is_out, lost_in_a_row) = (false, 0),
+                What::Restart => assert!(!is_out && up.len() == 3, "one stays away"),
+            }
+        }
+        assert!(!is_out);
     }
 }

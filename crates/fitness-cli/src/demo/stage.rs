@@ -1,7 +1,7 @@
-//! The stage: a chain, a wallet, four peers behind wires that can be cut, and channels between them.
+//! The stage: a chain, four peers behind wires that can be cut, and where the wallet keeps its files.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fitness_core::NodeId;
@@ -22,7 +22,7 @@ const CHANNEL_SIZE: Amount = Amount::from_sat(1_000_000);
 #[derive(Debug)]
 pub(super) struct Stage {
     chain: Chain,
-    pub(super) wallet: LocalNode,
+    wallet_directory: PathBuf,
     /// Tells the monitor at once when the wallet's node logs a connection.
     pub(super) hint: Arc<ConnectionHint>,
     pub(super) peers: Vec<Peer>,
@@ -52,30 +52,36 @@ impl Peer {
 }
 
 impl Stage {
-    /// Starts everything but the channels. Blocks for as long as nodes take.
+    /// Starts everything but the channels, the wallet's node included. Blocks for as long as nodes take.
     ///
     /// The keys are always the same, so that a second run on the same store meets the same peers.
-    pub(super) fn build(directory: &Path) -> Result<Self, fitness_regtest::Error> {
+    pub(super) fn build(directory: &Path) -> Result<(Self, LocalNode), fitness_regtest::Error> {
         let chain = Chain::start()?;
         chain.mine(1);
-        let hint = ConnectionHint::new();
-        let wallet = LocalNode::start(&chain, &directory.join("wallet"), seed(0), Some(hint.clone()))?;
         let mut peers = Vec::new();
         for (number, role) in (1..).zip(Role::ALL) {
             let node = LocalNode::start(&chain, &directory.join(role.name()), seed(number), None)?;
             let wire = Proxy::start(node.addr()).map_err(fitness_regtest::Error::Start)?;
             peers.push(Peer { role, node, wire });
         }
-        fund(&chain, &[&wallet], WALLET_FUNDS)?;
         let nodes: Vec<&LocalNode> = peers.iter().map(|peer| &peer.node).collect();
         fund(&chain, &nodes, PEER_FUNDS)?;
-        Ok(Self { chain, wallet, hint, peers })
+        let wallet_directory = directory.join("wallet");
+        let stage = Self { chain, wallet_directory, hint: ConnectionHint::new(), peers };
+        let wallet = stage.start_wallet()?;
+        fund(&stage.chain, &[&wallet], WALLET_FUNDS)?;
+        Ok((stage, wallet))
     }
 
-    /// Opens a channel to every peer. Blocks until all are usable.
-    pub(super) fn open_channels(&self) -> Result<(), fitness_regtest::Error> {
+    /// Starts the wallet's node on its files. Blocks for as long as that takes.
+    pub(super) fn start_wallet(&self) -> Result<LocalNode, fitness_regtest::Error> {
+        LocalNode::start(&self.chain, &self.wallet_directory, seed(0), Some(self.hint.clone()))
+    }
+
+    /// Opens a channel of the wallet's to every peer. Blocks until all are usable.
+    pub(super) fn open_channels(&self, wallet: &LocalNode) -> Result<(), fitness_regtest::Error> {
         let peers: Vec<_> = self.peers.iter().map(|peer| (&peer.node, peer.addr())).collect();
-        open_channels(&self.chain, &self.wallet, &peers, CHANNEL_SIZE)
+        open_channels(&self.chain, wallet, &peers, CHANNEL_SIZE)
     }
 
     pub(super) fn peer(&self, role: Role) -> Option<&Peer> {

@@ -91,13 +91,6 @@ impl Document {
             sort.apply(section);
         }
     }
-
-    /// How far the measured uptime that is furthest from the true one lies from it; `None` where
-    /// nobody knows the true ones.
-    pub(crate) fn furthest_from_truth_ns(&self) -> Option<u64> {
-        let off = |channel: &ChannelEntry| Some(channel.report.uptime_ns.abs_diff(channel.true_uptime_ns?));
-        self.sections.iter().flat_map(Section::channels).filter_map(off).max()
-    }
 }
 
 impl From<Section> for Document {
