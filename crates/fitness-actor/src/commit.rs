@@ -48,7 +48,7 @@ impl Committer {
         let (mut left, at, record) = {
             let mut state = self.shared.lock();
             let at = self.shared.now(&mut state);
-            (state.tracker.dirty_count(), at, state.tracker.observer_record(at))
+            (state.tracker.begin_flush(), at, state.tracker.observer_record(at))
         };
         loop {
             let peers = left.min(self.peers_per_batch);

@@ -323,3 +323,20 @@ fn lists_alone_find_an_outage_out() {
     }
     assert!(is_out(&tracker));
 }
+
+/// The list was asked for when the lapse was not known yet, and is what finds it out: it is newer than
+/// what the lapse dates anew.
+#[test]
+fn who_is_missing_in_the_list_that_finds_out_a_lapse_is_not_online() {
+    let mut tracker = with_default(1);
+    let (node_id, channel_id) = (node(1), ChannelId([1; 32]));
+    let at = |secs| START.after_secs(secs);
+    let list = Snapshot {
+        channels: vec![fitness_core::OpenChannel { channel_id, node_id, funding: None, usable: None }],
+        connected: vec![],
+        taken_at: Some(at(100)),
+    };
+    tracker.apply(at(100).after_nanos(1_000_000), &Event::Unobserved { since: at(10) });
+    tracker.apply(at(100).after_nanos(1_000_000), &Event::Snapshot(list));
+    assert_eq!(peer(&tracker, 101, 1).online, Presence::Unobserved, "it has time to come back");
+}

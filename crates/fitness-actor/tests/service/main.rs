@@ -3,6 +3,7 @@
 
 mod clocks;
 mod faults;
+mod heartbeat;
 mod history;
 mod questions;
 mod recording;

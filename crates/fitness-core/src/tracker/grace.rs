@@ -14,8 +14,6 @@ pub(super) enum Grace {
         /// When the gap ended.
         from_ns: u64,
         until_ns: u64,
-        /// Whether connections of before the gap may still be said to be up.
-        is_shaky: bool,
         /// Whether a connection came up since.
         met: bool,
     },
@@ -27,10 +25,6 @@ impl Grace {
             Self::Running { until_ns, .. } => Some(until_ns),
             Self::None => None,
         }
-    }
-
-    pub(super) const fn is_shaky(self) -> bool {
-        matches!(self, Self::Running { is_shaky: true, .. })
     }
 
     /// A connection came up.
@@ -52,7 +46,7 @@ impl Tracker {
         if !self.watch.has_started() {
             self.start_watch(at_ns, changed);
             if self.restored_awaited {
-                self.begin_grace(at_ns, false);
+                self.begin_grace(at_ns);
             }
         }
         if let Grace::Running { from_ns, until_ns, met, .. } = self.grace {
@@ -63,9 +57,19 @@ impl Tracker {
     }
 
     /// A gap ends at `at_ns`.
-    pub(super) fn begin_grace(&mut self, at_ns: u64, is_shaky: bool) {
+    pub(super) fn begin_grace(&mut self, at_ns: u64) {
         let until_ns = at_ns.saturating_add(self.config.reconnect_grace_ns);
-        self.grace = Grace::Running { from_ns: at_ns, until_ns, is_shaky, met: false };
+        self.grace = Grace::Running { from_ns: at_ns, until_ns, met: false };
+    }
+
+    /// A gap ends at `at_ns` in which connections may have died that are still said to be up. That
+    /// they do is seen within a grace, whatever else happens in it.
+    pub(super) fn begin_shaky_time(&mut self, at_ns: u64) {
+        self.shaky_until_ns = at_ns.saturating_add(self.config.reconnect_grace_ns);
+    }
+
+    pub(super) fn is_shaky_time(&self, at_ns: u64) -> bool {
+        at_ns < self.shaky_until_ns
     }
 
     /// Whoever is not back was offline all the time since the gap, unless nobody at all is there.
@@ -112,8 +116,10 @@ impl Tracker {
                 self.set_presence(slot, Presence::Unobserved, since_ns, changed);
             }
         }
+        self.lapse_ended_ns = Some(at_ns);
+        self.begin_shaky_time(at_ns);
         if !self.network.is_out {
-            self.begin_grace(at_ns, true);
+            self.begin_grace(at_ns);
         }
         self.refollow_all(at_ns, changed);
     }

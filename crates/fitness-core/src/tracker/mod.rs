@@ -61,10 +61,15 @@ pub struct Tracker {
     /// Whether an earlier process has left peers that are waited for.
     restored_awaited: bool,
     grace: Grace,
+    /// Until when a connection that is lost may be one that died in a gap of ours.
+    shaky_until_ns: u64,
     network: Network,
+    /// When the last lapse ended: it dates presences anew, and is no news of them.
+    lapse_ended_ns: Option<u64>,
     watch: Watch,
     book: Book,
-    /// Peers to persist.
+    /// Peers to persist, those first that a flush has begun with.
+    due: SlotSet,
     dirty: SlotSet,
     /// Peers to delete.
     forgotten: Vec<NodeId>,
@@ -81,9 +86,12 @@ impl Tracker {
             paused: false,
             restored_awaited: false,
             grace: Grace::default(),
+            shaky_until_ns: 0,
             network: Network::default(),
+            lapse_ended_ns: None,
             watch: Watch::default(),
             book: Book::new(seed),
+            due: SlotSet::default(),
             dirty: SlotSet::default(),
             forgotten: Vec::new(),
             dirty_since_ns: 0,
@@ -138,8 +146,10 @@ impl Tracker {
             }
             Event::Unobserved { .. } => self.lapse(settled_ns, at_ns, changed),
             Event::ClockSet { to } => {
+                // Where the line was ahead of a clock that is right, no time passes on it.
+                let is_ahead = *to > self.line.to_clock(at_ns);
                 let to_ns = self.line.set(*to);
-                if to_ns > at_ns {
+                if is_ahead {
                     self.lapse(at_ns, to_ns, changed);
                 }
             }
@@ -198,13 +208,16 @@ impl Tracker {
     /// How many peers have changes that were not taken to be stored, those that were dropped included.
     #[must_use]
     pub fn dirty_count(&self) -> usize {
-        self.dirty.len() + self.forgotten.len()
+        self.due.len() + self.dirty.len() + self.forgotten.len()
     }
 
     /// Whether there is anything at all that was not taken to be stored.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty() || !self.forgotten.is_empty() || self.watch.has_unsaved()
+        !self.due.is_empty()
+            || !self.dirty.is_empty()
+            || !self.forgotten.is_empty()
+            || self.watch.has_unsaved()
     }
 
     fn mark_dirty(&mut self, slot: Slot) {

@@ -63,7 +63,7 @@ impl Tracker {
         self.grace.meet();
         if core::mem::take(&mut self.network.is_out) {
             self.end_gap(at_ns, changed);
-            self.begin_grace(at_ns, false);
+            self.begin_grace(at_ns);
             // We can see again who is offline.
             self.refollow_all(at_ns, changed);
         }

@@ -56,6 +56,19 @@ impl Tracker {
         self.restored_awaited |= self.book.peers.get(slot).is_some_and(Peer::is_awaited);
     }
 
+    /// Begins a flush: [`Tracker::take_changes`] takes what has changed until now before anything that
+    /// changes from here on, so that a flush in several goes is whole after as many peers as this returns.
+    pub fn begin_flush(&mut self) -> usize {
+        if self.due.is_empty() {
+            core::mem::swap(&mut self.due, &mut self.dirty);
+        } else {
+            for slot in self.dirty.take(usize::MAX) {
+                self.due.insert(slot);
+            }
+        }
+        self.due.len()
+    }
+
     /// Adds what has to be stored for the next `limit` peers that changed to `changes`, with all that
     /// there is besides peers. Returns whether more is left.
     ///
@@ -65,7 +78,8 @@ impl Tracker {
     pub fn take_changes(&mut self, limit: usize, changes: &mut Changes) -> bool {
         changes.forgotten.append(&mut self.forgotten);
         changes.gaps.extend(self.watch.take_unsaved());
-        let taken = self.dirty.take(limit);
+        let mut taken = self.due.take(limit);
+        taken.extend(self.dirty.take(limit - taken.len()));
         changes.peers.reserve(taken.len());
         for slot in taken {
             let Some(peer) = self.book.peers.get(slot) else { continue };
@@ -74,7 +88,7 @@ impl Tracker {
             changes.segments.extend(segments.map(|(first, entries)| LogSegment { node_id, first, entries }));
             changes.peers.push(record(peer));
         }
-        !self.dirty.is_empty()
+        !self.due.is_empty() || !self.dirty.is_empty()
     }
 
     /// Notes that changes were stored. What has changed again since is stored again.
@@ -117,6 +131,7 @@ impl Tracker {
             return false;
         };
         self.note_dirty();
+        self.due.remove(slot);
         self.dirty.remove(slot);
         self.forgotten.push(*node_id);
         if self.book.peers.get(slot).is_some_and(|peer| peer.heard == Presence::Online) {

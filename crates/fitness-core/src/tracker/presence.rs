@@ -60,8 +60,9 @@ impl Tracker {
 
     /// What we hear of a peer means this for its account, before it means anything for our network.
     pub(super) fn believe(&mut self, slot: Slot, online: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
+        let is_shaky_time = self.is_shaky_time(at_ns);
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
-        let is_ours = peer.awaited == Awaited::Shaky && self.grace.is_shaky() || self.network.is_out;
+        let is_ours = peer.awaited == Awaited::Shaky && is_shaky_time || self.network.is_out;
         let is_loss = !online && peer.ledger.presence() == Presence::Online;
         peer.heard = online.into();
         if online {
@@ -228,7 +229,8 @@ impl Tracker {
         }
         self.paused = false;
         self.end_gap(at_ns, changed);
-        self.begin_grace(at_ns, true);
+        self.begin_shaky_time(at_ns);
+        self.begin_grace(at_ns);
         self.refollow_all(at_ns, changed);
     }
 

@@ -40,7 +40,7 @@ impl Tracker {
         for &(slot, _) in different.iter().filter(|(_, online)| *online) {
             let Some(peer) = self.book.peers.get(slot) else { continue };
             // A connection that is listed may be one of before the gap.
-            let may_be_shaky = peer.is_awaited() && (self.paused || self.grace.is_shaky());
+            let may_be_shaky = peer.is_awaited() && (self.paused || self.is_shaky_time(at_ns));
             self.believe(slot, true, at_ns, changed);
             if let Some(peer) = self.book.peers.get_mut(slot).filter(|_| may_be_shaky) {
                 peer.awaited = Awaited::Shaky;
@@ -102,7 +102,10 @@ impl Tracker {
     fn different_presences(&self, connected: &BTreeSet<&NodeId>, taken_ns: u64) -> Vec<(Slot, bool)> {
         let listed = |(slot, peer): (Slot, &Peer)| {
             let online = connected.contains(&peer.node_id);
-            let newer = peer.ledger.presence() != Presence::Unobserved && peer.ledger.since_ns() >= taken_ns;
+            let since_ns = peer.ledger.since_ns();
+            let newer = peer.ledger.presence() != Presence::Unobserved
+                && since_ns >= taken_ns
+                && self.lapse_ended_ns != Some(since_ns);
             (!newer && peer.heard != online.into()).then_some((slot, online))
         };
         self.book.peers.iter().filter_map(listed).collect()

@@ -70,7 +70,6 @@ enum Awaited {
 struct Grace {
     from: u64,
     until: u64,
-    shaky: bool,
     met: bool,
 }
 
@@ -86,6 +85,8 @@ pub(crate) struct Model {
     paused: bool,
     awaited: BTreeMap<NodeId, Awaited>,
     grace: Option<Grace>,
+    /// Until when a connection that is lost may have died in a gap of ours.
+    shaky_until: u64,
     out: bool,
     /// Whose account is not kept is not told from whom.
     losses: Vec<(u64, Option<NodeId>)>,
@@ -119,13 +120,14 @@ impl Model {
     /// Another process goes on: it started at `at`, and the one before observed until `until`.
     pub(crate) fn restart(&mut self, until: u64, at: u64) {
         self.paused = false;
+        self.shaky_until = 0;
         self.lose_sight(until);
         self.end_gap(until);
         self.gaps.push((GapCause::Down, until, Some(at)));
         self.settle(until);
         self.now = at;
         if self.awaited.values().any(|awaited| *awaited == Awaited::Yes) {
-            self.grace = Some(Grace { from: at, until: at + GRACE, shaky: false, met: false });
+            self.grace = Some(Grace { from: at, until: at + GRACE, met: false });
         }
     }
 
@@ -175,8 +177,9 @@ impl Model {
             }
             Event::ObservationResumed if self.paused => {
                 self.paused = false;
+                self.shaky_until = at + GRACE;
                 self.end_gap(at);
-                self.grace = Some(Grace { from: at, until: at + GRACE, shaky: true, met: false });
+                self.grace = Some(Grace { from: at, until: at + GRACE, met: false });
             }
             Event::Unobserved { .. } => self.lapse(settled, at),
             Event::ClockSet { to } if to.as_nanos() > at => {
@@ -206,8 +209,9 @@ impl Model {
             }
         }
         self.settle_usable(from);
+        self.shaky_until = to + GRACE;
         if !self.out {
-            self.grace = Some(Grace { from: to, until: to + GRACE, shaky: true, met: false });
+            self.grace = Some(Grace { from: to, until: to + GRACE, met: false });
         }
     }
 
@@ -242,8 +246,7 @@ impl Model {
 
     fn believe(&mut self, node_id: NodeId, online: bool, at: u64) {
         let presence = self.peers.get(&node_id).map(Account::presence);
-        let shaky = self.awaited.get(&node_id) == Some(&Awaited::Shaky)
-            && self.grace.as_ref().is_some_and(|grace| grace.shaky);
+        let shaky = self.awaited.get(&node_id) == Some(&Awaited::Shaky) && at < self.shaky_until;
         if online {
             self.awaited.remove(&node_id);
         } else if presence == Some(Presence::Online) && (shaky || self.out) {
@@ -264,7 +267,7 @@ impl Model {
         }
         if std::mem::take(&mut self.out) {
             self.end_gap(at);
-            self.grace = Some(Grace { from: at, until: at + GRACE, shaky: false, met: false });
+            self.grace = Some(Grace { from: at, until: at + GRACE, met: false });
             self.settle(at);
         }
     }
@@ -380,7 +383,7 @@ impl Model {
             .collect();
         for node_id in &came {
             let awaited = self.awaited.get(node_id) == Some(&Awaited::Yes);
-            let shaky = self.paused || self.grace.as_ref().is_some_and(|grace| grace.shaky);
+            let shaky = self.paused || at < self.shaky_until;
             self.believe(*node_id, true, at);
             if awaited && shaky {
                 self.awaited.insert(*node_id, Awaited::Shaky);
