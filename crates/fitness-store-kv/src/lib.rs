@@ -1,0 +1,79 @@
+//! Peer and channel fitness kept in any `KVStore` of LDK's: where a wallet keeps its channels.
+//!
+//! [`KvStore`] is a [`Store`](fitness_store::Store) over a `KVStore` or a `KVStoreSync` of
+//! `lightning` 0.2: LDK's `FilesystemStore`, ldk-node's `SqliteStore`, a store over a network. Such
+//! stores have no transactions: all they promise is that one value is written wholly or not at all, and
+//! that writes to one key take effect in their order. Nothing else is relied upon.
+//!
+//! # What is stored
+//!
+//! All keys are in the primary namespace `ldk_fitness`.
+//!
+//! | secondary namespace | key | value |
+//! |---|---|---|
+//! | `observers` | the observer's id | the **root**: which session may write |
+//! | the observer's id | `m-<session>` | a session's **manifest**: its pages, where its journal begins, the observer's record |
+//! | the observer's id | `p-<session>-<number>` | a **page**: some 32 KiB of neighbouring rows (gaps, then peers, then segments of logs); never changed |
+//! | the observer's id | `j-<session>-<slot>` | a **journal entry**: one batch |
+//!
+//! A session is one store's time with one observer; its name is a number that grows and one made by
+//! chance. A commit is one journal entry. When the journal is full (32 to 512 entries, or 64 KiB to 4 MiB, by
+//! the size of what is stored), or when a batch is too large for it, the commit folds it: the pages that the
+//! journal's rows and the batch's belong to are written anew, under new keys; then the manifest; then the old
+//! pages are removed. The slots of the journal are written over, never removed.
+//!
+//! # Why a crash is harmless
+//!
+//! A batch lands with one write: that of its journal entry or that of the manifest. What is written before a
+//! manifest is found by nobody without it; what is removed after it is looked for by nobody. A journal that
+//! ends early ended with a crash; one with a hole in it, or a page that is missing, is damage and refused as
+//! such. That the newest entry, or the only manifest of the first session, was taken away by somebody cannot be
+//! told from a crash. Every value bears its format and a checksum over observer, key and content.
+//!
+//! A write that fails may have landed. The next journal entry goes over it, under the same key; a manifest after
+//! it begins behind it, and no page number is used twice.
+//!
+//! # Two processes
+//!
+//! A `KVStore` cannot be locked. So the first commit of a session claims the observer: it writes the root.
+//! Every commit reads the root after it has written, and returns `Ok` only if nobody claimed the observer
+//! since; whoever claims it reads the journal after it has written the root. One of the two always sees the other.
+//!
+//! - The session before is fenced: its next commit is refused with
+//!   [`StoreError::Locked`](fitness_store::StoreError::Locked), and so are all after it. What it was told is
+//!   stored is there. Nothing that it writes later counts: it writes under keys of its own alone, and removes
+//!   nothing without having read the root.
+//! - A session that finds at its first commit that something was stored since it loaded is refused, with the same
+//!   error, because what its service knows is out of date. It has to be opened anew.
+//! - What only reads is not noticed, writes nothing, and sees what was there when it was first asked.
+//!
+//! This holds for stores that answer a read with the last value that was written. A copy of the data that goes
+//! on elsewhere (a restored backup, a replica that lags) is not detected.
+//!
+//! # What it costs
+//!
+//! | what | reads | writes | bytes written |
+//! |---|---|---|---|
+//! | first commit of a session | 8, the pages it touches, and the journal's slots | root, manifest, pages touched | |
+//! | a flap, with the heartbeat | 1 | 1 | 413, while the journal has its segment; 1.9 KB at most |
+//! | a heartbeat | 1 | 1 | 132 |
+//! | a fold | the pages touched | the pages touched and the manifest | |
+//!
+//! In memory stand the journal's rows, and 64 bytes or so for each page. Peers and logs are read from the store
+//! when they are asked for.
+
+mod commit;
+mod entry;
+mod fold;
+mod frame;
+mod gate;
+mod keys;
+mod manifest;
+mod names;
+mod page;
+mod read;
+mod row;
+mod state;
+mod store;
+
+pub use store::KvStore;

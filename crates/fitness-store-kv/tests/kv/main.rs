@@ -1,0 +1,27 @@
+//! The store on a `KVStore` that fails when it is told to.
+
+mod crashes;
+mod support;
+
+use fitness_store::conformance::Harness;
+use fitness_store_kv::KvStore;
+
+use crate::support::Memory;
+
+/// The promises of the port, on futures that are not ready at once.
+#[derive(Default)]
+struct InMemory(Memory);
+
+impl Harness for InMemory {
+    type Store = KvStore;
+
+    fn build() -> Self {
+        Self::default()
+    }
+
+    fn open(&self) -> KvStore {
+        self.0.open()
+    }
+}
+
+fitness_store::conformance_suite!(InMemory);
