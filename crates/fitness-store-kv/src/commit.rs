@@ -13,7 +13,7 @@ use crate::row::Row;
 use crate::state::{Inner, State};
 
 /// Bytes of a journal, at least and at most, before it is folded.
-const JOURNAL_BYTES: (u64, u64) = (64 * 1024, 4 * 1024 * 1024);
+const JOURNAL_BYTES: (u64, u64) = (64 * 1024, 8 * 1024 * 1024);
 
 /// Stores all of the batch, or nothing of it. Only whoever has the turn may call it.
 pub(crate) async fn commit(inner: Arc<Inner>, batch: Arc<Batch>) -> Result<(), StoreError> {
@@ -45,7 +45,7 @@ pub(crate) async fn commit(inner: Arc<Inner>, batch: Arc<Batch>) -> Result<(), S
 /// Whether an entry of so many bytes has its place in the journal.
 fn has_room(state: &State, bytes: usize) -> bool {
     let (least, most) = JOURNAL_BYTES;
-    let limit = (state.manifest.bytes() / 16).clamp(least, most);
+    let limit = (state.manifest.bytes() / 8).clamp(least, most);
     let bytes = u64::try_from(state.journal_bytes + bytes).unwrap_or(u64::MAX);
     !state.must_fold && bytes <= limit && state.next - state.manifest.start < state.manifest.ring
 }

@@ -61,16 +61,16 @@ pub(crate) struct PageRef {
 
 impl Manifest {
     /// Slots that a journal has at least, and at most.
-    const RING: RangeInclusive<u64> = 32..=512;
+    const RING: RangeInclusive<u64> = 32..=1_024;
 
     pub(crate) fn empty() -> Self {
         Self { start: 0, ring: *Self::RING.start(), observer: None, pages: Vec::new() }
     }
 
-    /// How many slots are right for so many pages: folding rewrites up to a page an entry.
+    /// How many slots are right for so many pages: folding rewrites all of them at worst, so that it
+    /// adds no more than one write to each commit.
     pub(crate) fn ring_for(pages: usize) -> u64 {
-        let quarter = u64::try_from(pages / 4).unwrap_or(u64::MAX);
-        quarter.clamp(*Self::RING.start(), *Self::RING.end())
+        u64::try_from(pages).unwrap_or(u64::MAX).clamp(*Self::RING.start(), *Self::RING.end())
     }
 
     /// The bytes of all pages.

@@ -136,15 +136,14 @@ impl Inner {
             }
             return Ok(state);
         };
-        let Some((session, value)) = &state.found.manifest else {
-            // A session's first journal entry comes after its first manifest.
-            if keys.iter().any(|key| key.starts_with('j') && root.session.wrote(key)) {
-                return Err(
-                    values.corrupt(&root.session.manifest(), "it is missing, and its journal is there")
-                );
-            }
-            return Ok(state);
-        };
+        let manifest = state.found.manifest.as_ref();
+        // A session's first journal entry comes after its first manifest.
+        if manifest.is_none_or(|(session, _)| *session != root.session)
+            && keys.iter().any(|key| key.starts_with('j') && root.session.wrote(key))
+        {
+            return Err(values.corrupt(&root.session.manifest(), "it is missing, and its journal is there"));
+        }
+        let Some((session, value)) = manifest else { return Ok(state) };
         let manifest = Manifest::decode(values, &session.manifest(), value)?;
         let (session, start) = (*session, manifest.start);
         let journal = self.journal(session, &manifest, &keys).await?;
@@ -202,9 +201,10 @@ impl Inner {
             (Some(value), _) => Some((root.session, value)),
             (None, None) => None,
             (None, Some(parent)) => {
-                let key = parent.manifest();
-                let value = values.get(&key).await?;
-                Some((parent, value.ok_or_else(|| values.corrupt(&key, "it is missing"))?))
+                let value = values.get(&parent.manifest()).await?;
+                let neither = "it is missing, and so is that of the session before";
+                let missing = || values.corrupt(&root.session.manifest(), neither);
+                Some((parent, value.ok_or_else(missing)?))
             }
         };
         Ok(Found { root: Some(root), manifest })

@@ -255,7 +255,8 @@ impl Store for KvStore {
         let shelf = self.shelf(observer);
         let _turn = shelf.enter().await;
         *shelf.job() = Some(Box::pin(commit(Arc::clone(&shelf.inner), batch)));
-        // It is there; whoever panicked in it took it along, and would not be here.
-        shelf.finish().await.unwrap_or(Ok(()))
+        // It was put there just now, and nobody else has the turn.
+        let lost = || Err(shelf.inner.values.locked());
+        shelf.finish().await.unwrap_or_else(lost)
     }
 }

@@ -1,6 +1,10 @@
 //! The store on a `KVStore` that fails when it is told to.
 
 mod crashes;
+mod damage;
+mod figures;
+mod formats;
+mod sessions;
 mod support;
 
 use fitness_store::conformance::Harness;

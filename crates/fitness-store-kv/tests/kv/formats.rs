@@ -1,0 +1,93 @@
+//! What a released format wrote, every later release reads.
+//!
+//! A fixture is the listing of a store, a value a line, written by the release that introduced the
+//! format; it must never be changed. A new format gets a file of its own.
+
+use fitness_core::Changes;
+use fitness_store::{Batch, MemoryStore, Replacement};
+
+use crate::support::{Memory, commit, flap, gap, node, observer, peer, segment, sight};
+
+const FORMAT_1: &str = include_str!("../fixtures/format-1.txt");
+const NODES: u32 = 5;
+
+/// Two sessions: pages of both, and a journal in which everything occurs that can.
+fn sessions_of_format_1() -> [Vec<Batch>; 2] {
+    let whole = |numbers: std::ops::Range<u32>| Batch {
+        changes: Changes {
+            peers: numbers.clone().map(|number| peer(number, 1)).collect(),
+            segments: numbers
+                .flat_map(|number| [segment(number, 0, 64, 1), segment(number, 1, 3, 1)])
+                .collect(),
+            gaps: (0..3).map(|number| gap(number, 4)).collect(),
+            ..Changes::default()
+        },
+        observer: Some(observer(7)),
+        ..Batch::default()
+    };
+    let thinned = Replacement { node_id: node(1), below: 1, segments: vec![segment(1, 0, 2, 9)] };
+    let forgetting = Batch {
+        changes: Changes { forgotten: vec![node(0)], ..Changes::default() },
+        gaps_before: Some(2),
+        replaced: vec![thinned],
+        ..Batch::default()
+    };
+    [
+        vec![whole(0..3), flap(2, 5, 9)],
+        vec![whole(3..4), flap(1, 3, 2), flap(1, 4, 3), forgetting, flap(4, 6, 1)],
+    ]
+}
+
+fn expected() -> MemoryStore {
+    let model = MemoryStore::new();
+    for batch in sessions_of_format_1().iter().flatten() {
+        commit(&model, batch).expect("it is in memory");
+    }
+    model
+}
+
+/// What a listing lists.
+fn read(listing: &str) -> Memory {
+    let memory = Memory::default();
+    for line in listing.lines() {
+        let mut fields = line.split(' ');
+        let mut field = || fields.next().expect("three namespaces and a value").to_owned();
+        let (name, hex) = ((field(), field(), field()), field());
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits");
+        memory.shelves().values.insert(name, (0..hex.len()).step_by(2).map(byte).collect());
+    }
+    memory
+}
+
+#[test]
+fn format_1_is_read_and_goes_on() {
+    let memory = read(FORMAT_1);
+    let model = expected();
+    let store = memory.open();
+    assert_eq!(sight(&store, NODES).expect("it loads"), sight(&model, NODES).expect("it is in memory"));
+    for version in 10..60 {
+        for batch in [flap(version % NODES, version, 5), flap(1, version, 6)] {
+            commit(&model, &batch).expect("it is in memory");
+            commit(&store, &batch).expect("it goes on");
+        }
+    }
+    let seen = sight(&memory.open(), NODES).expect("it loads");
+    assert_eq!(seen, sight(&model, NODES).expect("it is in memory"));
+}
+
+/// Prints the fixture of the present format.
+#[test]
+#[ignore = "makes a fixture, for a new format alone"]
+fn print_the_fixture() {
+    let memory = Memory::default();
+    for session in sessions_of_format_1() {
+        let store = memory.open();
+        for batch in &session {
+            commit(&store, batch).expect("it is stored");
+        }
+    }
+    for ((primary, secondary, key), value) in &memory.shelves().values {
+        let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+        println!("fixture {primary} {secondary} {key} {hex}");
+    }
+}
