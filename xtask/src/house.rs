@@ -9,9 +9,28 @@ use crate::run::{cargo, output};
 const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("fitness-core", &["fitness-store", "tokio", "lightning", "ldk-node", "bitcoin", "redb", "tracing"]),
     ("fitness-store", &["tokio", "lightning", "ldk-node", "bitcoin", "redb", "fitness-actor"]),
-    ("fitness-store-redb", &["tokio", "lightning", "ldk-node", "bitcoin", "fitness-actor"]),
-    ("fitness-actor", &["lightning", "ldk-node", "bitcoin", "redb", "fitness-ldk", "fitness-store-redb"]),
-    ("fitness-ldk", &["redb", "fitness-store-redb", "fitness-cli"]),
+    (
+        "fitness-store-redb",
+        &["tokio", "lightning", "ldk-node", "bitcoin", "fitness-actor", "fitness-store-kv"],
+    ),
+    // It alone of the stores knows LDK, for its `KVStore`.
+    (
+        "fitness-store-kv",
+        &["tokio", "ldk-node", "redb", "fitness-actor", "fitness-ldk", "fitness-store-redb"],
+    ),
+    (
+        "fitness-actor",
+        &[
+            "lightning",
+            "ldk-node",
+            "bitcoin",
+            "redb",
+            "fitness-ldk",
+            "fitness-store-redb",
+            "fitness-store-kv",
+        ],
+    ),
+    ("fitness-ldk", &["redb", "fitness-store-redb", "fitness-store-kv", "fitness-cli"]),
     ("fitness-regtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
 ];
 
