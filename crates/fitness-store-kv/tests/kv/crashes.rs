@@ -151,6 +151,35 @@ fn what_failed_does_not_land_over_what_came_later() {
     }
 }
 
+/// The same where one of the two goes into the journal and the other one does not.
+#[test]
+fn what_failed_does_not_land_over_another_kind_of_commit() {
+    let large = |version| {
+        let peers = (0..900).map(|number| peer(number, version)).collect();
+        Batch { changes: Changes { peers, ..Changes::default() }, ..Batch::default() }
+    };
+    let mut failed = 0;
+    for batches in [[large(1), flap(1, 2, 1), large(3)], [large(1), large(2), flap(1, 3, 1)]] {
+        for call in 0..60 {
+            for fault in [Fault::AnswerLost, Fault::Refused] {
+                let memory = Memory::default().failing(call, fault);
+                let store = memory.open();
+                let acknowledged: Vec<bool> =
+                    batches.iter().map(|batch| commit(&store, batch).is_ok()).collect();
+                // The fault may come as late as here.
+                let here = sight(&store, 2).or_else(|_| sight(&store, 2)).expect("it reads");
+                let left = sight(&memory.survivor().open(), 2).expect("it loads");
+                failed += acknowledged.iter().filter(|ok| !**ok).count();
+                if acknowledged[2] {
+                    assert_eq!(here, left, "{fault:?} at call {call}");
+                    assert!(left.peers.contains(&peer(1, 3)), "{fault:?} at call {call}");
+                }
+            }
+        }
+    }
+    assert!(failed > 50, "{failed} commits failed");
+}
+
 /// Random batches and crashes, one session after the other, against the store in memory.
 #[test]
 fn sessions_that_crash_by_chance_agree_with_the_model() {

@@ -179,6 +179,42 @@ fn no_interleaving_loses_what_was_acknowledged() {
     assert!(outcomes[1..].iter().all(|times| *times > 0), "{outcomes:?}");
 }
 
+/// The other one has loaded and begins to take over, and at any moment of that the first one
+/// commits. Only one of them goes on, and what it was told is there.
+#[test]
+fn nothing_is_stored_between_loading_and_taking_over() {
+    for first in [flap(1, 2, 1), large(2)] {
+        let (mut refused, mut fenced) = (0, 0);
+        for polls in 0..200 {
+            let memory = Memory::default();
+            let one = memory.open();
+            commit(&one, &flap(1, 1, 1)).expect("nobody else is there");
+            let other = memory.open();
+            assert_eq!(flaps(&other, 1), 1);
+            let (rest, done) = begin(&other, &flap(2_000, 2, 1), polls);
+            let finished = done.is_some();
+            let first_done = commit(&one, &first);
+            let second_done = done.unwrap_or_else(|| block_on(rest));
+            let seen = sight(&memory.survivor().open(), 0).unwrap_or_else(|error| panic!("{polls}: {error}"));
+            if first_done.is_ok() {
+                assert!(first.changes.peers.iter().all(|peer| seen.peers.contains(peer)), "{polls} polls");
+                locked(second_done);
+                refused += 1;
+            } else {
+                locked(first_done);
+                fenced += 1;
+                if second_done.is_ok() {
+                    assert!(seen.peers.contains(&peer(2_000, 2)), "{polls} polls");
+                }
+            }
+            if finished {
+                break;
+            }
+        }
+        assert!(refused > 3 && fenced > 3, "{refused} refused, {fenced} fenced");
+    }
+}
+
 /// A commit that was dropped after any number of polls is finished by the next one, or was never
 /// begun; it never comes after it.
 #[test]
