@@ -63,7 +63,7 @@
 //! A node with 20,000 peers has 133 pages and as many slots; commits of ten peers each are 1.7 writes and 17 KB
 //! on average, folds included. What a session leaves is removed by the next one.
 //!
-//! In memory stand the journal's rows, and 64 bytes or so for each page. Peers and logs are read from the store
+//! In memory stand the journal's rows, and 80 bytes or so for each page. Peers and logs are read from the store
 //! when they are asked for.
 
 mod commit;

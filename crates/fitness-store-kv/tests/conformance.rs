@@ -1,12 +1,15 @@
 //! The store keeps the promises of the port, on LDK's own files.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use fitness_store::conformance::Harness;
 use fitness_store_kv::KvStore;
 use lightning_persister::fs_store::FilesystemStore;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 
+/// Through its `KVStoreSync`, without a runtime.
 struct Files(TempDir);
 
 impl Harness for Files {
@@ -21,4 +24,35 @@ impl Harness for Files {
     }
 }
 
-fitness_store::conformance_suite!(Files);
+/// Through its `KVStore`, whose calls tokio makes. Whoever drops its futures does not stop them.
+struct AsyncFiles {
+    directory: TempDir,
+    runtime: Runtime,
+}
+
+impl Harness for AsyncFiles {
+    type Store = KvStore;
+
+    fn build() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).build().expect("a runtime");
+        Self { directory: TempDir::new().expect("a temporary directory"), runtime }
+    }
+
+    fn open(&self) -> KvStore {
+        KvStore::new(Arc::new(FilesystemStore::new(self.directory.path().into())), "a directory")
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+}
+
+mod through_threads {
+    use super::Files;
+    fitness_store::conformance_suite!(Files);
+}
+
+mod through_tokio {
+    use super::AsyncFiles;
+    fitness_store::conformance_suite!(AsyncFiles);
+}

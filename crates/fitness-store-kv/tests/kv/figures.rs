@@ -122,4 +122,8 @@ fn a_large_node_writes_a_part() {
     assert!(hour.writes < 3 * commits as usize, "{hour:?}");
     assert!(per_commit < stored / 100, "{stored} bytes in {keys} keys: {hour:?}");
     assert!(keys < 500, "{keys} keys");
+    // The journal has other slots than it began with.
+    let seen = sight(&store, 0).expect("it reads");
+    assert_eq!(seen.peers.len(), PEERS as usize);
+    assert!(seen == sight(&memory.survivor().open(), 0).expect("it loads"), "it loads as something else");
 }
