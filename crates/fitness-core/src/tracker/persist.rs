@@ -86,7 +86,7 @@ impl Tracker {
             let node_id = peer.node_id;
             let segments = peer.unsaved_log().into_iter();
             changes.segments.extend(segments.map(|(first, entries)| LogSegment { node_id, first, entries }));
-            changes.peers.push(record(peer));
+            changes.peers.push(self.record(peer));
         }
         !self.due.is_empty() || !self.dirty.is_empty()
     }
@@ -141,33 +141,36 @@ impl Tracker {
         self.book.remove_peer(slot);
         true
     }
-}
 
-fn record(peer: &Peer) -> PeerRecord {
-    let flaps = peer.flaps();
-    PeerRecord {
-        node_id: peer.node_id,
-        watched: peer.watched,
-        awaited: peer.is_awaited(),
-        first_seen_ns: peer.first_seen_ns,
-        presence: peer.ledger.presence(),
-        since_ns: peer.ledger.since_ns(),
-        totals: peer.ledger.totals(),
-        flap_count: flaps.count(),
-        last_flap_ns: flaps.last_ns(),
-        disconnects: peer.disconnects,
-        log_end: peer.log().end(),
-        channels: peer
-            .channels_by_age()
-            .into_iter()
-            .map(|channel| ChannelRecord {
-                channel_id: channel.channel_id,
-                funding: channel.funding(),
-                opened_at_ns: channel.opened_at_ns,
-                opened_totals: channel.opened_totals,
-                ready: channel.ready,
-                usable: channel.usable,
-            })
-            .collect(),
+    fn record(&self, peer: &Peer) -> PeerRecord {
+        // Should we end with the pause, who is connected by then was online before that gap.
+        let is_connected = self.paused && peer.heard == Presence::Online && self.is_followed_peer(peer);
+
+        let flaps = peer.flaps();
+        PeerRecord {
+            node_id: peer.node_id,
+            watched: peer.watched,
+            awaited: peer.is_awaited() || is_connected,
+            first_seen_ns: peer.first_seen_ns,
+            presence: peer.ledger.presence(),
+            since_ns: peer.ledger.since_ns(),
+            totals: peer.ledger.totals(),
+            flap_count: flaps.count(),
+            last_flap_ns: flaps.last_ns(),
+            disconnects: peer.disconnects,
+            log_end: peer.log().end(),
+            channels: peer
+                .channels_by_age()
+                .into_iter()
+                .map(|channel| ChannelRecord {
+                    channel_id: channel.channel_id,
+                    funding: channel.funding(),
+                    opened_at_ns: channel.opened_at_ns,
+                    opened_totals: channel.opened_totals,
+                    ready: channel.ready,
+                    usable: channel.usable,
+                })
+                .collect(),
+        }
     }
 }

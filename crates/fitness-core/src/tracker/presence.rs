@@ -64,7 +64,11 @@ impl Tracker {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         let is_ours = peer.awaited == Awaited::Shaky && is_shaky_time || self.network.is_out;
         let is_loss = !online && peer.ledger.presence() == Presence::Online;
-        peer.heard = online.into();
+        let was = core::mem::replace(&mut peer.heard, online.into());
+        if self.paused && was != online.into() && self.is_followed(slot) {
+            // Of a pause that ends with the process that is all that is known.
+            self.mark_dirty(slot);
+        }
         if online {
             self.set_awaited(slot, Awaited::No);
         } else if is_ours && is_loss && self.config.reconnect_grace_ns > 0 {

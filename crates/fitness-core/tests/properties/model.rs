@@ -119,7 +119,12 @@ impl Model {
 
     /// Another process goes on: it started at `at`, and the one before observed until `until`.
     pub(crate) fn restart(&mut self, until: u64, at: u64) {
-        self.paused = false;
+        if std::mem::take(&mut self.paused) {
+            let connected = self.heard.iter().filter(|(_, heard)| **heard == Presence::Online);
+            let connected: Vec<NodeId> =
+                connected.map(|(node_id, _)| *node_id).filter(|node_id| self.is_followed(node_id)).collect();
+            self.awaited.extend(connected.into_iter().map(|node_id| (node_id, Awaited::Yes)));
+        }
         self.shaky_until = 0;
         self.lose_sight(until);
         self.end_gap(until);
