@@ -141,7 +141,8 @@ impl Builder {
     /// Loads what was stored, and starts the service's task on the present tokio runtime, whose
     /// time driver has to be enabled.
     ///
-    /// Nothing is written yet. Between the last heartbeat of the process before and now nothing
+    /// Nothing is written yet. The observer is claimed until the service has stopped: a second service
+    /// for the same node is refused, as far as the store can tell. Between the last heartbeat of the process before and now nothing
     /// was observed.
     ///
     /// # Errors
@@ -156,6 +157,7 @@ impl Builder {
             None => self.config,
         };
 
+        let claim = self.store.claim(&self.observer).await.map_err(|source| StartError::Claim { source })?;
         let mut tracker = Tracker::new(config, HashSeed(seed));
         load::load(&self.store, self.observer, &mut tracker)
             .await
@@ -197,7 +199,7 @@ impl Builder {
             retry_min,
             retry_max,
         };
-        let task = Task::new(Arc::clone(&shared), committer, requests, stop, timing);
+        let task = Task::new(Arc::clone(&shared), committer, claim, requests, stop, timing);
         let task = runtime.spawn(task.run());
         Ok(Service::new(shared, stopper, self.shutdown_timeout, task))
     }

@@ -16,6 +16,13 @@ pub enum StartError {
         source: StoreError,
     },
 
+    /// Another service stores for the same observer, or the store could not tell.
+    #[error("the history could not be claimed: {source}")]
+    Claim {
+        /// What the store said.
+        source: StoreError,
+    },
+
     /// The operating system has no randomness to give, which the hash tables need: peers choose
     /// their own keys.
     #[error("the operating system gave no random bytes: {source}")]

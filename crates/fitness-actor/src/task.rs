@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fitness_store::Claim;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -54,12 +55,15 @@ pub(crate) struct Task {
     retry_wait: Duration,
     /// However the task ends, by itself, by panic or by never being polled: the handles are to know.
     _stopped: StoppedGuard,
+    /// Until nothing more is stored.
+    _claim: Claim,
 }
 
 impl Task {
     pub(crate) fn new(
         shared: Arc<Shared>,
         committer: Committer,
+        claim: Claim,
         flushes: mpsc::Receiver<FlushRequest>,
         stop: Stop,
         timing: Timing,
@@ -71,6 +75,7 @@ impl Task {
         let retry_wait = timing.retry_min;
         Self {
             _stopped: StoppedGuard(Arc::clone(&shared)),
+            _claim: claim,
             shared,
             committer,
             flushes,

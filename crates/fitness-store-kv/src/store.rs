@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::codec::{self, RecordError, decode_gap, decode_observer, decode_peer, decode_segment};
-use fitness_store::{Batch, Store, StoreError};
+use fitness_store::{Batch, Claim, Claims, Store, StoreError};
 use lightning::util::persist::{KVStore, KVStoreSync};
 
 use crate::commit::commit;
@@ -31,6 +31,7 @@ pub struct KvStore {
     kv: Arc<dyn Keys>,
     location: Arc<str>,
     shelves: Mutex<HashMap<NodeId, Arc<Shelf>>>,
+    claims: Claims,
 }
 
 /// A commit that was begun. It goes on whenever somebody has the turn.
@@ -65,7 +66,7 @@ impl KvStore {
     }
 
     fn over(kv: Arc<dyn Keys>, location: String) -> Self {
-        Self { kv, location: location.into(), shelves: Mutex::default() }
+        Self { kv, location: location.into(), shelves: Mutex::default(), claims: Claims::default() }
     }
 
     fn shelf(&self, observer: &NodeId) -> Arc<Shelf> {
@@ -245,6 +246,12 @@ impl Store for KvStore {
             gaps.push(gap.map_err(|error| self.damaged(error, codec::Record::Gap(*number)))?);
         }
         Ok(gaps)
+    }
+
+    /// Holds within this process. Of two processes the one that commits first after the other is
+    /// refused or fenced, as the [crate's page](crate) says.
+    async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
+        self.claims.take(observer, &self.location)
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

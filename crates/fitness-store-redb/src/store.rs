@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
-use fitness_store::{Batch, Store, StoreError};
+use fitness_store::{Batch, Claim, Claims, Store, StoreError};
 use redb::StorageBackend;
 
 use crate::file::{Fault, File, Handle};
@@ -25,6 +25,7 @@ use crate::{open, read, write};
 pub struct RedbStore {
     file: Arc<File>,
     order: Order,
+    claims: Claims,
 }
 
 impl RedbStore {
@@ -85,7 +86,11 @@ impl RedbStore {
         location: String,
         open: impl Fn() -> Result<Handle, StoreError> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
-        Ok(Self { file: Arc::new(File::open(location, open)?), order: Order::default() })
+        Ok(Self {
+            file: Arc::new(File::open(location, open)?),
+            order: Order::default(),
+            claims: Claims::default(),
+        })
     }
 
     async fn read<T: Send + 'static>(
@@ -142,6 +147,11 @@ impl Store for RedbStore {
         let observer = *observer;
         let gaps = move |handle: &Handle, at: &str| read::gaps(handle, at, &observer, from, limit);
         self.read("read the gaps", gaps).await
+    }
+
+    /// No other process can have opened the file to write.
+    async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
+        self.claims.take(observer, self.file.location())
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

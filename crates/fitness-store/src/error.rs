@@ -1,5 +1,7 @@
 //! What can go wrong with a store.
 
+use fitness_core::NodeId;
+
 /// A source of an error, of whatever type the backend's library has.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -68,6 +70,20 @@ pub enum StoreError {
     Locked {
         /// Where the data is.
         location: String,
+    },
+
+    /// Another service writes for the same observer.
+    #[error(
+        "the history of node {observer} in {location} is being written by {by}; \
+         stop that one first, or give this one its own node id"
+    )]
+    Claimed {
+        /// The observer that both are to write for.
+        observer: NodeId,
+        /// Where the data is.
+        location: String,
+        /// Who writes, as far as the store knows.
+        by: String,
     },
 
     /// The store was opened to read, and was to be written.

@@ -7,6 +7,7 @@
 //! Whoever writes a backend takes the bytes of a record from [`codec`], so that its format is the
 //! same everywhere, and proves the backend with the conformance suite (feature `conformance`).
 
+mod claim;
 pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -14,6 +15,7 @@ mod error;
 mod memory;
 mod store;
 
+pub use claim::{Claim, Claims};
 pub use error::{BoxError, StoreError};
 pub use memory::MemoryStore;
 pub use store::{Batch, Replacement, Store};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 
-use crate::{Batch, Replacement, Store, StoreError, codec};
+use crate::{Batch, Claim, Claims, Replacement, Store, StoreError, codec};
 
 /// Keeps everything in memory. Clones share it.
 ///
@@ -15,6 +15,7 @@ use crate::{Batch, Replacement, Store, StoreError, codec};
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     observers: Arc<Mutex<BTreeMap<NodeId, Shelf>>>,
+    claims: Claims,
 }
 
 /// What one observer has stored.
@@ -125,6 +126,10 @@ impl Store for MemoryStore {
 
     async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
         Ok(self.read(observer, |shelf| shelf.gaps.range(from..).take(limit).map(|(_, gap)| *gap).collect()))
+    }
+
+    async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
+        self.claims.take(observer, "memory")
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

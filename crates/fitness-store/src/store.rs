@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fitness_core::{Changes, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 
-use crate::StoreError;
+use crate::{Claim, StoreError};
 
 /// Where histories outlive the process.
 ///
@@ -59,7 +59,18 @@ pub trait Store: Send + Sync + 'static {
     /// Fewer than `limit` mean that there are no more. Numbers may have holes.
     async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError>;
 
-    /// Stores all of the batch, or nothing of it.
+    /// Makes the caller the only one who may claim this observer, until the claim is dropped.
+    ///
+    /// A service claims its observer before it reads what to go on from, so that nobody else stores
+    /// anything in between. Whoever only reads needs no claim. How far it reaches the backend says: it
+    /// always holds among the handles and clones of one store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Claimed`] or [`StoreError::Locked`] while somebody else writes for it.
+    async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError>;
+
+    /// Stores all of the batch, or nothing of it. Needs no claim.
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError>;
 }
 
@@ -154,6 +165,10 @@ impl<T: Store + ?Sized> Store for Arc<T> {
 
     async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
         (**self).gaps(observer, from, limit).await
+    }
+
+    async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
+        (**self).claim(observer).await
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fitness_actor::Fitness;
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
-use fitness_store::{Batch, MemoryStore, Store, StoreError};
+use fitness_store::{Batch, Claim, MemoryStore, Store, StoreError};
 
 use crate::support::*;
 
@@ -37,6 +37,9 @@ impl Store for CrashAfterFirst {
     }
     async fn gaps(&self, o: &NodeId, f: u32, l: usize) -> Result<Vec<GapRecord>, StoreError> {
         self.0.gaps(o, f, l).await
+    }
+    async fn claim(&self, o: &NodeId) -> Result<Claim, StoreError> {
+        self.0.claim(o).await
     }
     async fn commit(&self, o: &NodeId, b: Arc<Batch>) -> Result<(), StoreError> {
         if self.1.fetch_add(1, Ordering::SeqCst) == 1 {

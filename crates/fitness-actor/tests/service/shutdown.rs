@@ -186,3 +186,16 @@ async fn a_history_that_cannot_be_loaded_is_an_error() {
     assert!(matches!(err, StartError::Load { .. }), "{err}");
     assert!(err.to_string().contains("read the peers"), "{err}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_service_for_the_same_node_is_refused() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    let err = builder(&store).start().await.unwrap_err();
+    assert!(matches!(err, StartError::Claim { .. }), "{err}");
+    assert!(err.to_string().contains("stop that one first"), "{err}");
+    handle.record(opened(1, None));
+    service.shutdown().await.unwrap();
+    let again = builder(&store).start().await.unwrap();
+    assert_eq!(again.handle().channels().len(), 1);
+}

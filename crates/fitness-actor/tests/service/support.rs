@@ -8,7 +8,7 @@ use fitness_actor::{Builder, Fitness, Handle, Service, TokioClock};
 use fitness_core::{
     ChannelId, ChannelOpened, Event, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord, Timestamp,
 };
-use fitness_store::{Batch, MemoryStore, Store, StoreError};
+use fitness_store::{Batch, Claim, MemoryStore, Store, StoreError};
 use tokio::sync::watch;
 
 pub(crate) const OURSELVES: NodeId = NodeId([2; 33]);
@@ -186,6 +186,10 @@ impl Store for FaultyStore {
         let page = self.inner.gaps(observer, from, limit).await?;
         self.faults.rows_read.fetch_add(page.len() as u64, Ordering::SeqCst);
         Ok(page)
+    }
+
+    async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
+        self.inner.claim(observer).await
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

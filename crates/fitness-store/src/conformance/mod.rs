@@ -36,6 +36,7 @@
 //! The cases demand what [`Store`] promises, and nothing else. They panic where it is broken.
 
 mod batches;
+mod claims;
 mod concurrency;
 mod executor;
 mod gaps;

@@ -1,6 +1,7 @@
 //! The suite finds what it is there to find: stores that are each wrong in one way fail it.
 #![cfg(feature = "conformance")]
 
+mod claims;
 mod gaps;
 mod records;
 mod replacements;
@@ -14,7 +15,7 @@ use std::task::Poll;
 
 use fitness_core::{Changes, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::conformance::{Harness, cases};
-use fitness_store::{Batch, MemoryStore, Store, StoreError};
+use fitness_store::{Batch, Claim, MemoryStore, Store, StoreError};
 
 /// A way to be wrong; the methods are right unless overridden.
 #[async_trait::async_trait]
@@ -52,6 +53,10 @@ trait Fault: Default + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<GapRecord>, StoreError> {
         store.gaps(observer, from, limit).await
+    }
+
+    async fn claim(store: &MemoryStore, observer: &NodeId) -> Result<Claim, StoreError> {
+        store.claim(observer).await
     }
 
     fn opened(store: &MemoryStore) -> MemoryStore {
@@ -96,6 +101,10 @@ impl<F: Fault> Store for Broken<F> {
 
     async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
         F::gaps(&self.0, &F::observer(observer), from, limit).await
+    }
+
+    async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
+        F::claim(&self.0, &F::observer(observer)).await
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

@@ -1,0 +1,65 @@
+//! One writer for each observer.
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fitness_core::NodeId;
+
+use crate::StoreError;
+
+/// The right to be the one who writes for an observer, until it is dropped.
+///
+/// [`Store::claim`](crate::Store::claim) gives it.
+#[must_use = "the claim ends when this is dropped"]
+pub struct Claim {
+    _held: Box<dyn Any + Send + Sync>,
+}
+
+impl Claim {
+    /// A claim that ends with `held`: a lock, or whatever says so when it is dropped.
+    pub fn holding(held: impl Send + Sync + 'static) -> Self {
+        Self { _held: Box::new(held) }
+    }
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").finish_non_exhaustive()
+    }
+}
+
+/// The claims on one store within this process: what each backend needs, and all that those need
+/// which no second process can open. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Claims(Arc<Mutex<HashSet<NodeId>>>);
+
+impl Claims {
+    /// Claims `observer`. `location` names the store in the error.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Claimed`] until the claim that there is has been dropped.
+    pub fn take(&self, observer: &NodeId, location: &str) -> Result<Claim, StoreError> {
+        if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(*observer) {
+            return Err(StoreError::Claimed {
+                observer: *observer,
+                location: location.to_owned(),
+                by: "another service of this process".to_owned(),
+            });
+        }
+        Ok(Claim::holding(Taken { claims: self.clone(), observer: *observer }))
+    }
+}
+
+struct Taken {
+    claims: Claims,
+    observer: NodeId,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.claims.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.observer);
+    }
+}

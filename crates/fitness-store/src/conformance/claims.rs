@@ -1,0 +1,52 @@
+//! One writer for each observer.
+
+use super::Harness;
+use super::samples::{Bench, OURS, THEIRS, peer, peers_batch};
+use crate::{Claim, Store, StoreError};
+
+fn claim<H: Harness>(bench: &Bench<'_, H>, observer: fitness_core::NodeId) -> Result<Claim, StoreError> {
+    bench.harness.block_on(bench.store.claim(&observer))
+}
+
+pub(super) fn a_second_claim_is_refused<H: Harness>(harness: &H) {
+    let bench = Bench::new(harness);
+    let _first = claim(&bench, OURS).unwrap();
+    let refused = claim(&bench, OURS).unwrap_err();
+    assert!(matches!(refused, StoreError::Claimed { observer: OURS, .. }), "{refused}");
+    assert!(!refused.is_transient(), "to wait does not help");
+}
+
+pub(super) fn a_claim_ends_when_it_is_dropped<H: Harness>(harness: &H) {
+    let bench = Bench::new(harness);
+    for _ in 0..3 {
+        drop(claim(&bench, OURS).unwrap());
+    }
+}
+
+pub(super) fn a_claim_ends_with_its_store<H: Harness>(harness: &H) {
+    let bench = Bench::new(harness);
+    let held = claim(&bench, OURS).unwrap();
+    bench.commit(OURS, peers_batch([peer(1, 1)]));
+    drop(held);
+    let bench = bench.reopen();
+    let _held = claim(&bench, OURS).unwrap();
+    assert_eq!(bench.peers(OURS, 10), [peer(1, 1)]);
+}
+
+pub(super) fn a_claim_is_for_one_observer<H: Harness>(harness: &H) {
+    let bench = Bench::new(harness);
+    let _ours = claim(&bench, OURS).unwrap();
+    let _theirs = claim(&bench, THEIRS).unwrap();
+    bench.commit(THEIRS, peers_batch([peer(2, 1)]));
+    assert_eq!(bench.peers(THEIRS, 10), [peer(2, 1)]);
+}
+
+pub(super) fn whoever_has_a_claim_commits<H: Harness>(harness: &H) {
+    let bench = Bench::new(harness);
+    let held = claim(&bench, OURS).unwrap();
+    bench.commit(OURS, peers_batch([peer(1, 1)]));
+    bench.commit(OURS, peers_batch([peer(1, 2)]));
+    drop(held);
+    bench.commit(OURS, peers_batch([peer(1, 3)]));
+    assert_eq!(bench.peers(OURS, 10), [peer(1, 3)]);
+}
