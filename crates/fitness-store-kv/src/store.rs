@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::codec::{self, RecordError, decode_gap, decode_observer, decode_peer, decode_segment};
-use fitness_store::{Batch, Claim, Claims, Store, StoreError};
+use fitness_store::{Batch, Claims, Store, StoreError};
 use lightning::util::persist::{KVStore, KVStoreSync};
 
 use crate::commit::commit;
@@ -250,7 +250,7 @@ impl Store for KvStore {
 
     /// Holds within this process. Of two processes the one that commits first after the other is
     /// refused or fenced, as the [crate's page](crate) says.
-    async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
+    async fn claim(&self, observer: &NodeId) -> Result<fitness_store::Claim, StoreError> {
         self.claims.take(observer, &self.location)
     }
 

@@ -56,6 +56,8 @@ async fn after_a_crash_presence_counts_until_the_last_heartbeat() {
     // A commit after 1 s, heartbeats after 61 s and 121 s.
     pass(Duration::from_millis(150_000)).await;
     drop(service);
+    // Only then has the runtime dropped the task, and its claim.
+    tokio::task::yield_now().await;
 
     let service = again().start().await.unwrap();
     let credited = service.handle().channel(&channel(1)).unwrap().uptime_ns;
@@ -63,6 +65,7 @@ async fn after_a_crash_presence_counts_until_the_last_heartbeat() {
     // We observe on, but are told nothing of this peer, and crash again.
     pass(SECOND * 600).await;
     drop(service);
+    tokio::task::yield_now().await;
 
     let service = again().start().await.unwrap();
     let report = service.handle().channel(&channel(1)).unwrap();

@@ -10,8 +10,8 @@ fn claim<H: Harness>(bench: &Bench<'_, H>, observer: fitness_core::NodeId) -> Re
 
 pub(super) fn a_second_claim_is_refused<H: Harness>(harness: &H) {
     let bench = Bench::new(harness);
-    let _first = claim(&bench, OURS).unwrap();
-    let refused = claim(&bench, OURS).unwrap_err();
+    let _first = claim(&bench, OURS).expect("a claim");
+    let refused = claim(&bench, OURS).expect_err("a second claim");
     assert!(matches!(refused, StoreError::Claimed { observer: OURS, .. }), "{refused}");
     assert!(!refused.is_transient(), "to wait does not help");
 }
@@ -19,31 +19,31 @@ pub(super) fn a_second_claim_is_refused<H: Harness>(harness: &H) {
 pub(super) fn a_claim_ends_when_it_is_dropped<H: Harness>(harness: &H) {
     let bench = Bench::new(harness);
     for _ in 0..3 {
-        drop(claim(&bench, OURS).unwrap());
+        drop(claim(&bench, OURS).expect("a claim"));
     }
 }
 
 pub(super) fn a_claim_ends_with_its_store<H: Harness>(harness: &H) {
     let bench = Bench::new(harness);
-    let held = claim(&bench, OURS).unwrap();
+    let held = claim(&bench, OURS).expect("a claim");
     bench.commit(OURS, peers_batch([peer(1, 1)]));
     drop(held);
     let bench = bench.reopen();
-    let _held = claim(&bench, OURS).unwrap();
+    let _held = claim(&bench, OURS).expect("a claim");
     assert_eq!(bench.peers(OURS, 10), [peer(1, 1)]);
 }
 
 pub(super) fn a_claim_is_for_one_observer<H: Harness>(harness: &H) {
     let bench = Bench::new(harness);
-    let _ours = claim(&bench, OURS).unwrap();
-    let _theirs = claim(&bench, THEIRS).unwrap();
+    let _ours = claim(&bench, OURS).expect("a claim");
+    let _theirs = claim(&bench, THEIRS).expect("a claim");
     bench.commit(THEIRS, peers_batch([peer(2, 1)]));
     assert_eq!(bench.peers(THEIRS, 10), [peer(2, 1)]);
 }
 
 pub(super) fn whoever_has_a_claim_commits<H: Harness>(harness: &H) {
     let bench = Bench::new(harness);
-    let held = claim(&bench, OURS).unwrap();
+    let held = claim(&bench, OURS).expect("a claim");
     bench.commit(OURS, peers_batch([peer(1, 1)]));
     bench.commit(OURS, peers_batch([peer(1, 2)]));
     drop(held);
