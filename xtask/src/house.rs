@@ -19,6 +19,10 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
         &["tokio", "ldk-node", "redb", "fitness-actor", "fitness-ldk", "fitness-store-redb"],
     ),
     (
+        "fitness-advice",
+        &["tokio", "lightning", "ldk-node", "bitcoin", "redb", "fitness-store", "fitness-actor"],
+    ),
+    (
         "fitness-actor",
         &[
             "lightning",

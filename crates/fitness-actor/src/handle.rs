@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fitness_advice::AlertRules;
 use fitness_core::{
     ChannelId, ChannelReport, Coverage, Event, NodeId, NotFound, OutPoint, PeerReport, Timestamp, Tracker,
     WindowReport,
@@ -10,7 +11,7 @@ use fitness_store::{Store, StoreError};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::shared::Shared;
-use crate::{FlushError, Health, Subscription};
+use crate::{AlertStream, FlushError, Health, Subscription};
 
 /// Tells the service what happens, and asks it questions. Cheap to clone, and to send anywhere.
 ///
@@ -217,6 +218,12 @@ impl Handle {
             }
         };
         Subscription::new(receiver)
+    }
+
+    /// Alerts by `rules`, from now on.
+    #[must_use]
+    pub fn alerts(&self, rules: AlertRules) -> AlertStream {
+        AlertStream::new(self.clone(), rules)
     }
 
     /// How the service is doing.

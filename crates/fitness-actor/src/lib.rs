@@ -45,6 +45,7 @@
 //! as they are by then. For that the service relies on what the port asks of a store, that a commit
 //! whose future was dropped never lands after one that was begun later.
 
+mod alerts;
 mod builder;
 mod clock;
 mod commit;
@@ -60,6 +61,7 @@ mod subscription;
 mod task;
 mod upkeep;
 
+pub use alerts::AlertStream;
 pub use builder::{Builder, Fitness};
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use error::{FlushError, ShutdownError, StartError};

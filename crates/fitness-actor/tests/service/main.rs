@@ -1,6 +1,7 @@
 //! The service, by its public face.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers, too")]
 
+mod alerts;
 mod clocks;
 mod faults;
 mod heartbeat;

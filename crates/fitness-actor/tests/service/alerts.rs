@@ -1,0 +1,82 @@
+//! Alerts of a running service.
+
+use std::time::Duration;
+
+use fitness_advice::{AlertKind, AlertRules, AvailabilityRule};
+use fitness_core::Event;
+use tokio::time::Instant;
+
+use crate::support::*;
+
+#[tokio::test(start_paused = true)]
+async fn who_is_offline_for_too_long_is_told_and_when_it_is_back() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    (1..=5).for_each(|number| handle.record(opened(number, Some(true))));
+    let mut alerts = handle.alerts(AlertRules::default());
+    handle.record(offline(1));
+    let began = Instant::now();
+    let alert = alerts.next().await.unwrap();
+    assert_eq!(alert.node_id, Some(peer(1)));
+    assert!(matches!(alert.kind, AlertKind::Offline { .. }), "{alert}");
+    assert!(began.elapsed().abs_diff(SECOND * 600) < SECOND, "{:?}", began.elapsed());
+
+    handle.record(online(1));
+    let alert = alerts.next().await.unwrap();
+    assert!(matches!(alert.kind, AlertKind::Back { .. }), "{alert}");
+    service.shutdown().await.unwrap();
+    assert_eq!(alerts.next().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_missed_changes_looks_at_what_is_so() {
+    let store = FaultyStore::new();
+    let service = builder(&store).subscription_capacity(2).start().await.unwrap();
+    let handle = service.handle();
+    (1..=5).for_each(|number| handle.record(opened(number, Some(true))));
+    let mut alerts = handle.alerts(AlertRules::default());
+    handle.record(offline(1));
+    (6..=20).for_each(|number| handle.record(opened(number, Some(true))));
+    let alert = alerts.next().await.unwrap();
+    assert_eq!(alert.node_id, Some(peer(1)), "{alert}");
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_was_closed_is_no_longer_waited_for() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    (1..=5).for_each(|number| handle.record(opened(number, Some(true))));
+    let mut alerts = handle.alerts(AlertRules::default());
+    handle.record(offline(1));
+    handle.record(Event::ChannelClosed { channel_id: channel(1) });
+    assert!(tokio::time::timeout(SECOND * 5_000, alerts.next()).await.is_err());
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn availability_is_measured_now_and_then() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    (1..=5).for_each(|number| handle.record(opened(number, Some(true))));
+    let rule = AvailabilityRule { threshold: 0.995, ..AvailabilityRule::default() };
+    let rules = AlertRules { availability: Some(rule), offline_ns: None, ..AlertRules::default() };
+    let mut alerts = handle.alerts(rules);
+    pass(Duration::from_secs(7_000)).await;
+    // The log holds 64 of these changes: the rest has to be read from the store.
+    for _ in 0..100 {
+        handle.record(offline(2));
+        pass(Duration::from_millis(1_500)).await;
+        handle.record(online(2));
+        pass(Duration::from_secs(120)).await;
+    }
+    loop {
+        let alert = tokio::time::timeout(SECOND * 600, alerts.next()).await.unwrap().unwrap();
+        assert_eq!(alert.node_id, Some(peer(2)), "{alert}");
+        if let AlertKind::AvailabilityLow { availability, threshold } = alert.kind {
+            assert!(threshold == 0.995 && (0.98..0.995).contains(&availability), "{alert}");
+            break;
+        }
+    }
+    service.shutdown().await.unwrap();
+}
