@@ -1,12 +1,13 @@
 //! What decides whether a change lands.
 
 use crate::run::{cargo, output, run};
-use crate::{house, picture, readme};
+use crate::{house, month, picture, readme};
 
 pub(crate) fn run_all() -> Result<(), String> {
     house::check()?;
     readme::check(false)?;
     picture::check(false)?;
+    month::check(false)?;
     run(cargo(&["fmt", "--all", "--check"]))?;
     run(cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"]))?;
     run(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;

@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod day;
 mod house;
+mod month;
 mod picture;
 mod readme;
 mod run;
@@ -31,6 +32,12 @@ enum Task {
     },
     /// Check that no crate knows what ARCHITECTURE.md says it must not know.
     House,
+    /// Check that examples/month is what the simulation makes; with `--write`, make it so.
+    Month {
+        /// Write the trace and the names.
+        #[arg(long)]
+        write: bool,
+    },
     /// Check that the README's picture and table of what is counted are what the model says; with
     /// `--write`, make it so.
     Picture {
@@ -51,6 +58,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run_all(),
         Task::Bench { quick } => bench::run(quick),
         Task::House => house::check(),
+        Task::Month { write } => month::check(write),
         Task::Picture { write } => picture::check(write),
         Task::Readme { write } => readme::check(write),
     };
