@@ -37,7 +37,7 @@ impl Message {
         let encoding = |reason: String| DeliveryError::Encoding { reason };
         let mut random = [0; 18];
         getrandom::fill(&mut random).map_err(|err| encoding(err.to_string()))?;
-        let value = serde_json::to_value(&alert.kind).map_err(|err| encoding(err.to_string()))?;
+        let value = serde_json::to_value(alert.kind).map_err(|err| encoding(err.to_string()))?;
         let kind = value.get("alert").and_then(|kind| kind.as_str()).unwrap_or("alert");
         let at = UNIX_EPOCH + Duration::from_nanos(alert.at.as_nanos());
         let envelope = Envelope {
