@@ -3,9 +3,9 @@
 use fitness_core::{GapRecord, NodeId, PeerRecord, Totals};
 
 use super::Harness;
+use super::bench::{Bench, Sight};
 use super::samples::{
-    Bench, OURS, Sight, forgetting_batch, gap, node, observer, observer_batch, peer, peers_batch,
-    replacement, segment,
+    OURS, forgetting_batch, gap, node, observer, observer_batch, peer, peers_batch, replacement, segment,
 };
 use crate::Batch;
 
@@ -94,6 +94,73 @@ pub(super) fn a_refused_batch_leaves_no_trace<H: Harness>(harness: &H) {
     }
     bench.commit(OURS, whole(3));
     assert_eq!(bench.reopen().sight(OURS, nodes()), sight_of(&whole(3)));
+}
+
+/// A store that was opened anew knows nothing of a batch that was refused before, whether other
+/// batches came after it or not.
+pub(super) fn a_refused_batch_is_not_there_after_reopening<H: Harness>(harness: &H) {
+    let mut bench = Bench::new(harness);
+    let mut refused = whole(2);
+    refused.changes.forgotten = nodes().into();
+    refused.changes.gaps.push(GapRecord { to_ns: 0, ..gap(2, 2) });
+    bench.refused(OURS, refused.clone());
+    bench = bench.reopen();
+    assert_eq!(bench.sight(OURS, nodes()), Sight::default());
+    for version in [1, 3] {
+        bench.commit(OURS, whole(version));
+        bench.refused(OURS, refused.clone());
+        bench = bench.reopen();
+        assert_eq!(bench.sight(OURS, nodes()), sight_of(&whole(version)));
+    }
+}
+
+/// A batch that is committed again has the same effect as once: whoever lost the answer commits
+/// it again, and it may have landed.
+pub(super) fn a_batch_committed_again_changes_nothing<H: Harness>(harness: &H) {
+    let mut bench = Bench::new(harness);
+    let mut first = whole(1);
+    first.changes.segments.extend([segment(3, 2, 9, 1), segment(4, 0, 9, 1)]);
+    first.changes.peers.push(peer(4, 1));
+    bench.commit(OURS, first);
+    // All there is: forgotten and written again, forgotten for good, replaced, and too old at once.
+    let mut batch = peers_batch([peer(1, 2), peer(3, 2)]);
+    batch.changes.forgotten = vec![node(1), node(2)];
+    batch.changes.segments = vec![segment(1, 1, 7, 2), segment(3, 0, 5, 2)];
+    batch.changes.gaps = vec![gap(1, 2), gap(7, 2), gap(8, 2)];
+    batch.replaced = vec![
+        replacement(3, 2, [segment(3, 0, 2, 3), segment(3, 1, 2, 3)]),
+        replacement(4, 1, []),
+        replacement(2, 9, [segment(2, 3, 2, 3)]),
+        replacement(3, 1, []),
+    ];
+    batch.gaps_before = Some(7);
+    batch.observer = Some(observer(2));
+    let expected = Sight {
+        listed: true,
+        observer: Some(observer(2)),
+        peers: vec![peer(1, 2), peer(3, 2), peer(4, 1)],
+        segments: vec![segment(1, 1, 7, 2), segment(3, 0, 5, 2), segment(3, 1, 2, 3), segment(3, 2, 9, 1)],
+        gaps: vec![gap(7, 2), gap(8, 2)],
+    };
+    for _ in 0..2 {
+        for _ in 0..2 {
+            bench.commit(OURS, batch.clone());
+            assert_eq!(bench.sight(OURS, (1..5).map(node)), expected);
+        }
+        bench = bench.reopen();
+        assert_eq!(bench.sight(OURS, (1..5).map(node)), expected);
+    }
+}
+
+/// A batch that equals an earlier one takes effect like any other, after what came in between.
+pub(super) fn a_batch_committed_again_later_counts<H: Harness>(harness: &H) {
+    let mut bench = Bench::new(harness);
+    for version in [1, 2, 1, 1, 2] {
+        bench.commit(OURS, whole(version));
+        assert_eq!(bench.sight(OURS, nodes()), sight_of(&whole(version)));
+        bench = bench.reopen();
+        assert_eq!(bench.sight(OURS, nodes()), sight_of(&whole(version)));
+    }
 }
 
 /// A forgotten peer is gone, and so is every segment of its log.

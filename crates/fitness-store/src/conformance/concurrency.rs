@@ -1,40 +1,16 @@
-//! Batches are whole, whoever looks on and whoever loses patience.
+//! Whoever looks on sees whole batches.
 
-use std::collections::HashSet;
-use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Poll;
 use std::thread;
 
 use fitness_core::NodeId;
 
 use super::Harness;
-use super::samples::{
-    Bench, OURS, Sight, forgetting_batch, gap, node, observer, peer, peers_batch, replacement, segment,
-};
-use crate::{Batch, Store};
+use super::bench::Bench;
+use super::marked::{look, marked, sight_of};
+use super::samples::{OURS, THEIRS, forgetting_batch, node, peer, peers_batch};
 
-const PEERS: u32 = 40;
-
-/// A batch that bears `version` all over.
-fn marked(version: u32) -> Batch {
-    let mut batch = peers_batch((0..PEERS).map(|number| peer(number, version)));
-    batch.replaced = vec![replacement(0, 2, (0..2).map(|index| segment(0, index, 8, version)))];
-    batch.changes.segments = (2..4).map(|index| segment(0, index, 8, version)).collect();
-    batch.changes.gaps = (0..3).map(|number| gap(number, version)).collect();
-    batch.observer = Some(observer(u64::from(version)));
-    batch
-}
-
-/// The one value that all of `versions` have; `None` where there are none.
-fn only<T: Copy + Eq + std::hash::Hash + std::fmt::Debug>(versions: impl Iterator<Item = T>) -> Option<T> {
-    let distinct: HashSet<T> = versions.collect();
-    assert!(distinct.len() <= 1, "parts of several batches at once: {distinct:?}");
-    distinct.into_iter().next()
-}
-
-/// Tells the readers to stop, also where the writer panics.
+/// Tells the onlookers to stop, also where the writer panics.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {
@@ -43,136 +19,92 @@ impl Drop for Stop<'_> {
     }
 }
 
+/// Does `commit` round after round, from 1 on, while two threads `look` again and again with a memory
+/// of their own. Returns the last round.
+fn while_others_look<M: Default>(commit: impl Fn(u32), look: impl Fn(&mut M) + Sync) -> u32 {
+    const LOOKS: usize = 60;
+    const ROUNDS: std::ops::Range<u32> = 60..3_000;
+
+    let (done, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let onlooker = || {
+        let mut memory = M::default();
+        while !done.load(Ordering::Relaxed) {
+            look(&mut memory);
+            looks.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let mut round = 0;
+    thread::scope(|scope| {
+        let onlookers = [scope.spawn(onlooker), scope.spawn(onlooker)];
+        let _stop = Stop(&done);
+        // At least so many rounds, and as many more as it takes for the others to get a look in.
+        while round < ROUNDS.start || (round < ROUNDS.end && looks.load(Ordering::Relaxed) < LOOKS) {
+            round += 1;
+            commit(round);
+            if onlookers.iter().any(|onlooker| onlooker.is_finished()) {
+                break;
+            }
+        }
+    });
+    round
+}
+
 /// What a read sees was left by whole batches: a page of peers or a run of segments never mixes
 /// two, and what was seen once does not go away.
 pub(super) fn readers_see_whole_batches<H: Harness>(harness: &H) {
-    const READS: usize = 60;
-    const COMMITS: std::ops::Range<u32> = 60..3_000;
-
     let bench = Bench::new(harness);
-    let (done, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let read = || {
-        let mut seen = 0;
-        while !done.load(Ordering::Relaxed) {
-            let page = bench.page(OURS, None, 1_000);
-            assert!(page.is_empty() || page.len() == PEERS as usize, "{} peers", page.len());
-            let version = only(page.iter().map(|peer| peer.flap_count)).unwrap_or(0);
-            assert!(version >= seen, "batch {version} was seen after batch {seen}");
-            seen = version;
+    let last = while_others_look(
+        |round| bench.commit(OURS, marked(round)),
+        |seen: &mut u64| *seen = look(&bench, OURS, *seen),
+    );
+    assert_eq!(bench.sight(OURS, [node(0)]), sight_of(last));
+}
 
-            let log = bench.log(OURS, node(0));
-            assert!(log.is_empty() || log.len() == 4, "{} segments", log.len());
-            // The first entry of a segment bears the version, and a multiple of its number.
-            let observed = log.iter().map(|segment| segment.entries[0].totals().observed_ns);
-            let versions =
-                observed.zip(0..).map(|(observed_ns, index): (u64, u64)| observed_ns - index * 64 * 5);
-            let version = only(versions).unwrap_or(0);
-            assert!(version >= u64::from(seen), "segments of {version} after peers of {seen}");
-
-            let gaps = bench.gaps(OURS, 0, 10);
-            assert!(gaps.is_empty() || gaps.len() == 3, "{} gaps", gaps.len());
-            let gaps_version = only(gaps.iter().map(|gap| gap.to_ns - gap.from_ns)).unwrap_or(0);
-            assert!(gaps_version >= version, "gaps of {gaps_version} after segments of {version}");
-            reads.fetch_add(1, Ordering::Relaxed);
-        }
-    };
-    let mut last = 0;
-    thread::scope(|scope| {
-        let readers = [scope.spawn(read), scope.spawn(read)];
-        let _stop = Stop(&done);
-        // At least so many commits, and as many more as it takes for the readers to get a look in.
-        while last < COMMITS.start || (last < COMMITS.end && reads.load(Ordering::Relaxed) < READS) {
-            last += 1;
-            bench.commit(OURS, marked(last));
-            if readers.iter().any(|reader| reader.is_finished()) {
-                break;
+/// Nor do they see parts where several commits of several observers are under way at once.
+pub(super) fn readers_see_whole_batches_of_many<H: Harness>(harness: &H) {
+    const WHO: [NodeId; 3] = [OURS, THEIRS, NodeId([5; 33])];
+    // By its version one can tell whose a batch is.
+    let versions = |round: u32| (round * 6..round * 6 + 6).zip(WHO.into_iter().cycle());
+    let bench = Bench::new(harness);
+    let last = while_others_look(
+        |round| bench.commit_all(versions(round).map(|(version, who)| (who, marked(version)))),
+        |seen: &mut [u64; 3]| {
+            for ((seen, who), remainder) in seen.iter_mut().zip(WHO).zip(0..) {
+                *seen = look(&bench, who, *seen);
+                assert!(*seen == 0 || *seen % 3 == remainder, "batch {seen} is another observer's");
             }
-        }
-    });
-    assert_eq!(bench.page(OURS, None, 1_000)[0].flap_count, last);
+        },
+    );
+    for (version, who) in versions(last).skip(3) {
+        assert_eq!(bench.sight(who, [node(0)]), sight_of(version));
+    }
 }
 
-/// Commits at the same time do not undo each other.
-pub(super) fn commits_from_two_threads_both_land<H: Harness>(harness: &H) {
+/// Whoever goes through the pages while peers are forgotten and come back meets those that stay,
+/// once each and in order, and takes no page for the last one that is not.
+pub(super) fn pages_hold_while_peers_come_and_go<H: Harness>(harness: &H) {
+    let stays = |number: &u32| number % 2 == 0;
     let bench = Bench::new(harness);
-    thread::scope(|scope| {
-        for half in 0..2 {
-            let bench = &bench;
-            scope.spawn(move || {
-                for round in 0..20 {
-                    let number = round * 2 + half;
-                    let mut batch = peers_batch([peer(number, 1)]);
-                    batch.changes.segments = vec![segment(number, 0, 3, 1)];
-                    bench.commit(OURS, batch);
-                }
-            });
-        }
-    });
-    let bench = bench.reopen();
-    let all: Vec<_> = (0..40).map(|number| peer(number, 1)).collect();
-    assert_eq!(bench.peers(OURS, 100), all);
-    for number in 0..40 {
-        assert_eq!(bench.log(OURS, node(number)), [segment(number, 0, 3, 1)]);
-    }
-}
-
-/// Begins a commit, polls it `polls` times and drops it.
-fn abandon<H: Harness>(bench: &Bench<'_, H>, batch: Batch, polls: u32) {
-    bench.harness.block_on(async {
-        let mut commit = bench.store.commit(&OURS, Arc::new(batch));
-        for _ in 0..polls {
-            let ready = poll_fn(|context| Poll::Ready(commit.as_mut().poll(context).is_ready())).await;
-            if ready {
-                break;
-            }
-            thread::yield_now();
-        }
-    });
-}
-
-/// A commit whose future is dropped midway is wholly there or not at all, whenever one looks.
-pub(super) fn a_dropped_commit_is_whole_or_absent<H: Harness>(harness: &H) {
-    let nodes: Vec<NodeId> = (0..PEERS).chain([900]).map(node).collect();
-    let mut bench = Bench::new(harness);
-    for round in 0..6 {
-        let version = round * 10 + 1;
-        bench.commit(OURS, Batch { gaps_before: Some(u32::MAX), ..forgetting_batch(nodes.clone()) });
-        abandon(&bench, marked(version), round % 3 + 1);
-        for _ in 0..3 {
-            let page = bench.page(OURS, None, 1_000);
-            assert!(page.is_empty() || page.len() == PEERS as usize, "{} peers", page.len());
-            only(page.iter().map(|peer| peer.flap_count));
-        }
-        // What comes after it waits for it, and from then on nothing moves.
-        bench.commit(OURS, peers_batch([peer(900, version)]));
-        bench = bench.reopen();
-        let seen = bench.sight(OURS, [node(0)]);
-        assert_eq!(seen.peers.last(), Some(&peer(900, version)));
-        let Batch { changes, observer, replaced, .. } = marked(version);
-        if seen.peers.len() == 1 {
-            assert_eq!((seen.segments, seen.gaps), (Vec::new(), Vec::new()));
-        } else {
-            let mut peers = changes.peers;
-            peers.push(peer(900, version));
-            let segments = replaced.into_iter().flat_map(|part| part.segments).chain(changes.segments);
-            let (segments, gaps) = (segments.collect(), changes.gaps);
-            assert_eq!(seen, Sight { listed: true, observer, peers, segments, gaps });
-        }
-    }
-}
-
-/// A commit whose future was dropped is never stored over one that was begun after it: its data
-/// is older.
-pub(super) fn a_dropped_commit_never_lands_late<H: Harness>(harness: &H) {
-    let bench = Bench::new(harness);
-    for round in 0..20 {
-        let (old, new) = (round * 2 + 1, round * 2 + 2);
-        abandon(&bench, marked(old), 1);
-        bench.commit(OURS, marked(new));
-        for _ in 0..3 {
-            let page = bench.page(OURS, None, 1_000);
-            assert_eq!(only(page.iter().map(|peer| peer.flap_count)), Some(new));
-            thread::yield_now();
-        }
-    }
+    bench.commit(OURS, peers_batch((0..60).map(|number| peer(number, 1))));
+    let staying: Vec<NodeId> = (0..60).filter(stays).map(node).collect();
+    while_others_look(
+        |round| {
+            let some = (0..60).filter(|number| !stays(number) && number % 5 == (round - 1) / 2 % 5);
+            bench.commit(
+                OURS,
+                match round % 2 {
+                    0 => peers_batch(some.map(|number| peer(number, 1))),
+                    _ => forgetting_batch(some.map(node)),
+                },
+            );
+        },
+        |pages: &mut usize| {
+            *pages += 1;
+            let met: Vec<NodeId> =
+                bench.peers(OURS, 1 + *pages % 7).iter().map(|peer| peer.node_id).collect();
+            assert!(met.is_sorted_by(|earlier, later| earlier < later), "not ascending: {met:?}");
+            let stayed: Vec<NodeId> = met.into_iter().filter(|id| staying.contains(id)).collect();
+            assert_eq!(stayed, staying);
+        },
+    );
 }

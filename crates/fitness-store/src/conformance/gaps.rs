@@ -3,7 +3,8 @@
 use fitness_core::{GapCause, GapRecord};
 
 use super::Harness;
-use super::samples::{Bench, OURS, gap, gaps_batch, node, observer, peer, peers_batch, segment};
+use super::bench::Bench;
+use super::samples::{OURS, gap, gaps_batch, node, observer, peer, peers_batch, segment};
 use crate::Batch;
 
 fn deleting(before: u32) -> Batch {

@@ -3,9 +3,10 @@
 use fitness_core::{NodeId, PeerRecord};
 
 use super::Harness;
+use super::bench::{Bench, Sight};
 use super::samples::{
-    Bench, OURS, Sight, THEIRS, forgetting_batch, gap, node, observer, observer_batch, peer, peers_batch,
-    replacement, replacing_batch, segment,
+    OURS, THEIRS, forgetting_batch, gap, node, observer, observer_batch, peer, peers_batch, replacement,
+    replacing_batch, segment,
 };
 use crate::Batch;
 

@@ -35,18 +35,25 @@
 //!
 //! The cases demand what [`Store`] promises, and nothing else. They panic where it is broken.
 
+mod abandoned;
 mod batches;
+mod bench;
 mod claims;
 mod concurrency;
 mod executor;
+mod extremes;
 mod gaps;
+mod in_flight;
 mod isolation;
 mod list;
+mod marked;
+mod model;
 mod pages;
 mod records;
 mod replacements;
 mod samples;
 mod segments;
+mod sizes;
 
 use std::future::Future;
 

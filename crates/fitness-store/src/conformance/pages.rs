@@ -3,7 +3,8 @@
 use fitness_core::{NodeId, PeerRecord};
 
 use super::Harness;
-use super::samples::{Bench, OURS, THEIRS, forgetting_batch, gap, gaps_batch, node, peer, peers_batch};
+use super::bench::Bench;
+use super::samples::{OURS, THEIRS, forgetting_batch, gap, gaps_batch, node, peer, peers_batch};
 
 fn filled<H: Harness>(harness: &H, count: u32) -> (Bench<'_, H>, Vec<PeerRecord>) {
     let bench = Bench::new(harness);
@@ -70,17 +71,4 @@ pub(super) fn a_limit_may_be_huge<H: Harness>(harness: &H) {
     assert_eq!(bench.segments(OURS, node(0), 0, usize::MAX), []);
     bench.commit(OURS, gaps_batch([gap(1, 1), gap(2, 1)]));
     assert_eq!(bench.gaps(OURS, 2, usize::MAX), [gap(2, 1)]);
-}
-
-/// A batch of thousands is read as it was stored, at once and after reopening.
-pub(super) fn thousands_of_peers_come_back<H: Harness>(harness: &H) {
-    // 7,919 is prime to 5,000: every number once, in a scattered order.
-    let scattered = (0..5_000_u32).map(|number| peer(number * 7_919 % 5_000, 1));
-    let ascending: Vec<PeerRecord> = (0..5_000).map(|number| peer(number, 1)).collect();
-    let mut bench = Bench::new(harness);
-    bench.commit(OURS, peers_batch(scattered));
-    for _ in 0..2 {
-        assert!(bench.peers(OURS, 1_000) == ascending, "not what was stored");
-        bench = bench.reopen();
-    }
 }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use fitness_core::{
-    ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, NodeId, ObserverRecord, OutPoint,
-    PeerRecord, Presence, Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, Ledger, NodeId, ObserverRecord, OutPoint, PeerRecord,
+    Presence, Totals,
 };
 
 use super::Harness;
+use super::bench::{Bench, Sight};
+use super::extremes::{largest_observer, largest_peer, smallest_peer};
 use super::samples::{
-    Bench, OURS, PRESENCES, READY, Sight, THEIRS, gap, gaps_batch, node, observer, observer_batch, peer,
-    peers_batch, segment, segments_batch,
+    OURS, PRESENCES, READY, THEIRS, gap, gaps_batch, node, observer, observer_batch, peer, peers_batch,
+    segment, segments_batch,
 };
 use crate::{Batch, Store, StoreError};
 
@@ -44,51 +46,7 @@ pub(super) fn a_peer_comes_back<H: Harness>(harness: &H) {
 /// The smallest and largest value of every field come back, and so does every combination of
 /// what is optional.
 pub(super) fn extreme_values_come_back<H: Harness>(harness: &H) {
-    let limit = Totals { online_ns: Totals::LIMIT_NS, observed_ns: Totals::LIMIT_NS };
-    let small_channel = ChannelRecord {
-        channel_id: ChannelId([0; 32]),
-        funding: None,
-        opened_at_ns: 0,
-        opened_totals: Totals::default(),
-        ready: None,
-        usable: Ledger::starting(0),
-    };
-    let large_channel = ChannelRecord {
-        channel_id: ChannelId([0xff; 32]),
-        funding: Some(OutPoint { txid: [0xff; 32], vout: u32::MAX }),
-        opened_at_ns: u64::MAX,
-        opened_totals: limit,
-        ready: Some(true),
-        usable: Ledger::from_parts(Presence::Online, u64::MAX, limit),
-    };
-    let small = PeerRecord {
-        node_id: NodeId([0; 33]),
-        watched: false,
-        awaited: false,
-        first_seen_ns: 0,
-        presence: Presence::Unobserved,
-        since_ns: 0,
-        totals: Totals::default(),
-        flap_count: 0,
-        last_flap_ns: None,
-        disconnects: 0,
-        log_end: 0,
-        channels: Vec::new(),
-    };
-    let large = PeerRecord {
-        node_id: NodeId([0xff; 33]),
-        watched: true,
-        awaited: true,
-        first_seen_ns: u64::MAX,
-        presence: Presence::Online,
-        since_ns: u64::MAX,
-        totals: limit,
-        flap_count: u32::MAX,
-        last_flap_ns: Some(u64::MAX),
-        disconnects: u32::MAX,
-        log_end: u32::MAX,
-        channels: vec![small_channel, large_channel, small_channel],
-    };
+    let small = smallest_peer(NodeId([0; 33]));
     let mut stored = vec![small.clone()];
     let mut number = 1;
     for presence in PRESENCES {
@@ -100,7 +58,7 @@ pub(super) fn extreme_values_come_back<H: Harness>(harness: &H) {
             }
         }
     }
-    stored.push(large);
+    stored.push(largest_peer(NodeId([0xff; 33])));
 
     let mut bench = Bench::new(harness);
     bench.commit(OURS, peers_batch(stored.clone()));
@@ -186,18 +144,8 @@ pub(super) fn the_last_of_duplicates_counts<H: Harness>(harness: &H) {
 
 /// The observer's record is read as it was last stored, at once and after reopening.
 pub(super) fn the_observer_comes_back<H: Harness>(harness: &H) {
-    let largest = ObserverRecord {
-        started_at_ns: u64::MAX,
-        heartbeat_ns: u64::MAX,
-        first_started_ns: u64::MAX,
-        starts: u32::MAX,
-        clock_ahead_ns: i64::MAX,
-        gap_count: u32::MAX,
-        gaps: [GapSums { count: u32::MAX, length_ns: u64::MAX }; 4],
-        open_gap: Some((GapCause::Paused, u64::MAX)),
-    };
     let behind = ObserverRecord { clock_ahead_ns: i64::MIN, ..ObserverRecord::default() };
-    let mut records = vec![observer(1), ObserverRecord::default(), largest, observer(2)];
+    let mut records = vec![observer(1), ObserverRecord::default(), largest_observer(), observer(2)];
     for cause in GapCause::ALL {
         records.push(ObserverRecord { open_gap: Some((cause, 0)), ..behind });
     }
@@ -209,6 +157,20 @@ pub(super) fn the_observer_comes_back<H: Harness>(harness: &H) {
         assert_eq!(bench.observer(OURS), Some(record));
         assert_eq!(bench.observers(), [OURS]);
     }
+}
+
+/// Who has stored peers alone is not listed yet, and has them; whoever has stored nothing but its own
+/// record is listed.
+pub(super) fn an_observer_is_listed_with_its_record<H: Harness>(harness: &H) {
+    let bench = Bench::new(harness);
+    bench.commit(OURS, peers_batch([peer(1, 1)]));
+    bench.commit(THEIRS, observer_batch(observer(1)));
+    let bench = bench.reopen();
+    assert_eq!(bench.observers(), [THEIRS]);
+    assert_eq!((bench.observer(OURS), bench.peers(OURS, 10)), (None, vec![peer(1, 1)]));
+    assert_eq!((bench.observer(THEIRS), bench.peers(THEIRS, 10)), (Some(observer(1)), vec![]));
+    bench.commit(OURS, observer_batch(observer(2)));
+    assert_eq!(bench.reopen().observers(), [OURS, THEIRS]);
 }
 
 /// Observers are listed once each, ascending by their bytes.

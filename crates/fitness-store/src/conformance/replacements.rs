@@ -3,9 +3,9 @@
 use fitness_core::{LogSegment, NodeId, SEGMENT_ENTRIES};
 
 use super::Harness;
+use super::bench::{Bench, Sight};
 use super::samples::{
-    Bench, OURS, Sight, node, observer, peer, peers_batch, replacement, replacing_batch, segment,
-    segments_batch,
+    OURS, node, observer, peer, peers_batch, replacement, replacing_batch, segment, segments_batch,
 };
 use crate::{Batch, Replacement, StoreError};
 

@@ -1,14 +1,11 @@
-//! Records to store, and short ways to store and read them.
-
-use std::sync::Arc;
+//! Records to store, and batches of them.
 
 use fitness_core::{
     Changes, ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
     ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Totals,
 };
 
-use super::Harness;
-use crate::{Batch, Replacement, Store, StoreError};
+use crate::{Batch, Replacement};
 
 /// The observer of most cases.
 pub(super) const OURS: NodeId = NodeId([3; 33]);
@@ -50,7 +47,7 @@ pub(super) fn peer(number: u32, version: u32) -> PeerRecord {
     }
 }
 
-fn channel(number: u32, index: u32, version: u32, opened_totals: Totals) -> ChannelRecord {
+pub(super) fn channel(number: u32, index: u32, version: u32, opened_totals: Totals) -> ChannelRecord {
     let mut id = [5; 32];
     id[..4].copy_from_slice(&number.to_le_bytes());
     id[4..8].copy_from_slice(&index.to_le_bytes());
@@ -143,105 +140,4 @@ pub(super) fn segments_batch(segments: impl IntoIterator<Item = LogSegment>) -> 
 
 pub(super) fn observer_batch(record: ObserverRecord) -> Batch {
     Batch { observer: Some(record), ..Batch::default() }
-}
-
-/// Everything that an observer can see of a store.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Sight {
-    pub(super) listed: bool,
-    pub(super) observer: Option<ObserverRecord>,
-    pub(super) peers: Vec<PeerRecord>,
-    pub(super) segments: Vec<LogSegment>,
-    pub(super) gaps: Vec<GapRecord>,
-}
-
-/// A harness and its open store, with the reads and writes of the cases.
-///
-/// Every method panics where the store returns an error.
-pub(super) struct Bench<'h, H: Harness> {
-    pub(super) harness: &'h H,
-    pub(super) store: H::Store,
-}
-
-impl<'h, H: Harness> Bench<'h, H> {
-    pub(super) fn new(harness: &'h H) -> Self {
-        Self { harness, store: harness.open() }
-    }
-
-    /// Closes the store and opens the data again.
-    pub(super) fn reopen(self) -> Self {
-        self.harness.close(self.store);
-        Self::new(self.harness)
-    }
-
-    pub(super) fn commit(&self, observer: NodeId, batch: Batch) {
-        let done = self.harness.block_on(self.store.commit(&observer, Arc::new(batch)));
-        done.expect("a commit failed");
-    }
-
-    /// The error of a batch that is to be refused.
-    pub(super) fn refused(&self, observer: NodeId, batch: Batch) -> StoreError {
-        let refused = self.harness.block_on(self.store.commit(&observer, Arc::new(batch)));
-        refused.expect_err("it was stored")
-    }
-
-    pub(super) fn observers(&self) -> Vec<NodeId> {
-        self.harness.block_on(self.store.observers()).expect("cannot list the observers")
-    }
-
-    pub(super) fn observer(&self, observer: NodeId) -> Option<ObserverRecord> {
-        self.harness.block_on(self.store.observer(&observer)).expect("cannot read the observer")
-    }
-
-    pub(super) fn page(&self, observer: NodeId, after: Option<NodeId>, limit: usize) -> Vec<PeerRecord> {
-        let page = self.harness.block_on(self.store.peers(&observer, after.as_ref(), limit));
-        page.expect("cannot read a page of peers")
-    }
-
-    /// All peers, read page by page.
-    pub(super) fn peers(&self, observer: NodeId, limit: usize) -> Vec<PeerRecord> {
-        let mut peers: Vec<PeerRecord> = Vec::new();
-        loop {
-            let page = self.page(observer, peers.last().map(|peer| peer.node_id), limit);
-            let last = page.len() < limit;
-            peers.extend(page);
-            if last {
-                return peers;
-            }
-        }
-    }
-
-    pub(super) fn peer(&self, observer: NodeId, node_id: NodeId) -> Option<PeerRecord> {
-        self.harness.block_on(self.store.peer(&observer, &node_id)).expect("cannot read a peer")
-    }
-
-    pub(super) fn segments(
-        &self,
-        observer: NodeId,
-        node_id: NodeId,
-        from: u32,
-        limit: usize,
-    ) -> Vec<LogSegment> {
-        let segments = self.harness.block_on(self.store.segments(&observer, &node_id, from, limit));
-        segments.expect("cannot read segments")
-    }
-
-    pub(super) fn log(&self, observer: NodeId, node_id: NodeId) -> Vec<LogSegment> {
-        self.segments(observer, node_id, 0, 1_000)
-    }
-
-    pub(super) fn gaps(&self, observer: NodeId, from: u32, limit: usize) -> Vec<GapRecord> {
-        self.harness.block_on(self.store.gaps(&observer, from, limit)).expect("cannot read the gaps")
-    }
-
-    /// What `observer` sees, with the logs of `nodes`.
-    pub(super) fn sight(&self, observer: NodeId, nodes: impl IntoIterator<Item = NodeId>) -> Sight {
-        Sight {
-            listed: self.observers().contains(&observer),
-            observer: self.observer(observer),
-            peers: self.peers(observer, 7),
-            segments: nodes.into_iter().flat_map(|node| self.log(observer, node)).collect(),
-            gaps: self.gaps(observer, 0, 1_000),
-        }
-    }
 }

@@ -1,9 +1,11 @@
 //! The segments of a peer's log.
 
-use fitness_core::{LogEntry, LogSegment, Presence, SEGMENT_ENTRIES, Totals};
+use fitness_core::{LogSegment, SEGMENT_ENTRIES};
 
 use super::Harness;
-use super::samples::{Bench, OURS, node, segment, segments_batch};
+use super::bench::Bench;
+use super::extremes::extreme_entries;
+use super::samples::{OURS, node, segment, segments_batch};
 
 /// A segment is read as it was stored, at once and after reopening.
 pub(super) fn a_segment_comes_back<H: Harness>(harness: &H) {
@@ -18,13 +20,8 @@ pub(super) fn a_segment_comes_back<H: Harness>(harness: &H) {
 
 /// The largest numbers and times come back, and so does a segment that starts late.
 pub(super) fn extreme_segments_come_back<H: Harness>(harness: &H) {
-    let limit = Totals { online_ns: Totals::LIMIT_NS, observed_ns: Totals::LIMIT_NS };
-    let entries = vec![
-        LogEntry::new(0, Presence::Unobserved, Totals::default()),
-        LogEntry::new(0, Presence::Offline, limit),
-        LogEntry::new(u64::MAX, Presence::Online, limit),
-    ];
-    let late = LogSegment { node_id: node(1), first: 61, entries: entries.clone() };
+    let entries = extreme_entries();
+    let late = LogSegment { node_id: node(1), first: 61, entries: entries.to_vec() };
     let last = LogSegment { node_id: node(1), first: u32::MAX, entries: entries[2..].to_vec() };
     let mut bench = Bench::new(harness);
     bench.commit(OURS, segments_batch([last.clone(), late.clone()]));

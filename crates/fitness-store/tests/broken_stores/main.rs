@@ -253,7 +253,7 @@ fn what_is_gone_after_reopening_is_noticed() {
         "a_peer_comes_back",
         "the_observer_comes_back",
         "dropping_a_store_loses_nothing",
-        "thousands_of_peers_come_back",
+        "a_huge_batch_comes_back_whole",
     ]);
 }
 

@@ -1,0 +1,84 @@
+//! Records with the smallest and the largest values that there are.
+
+use fitness_core::{
+    ChannelId, ChannelRecord, GapCause, GapSums, Ledger, LogEntry, NodeId, ObserverRecord, OutPoint,
+    PeerRecord, Presence, Totals,
+};
+
+/// The longest times that can be counted.
+const LIMIT: Totals = Totals { online_ns: Totals::LIMIT_NS, observed_ns: Totals::LIMIT_NS };
+
+/// Every field at its smallest, and nothing that is optional.
+pub(super) const fn smallest_peer(node_id: NodeId) -> PeerRecord {
+    PeerRecord {
+        node_id,
+        watched: false,
+        awaited: false,
+        first_seen_ns: 0,
+        presence: Presence::Unobserved,
+        since_ns: 0,
+        totals: Totals { online_ns: 0, observed_ns: 0 },
+        flap_count: 0,
+        last_flap_ns: None,
+        disconnects: 0,
+        log_end: 0,
+        channels: Vec::new(),
+    }
+}
+
+/// Every field at its largest, with channels of both kinds.
+pub(super) fn largest_peer(node_id: NodeId) -> PeerRecord {
+    let small = ChannelRecord {
+        channel_id: ChannelId([0; 32]),
+        funding: None,
+        opened_at_ns: 0,
+        opened_totals: Totals::default(),
+        ready: None,
+        usable: Ledger::starting(0),
+    };
+    let large = ChannelRecord {
+        channel_id: ChannelId([0xff; 32]),
+        funding: Some(OutPoint { txid: [0xff; 32], vout: u32::MAX }),
+        opened_at_ns: u64::MAX,
+        opened_totals: LIMIT,
+        ready: Some(true),
+        usable: Ledger::from_parts(Presence::Online, u64::MAX, LIMIT),
+    };
+    PeerRecord {
+        node_id,
+        watched: true,
+        awaited: true,
+        first_seen_ns: u64::MAX,
+        presence: Presence::Online,
+        since_ns: u64::MAX,
+        totals: LIMIT,
+        flap_count: u32::MAX,
+        last_flap_ns: Some(u64::MAX),
+        disconnects: u32::MAX,
+        log_end: u32::MAX,
+        channels: vec![small, large, small],
+    }
+}
+
+/// Every field at its largest.
+pub(super) const fn largest_observer() -> ObserverRecord {
+    ObserverRecord {
+        started_at_ns: u64::MAX,
+        heartbeat_ns: u64::MAX,
+        first_started_ns: u64::MAX,
+        starts: u32::MAX,
+        clock_ahead_ns: i64::MAX,
+        gap_count: u32::MAX,
+        gaps: [GapSums { count: u32::MAX, length_ns: u64::MAX }; 4],
+        open_gap: Some((GapCause::Paused, u64::MAX)),
+    }
+}
+
+/// The first and the last moment that there are, with the shortest and the longest times.
+pub(super) fn extreme_entries() -> [LogEntry; 3] {
+    [
+        LogEntry::new(0, Presence::Unobserved, Totals::default()),
+        LogEntry::new(0, Presence::Offline, LIMIT),
+        LogEntry::new(u64::MAX, Presence::Online, LIMIT),
+    ]
+}
