@@ -11,7 +11,7 @@ use super::{Fault, assert_fails};
 #[derive(Default)]
 struct LosesGaps;
 impl Fault for LosesGaps {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         batch.changes.gaps.clear();
         batch
@@ -27,7 +27,7 @@ fn lost_gaps_are_noticed() {
 #[derive(Default)]
 struct LosesCauses;
 impl Fault for LosesCauses {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         batch.changes.gaps.iter_mut().for_each(|gap| gap.cause = GapCause::Down);
         batch
@@ -43,7 +43,7 @@ fn lost_causes_are_noticed() {
 #[derive(Default)]
 struct NeedsMoreThanGaps;
 impl Fault for NeedsMoreThanGaps {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let Changes { forgotten, peers, segments, .. } = &batch.changes;
         let others = forgotten.len() + peers.len() + segments.len() + batch.replaced.len();
         if others == 0 && batch.observer.is_none() { Batch::default() } else { batch.clone() }
@@ -60,7 +60,12 @@ fn gaps_that_are_not_seen_in_a_batch_are_noticed() {
 struct KeepsTheFirst;
 #[async_trait::async_trait]
 impl Fault for KeepsTheFirst {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         let stored = store.gaps(observer, 0, usize::MAX).await?;
         batch.changes.gaps.extend(stored);
         store.commit(observer, Arc::new(batch)).await
@@ -76,7 +81,7 @@ fn gaps_that_are_not_overwritten_are_noticed() {
 #[derive(Default)]
 struct KeepsAllGaps;
 impl Fault for KeepsAllGaps {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         Batch { gaps_before: None, ..batch.clone() }
     }
 }
@@ -94,7 +99,7 @@ fn gaps_that_stay_for_ever_are_noticed() {
 #[derive(Default)]
 struct DeletesOneTooMany;
 impl Fault for DeletesOneTooMany {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let gaps_before = batch.gaps_before.map(|before| before.saturating_add(1));
         Batch { gaps_before, ..batch.clone() }
     }
@@ -110,7 +115,12 @@ fn a_gap_too_many_is_noticed() {
 struct DeletesFirst;
 #[async_trait::async_trait]
 impl Fault for DeletesFirst {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         let gaps_before = batch.gaps_before.take();
         store.commit(observer, Arc::new(Batch { gaps_before, ..Batch::default() })).await?;
         store.commit(observer, Arc::new(batch)).await
@@ -126,7 +136,7 @@ fn deleting_too_early_is_noticed() {
 #[derive(Default)]
 struct ForgetsGaps;
 impl Fault for ForgetsGaps {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         if !batch.changes.forgotten.is_empty() {
             batch.gaps_before = Some(u32::MAX);
@@ -146,6 +156,7 @@ struct SortsGapsAsText;
 #[async_trait::async_trait]
 impl Fault for SortsGapsAsText {
     async fn gaps(
+        &self,
         store: &MemoryStore,
         observer: &NodeId,
         from: u32,
@@ -168,6 +179,7 @@ struct CountsNumbers;
 #[async_trait::async_trait]
 impl Fault for CountsNumbers {
     async fn gaps(
+        &self,
         store: &MemoryStore,
         observer: &NodeId,
         from: u32,
@@ -191,6 +203,7 @@ struct StartsAfter;
 #[async_trait::async_trait]
 impl Fault for StartsAfter {
     async fn gaps(
+        &self,
         store: &MemoryStore,
         observer: &NodeId,
         from: u32,

@@ -11,7 +11,7 @@ use super::{Fault, assert_fails};
 #[derive(Default)]
 struct LosesReadiness;
 impl Fault for LosesReadiness {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for channel in batch.changes.peers.iter_mut().flat_map(|peer| &mut peer.channels) {
             channel.ready = None;
@@ -29,7 +29,7 @@ fn lost_readiness_is_noticed() {
 #[derive(Default)]
 struct LosesAccounts;
 impl Fault for LosesAccounts {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for channel in batch.changes.peers.iter_mut().flat_map(|peer| &mut peer.channels) {
             channel.usable = Ledger::starting(channel.opened_at_ns);
@@ -51,7 +51,7 @@ fn lost_accounts_are_noticed() {
 #[derive(Default)]
 struct LosesThePast;
 impl Fault for LosesThePast {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let observer = batch.observer.map(|record| ObserverRecord {
             started_at_ns: record.started_at_ns,
             heartbeat_ns: record.heartbeat_ns,
@@ -71,7 +71,12 @@ fn a_lost_past_is_noticed() {
 struct DropsTheUnreadable;
 #[async_trait::async_trait]
 impl Fault for DropsTheUnreadable {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         let sound = |batch: Batch| codec::check(observer, &batch).is_ok();
         batch.changes.gaps.retain(|gap| {
             let mut alone = Batch::default();

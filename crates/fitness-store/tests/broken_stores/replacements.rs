@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fitness_core::{Changes, LogSegment, NodeId};
 use fitness_store::{Batch, MemoryStore, Replacement, Store, StoreError, codec};
 
-use super::{Fault, assert_fails, assert_fails_sooner_or_later, yield_once};
+use super::{Fault, assert_cases_fail, assert_fails, assert_fails_sooner_or_later, yield_once};
 
 /// Takes the replacements out of a batch, if that may be done at all.
 fn take(observer: &NodeId, batch: &mut Batch) -> Result<Vec<Replacement>, StoreError> {
@@ -23,7 +23,12 @@ fn replacing(replaced: Vec<Replacement>) -> Arc<Batch> {
 struct ReplacesNothing;
 #[async_trait::async_trait]
 impl Fault for ReplacesNothing {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         take(observer, &mut batch)?;
         store.commit(observer, Arc::new(batch)).await
     }
@@ -44,7 +49,12 @@ fn logs_that_are_never_replaced_are_noticed() {
 struct DeletesNothing;
 #[async_trait::async_trait]
 impl Fault for DeletesNothing {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         let mut segments: Vec<LogSegment> = Vec::new();
         for replacement in take(observer, &mut batch)? {
             let written = batch.changes.peers.iter().any(|peer| peer.node_id == replacement.node_id);
@@ -72,7 +82,7 @@ fn old_parts_that_stay_are_noticed() {
 #[derive(Default)]
 struct ReplacesAll;
 impl Fault for ReplacesAll {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for replacement in &mut batch.replaced {
             if replacement.segments.iter().all(|segment| segment.index() < replacement.below) {
@@ -96,7 +106,7 @@ fn newer_parts_that_go_are_noticed() {
 #[derive(Default)]
 struct ReplacesOneTooMany;
 impl Fault for ReplacesOneTooMany {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for replacement in &mut batch.replaced {
             replacement.below = replacement.below.saturating_add(1);
@@ -120,7 +130,12 @@ fn a_segment_too_many_is_noticed() {
 struct ReplacesLast;
 #[async_trait::async_trait]
 impl Fault for ReplacesLast {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         let replaced = take(observer, &mut batch)?;
         store.commit(observer, Arc::new(batch)).await?;
         store.commit(observer, replacing(replaced)).await
@@ -137,7 +152,12 @@ fn replacing_too_late_is_noticed() {
 struct ReplacesFirst;
 #[async_trait::async_trait]
 impl Fault for ReplacesFirst {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         let replaced = take(observer, &mut batch)?;
         store.commit(observer, replacing(replaced)).await?;
         store.commit(observer, Arc::new(batch)).await
@@ -154,7 +174,12 @@ fn replacing_too_early_is_noticed() {
 struct ReplacesApart;
 #[async_trait::async_trait]
 impl Fault for ReplacesApart {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         let replaced = take(observer, &mut batch)?;
         let segments = std::mem::take(&mut batch.changes.segments);
         store.commit(observer, Arc::new(batch)).await?;
@@ -166,7 +191,7 @@ impl Fault for ReplacesApart {
 
 #[test]
 fn replacing_apart_is_noticed() {
-    assert_fails::<ReplacesApart>(&["a_dropped_commit_is_whole_or_absent"]);
+    assert_cases_fail::<ReplacesApart>(&["a_dropped_commit_is_whole_or_absent"]);
     assert_fails_sooner_or_later::<ReplacesApart>("readers_see_whole_batches");
 }
 
@@ -174,7 +199,7 @@ fn replacing_apart_is_noticed() {
 #[derive(Default)]
 struct ReplacesBackwards;
 impl Fault for ReplacesBackwards {
-    fn batch(batch: &Batch) -> Batch {
+    fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         batch.replaced.reverse();
         batch
@@ -191,7 +216,12 @@ fn replacing_backwards_is_noticed() {
 struct WritesOrphans;
 #[async_trait::async_trait]
 impl Fault for WritesOrphans {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         codec::check(observer, &batch)?;
         let mut segments: Vec<LogSegment> = Vec::new();
         for replacement in &batch.replaced {
@@ -214,7 +244,12 @@ fn orphans_are_noticed() {
 struct BringsBack;
 #[async_trait::async_trait]
 impl Fault for BringsBack {
-    async fn commit(store: &MemoryStore, observer: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         let forgotten: BTreeSet<NodeId> = batch.changes.forgotten.iter().copied().collect();
         codec::check(observer, &batch)?;
         for replacement in &batch.replaced {
@@ -236,7 +271,7 @@ fn logs_that_come_back_are_noticed() {
 struct RefusesAbsentPeers;
 #[async_trait::async_trait]
 impl Fault for RefusesAbsentPeers {
-    async fn commit(store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
+    async fn commit(&self, store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
         for replacement in &batch.replaced {
             if store.peer(observer, &replacement.node_id).await?.is_none() {
                 return Err(StoreError::ReadOnly { location: "memory".to_owned() });

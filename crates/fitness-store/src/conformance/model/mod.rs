@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
 use self::deeds::Deeds;
-use self::sketch::{NODES, OBSERVERS, node_id, observer_id};
+use self::sketch::{NODES, OBSERVERS, Sketch, node_id, observer_id};
 use self::steps::Step;
 use super::Harness;
 use super::bench::Bench;
@@ -51,7 +51,7 @@ pub(super) fn whatever_is_done_reads_are_as_documented<H: Harness>(_: &H) {
 fn play<H: Harness>(steps: &[Step]) {
     let harness = H::build();
     let mut bench = Bench::new(&harness);
-    let (mut deeds, mut claims) = (Deeds::default(), BTreeMap::new());
+    let (mut deeds, mut commits, mut claims) = (Deeds::default(), Vec::new(), BTreeMap::new());
     for step in steps {
         match step {
             Step::Reopen => {
@@ -62,13 +62,14 @@ fn play<H: Harness>(steps: &[Step]) {
             }
             Step::Claim(who) => claim(&bench, *who, &mut claims),
             Step::Release(who) => drop(claims.remove(who)),
-            Step::Commit(who, sketch) if sketch.fault.is_some() => {
-                let error = bench.refused(observer_id(*who), sketch.batch());
-                assert!(matches!(error, StoreError::Invalid { .. }), "{error}");
-            }
             Step::Commit(who, sketch) => {
-                bench.commit(observer_id(*who), sketch.batch());
-                deeds.commit(observer_id(*who), &sketch.batch());
+                commit(&bench, *who, sketch, &mut deeds);
+                commits.push((*who, sketch));
+            }
+            Step::Again(ago) => {
+                if let Some((who, sketch)) = commits.iter().nth_back(*ago) {
+                    commit(&bench, *who, sketch, &mut deeds);
+                }
             }
             Step::Observers => assert_eq!(bench.observers(), deeds.observers()),
             Step::Observer(who) => {
@@ -95,6 +96,18 @@ fn play<H: Harness>(steps: &[Step]) {
     }
     drop(claims);
     compare(&bench.reopen(), &deeds);
+}
+
+/// A batch lands, or is refused and leaves no trace.
+fn commit<H: Harness>(bench: &Bench<'_, H>, who: usize, sketch: &Sketch, deeds: &mut Deeds) {
+    let (who, batch) = (observer_id(who), sketch.batch());
+    if sketch.fault.is_some() {
+        let error = bench.refused(who, batch);
+        assert!(matches!(error, StoreError::Invalid { .. }), "{error}");
+    } else {
+        deeds.commit(who, &batch);
+        bench.commit(who, batch);
+    }
 }
 
 /// A claim is given where nobody has it, and refused where somebody has.

@@ -19,12 +19,12 @@ pub(super) const NODES: usize = 5;
 /// How many nodes there are to observe.
 pub(super) const OBSERVERS: usize = 3;
 
-/// Indices of segments, whose bytes are not in their order.
-pub(super) const INDICES: [u32; 6] = [0, 1, 2, 255, 256, u32::MAX / SEGMENT_ENTRIES];
+/// Indices of segments, in whose order neither their digits nor their bytes are.
+pub(super) const INDICES: [u32; 6] = [0, 1, 2, 10, 256, u32::MAX / SEGMENT_ENTRIES];
 /// Numbers of gaps.
-pub(super) const NUMBERS: [u32; 6] = [0, 1, 2, 255, 256, u32::MAX];
+pub(super) const NUMBERS: [u32; 6] = [0, 1, 2, 10, 256, u32::MAX];
 /// Where something may end.
-const ENDS: [u32; 6] = [0, 1, 2, 255, 257, u32::MAX];
+const ENDS: [u32; 6] = [0, 1, 2, 10, 257, u32::MAX];
 
 /// The smallest and the largest id among them, neighbours, and one that observes as well.
 pub(super) fn node_id(node: usize) -> NodeId {
@@ -45,7 +45,7 @@ type Versioned = (u32, u32);
 
 /// What a batch is made of. The last number of what is written is its version, which is another one
 /// for another content.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sketch {
     forgotten: Vec<usize>,
     peers: Vec<(usize, u32)>,
@@ -82,18 +82,37 @@ pub(super) fn sketches() -> impl Strategy<Value = Sketch> {
         weighted(0.4, version),
         weighted(0.1, faults),
     );
-    parts.prop_map(|(forgotten, peers, mut replaced, segments, gaps, gaps_before, observer, fault)| {
-        for (_, below, segments) in &mut replaced {
-            // What would be refused is a fault of its own.
-            segments.retain(|(index, _)| index < below);
-            segments.sort_unstable();
-            segments.dedup_by_key(|(index, _)| *index);
-        }
-        Sketch { forgotten, peers, replaced, segments, gaps, gaps_before, observer, fault }
+    let sketches =
+        parts.prop_map(|(forgotten, peers, mut replaced, segments, gaps, gaps_before, observer, fault)| {
+            for (_, below, segments) in &mut replaced {
+                // What would be refused is a fault of its own.
+                segments.retain(|(index, _)| index < below);
+                segments.sort_unstable();
+                segments.dedup_by_key(|(index, _)| *index);
+            }
+            Sketch { forgotten, peers, replaced, segments, gaps, gaps_before, observer, fault }
+        });
+    (sketches, weighted(0.3, 0..7_u32)).prop_map(|(sketch, kind)| match kind {
+        None => sketch,
+        Some(kind) => sketch.of_one_kind(kind),
     })
 }
 
 impl Sketch {
+    fn of_one_kind(self, kind: u32) -> Self {
+        let mut one = Self::default();
+        match kind {
+            0 => one.forgotten = self.forgotten,
+            1 => one.peers = self.peers,
+            2 => one.replaced = self.replaced,
+            3 => one.segments = self.segments,
+            4 => one.gaps = self.gaps,
+            5 => one.gaps_before = self.gaps_before,
+            _ => one.observer = self.observer,
+        }
+        one
+    }
+
     pub(super) fn batch(&self) -> Batch {
         let mut batch = Batch {
             changes: Changes {

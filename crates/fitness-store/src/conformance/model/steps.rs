@@ -13,12 +13,27 @@ use super::sketch::{INDICES, NODES, NUMBERS, OBSERVERS, Sketch, sketches};
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Commit(usize, Sketch),
+    /// The commit of so many commits ago, once more.
+    Again(usize),
     Observers,
     Observer(usize),
     Peer(usize, usize),
-    Peers { who: usize, after: Option<usize>, limit: usize },
-    Segments { who: usize, node: usize, from: u32, limit: usize },
-    Gaps { who: usize, from: u32, limit: usize },
+    Peers {
+        who: usize,
+        after: Option<usize>,
+        limit: usize,
+    },
+    Segments {
+        who: usize,
+        node: usize,
+        from: u32,
+        limit: usize,
+    },
+    Gaps {
+        who: usize,
+        from: u32,
+        limit: usize,
+    },
     Claim(usize),
     Release(usize),
     Reopen,
@@ -37,6 +52,7 @@ fn steps() -> impl Strategy<Value = Step> {
     let gaps = (who.clone(), select(&NUMBERS[..]), limit);
     prop_oneof![
         6 => (who.clone(), sketches()).prop_map(|(who, sketch)| Step::Commit(who, sketch)),
+        1 => (0..3_usize).prop_map(Step::Again),
         1 => Just(Step::Observers),
         1 => who.clone().prop_map(Step::Observer),
         1 => (who.clone(), node).prop_map(|(who, node)| Step::Peer(who, node)),
@@ -58,6 +74,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Commit(who, sketch) => write!(f, "commit for observer {who}: {sketch}"),
+            Self::Again(0) => write!(f, "commit the last batch again"),
+            Self::Again(ago) => write!(f, "commit again the batch {ago} before the last one"),
             Self::Observers => write!(f, "read the observers"),
             Self::Observer(who) => write!(f, "read observer {who}"),
             Self::Peer(who, node) => write!(f, "read peer {node} of observer {who}"),
