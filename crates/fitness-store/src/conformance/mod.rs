@@ -31,7 +31,10 @@
 //! That makes a module `conformance` with one `#[test]` for each case, each on data of its own, so
 //! that one failure hides no other. Attributes go through to every test:
 //! `conformance_suite!(#[ignore = "needs a server"] Server)`. [`cases`] lists them for whoever
-//! wants to run them in another way.
+//! wants to run them in another way. One case plays random sequences of operations on data of their
+//! own: `PROPTEST_CASES` says how many, `PROPTEST_RNG_SEED` which ones.
+//!
+//! `docs/BACKENDS.md` of the repository writes a backend, from the first line to the one above.
 //!
 //! The cases demand what [`Store`] promises, and nothing else. They panic where it is broken.
 
@@ -67,6 +70,8 @@ pub trait Harness: Sized + Sync {
     type Store: Store;
 
     /// New, empty data that no other harness shares. It may be deleted with the harness.
+    ///
+    /// A case may build more than one, one after the other.
     fn build() -> Self;
 
     /// Opens the data, as a process does that starts.
