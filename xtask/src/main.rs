@@ -45,9 +45,10 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
-    /// Check that the README's code is the examples' code; with `--write`, make it so.
+    /// Check that the code of README.md and docs/BACKENDS.md is that of the examples; with
+    /// `--write`, make it so.
     Readme {
-        /// Put the examples' code into the README.
+        /// Put the examples' code into the pages.
         #[arg(long)]
         write: bool,
     },

@@ -1,57 +1,116 @@
-//! The README shows code that compiles: it is cut from the examples.
+//! The pages show code that compiles: it is cut from the examples.
 
 use std::fs;
 
 use crate::run::root;
 
-/// Examples of fitness-ldk. Each has a code block in the README, after a comment that names it.
-const EXAMPLES: &[&str] = &["ldk_node_wallet", "raw_ldk"];
+/// Where a page's code comes from.
+struct Source {
+    page: &'static str,
+    file: &'static str,
+    shown: Shown,
+}
+
+enum Shown {
+    /// As one code block after a comment of that name: what a wallet adds.
+    Whole(&'static str),
+    /// Bit by bit: a code block for each stretch, after a comment with the file's path and the
+    /// stretch's number.
+    Stretches,
+}
+
+const SOURCES: &[Source] = &[
+    Source {
+        page: "README.md",
+        file: "crates/fitness-ldk/examples/ldk_node_wallet.rs",
+        shown: Shown::Whole("ldk_node_wallet"),
+    },
+    Source {
+        page: "README.md",
+        file: "crates/fitness-ldk/examples/raw_ldk.rs",
+        shown: Shown::Whole("raw_ldk"),
+    },
+    Source {
+        page: "docs/BACKENDS.md",
+        file: "crates/fitness-store/examples/one_file.rs",
+        shown: Shown::Stretches,
+    },
+    Source {
+        page: "docs/BACKENDS.md",
+        file: "crates/fitness-store/tests/one_file.rs",
+        shown: Shown::Stretches,
+    },
+];
 
 /// What we promise a wallet.
 const MOST_LINES: usize = 10;
 
 pub(crate) fn check(write: bool) -> Result<(), String> {
-    let path = root().join("README.md");
-    let readme = fs::read_to_string(&path).map_err(|err| format!("{}: {err}", path.display()))?;
-    let mut fresh = readme.clone();
-    for example in EXAMPLES {
-        fresh = replaced(&fresh, example, &snippet(example)?)?;
+    for Source { page, file, shown } in SOURCES {
+        let stretches = stretches(file, &read(file)?)?;
+        let text = read(page)?;
+        let fresh = match shown {
+            Shown::Whole(name) => replaced(&text, page, name, &whole(file, stretches)?)?,
+            Shown::Stretches => with_stretches(&text, page, file, &stretches)?,
+        };
+        if fresh == text {
+            println!("the code of {file} is as {page} has it");
+        } else if write {
+            fs::write(root().join(page), fresh).map_err(|err| format!("{page}: {err}"))?;
+            println!("the code of {file} was put into {page}");
+        } else {
+            return Err(format!("{page} has other code than {file}; run `cargo xtask readme --write`"));
+        }
     }
-    if fresh == readme {
-        println!("the README's code is the examples' code");
-        return Ok(());
-    }
-    if !write {
-        return Err("the README's code is not the examples' code; run `cargo xtask readme --write`".into());
-    }
-    fs::write(&path, fresh).map_err(|err| format!("{}: {err}", path.display()))
+    Ok(())
 }
 
-/// What stands between the markers of an example, in the order of the markers' numbers: each stretch
-/// unindented, a blank line between.
-fn snippet(example: &str) -> Result<String, String> {
-    let path = root().join("crates/fitness-ldk/examples").join(format!("{example}.rs"));
-    let source = fs::read_to_string(&path).map_err(|err| format!("{}: {err}", path.display()))?;
+fn read(path: &str) -> Result<String, String> {
+    fs::read_to_string(root().join(path)).map_err(|err| format!("{path}: {err}"))
+}
+
+/// What stands between the markers of a file, each stretch unindented, by the markers' numbers.
+fn stretches(file: &str, source: &str) -> Result<Vec<(u32, String)>, String> {
     let mut lines = source.lines();
     let mut stretches = Vec::new();
     while let Some(number) =
         lines.by_ref().find_map(|line| line.trim().strip_prefix("// --- fitness: begin "))
     {
+        let number = number.parse().map_err(|_| format!("{file}: `begin {number}` has no number"))?;
         let stretch: Vec<&str> =
             lines.by_ref().take_while(|line| line.trim() != "// --- fitness: end").collect();
         stretches.push((number, unindented(&stretch)));
     }
     stretches.sort();
-    let stretches: Vec<String> = stretches.into_iter().map(|(_, stretch)| stretch).collect();
     if stretches.is_empty() {
-        return Err(format!("{} has no `// --- fitness: begin` and `end`", path.display()));
+        return Err(format!("{file} has no `// --- fitness: begin` and `end`"));
     }
+    Ok(stretches)
+}
+
+/// All stretches as one, a blank line between, if that is as little as we promise.
+fn whole(file: &str, stretches: Vec<(u32, String)>) -> Result<String, String> {
+    let stretches: Vec<String> = stretches.into_iter().map(|(_, stretch)| stretch).collect();
     let code = stretches.iter().flat_map(|stretch| stretch.lines());
     let count = code.filter(|line| !line.trim().is_empty() && !line.trim().starts_with("//")).count();
     if count > MOST_LINES {
-        return Err(format!("{} takes {count} lines to add fitness, not {MOST_LINES}", path.display()));
+        return Err(format!("{file} takes {count} lines to add fitness, not {MOST_LINES}"));
     }
     Ok(stretches.join("\n\n"))
+}
+
+/// The page with every stretch of the file, which it is to show in their order.
+fn with_stretches(text: &str, page: &str, file: &str, stretches: &[(u32, String)]) -> Result<String, String> {
+    let mark = format!("<!-- {file} ");
+    let shown: Vec<&str> =
+        text.split(&mark).skip(1).filter_map(|rest| Some(rest.split_once(" -->")?.0)).collect();
+    let expected: Vec<String> = stretches.iter().map(|(number, _)| number.to_string()).collect();
+    if shown != expected {
+        return Err(format!("{page} shows the stretches {shown:?} of {file}, which has {expected:?}"));
+    }
+    stretches.iter().try_fold(text.to_owned(), |text, (number, stretch)| {
+        replaced(&text, page, &format!("{file} {number}"), stretch)
+    })
 }
 
 fn unindented(lines: &[&str]) -> String {
@@ -60,10 +119,10 @@ fn unindented(lines: &[&str]) -> String {
     lines.iter().map(|line| line.get(indent..).unwrap_or("")).collect::<Vec<_>>().join("\n")
 }
 
-fn replaced(readme: &str, example: &str, code: &str) -> Result<String, String> {
-    let opening = format!("<!-- {example} -->\n```rust\n");
-    let missing = || format!("README.md has no code block after `<!-- {example} -->`");
-    let (before, rest) = readme.split_once(&opening).ok_or_else(missing)?;
-    let (_, after) = rest.split_once("\n```").ok_or_else(missing)?;
-    Ok(format!("{before}{opening}{code}\n```{after}"))
+fn replaced(text: &str, page: &str, name: &str, code: &str) -> Result<String, String> {
+    let opening = format!("<!-- {name} -->\n```rust");
+    let missing = || format!("{page} has no code block after `<!-- {name} -->`");
+    let (before, rest) = text.split_once(&opening).ok_or_else(missing)?;
+    let (_, after) = rest.split_once("\n```\n").ok_or_else(missing)?;
+    Ok(format!("{before}{opening}\n{code}\n```\n{after}"))
 }
