@@ -32,7 +32,14 @@ impl Handle {
     /// `None` where the store was opened for reading.
     pub(crate) fn begin_write(&self) -> Result<Option<WriteTransaction>, Fault> {
         match self {
-            Self::Writer(database) => Ok(Some(database.begin_write()?)),
+            Self::Writer(database) => {
+                let mut transaction = database.begin_write()?;
+                // What a commit writes is durable before anything refers to it. With one sync for
+                // both, a sync that fails leaves a commit that can be read and is lost with the
+                // power, and the next one would be built on it.
+                transaction.set_two_phase_commit(true);
+                Ok(Some(transaction))
+            }
             Self::Reader(_) | Self::Repaired(_) => Ok(None),
         }
     }
@@ -78,6 +85,15 @@ impl Fault {
         // Of what redb itself says, only that the bytes are damaged leaves it in working order.
         match self {
             Self::Redb(error) => !matches!(**error, redb::Error::Corrupted(_)),
+            Self::Panicked(_) => true,
+            Self::Found(_) => false,
+        }
+    }
+
+    /// Whether bytes are not what was written.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Redb(error) => matches!(**error, redb::Error::Corrupted(_)),
             Self::Panicked(_) => true,
             Self::Found(_) => false,
         }

@@ -5,7 +5,7 @@
 //! the `blocking` crate, so no async worker ever waits for a disk, whichever runtime it belongs to.
 
 mod file;
-mod fresh;
+mod header;
 mod open;
 mod order;
 mod read;

@@ -1,6 +1,6 @@
 //! Opening a file: creating it, knowing it for ours, and saying why not.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -29,15 +29,15 @@ fn builder() -> Builder {
 pub(crate) fn writer(path: &Path, location: &str) -> Result<Handle, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    let file =
-        options.open(path).map_err(|error| refused(Fault::from(error), location).into_error(location))?;
-    on_backend(file_backend(file, location)?, location)
+    on_backend(|| file_backend(&options, path, location), location)
 }
 
-/// Opens what `backend` holds to read and write; creates it where that is empty.
-pub(crate) fn on_backend(backend: impl StorageBackend, location: &str) -> Result<Handle, StoreError> {
-    let trial = Trial::new(backend);
-    let database = on_trial(&trial, location)?;
+/// Opens what `connect` leads to, to read and write; creates it where that is empty.
+pub(crate) fn on_backend<B: StorageBackend>(
+    connect: impl Fn() -> Result<B, StoreError>,
+    location: &str,
+) -> Result<Handle, StoreError> {
+    let (trial, database) = on_trial(connect, location)?;
     let handle = Handle::Writer(database);
     let contents = check(&handle, location)?;
     trial.end().map_err(|error| Fault::from(error).explain("open the database", location))?;
@@ -54,9 +54,10 @@ pub(crate) fn reader(path: &Path, location: &str) -> Result<Handle, StoreError> 
         Ok(handle) => Ok(handle),
         Err(Refusal::NeedsRepair) => {
             // To write it is asked of the system for the sake of the lock alone.
-            let file = OpenOptions::new().read(true).write(true).open(path);
-            let file = file.map_err(|error| refused(Fault::from(error), location).into_error(location))?;
-            let handle = Handle::Repaired(on_trial(&Trial::new(file_backend(file, location)?), location)?);
+            let mut options = OpenOptions::new();
+            options.read(true).write(true);
+            let (_, database) = on_trial(|| file_backend(&options, path, location), location)?;
+            let handle = Handle::Repaired(database);
             check(&handle, location)?;
             Ok(handle)
         }
@@ -64,13 +65,32 @@ pub(crate) fn reader(path: &Path, location: &str) -> Result<Handle, StoreError> 
     }
 }
 
-fn file_backend(file: File, location: &str) -> Result<FileBackend, StoreError> {
-    FileBackend::new(file).map_err(|error| refused(Fault::from(error), location).into_error(location))
+fn file_backend(options: &OpenOptions, path: &Path, location: &str) -> Result<FileBackend, StoreError> {
+    let explain = |fault| refused(fault, location).into_error(location);
+    let file = options.open(path).map_err(|error| explain(Fault::from(error)))?;
+    FileBackend::new(file).map_err(|error| explain(Fault::from(error)))
 }
 
-fn on_trial<B: StorageBackend>(trial: &Trial<B>, location: &str) -> Result<Database, StoreError> {
-    let opened = guard(|| Ok(builder().create_with_backend(trial.clone())?));
-    opened.map_err(|fault| refused(fault, location).into_error(location))
+/// The database as its last commit left it; where that is damaged, the one before.
+fn on_trial<B: StorageBackend>(
+    connect: impl Fn() -> Result<B, StoreError>,
+    location: &str,
+) -> Result<(Trial<B>, Database), StoreError> {
+    let open = |trial: Trial<B>| {
+        let opened = guard(|| Ok(builder().create_with_backend(trial.clone())?));
+        opened.map(|database| (trial, database))
+    };
+    let explain = |fault| refused(fault, location).into_error(location);
+    let damage = match open(Trial::new(connect()?)) {
+        Err(fault) if fault.is_damage() => fault,
+        opened => return opened.map_err(explain),
+    };
+    // redb has closed the first one.
+    let opened = open(Trial::doubting_the_last_commit(connect()?));
+    if opened.is_ok() {
+        tracing::warn!(location, "the last commit is damaged; going back to the one before");
+    }
+    opened.map_err(|fault| explain(if fault.is_damage() { damage } else { fault }))
 }
 
 fn open_reader(path: &Path, location: &str) -> Result<Handle, Refusal> {

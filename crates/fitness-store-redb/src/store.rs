@@ -17,7 +17,10 @@ use crate::{open, read, write};
 /// One process at a time may have the file open for writing; any other is refused with
 /// [`StoreError::Locked`], and so is a second handle of the same process. The file is closed when
 /// the store and its last unfinished call are gone; whatever was committed is there then, and after
-/// a crash as well. After a crash the next opening repairs the file, which means reading all of it.
+/// a crash as well: each commit is synced twice, first what it wrote and then what refers to it, so
+/// that neither a power loss nor a sync that fails leaves half of one. After a crash the next opening
+/// repairs the file, which means reading all of it. A disk that says it synced and did not can cost
+/// the last commit; then the file is opened as the one before left it, and the log says so.
 ///
 /// After a failure of the system (a full disk, say) calls fail with [`StoreError::Backend`] until
 /// it is over; every call opens the file anew, and none needs the process to be restarted.
@@ -76,9 +79,9 @@ impl RedbStore {
     ) -> Result<Self, StoreError> {
         let location = location.into();
         Self::on(location.clone(), move || {
-            let backend =
-                connect().map_err(|error| Fault::from(error).explain("open the database", &location))?;
-            open::on_backend(backend, &location)
+            let connect =
+                || connect().map_err(|error| Fault::from(error).explain("open the database", &location));
+            open::on_backend(connect, &location)
         })
     }
 

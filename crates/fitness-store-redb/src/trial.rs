@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 
-use crate::fresh;
+use crate::header;
 
 #[derive(Debug)]
 enum Step {
@@ -36,6 +36,7 @@ impl<B> Clone for Trial<B> {
 #[derive(Debug)]
 struct Shared<B> {
     backend: B,
+    doubting: bool,
     over: AtomicBool,
     /// What is to be done to the backend; `None` until it is first asked for anything.
     steps: Mutex<Option<Vec<Step>>>,
@@ -43,7 +44,20 @@ struct Shared<B> {
 
 impl<B: StorageBackend> Trial<B> {
     pub(crate) fn new(backend: B) -> Self {
-        Self { shared: Arc::new(Shared { backend, over: AtomicBool::new(false), steps: Mutex::new(None) }) }
+        Self::with(backend, false)
+    }
+
+    /// Has redb take the later one of the last two commits that is whole.
+    ///
+    /// It synced what the last one refers to before it referred to it, and so trusts it. A disk that
+    /// does not sync when it says so then loses one commit, and not everything.
+    pub(crate) fn doubting_the_last_commit(backend: B) -> Self {
+        Self::with(backend, true)
+    }
+
+    fn with(backend: B, doubting: bool) -> Self {
+        let (over, steps) = (AtomicBool::new(false), Mutex::new(None));
+        Self { shared: Arc::new(Shared { backend, doubting, over, steps }) }
     }
 
     /// Does to the backend what was to be done, and from now on everything at once.
@@ -73,13 +87,24 @@ impl<B: StorageBackend> Trial<B> {
         let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
         if steps.is_none() {
             // redb holds its lock by now, so it is no creation that is still going on.
-            let cut_short = fresh::is_cut_short(backend)?;
-            if cut_short {
-                tracing::warn!("found a file whose creation was cut short; creating it anew");
-            }
-            *steps = Some(if cut_short { vec![Step::SetLen(0)] } else { Vec::new() });
+            *steps = Some(self.first_steps()?);
         }
         call(backend, steps.get_or_insert_default())
+    }
+
+    /// What is done to the backend before redb sees it.
+    fn first_steps(&self) -> io::Result<Vec<Step>> {
+        let Shared { backend, doubting, .. } = &*self.shared;
+        if header::is_cut_short(backend)? {
+            tracing::warn!("found a file whose creation was cut short; creating it anew");
+            return Ok(vec![Step::SetLen(0)]);
+        }
+        match header::flags(backend)? {
+            Some(flags) if *doubting && flags & header::NOT_CLOSED != 0 => {
+                Ok(vec![Step::Write(header::FLAGS, vec![flags & !header::SYNCED_FIRST])])
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 }
 
