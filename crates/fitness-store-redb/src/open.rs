@@ -1,7 +1,7 @@
 //! Opening a file: creating it, knowing it for ours, and saying why not.
 
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use fitness_store::StoreError;
@@ -29,7 +29,27 @@ fn builder() -> Builder {
 pub(crate) fn writer(path: &Path, location: &str) -> Result<Handle, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
-    on_backend(|| file_backend(&options, path, location), location)
+    let handle = on_backend(|| file_backend(&options, path, location), location)?;
+    sync_directory_of(path).map_err(|error| Fault::from(error).explain("open the database", location))?;
+    Ok(handle)
+}
+
+/// A file that was created is only there after a power loss if its directory was synced, too.
+///
+/// Whoever opened the file before may not have got as far as this. So it is done every time.
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    // Elsewhere a directory cannot be opened, nor need it be.
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    let path = path.canonicalize()?;
+    // Of a directory that this user may write and not read, nothing better can be had.
+    let Some(Ok(directory)) = path.parent().map(File::open) else { return Ok(()) };
+    match directory.sync_all() {
+        // Some network file systems know no such thing.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        done => done,
+    }
 }
 
 /// Opens what `connect` leads to, to read and write; creates it where that is empty.
