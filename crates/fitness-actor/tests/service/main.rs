@@ -3,6 +3,8 @@
 
 mod alerts;
 mod clocks;
+mod disks;
+mod failing_disk;
 mod faults;
 mod heartbeat;
 mod history;
