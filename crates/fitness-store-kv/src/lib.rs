@@ -30,6 +30,10 @@
 //! such. That the newest entry, or the only manifest of the first session, was taken away by somebody cannot be
 //! told from a crash. Every value bears its format and a checksum over observer, key and content.
 //!
+//! A power loss is no worse: of the writes that are under way any may have landed, and removals, which are lazy, may
+//! be undone; whoever comes next removes again what came back. That a write which was answered is durable is for
+//! the `KVStore` to promise.
+//!
 //! A write that fails may have landed. The next journal entry goes over it, under the same key; a manifest after
 //! it begins behind it, and no page number is used twice.
 //!

@@ -5,7 +5,7 @@ use fitness_store::{Batch, MemoryStore, Replacement, StoreError};
 
 use crate::support::{Fault, Memory, Sight, commit, flap, gap, node, observer, peer, segment, sight};
 
-const NODES: u32 = 12;
+pub(crate) const NODES: u32 = 12;
 
 /// A batch that does something of everything, by chance.
 fn any_batch(rng: &mut fastrand::Rng, version: u32) -> Batch {
@@ -37,7 +37,7 @@ fn any_batch(rng: &mut fastrand::Rng, version: u32) -> Batch {
 }
 
 /// Several folds' worth of batches, one of which is too large for a journal.
-fn workload(seed: u64, batches: u32) -> Vec<Batch> {
+pub(crate) fn workload(seed: u64, batches: u32) -> Vec<Batch> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut all: Vec<Batch> = (1..=batches).map(|version| any_batch(&mut rng, version)).collect();
     let large = (0..500).map(|number| peer(number, 7)).collect();
@@ -47,7 +47,7 @@ fn workload(seed: u64, batches: u32) -> Vec<Batch> {
 }
 
 /// What is there after each number of batches.
-fn sights(batches: &[Batch]) -> Vec<Sight> {
+pub(crate) fn sights(batches: &[Batch]) -> Vec<Sight> {
     let model = MemoryStore::new();
     let mut seen = vec![sight(&model, NODES).expect("it is in memory")];
     for batch in batches {

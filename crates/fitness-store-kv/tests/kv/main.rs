@@ -4,6 +4,8 @@ mod crashes;
 mod damage;
 mod figures;
 mod formats;
+mod power;
+mod service;
 mod sessions;
 mod support;
 

@@ -32,6 +32,19 @@ pub(crate) enum Fault {
     AnswerLost,
 }
 
+/// One thing that happened, in the order of things.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A write, or a lazy removal, under way from now on; it has a number.
+    Asked(usize, Name, Option<Vec<u8>>),
+    /// It was answered.
+    Answered(usize),
+    /// A commit began.
+    Begun,
+    /// It was acknowledged.
+    Stored,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Shelves {
     pub(crate) values: BTreeMap<Name, Vec<u8>>,
@@ -43,6 +56,8 @@ pub(crate) struct Shelves {
     /// At which call of any kind, from 0, what happens.
     pub(crate) fault: Option<(usize, Fault)>,
     pub(crate) calls: usize,
+    pub(crate) events: Vec<Event>,
+    asked: usize,
     crashed: bool,
 }
 
@@ -72,10 +87,14 @@ impl Memory {
         self.0.lock().expect("no test panics while it has the shelves")
     }
 
+    /// A store with these values.
+    pub(crate) fn holding(values: BTreeMap<Name, Vec<u8>>) -> Self {
+        Self(Arc::new(Mutex::new(Shelves { values, ..Shelves::default() })))
+    }
+
     /// The same values in a store of their own, in which nothing fails.
     pub(crate) fn survivor(&self) -> Self {
-        let values = self.shelves().values.clone();
-        Self(Arc::new(Mutex::new(Shelves { values, ..Shelves::default() })))
+        Self::holding(self.shelves().values.clone())
     }
 
     pub(crate) fn failing(&self, call: usize, fault: Fault) -> Self {
@@ -86,6 +105,27 @@ impl Memory {
 
     pub(crate) fn open(&self) -> KvStore {
         KvStore::new(Arc::new(self.clone()), "memory")
+    }
+
+    /// A write or a removal, which is noted down.
+    fn change(
+        &self,
+        name: Name,
+        value: Option<Vec<u8>>,
+        change: impl FnOnce(&mut Shelves) + Send + 'static,
+    ) -> Answer<()> {
+        let number = {
+            let mut shelves = self.shelves();
+            let number = shelves.asked;
+            shelves.asked += 1;
+            shelves.events.push(Event::Asked(number, name, value));
+            number
+        };
+        self.call(move |shelves| {
+            change(shelves);
+            shelves.events.push(Event::Answered(number));
+            Ok(())
+        })
     }
 
     fn call<T: Send + 'static>(
@@ -131,20 +171,19 @@ impl KVStore for Memory {
 
     fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Answer<()> {
         let name = name(primary, secondary, key);
-        self.call(move |shelves| {
+        self.change(name.clone(), Some(value.clone()), move |shelves| {
             shelves.writes += 1;
             shelves.bytes += value.len();
             shelves.values.insert(name, value);
-            Ok(())
         })
     }
 
-    fn remove(&self, primary: &str, secondary: &str, key: &str, _lazy: bool) -> Answer<()> {
+    fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> Answer<()> {
+        assert!(lazy, "nothing waits for a removal");
         let name = name(primary, secondary, key);
-        self.call(move |shelves| {
+        self.change(name.clone(), None, move |shelves| {
             shelves.removals += 1;
             shelves.values.remove(&name);
-            Ok(())
         })
     }
 
