@@ -1,7 +1,6 @@
 //! Why a command did not do what it was asked, and the exit code that says so.
 
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use fitness_core::NodeId;
 use fitness_store::StoreError;
 
 use crate::replay::LineError;
+use crate::store::StoreUrl;
 
 /// Why a command failed. Each names the thing it is about.
 #[derive(Debug, thiserror::Error)]
@@ -49,14 +49,14 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Store(#[from] StoreError),
 
-    /// A question about a past that a file at rest no longer knows.
+    /// A question about a past that a store at rest no longer knows.
     #[error(
-        "{path}: --at {asked} is before {known_until}, the last moment of observer {observer}; \
-         a file at rest answers for that moment (leave --at out) or a later one"
+        "{store}: --at {asked} is before {known_until}, the last moment of observer {observer}; \
+         a store at rest answers for that moment (leave --at out) or a later one"
     )]
     BeforeLastMoment {
         /// The store.
-        path: PathBuf,
+        store: StoreUrl,
         /// Whose history it is.
         observer: NodeId,
         /// The moment of the question.
@@ -75,10 +75,10 @@ pub(crate) enum CliError {
     },
 
     /// An observer that the store has nothing of.
-    #[error("{path} knows no observer {observer}; it knows {known}")]
+    #[error("{store} knows no observer {observer}; it knows {known}")]
     UnknownObserver {
         /// The store.
-        path: PathBuf,
+        store: StoreUrl,
         /// Who was asked for.
         observer: NodeId,
         /// Who is there.

@@ -12,6 +12,7 @@ mod moment;
 mod output;
 mod replay;
 mod report;
+mod store;
 
 use std::error::Error as _;
 use std::io::{self, IsTerminal as _, Write as _};

@@ -10,13 +10,11 @@ mod verdict;
 mod wallet;
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fitness_actor::Handle;
 use fitness_core::Presence;
-use fitness_store_redb::RedbStore;
 
 use self::live::Live;
 use self::play::Play;
@@ -26,6 +24,7 @@ use self::wallet::Wallet;
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
 use crate::output::{Document, OutputArgs, Section};
+use crate::store::{self, StoreUrl};
 
 const LONG_ABOUT: &str = "\
 See it work: a real wallet, real peers, real outages.
@@ -38,26 +37,27 @@ the end it prints the table, and what really happened, which the demo knows beca
 says whether the two agree; the exit code is 1 where they do not.
 
 Nothing leaves this machine, and no money is at stake. With --store the history is kept: run it again \
-on the same file, and the same peers come back with their flap counts.";
+on the same store, and the same peers come back with their flap counts.";
 
 const EXAMPLES: &str = "\
 Examples:
   ldk-fitness demo
   ldk-fitness demo --seconds 60 --store demo.redb
+  ldk-fitness demo --store sqlite:demo.sqlite
   ldk-fitness demo --json | jq '.channels[] | {availability, uptime_ns, true_uptime_ns}'";
 
 /// See it work: a real wallet, real peers, real outages
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
 pub(crate) struct Args {
     /// How long to cut and restore connections, in seconds, once the channels are open; what a restart
     /// takes is added
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(10..=86_400))]
     pub(crate) seconds: u64,
 
-    /// Keep the history in this redb file; by default it goes with the demo
-    #[arg(long, value_name = "PATH")]
-    pub(crate) store: Option<PathBuf>,
+    /// Keep the history in this store, a redb file or another kind as below; by default it goes with the demo
+    #[arg(long, value_name = "STORE")]
+    pub(crate) store: Option<StoreUrl>,
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -83,18 +83,17 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
 /// Where the history is.
 fn summary(args: &Args) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
-    if let Some(path) = &args.store {
-        let path = path.display();
-        writeln!(out, "The history is in {path}; another demo on it meets the same peers.")?;
-        writeln!(out, "To read it: ldk-fitness report {path}")?;
+    if let Some(store) = &args.store {
+        writeln!(out, "The history is in {store}; another demo on it meets the same peers.")?;
+        writeln!(out, "To read it: ldk-fitness report {store}")?;
     }
     Ok(())
 }
 
 async fn play(args: &Args) -> Result<(Document, Verdict), CliError> {
     let directory = tempfile::tempdir().map_err(CliError::Directory)?;
-    let path = args.store.clone().unwrap_or_else(|| directory.path().join("fitness.redb"));
-    let store = RedbStore::open(&path)?;
+    let url = args.store.clone().unwrap_or_else(|| StoreUrl::Redb(directory.path().join("fitness.redb")));
+    let store = url.open().await?;
 
     let mut live = Live::start();
     live.preparing("starting a regtest chain, a wallet and four peers");
@@ -110,7 +109,7 @@ async fn play(args: &Args) -> Result<(Document, Verdict), CliError> {
 
     let length = Duration::from_secs(args.seconds);
     live.curtain(&stage, length);
-    let (wallet, truths) = Play::begin(&stage, &path, &live, wallet).run(length).await?;
+    let (wallet, truths) = Play::begin(&stage, &url, &live, wallet).run(length).await?;
     live.end();
 
     let handle = wallet.handle();

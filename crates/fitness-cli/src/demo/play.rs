@@ -1,11 +1,9 @@
 //! The play itself: cues in, moves made, and the truth about them kept.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fitness_actor::Handle;
-use fitness_store_redb::RedbStore;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use super::blocking;
@@ -15,6 +13,7 @@ use super::stage::{Peer, Stage};
 use super::truth::{Truths, Why};
 use super::wallet::Wallet;
 use crate::error::CliError;
+use crate::store::StoreUrl;
 
 /// How often the live view is drawn.
 const FRAME: Duration = Duration::from_millis(200);
@@ -26,7 +25,7 @@ const DOWN: Duration = Duration::from_secs(2);
 pub(super) struct Play<'a> {
     stage: &'a Arc<Stage>,
     /// Where the wallet's history is.
-    store: &'a Path,
+    store: &'a StoreUrl,
     live: &'a Live,
     wallet: Wallet,
     truths: Truths,
@@ -36,7 +35,7 @@ pub(super) struct Play<'a> {
 
 impl<'a> Play<'a> {
     /// A play that begins now, with everybody connected.
-    pub(super) fn begin(stage: &'a Arc<Stage>, store: &'a Path, live: &'a Live, wallet: Wallet) -> Self {
+    pub(super) fn begin(stage: &'a Arc<Stage>, store: &'a StoreUrl, live: &'a Live, wallet: Wallet) -> Self {
         let handle = wallet.handle();
         let reports = stage.peers.iter().filter_map(|peer| Some((peer.role, handle.peer(&peer.node_id())?)));
         let truths = Truths::begin(reports);
@@ -123,7 +122,7 @@ impl<'a> Play<'a> {
             tokio::time::sleep(DOWN).await;
             let starting = Arc::clone(stage);
             let node = blocking(move || starting.start_wallet()).await??;
-            Wallet::watch(node, RedbStore::open(store)?, &stage.hint).await
+            Wallet::watch(node, store.open().await?, &stage.hint).await
         };
         let progress = truths.clock.elapsed().saturating_sub(behind);
         let wallet = tokio::select! {

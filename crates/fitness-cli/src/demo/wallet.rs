@@ -7,8 +7,7 @@ use fitness_actor::{Fitness, Handle, Service};
 use fitness_core::GapRecord;
 use fitness_ldk::{ConnectionHint, NodeMonitor, convert};
 use fitness_regtest::LocalNode;
-use fitness_store::Store as _;
-use fitness_store_redb::RedbStore;
+use fitness_store::Store;
 use ldk_node::Node;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use tokio::task::JoinHandle;
@@ -24,7 +23,7 @@ pub(super) const LOOK: Duration = Duration::from_secs(1);
 /// A wallet that is watched.
 pub(super) struct Wallet {
     node: Arc<LocalNode>,
-    store: Arc<RedbStore>,
+    store: Arc<dyn Store>,
     service: Service,
     monitor: Arc<NodeMonitor>,
     events: JoinHandle<()>,
@@ -34,12 +33,10 @@ impl Wallet {
     /// This is all that a wallet adds: the service, the monitor, and its events.
     pub(super) async fn watch(
         node: LocalNode,
-        store: RedbStore,
+        store: Arc<dyn Store>,
         hint: &ConnectionHint,
     ) -> Result<Self, CliError> {
-        let store = Arc::new(store);
-        let service =
-            Fitness::builder(convert::node_id(&node.id()), Arc::<RedbStore>::clone(&store)).start().await?;
+        let service = Fitness::builder(convert::node_id(&node.id()), Arc::clone(&store)).start().await?;
         let monitor = NodeMonitor::builder(node.node(), service.handle()).interval(LOOK).hint(hint).start();
         let monitor = Arc::new(monitor.map_err(CliError::Runtime)?);
         let events = tokio::spawn(follow_events(Arc::clone(node.node()), Arc::clone(&monitor)));

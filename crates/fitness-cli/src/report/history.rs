@@ -48,7 +48,7 @@ pub(super) async fn read(
     }
     if let Some(asked) = args.at.filter(|&at| at < history.end) {
         return Err(CliError::BeforeLastMoment {
-            path: args.path.clone(),
+            store: args.store.clone(),
             observer,
             asked: rfc3339(asked),
             known_until: rfc3339(history.end),
@@ -161,7 +161,7 @@ struct LastKnown {
 
 impl History {
     fn new(heartbeat: Timestamp) -> Self {
-        // The ids are those of our own file, and nothing is added to them.
+        // The ids are those of our own store, and nothing is added to them.
         let tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
         Self { tracker, heartbeat, end: heartbeat, last_known: HashMap::new() }
     }

@@ -1,27 +1,25 @@
-//! `report`: what a redb file at rest knows.
+//! `report`: what a store at rest knows.
 
 mod history;
 
-use std::path::PathBuf;
-
 use fitness_core::{NodeId, Timestamp};
-use fitness_store_redb::RedbStore;
 
 use crate::ask::AskArgs;
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
 use crate::moment::parse_moment;
 use crate::output::{Document, OutputArgs, print};
+use crate::store::{self, StoreUrl};
 
 const LONG_ABOUT: &str = "\
-Print what a redb file at rest knows of its peers and channels.
+Print what a store at rest knows of its peers and channels.
 
-The file is the one that a node with ldk-fitness keeps, or `ldk-fitness demo --store`. The node must \
-not be running: a redb file has one user at a time. The file is not changed.
+The store is the one that a node with ldk-fitness keeps, or `ldk-fitness demo --store`. A redb file has \
+one user at a time, so its node must not be running. What is stored is not changed.
 
 The answer is that of the last heartbeat, the last moment at which the node is known to have observed. \
 With --at it is that of a later moment: lifetimes have grown by then, and all that followed the \
-heartbeat is unobserved. Nodes that share a file are told one after the other.
+heartbeat is unobserved. Nodes that share a store are told one after the other.
 
 Below the table stands how long we watched, and when we were gone and why: that time counts neither for \
 nor against a peer. The strips show each peer's history, or its window.";
@@ -31,16 +29,19 @@ Examples:
   ldk-fitness report fitness.redb
   ldk-fitness report fitness.redb --window 7d
   ldk-fitness report fitness.redb --window 30d --sort return
+  ldk-fitness report sqlite:~/wallet/ldk_node_data.sqlite
+  LDK_FITNESS_STORE=postgres://fitness@db/fitness ldk-fitness report
   ldk-fitness report fitness.redb --peer 02ab12 --timeline
   ldk-fitness report fitness.redb --peer 02ab12 --buckets day --json
   ldk-fitness report fitness.redb --all --sort flaps --json";
 
-/// Print what a redb file at rest knows
+/// Print what a store at rest knows
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
 pub(crate) struct Args {
-    /// The redb file
-    path: PathBuf,
+    /// The store: a redb file, or another kind by its name, as below
+    #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
+    store: StoreUrl,
 
     /// The moment of the question: RFC 3339, or nanoseconds since 1970
     ///
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     at: Option<Timestamp>,
 
-    /// Tell only what this node observed; by default all that share the file are told
+    /// Tell only what this node observed; by default all that share the store are told
     #[arg(long, value_name = "NODE_ID")]
     observer: Option<NodeId>,
 
@@ -59,11 +60,11 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
-/// Reads the file and prints the answer.
+/// Reads the store and prints the answer.
 ///
 /// # Errors
 ///
-/// A file that cannot be opened or read, an observer or a moment that it does not know, or an
+/// A store that cannot be opened or read, an observer or a moment that it does not know, or an
 /// output that cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(CliError::Runtime)?;
@@ -72,19 +73,19 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
 }
 
 async fn read(args: &Args) -> Result<Document, CliError> {
-    let store = RedbStore::open_existing(&args.path)?;
-    let all = fitness_store::Store::observers(&store).await?;
+    let store = args.store.open_existing().await?;
+    let all = store.observers().await?;
     let asked: Vec<NodeId> =
         all.iter().copied().filter(|id| args.observer.is_none_or(|asked| asked == *id)).collect();
     if let Some(observer) = args.observer.filter(|_| asked.is_empty()) {
         let names: Vec<String> = all.iter().map(NodeId::to_string).collect();
         let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        return Err(CliError::UnknownObserver { path: args.path.clone(), observer, known });
+        return Err(CliError::UnknownObserver { store: args.store.clone(), observer, known });
     }
     let mut document = Document::default();
     let mut known = Vec::new();
     for observer in asked {
-        let (section, tracker) = history::read(&store, observer, args).await?;
+        let (section, tracker) = history::read(&*store, observer, args).await?;
         document.sections.push(section);
         known.push((observer, tracker));
     }
@@ -92,7 +93,7 @@ async fn read(args: &Args) -> Result<Document, CliError> {
     for section in &mut document.sections {
         let of = |(observer, _): &&(NodeId, _)| section.observer.is_some_and(|it| it.node_id == *observer);
         if let Some((observer, tracker)) = known.iter().find(of) {
-            history::tell(&store, *observer, tracker, section, args).await?;
+            history::tell(&*store, *observer, tracker, section, args).await?;
         }
     }
     Ok(document)

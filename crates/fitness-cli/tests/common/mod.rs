@@ -15,9 +15,10 @@ pub(crate) const HOUR: u64 = 3_600 * SECOND;
 /// The program, in an environment that says nothing.
 pub(crate) fn ldk_fitness() -> Command {
     let mut command = assert_cmd::cargo::cargo_bin_cmd!("ldk-fitness");
-    for name in
-        ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG", "LC_ALL", "LC_CTYPE", "LANG"]
-    {
+    for name in ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG", "LDK_FITNESS_STORE"] {
+        command.env_remove(name);
+    }
+    for name in ["LC_ALL", "LC_CTYPE", "LANG"] {
         command.env_remove(name);
     }
     command
