@@ -11,6 +11,7 @@ mod claim;
 pub mod codec;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod copy;
 mod error;
 mod memory;
 mod store;
