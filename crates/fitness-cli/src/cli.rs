@@ -2,13 +2,13 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{completions, demo, replay, report};
+use crate::{completions, copy, demo, replay, report};
 
 /// The part of the help that every command ends with.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed: a file in use by another process, an output that cannot be written
+  1  failed: a store in use by another process, an output that cannot be written
   2  bad usage or bad input: an unknown option, a missing or malformed file";
 
 const LONG_ABOUT: &str = "\
@@ -26,17 +26,21 @@ Examples:
   ldk-fitness demo                          real nodes and real outages, in a minute
   ldk-fitness demo --seconds 60 --store demo.redb
   ldk-fitness report fitness.redb           what a stopped node knows of its peers
+  ldk-fitness report sqlite:~/wallet/ldk_node_data.sqlite
+  ldk-fitness copy fitness.redb dir:wallet/fs_store
   ldk-fitness replay trace.jsonl.gz --window 7d
   ldk-fitness replay - --json < trace.jsonl | jq '.channels[].availability'
 
 Environment:
-  NO_COLOR   no colours, whatever the terminal can do
-  COLUMNS    width of the table, in place of the terminal's
-  RUST_LOG   what to log to standard error, such as `debug` or `fitness_ldk=trace`; default `warn`
+  LDK_FITNESS_STORE   the store that `report` reads where none is named; a URL with a password is better
+                      kept here than where everybody sees it
+  NO_COLOR            no colours, whatever the terminal can do
+  COLUMNS             width of the table, in place of the terminal's
+  RUST_LOG            what to log to standard error, such as `debug` or `fitness_ldk=trace`; default `warn`
 
 Exit codes:
   0  done
-  1  failed: a file in use by another process, an output that cannot be written
+  1  failed: a store in use by another process, an output that cannot be written
   2  bad usage or bad input: an unknown option, a missing or malformed file";
 
 /// The program's arguments.
@@ -64,6 +68,7 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Replay(replay::Args),
     Report(report::Args),
+    Copy(copy::Args),
     Completions(completions::Args),
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use fitness_actor::{ShutdownError, StartError};
 use fitness_core::NodeId;
 use fitness_store::StoreError;
+use fitness_store::copy::CopyError;
 
 use crate::replay::LineError;
 use crate::store::StoreUrl;
@@ -56,7 +57,7 @@ pub(crate) enum CliError {
     )]
     BeforeLastMoment {
         /// The store.
-        store: StoreUrl,
+        store: String,
         /// Whose history it is.
         observer: NodeId,
         /// The moment of the question.
@@ -78,12 +79,65 @@ pub(crate) enum CliError {
     #[error("{store} knows no observer {observer}; it knows {known}")]
     UnknownObserver {
         /// The store.
-        store: StoreUrl,
+        store: String,
         /// Who was asked for.
         observer: NodeId,
         /// Who is there.
         known: String,
     },
+
+    /// A copy of a store to itself.
+    #[error("{store} cannot be copied to itself; name another store to copy to")]
+    SamePlace {
+        /// The store.
+        store: String,
+    },
+
+    /// A history that would be overwritten.
+    #[error("{store} has another history of node {observer}; {way_out}")]
+    Exists {
+        /// The store.
+        store: String,
+        /// Whose history it is.
+        observer: NodeId,
+        /// What to do instead.
+        way_out: &'static str,
+    },
+
+    /// A history that was written to while it was copied, so that the copy is not finished.
+    #[error(
+        "the history of node {observer} in {store} was written to while it was copied; stop its node, and copy again"
+    )]
+    WrittenMeanwhile {
+        /// The store.
+        store: String,
+        /// Whose history it is.
+        observer: NodeId,
+    },
+
+    /// A history that was written to while it was copied. The copy is what it was before.
+    #[error(
+        "the history of node {observer} in {store} has gone on, and the copy is what it was before; \
+         stop its node, and copy again with --overwrite"
+    )]
+    MovedOn {
+        /// The store.
+        store: String,
+        /// Whose history it is.
+        observer: NodeId,
+    },
+
+    /// A copy that did not come out as it should.
+    #[error("{store}: {source}")]
+    Copy {
+        /// The store that was copied to.
+        store: String,
+        source: CopyError,
+    },
+
+    /// The user had enough of it.
+    #[error("interrupted; what was copied stays, and the same command goes on with it")]
+    Interrupted,
 
     /// A peer that nobody knows.
     #[error("no peer begins with {asked}, of {known} that are known")]
@@ -144,6 +198,13 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// An observer of whom a store has nothing, where it has something of those who are known.
+    pub(crate) fn unknown_observer(store: &StoreUrl, observer: NodeId, known: &[NodeId]) -> Self {
+        let names: Vec<String> = known.iter().map(NodeId::to_string).collect();
+        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Self::UnknownObserver { store: store.to_string(), observer, known }
+    }
+
     /// Whether the reader of our output went away.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
@@ -155,7 +216,12 @@ impl CliError {
             Self::Open { .. } | Self::Read { .. } | Self::Line { .. } => true,
             Self::BeforeLastMoment { .. } | Self::TooFarAhead { .. } | Self::UnknownObserver { .. } => true,
             Self::UnknownPeer { .. } | Self::AmbiguousPeer { .. } | Self::SortNeedsWindow => true,
-            Self::Store(StoreError::Locked { .. } | StoreError::Backend { .. }) => false,
+            Self::SamePlace { .. } | Self::Exists { .. } => true,
+            Self::WrittenMeanwhile { .. } | Self::MovedOn { .. } => false,
+            Self::Copy { .. } | Self::Interrupted => false,
+            Self::Store(
+                StoreError::Locked { .. } | StoreError::Claimed { .. } | StoreError::Backend { .. },
+            ) => false,
             Self::Store(_) => true,
             Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => false,
             Self::Network(_) | Self::Unseen { .. } | Self::Untrue => false,

@@ -6,6 +6,7 @@
 mod ask;
 mod cli;
 mod completions;
+mod copy;
 mod demo;
 mod error;
 mod moment;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Report(args) => report::run(args),
+        Command::Copy(args) => copy::run(args),
         Command::Completions(args) => completions::run(args),
     };
     match outcome {

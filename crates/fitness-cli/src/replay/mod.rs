@@ -3,6 +3,7 @@
 //! The trace is read line by line and never held: what stays in memory is the tracker. Reading is
 //! `trace`'s business, what a line may say `line`'s; the format stands in docs/TRACE.md.
 
+mod keep;
 mod line;
 mod object;
 mod trace;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use fitness_core::{Event, HashSeed, Timestamp, Tracker, TrackerConfig};
 
+use self::keep::KeepArgs;
 pub(crate) use self::line::LineError;
 use self::trace::Trace;
 use crate::ask::AskArgs;
@@ -22,6 +24,7 @@ use crate::error::CliError;
 use crate::moment::{parse_moment, rfc3339};
 use crate::output::humanise;
 use crate::output::{Document, OutputArgs, Section, print};
+use crate::store;
 
 const LONG_ABOUT: &str = "\
 Put a recorded trace of events through the tracker, and print what it makes of them.
@@ -46,11 +49,12 @@ Examples:
   ldk-fitness replay trace.jsonl
   ldk-fitness replay trace.jsonl.gz --at 2026-03-01T12:00:00Z --window 24h
   ldk-fitness replay trace.jsonl --preset lnd-0.19      what lnd would have said
+  ldk-fitness replay trace.jsonl --store test.redb --observer 03ab…
   zcat *.jsonl.gz | ldk-fitness replay - --json";
 
 /// Put a recorded trace of events through the tracker
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
 pub(crate) struct Args {
     /// The trace: JSON lines, plain or gzipped; `-` for standard input
     file: PathBuf,
@@ -64,6 +68,9 @@ pub(crate) struct Args {
     /// Behave like lnd, quirks and all, and show the uptime that lnd would have told
     #[arg(long, value_enum)]
     preset: Option<Preset>,
+
+    #[command(flatten)]
+    keep: KeepArgs,
 
     #[command(flatten)]
     ask: AskArgs,
@@ -96,8 +103,8 @@ impl Preset {
 ///
 /// # Errors
 ///
-/// A trace that cannot be read, a line that is no event, a moment too far ahead, or an output that
-/// cannot be written.
+/// A trace that cannot be read, a line that is no event, a moment too far ahead, a store that cannot be
+/// opened or has that history already, or an output that cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let mut trace = Trace::open(&args.file)?;
     let config = args.preset.map_or_else(TrackerConfig::default, Preset::config);
@@ -112,6 +119,8 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     for section in &mut sections {
         replay.tell(section, args);
     }
+    let at = replay.moment();
+    args.keep.keep(&mut replay.tracker, at)?;
     print(&mut Document { sections }, &args.output)
 }
 
@@ -144,9 +153,14 @@ impl Replay {
         }
     }
 
+    /// The moment of the question; `None` where there is no moment at all.
+    fn moment(&self) -> Option<Timestamp> {
+        self.asked.or(self.clock)
+    }
+
     /// What there is to say at the moment that was asked about.
     fn section(&mut self, args: &Args) -> Section {
-        let Some(at) = self.asked.or(self.clock) else { return Section::default() };
+        let Some(at) = self.moment() else { return Section::default() };
         // Who had time to come back until then had it.
         self.tracker.advance(at);
         let mut section = if args.ask.asks_for_closed() {

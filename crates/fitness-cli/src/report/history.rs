@@ -48,7 +48,7 @@ pub(super) async fn read(
     }
     if let Some(asked) = args.at.filter(|&at| at < history.end) {
         return Err(CliError::BeforeLastMoment {
-            store: args.store.clone(),
+            store: args.store.to_string(),
             observer,
             asked: rfc3339(asked),
             known_until: rfc3339(history.end),

@@ -78,9 +78,7 @@ async fn read(args: &Args) -> Result<Document, CliError> {
     let asked: Vec<NodeId> =
         all.iter().copied().filter(|id| args.observer.is_none_or(|asked| asked == *id)).collect();
     if let Some(observer) = args.observer.filter(|_| asked.is_empty()) {
-        let names: Vec<String> = all.iter().map(NodeId::to_string).collect();
-        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        return Err(CliError::UnknownObserver { store: args.store.clone(), observer, known });
+        return Err(CliError::unknown_observer(&args.store, observer, &all));
     }
     let mut document = Document::default();
     let mut known = Vec::new();

@@ -58,7 +58,6 @@ impl StoreUrl {
     }
 
     /// Whether both are the same place, as far as can be told by the names.
-    #[allow(dead_code, reason = "copy is on its way")]
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Redb(a), Self::Redb(b)) | (Self::Directory(a), Self::Directory(b)) => real(a) == real(b),

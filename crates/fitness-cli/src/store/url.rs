@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use ldk_node::io::sqlite_store::KV_TABLE_NAME;
 
 /// The forms of a store, for a help and for whoever typed another.
-pub(crate) const FORMS: &str = "\
+pub(crate) const FORMS: &str = "  \
   PATH, redb:PATH            a redb file
   sqlite:PATH[?table=NAME]   an SQLite file as ldk-node keeps one; its table is ldk_node_data
   dir:PATH                   a directory as LDK's FilesystemStore keeps one

@@ -4,8 +4,13 @@
 
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::Arc;
 
 use assert_cmd::Command;
+use fitness_core::{
+    Changes, ChannelId, ChannelOpened, Event, HashSeed, NodeId, Timestamp, Tracker, TrackerConfig,
+};
+use fitness_store::{Batch, Store};
 use serde_json::Value;
 
 pub(crate) const T0: u64 = 1_767_225_600_000_000_000;
@@ -58,4 +63,49 @@ pub(crate) fn node(digit: char) -> String {
 /// A channel id of `digit`s.
 pub(crate) fn channel(digit: char) -> String {
     digit.to_string().repeat(64)
+}
+
+/// Runs `report` on a store.
+pub(crate) fn report(store: &str, args: &[&str]) -> Output {
+    ldk_fitness().arg("report").arg(store).args(args).output().expect("it runs")
+}
+
+/// The JSON of `report --json`, with nothing on standard error.
+pub(crate) fn report_json(store: &str, args: &[&str]) -> Value {
+    let output = report(store, &[&["--json"], args].concat());
+    assert_eq!(stderr(&output), "", "{store}");
+    assert_eq!(output.status.code(), Some(0));
+    serde_json::from_slice(&output.stdout).expect("one JSON document")
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+/// Stores ten hours of so many peers with a channel each, every other one of which went off. We were away for
+/// one of the hours.
+pub(crate) async fn filled(store: &dyn Store, observer: NodeId, peers: u32) {
+    let at = |hours: u64| Timestamp::from_nanos(T0 + hours * HOUR);
+    let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
+    let id = |number: u32| {
+        let mut node_id = NodeId([2; 33]);
+        node_id.0[29..].copy_from_slice(&number.to_be_bytes());
+        node_id
+    };
+    for number in 0..peers {
+        let mut channel_id = ChannelId([1; 32]);
+        channel_id.0[28..].copy_from_slice(&number.to_be_bytes());
+        let opened = ChannelOpened { channel_id, node_id: id(number), funding: None, online: Some(true) };
+        tracker.apply(at(0), &Event::ChannelOpened(opened));
+    }
+    for number in (0..peers).step_by(2) {
+        let later = at(3).after_secs(u64::from(number) / 10);
+        tracker.apply(later, &Event::PeerOffline { node_id: id(number) });
+    }
+    tracker.apply(at(7), &Event::ObservationPaused);
+    tracker.apply(at(8), &Event::ObservationResumed);
+    let mut changes = Changes::default();
+    assert!(!tracker.take_changes(usize::MAX, &mut changes));
+    let batch = Batch { changes, observer: Some(tracker.observer_record(at(10))), ..Batch::default() };
+    store.commit(&observer, Arc::new(batch)).await.expect("it is stored");
 }

@@ -6,13 +6,25 @@
 //! # What is there when
 //!
 //! An observer's record is written last, after everything else was read back and found equal. So a target in
-//! which an observer is listed by [`Store::observers`] has all of its history, and one in which it is not may
+//! which an observer is listed by [`Store::observers`](crate::Store::observers) has all of its history, and one in which it is not may
 //! have a part of it: that is what is left of a copy that was cut short, by whatever it was. The same copy
 //! begun again goes on with it. What is equal stays, what differs is written again, and what is too much is
 //! deleted.
 //!
 //! A history that is listed is not touched, unless [`CopyOptions::overwrite`] says so; it is then made equal in
 //! the same way. While that lasts it is listed, and neither the old one nor the new one.
+//!
+//! ```
+//! use fitness_store::Store;
+//! use fitness_store::copy::{CopyError, CopyOptions, copy};
+//!
+//! async fn move_house(old: &dyn Store, new: &dyn Store) -> Result<(), CopyError> {
+//!     for history in copy(old, new, &CopyOptions::default(), |_progress| {}).await? {
+//!         println!("{}: {} peers", history.observer, history.peers);
+//!     }
+//!     Ok(())
+//! }
+//! ```
 
 mod error;
 mod run;
@@ -23,9 +35,6 @@ pub use error::CopyError;
 pub use run::copy;
 
 use fitness_core::NodeId;
-
-#[allow(unused_imports, reason = "for the documentation")]
-use crate::Store;
 
 /// What to copy, and how. By default it is everything, and nothing is overwritten.
 #[derive(Clone, Debug)]
