@@ -32,11 +32,12 @@ Examples:
   ldk-fitness replay - --json < trace.jsonl | jq '.channels[].availability'
 
 Environment:
-  LDK_FITNESS_STORE   the store that `report` reads where none is named; a URL with a password is better
-                      kept here than where everybody sees it
-  NO_COLOR            no colours, whatever the terminal can do
-  COLUMNS             width of the table, in place of the terminal's
-  RUST_LOG            what to log to standard error, such as `debug` or `fitness_ldk=trace`; default `warn`
+  LDK_FITNESS_STORE  the store that `report` reads where none is named, so that
+                     a password in it is not seen where processes are listed
+  NO_COLOR           no colours, whatever the terminal can do
+  COLUMNS            width of the table, in place of the terminal's
+  RUST_LOG           what to log to standard error, `warn` by default; such as
+                     `debug` or `fitness_ldk=trace`
 
 Exit codes:
   0  done

@@ -99,7 +99,7 @@ impl Summary {
             }
             writeln!(out, ".\nAll were read back, and are equal.")?;
         }
-        writeln!(out, "To read it: ldk-fitness report {to}")
+        writeln!(out, "To read it: ldk-fitness report {}", to.in_a_shell())
     }
 }
 

@@ -85,7 +85,7 @@ fn summary(args: &Args) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     if let Some(store) = &args.store {
         writeln!(out, "The history is in {store}; another demo on it meets the same peers.")?;
-        writeln!(out, "To read it: ldk-fitness report {store}")?;
+        writeln!(out, "To read it: ldk-fitness report {}", store.in_a_shell())?;
     }
     Ok(())
 }

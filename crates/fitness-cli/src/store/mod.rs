@@ -1,8 +1,9 @@
 //! Stores, of whatever kind: named on the command line, and opened.
 //!
-//! How a store is named stands in `url`; what an SQLite file has to be is `sqlite`'s business, since
-//! ldk-node's store would make one of anything.
+//! How a store is named stands in `url`, how it is shown in `shown`. What an SQLite file has to be is `sqlite`'s
+//! business, since ldk-node's store would make one of anything.
 
+mod shown;
 mod sqlite;
 mod url;
 
@@ -156,7 +157,7 @@ fn real(path: &Path) -> PathBuf {
 /// What is said of a directory that was given for a file.
 fn is_directory(path: &Path) -> String {
     match kept_near(path) {
-        Some(store) => format!("it is a directory; the history in it is given as {store}"),
+        Some(store) => format!("it is a directory; the store in it is given as {store}"),
         None => "it is a directory; give the path of a file in it, or dir:PATH where LDK's FilesystemStore \
                  keeps one"
             .to_owned(),
