@@ -93,7 +93,7 @@ async fn copy(args: &Args, bar: &Bar) -> Result<Summary, CliError> {
     }
     let started = Instant::now();
     bar.opening(from);
-    let source = from.open_existing().await?;
+    let source = from.open_at_rest().await?;
     let observers = chosen(args, &*source).await?;
     let mut summary =
         Summary { from: from.clone(), to: to.clone(), copied: Vec::new(), took: started.elapsed() };

@@ -43,6 +43,23 @@ impl StoreUrl {
         self.opened(Mode::Existing).await
     }
 
+    /// Opens what is there to copy it, so that nobody writes to it meanwhile, as far as its kind can see to that.
+    ///
+    /// # Errors
+    ///
+    /// As [`StoreUrl::open_existing`].
+    pub(crate) async fn open_at_rest(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let reader = self.open_existing().await?;
+        if !matches!(self, Self::Postgres(_)) {
+            return Ok(reader);
+        }
+        // Whoever opened it to read cannot claim anything in it; and not everybody may write.
+        Ok(self.open().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is copied without keeping others out");
+            reader
+        }))
+    }
+
     async fn opened(&self, mode: Mode) -> Result<Arc<dyn Store>, StoreError> {
         if matches!(self, Self::Postgres(_)) {
             return Err(self.refused("stores over PostgreSQL are not in this build"));

@@ -13,7 +13,8 @@ use crate::{Claim, Store, StoreError};
 /// `progress` hears how far it is, after every few peers. What was copied is returned by observer, ascending.
 ///
 /// Both stores are claimed for each observer while it lasts, so no service can be running on them, as far as a
-/// store's claim reaches. The source is only read. To drop the future is to stop; see
+/// store's claim reaches. A source that was opened to read alone, and cannot be claimed for that, is copied
+/// without. The source is only read. To drop the future is to stop; see
 /// [the module's page](mod@crate::copy) for what is there then. To copy again what was copied already writes nothing.
 ///
 /// # Errors
@@ -55,7 +56,12 @@ async fn chosen(from: &dyn Store, options: &CopyOptions) -> Result<Vec<NodeId>, 
 async fn claim(from: &dyn Store, to: &dyn Store, observers: &[NodeId]) -> Result<Vec<Claim>, CopyError> {
     let mut claims = Vec::new();
     for observer in observers {
-        claims.push(from.claim(observer).await?);
+        match from.claim(observer).await {
+            Ok(claim) => claims.push(claim),
+            // It can be read all the same, and that it was written to shows at the end.
+            Err(StoreError::ReadOnly { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     for observer in observers {
         match to.claim(observer).await {

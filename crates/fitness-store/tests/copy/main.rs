@@ -252,6 +252,26 @@ fn no_service_may_be_running_on_either() {
 }
 
 #[test]
+fn a_source_that_can_only_be_read_need_not_be_claimed() {
+    for reader in [true, false] {
+        let (from, to) = (filled(&ordinary(3)), MemoryStore::new());
+        let mut calls = 0;
+        // After the list of observers comes the claim.
+        let tap = Tapped::new(if reader { &from } else { &to }, move |_| {
+            calls += 1;
+            if calls == 1 + i32::from(reader) { Fate::ReadOnly } else { Fate::Done }
+        });
+        if reader {
+            copied(&tap, &to, &all()).expect("it is copied");
+            assert_eq!(contents_of(&to, US), ordinary(3));
+        } else {
+            let refused = copied(&from, &tap, &all());
+            assert!(matches!(refused, Err(CopyError::Store(StoreError::ReadOnly { .. }))), "{refused:?}");
+        }
+    }
+}
+
+#[test]
 fn a_store_is_not_copied_to_itself() {
     let store = filled(&ordinary(3));
     for overwrite in [false, true] {

@@ -17,6 +17,8 @@ pub(crate) enum Fate {
     /// It is done, and nobody ever hears of it.
     DoneAndHangs,
     Hangs,
+    /// It is refused, because the store was opened to read.
+    ReadOnly,
 }
 
 type Tap = Arc<Mutex<dyn FnMut(Option<&mut Batch>) -> Fate + Send>>;
@@ -65,6 +67,7 @@ async fn fulfil<T>(fate: Fate, call: impl Future<Output = Result<T, StoreError>>
             pending().await
         }
         Fate::Hangs => pending().await,
+        Fate::ReadOnly => Err(StoreError::ReadOnly { location: "memory".to_owned() }),
     }
 }
 
