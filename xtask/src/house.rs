@@ -8,15 +8,48 @@ use crate::run::{cargo, output};
 /// these: the store port sees no database because no database is among its own.
 const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("fitness-core", &["fitness-store", "tokio", "lightning", "ldk-node", "bitcoin", "redb", "tracing"]),
-    ("fitness-store", &["tokio", "lightning", "ldk-node", "bitcoin", "redb", "fitness-actor"]),
+    (
+        "fitness-store",
+        &["tokio", "lightning", "ldk-node", "bitcoin", "redb", "tokio-postgres", "fitness-actor"],
+    ),
     (
         "fitness-store-redb",
-        &["tokio", "lightning", "ldk-node", "bitcoin", "fitness-actor", "fitness-store-kv"],
+        &[
+            "tokio",
+            "lightning",
+            "ldk-node",
+            "bitcoin",
+            "fitness-actor",
+            "fitness-store-kv",
+            "fitness-store-postgres",
+        ],
     ),
     // It alone of the stores knows LDK, for its `KVStore`.
     (
         "fitness-store-kv",
-        &["tokio", "ldk-node", "redb", "fitness-actor", "fitness-ldk", "fitness-store-redb"],
+        &[
+            "tokio",
+            "ldk-node",
+            "redb",
+            "fitness-actor",
+            "fitness-ldk",
+            "fitness-store-redb",
+            "fitness-store-postgres",
+        ],
+    ),
+    (
+        "fitness-store-postgres",
+        &[
+            "lightning",
+            "ldk-node",
+            "bitcoin",
+            "redb",
+            "openssl",
+            "fitness-actor",
+            "fitness-ldk",
+            "fitness-store-redb",
+            "fitness-store-kv",
+        ],
     ),
     (
         "fitness-advice",
@@ -29,13 +62,19 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
             "ldk-node",
             "bitcoin",
             "redb",
+            "tokio-postgres",
             "fitness-ldk",
             "fitness-store-redb",
             "fitness-store-kv",
+            "fitness-store-postgres",
         ],
     ),
-    ("fitness-ldk", &["redb", "fitness-store-redb", "fitness-store-kv", "fitness-cli"]),
+    (
+        "fitness-ldk",
+        &["redb", "fitness-store-redb", "fitness-store-kv", "fitness-store-postgres", "fitness-cli"],
+    ),
     ("fitness-regtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
+    ("fitness-pgtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
 ];
 
 /// The dependencies of core, all of them.

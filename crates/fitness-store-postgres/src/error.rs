@@ -1,0 +1,170 @@
+//! What the server and the network say, as the port's errors.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use deadpool_postgres::PoolError;
+use fitness_store::{BoxError, StoreError};
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+/// Why something could not be done, before it is known what was to be done and where.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Database(Error),
+    /// The connection is gone, for this reason.
+    Lost(String),
+    /// No answer for so long.
+    Silent(Duration),
+    /// Found by ourselves, and explained already.
+    Found(Box<StoreError>),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Found(Box::new(error))
+    }
+}
+
+impl From<PoolError> for Fault {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::Database(error),
+            PoolError::Timeout(_) => Self::Lost("all connections for reading are busy".to_owned()),
+            other => Self::Lost(other.to_string()),
+        }
+    }
+}
+
+impl Fault {
+    fn code(&self) -> Option<&SqlState> {
+        match self {
+            Self::Database(error) => error.code(),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection it came from is of no use any more.
+    pub(crate) fn ends_the_connection(&self) -> bool {
+        match self {
+            Self::Database(error) => match error.code() {
+                // An administrator's word, a crash, a shutdown; and a standby, which will never take it:
+                // another connection may find the server that does.
+                Some(code) => {
+                    code.code().starts_with("57P")
+                        || code.code().starts_with("08")
+                        || matches!(
+                            *code,
+                            SqlState::READ_ONLY_SQL_TRANSACTION
+                                | SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT
+                        )
+                }
+                None => true,
+            },
+            Self::Lost(_) | Self::Silent(_) => true,
+            Self::Found(_) => false,
+        }
+    }
+
+    /// Whether the same may succeed at once: two transactions got into each other's way.
+    pub(crate) fn is_conflict(&self) -> bool {
+        matches!(self.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
+    }
+
+    /// Whether something was to be made that somebody else made in the meantime.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(
+            self.code(),
+            Some(
+                &SqlState::UNIQUE_VIOLATION
+                    | &SqlState::DUPLICATE_TABLE
+                    | &SqlState::DUPLICATE_SCHEMA
+                    | &SqlState::DUPLICATE_OBJECT
+            )
+        )
+    }
+
+    /// Whether the role lacks a right.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE)
+    }
+
+    /// What it means to whoever asked for `operation`.
+    pub(crate) fn explain(self, operation: &'static str, location: &str) -> StoreError {
+        let location = location.to_owned();
+        let source: BoxError = match self {
+            Self::Found(error) => return *error,
+            Self::Lost(reason) => format!("the connection was lost: {reason}").into(),
+            Self::Silent(time) => format!("the server has not answered for {time:?}").into(),
+            Self::Database(error) => {
+                if let Some(what_to_do) = error.code().and_then(what_to_do) {
+                    let reason = format!("{}; {what_to_do}", explained(&error));
+                    return StoreError::Open { location, reason, source: Some(error.into()) };
+                }
+                Box::new(Explained(error))
+            }
+        };
+        StoreError::Backend { operation, location, source }
+    }
+}
+
+/// The way out, where somebody has to act.
+fn what_to_do(code: &SqlState) -> Option<&'static str> {
+    Some(match *code {
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "check user and password, and pg_hba.conf on the server"
+        }
+        SqlState::INVALID_CATALOG_NAME => "create the database, or name another one",
+        SqlState::INSUFFICIENT_PRIVILEGE => "grant the role what it lacks",
+        SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN | SqlState::INVALID_SCHEMA_NAME => {
+            "somebody removed or changed the tables: restore a backup"
+        }
+        _ => return None,
+    })
+}
+
+/// What a library says in two words and its source in full.
+#[derive(Debug)]
+struct Explained(Error);
+
+impl fmt::Display for Explained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&explained(&self.0))
+    }
+}
+
+impl StdError for Explained {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// An error with all that the server or the system said about it. No part of it is a secret.
+pub(crate) fn explained(error: &Error) -> String {
+    if let Some(database) = error.as_db_error() {
+        let mut said = format!("{} (SQLSTATE {})", database.message(), database.code().code());
+        for more in [database.detail(), database.hint()].into_iter().flatten() {
+            said.push_str("; ");
+            said.push_str(more);
+        }
+        return said;
+    }
+    let mut said = error.to_string();
+    let mut source = StdError::source(error);
+    while let Some(cause) = source {
+        let cause_said = cause.to_string();
+        if !said.contains(&cause_said) {
+            said.push_str(": ");
+            said.push_str(&cause_said);
+        }
+        source = cause.source();
+    }
+    said
+}
