@@ -199,6 +199,7 @@ fn lnds() -> (Vec<Stretch<Seen>>, Sums) {
         last_flap_ns: last.map(Timestamp::as_nanos),
         disconnects: 0,
         log_end: 0,
+        taken_over: None,
         channels: Vec::new(),
     };
     let mut after = Tracker::new(TrackerConfig::lnd_0_19(), HashSeed([0; 16]));

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{ChannelId, GapCause, GapSums, Ledger, LogEntry, NodeId, OutPoint, Presence, Totals};
+use crate::{ChannelId, GapCause, GapSums, Ledger, LogEntry, NodeId, OutPoint, Presence, TakenOver, Totals};
 
 /// A peer: its ledger, flaps and open channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct PeerRecord {
     pub disconnects: u32,
     /// How many log entries were numbered so far; see [`LogSegment::first`].
     pub log_end: u32,
+    /// What of these numbers another program had counted before we did.
+    pub taken_over: Option<TakenOver>,
     /// Its open channels, oldest first.
     pub channels: Vec<ChannelRecord>,
 }

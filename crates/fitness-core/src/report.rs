@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::window::Estimate;
-use crate::{ChannelId, NodeId, OutPoint, Presence, Timestamp, Totals};
+use crate::{ChannelId, NodeId, OutPoint, Presence, TakenOverReport, Timestamp, Totals};
 
 /// Uptime over observed time, from 0 to 1; unknown while nothing was observed.
 // A double's 53 bits are good for 104 days at the nanosecond, and for any time at 16 digits.
@@ -124,6 +124,9 @@ pub struct PeerReport {
     pub uptime_ns: u64,
     /// Uptime over observed time, from 0 to 1; `None` while nothing was observed.
     pub availability: Option<f64>,
+    /// What of these numbers another program had counted; `None` where all of it is ours.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub taken_over: Option<TakenOverReport>,
     /// Its open channels, oldest first.
     pub channels: Vec<ChannelReport>,
 }

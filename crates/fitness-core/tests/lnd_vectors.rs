@@ -190,6 +190,7 @@ fn stored(row: &Row) -> PeerRecord {
         last_flap_ns: Some(row.last_flap_ns),
         disconnects: 0,
         log_end: 0,
+        taken_over: None,
         channels: Vec::new(),
     }
 }

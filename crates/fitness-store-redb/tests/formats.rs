@@ -45,6 +45,7 @@ fn batch_of_format_1(observer: NodeId) -> Batch {
         last_flap_ns: Some(mark + 5),
         disconnects: 9,
         log_end: 70,
+        taken_over: None,
         channels: vec![channel; usize::from(number)],
     };
     let entry = LogEntry::new(mark + 6, Presence::Online, totals);

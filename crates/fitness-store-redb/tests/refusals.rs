@@ -35,6 +35,7 @@ fn peer(number: u8) -> PeerRecord {
         last_flap_ns: None,
         disconnects: 6,
         log_end: 7,
+        taken_over: None,
         channels: Vec::new(),
     }
 }

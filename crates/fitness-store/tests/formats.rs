@@ -5,7 +5,7 @@
 
 use fitness_core::{
     ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
-    ObserverRecord, OutPoint, PeerRecord, Presence, Totals,
+    ObserverRecord, OutPoint, PeerRecord, Presence, Source, TakenOver, Totals,
 };
 use fitness_store::codec::{
     FORMAT, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap, encode_observer,
@@ -84,6 +84,7 @@ fn peers_of_format_1() -> Vec<PeerRecord> {
         last_flap_ns: Some(T + 350 * SECOND),
         disconnects: 2,
         log_end: 9,
+        taken_over: None,
         channels: vec![funded, unfunded],
     };
     let small = PeerRecord {
@@ -98,6 +99,7 @@ fn peers_of_format_1() -> Vec<PeerRecord> {
         last_flap_ns: None,
         disconnects: 0,
         log_end: 0,
+        taken_over: None,
         channels: Vec::new(),
     };
     let largest = PeerRecord {
@@ -112,6 +114,7 @@ fn peers_of_format_1() -> Vec<PeerRecord> {
         last_flap_ns: Some(u64::MAX),
         disconnects: u32::MAX,
         log_end: u32::MAX,
+        taken_over: None,
         channels: vec![ChannelRecord {
             channel_id: ChannelId([0xff; 32]),
             funding: Some(OutPoint { txid: [0xff; 32], vout: u32::MAX }),
@@ -144,7 +147,58 @@ fn peers() -> Vec<PeerRecord> {
     peers[2].awaited = true;
     peers[2].channels[0].ready = Some(true);
     peers[2].channels[0].usable = Ledger::from_parts(Presence::Online, u64::MAX, LARGEST);
+    peers.extend(peers_taken_over());
     peers
+}
+
+/// Only format 2 can say that.
+fn peers_taken_over() -> [PeerRecord; 2] {
+    let totals = Totals { online_ns: 86_000 * SECOND, observed_ns: 86_400 * SECOND };
+    let mut id = NodeId([7; 33]);
+    id.0[0] = 2;
+    let ordinary = PeerRecord {
+        node_id: id,
+        watched: false,
+        awaited: false,
+        first_seen_ns: T - 86_400 * SECOND,
+        presence: Presence::Unobserved,
+        since_ns: T,
+        totals,
+        flap_count: 17,
+        last_flap_ns: Some(T - 40 * SECOND),
+        disconnects: 0,
+        log_end: 1,
+        taken_over: Some(TakenOver { source: Source::Lnd, at_ns: T, totals, flap_count: 17 }),
+        channels: Vec::new(),
+    };
+    id = NodeId([8; 33]);
+    id.0[0] = 2;
+    let largest = PeerRecord {
+        node_id: id,
+        first_seen_ns: 5,
+        presence: Presence::Online,
+        since_ns: 6,
+        totals: Totals { online_ns: 0, observed_ns: 7 },
+        flap_count: 0,
+        last_flap_ns: None,
+        log_end: 0,
+        taken_over: Some(TakenOver {
+            source: Source::Lnd,
+            at_ns: u64::MAX,
+            totals: LARGEST,
+            flap_count: u32::MAX,
+        }),
+        channels: vec![ChannelRecord {
+            channel_id: ChannelId([12; 32]),
+            funding: None,
+            opened_at_ns: 5,
+            opened_totals: Totals::default(),
+            ready: None,
+            usable: Ledger::starting(5),
+        }],
+        ..ordinary.clone()
+    };
+    [ordinary, largest]
 }
 
 /// The same in both formats.

@@ -71,6 +71,7 @@ async fn a_flap_count_comes_from_memory_or_else_from_the_store() {
         last_flap_ns: Some(EPOCH.as_nanos()),
         disconnects: 9,
         log_end: 0,
+        taken_over: None,
         channels: Vec::new(),
     };
     let mut batch = Batch::default();

@@ -4,7 +4,8 @@
 //! known is `null`; what only some commands know is left out by the others. docs/JSON.md has every name.
 
 use fitness_core::{
-    ChannelReport, Coverage, Gap, Interval, NodeId, Presence, Span, Timestamp, WindowReport, WindowStats,
+    ChannelReport, Coverage, Gap, Interval, NodeId, Presence, Span, TakenOverReport, Timestamp, WindowReport,
+    WindowStats,
 };
 use serde::{Serialize, Serializer};
 
@@ -108,6 +109,7 @@ struct PeerJson<'a> {
     observed_ns: u64,
     uptime_ns: u64,
     availability: Option<f64>,
+    taken_over: Option<TakenOverReport>,
     #[serde(flatten)]
     stats: StatsJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +149,7 @@ impl<'a> PeerJson<'a> {
             observed_ns: report.observed_ns,
             uptime_ns: report.uptime_ns,
             availability: report.availability,
+            taken_over: report.taken_over,
             stats: StatsJson { window: peer.window.as_ref(), windows: &peer.spans },
             timeline: peer.timeline.as_deref(),
             buckets: peer.buckets.as_ref().map(|(_, windows)| windows.as_slice()),

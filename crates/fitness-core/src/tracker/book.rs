@@ -1,10 +1,12 @@
 //! Who is known: peers, their channels, and the strangers that are connected. No rules.
 
+use alloc::collections::BTreeMap;
+
 use hashbrown::HashTable;
 
 use super::peer::{Channel, Peer};
 use crate::slab::{HashSeed, Index, MultiIndex, Slab, Slot};
-use crate::{ChannelId, NodeId, OutPoint};
+use crate::{ChannelId, NodeId, OutPoint, TakenOver};
 
 /// One transaction may fund many channels.
 fn key(funding: &OutPoint) -> [u8; 36] {
@@ -24,6 +26,8 @@ pub(super) struct Book {
     funding_index: MultiIndex,
     /// Connected peers that are not in `peers`: nothing but their names, while they are connected.
     strangers: HashTable<NodeId>,
+    /// What another program had counted of a peer: hardly anybody has any, so it takes no room in a peer.
+    taken_over: BTreeMap<NodeId, TakenOver>,
     seed: HashSeed,
 }
 
@@ -35,6 +39,7 @@ impl Book {
             channel_index: MultiIndex::new(seed),
             funding_index: MultiIndex::new(seed),
             strangers: HashTable::new(),
+            taken_over: BTreeMap::new(),
             seed,
         }
     }
@@ -68,7 +73,17 @@ impl Book {
     pub(super) fn remove_peer(&mut self, slot: Slot) {
         if let Some(peer) = self.peers.remove(slot) {
             self.peer_index.remove(&peer.node_id.0, slot);
+            self.taken_over.remove(&peer.node_id);
         }
+    }
+
+    /// Notes what another program had counted of a peer that is there.
+    pub(super) fn take_over(&mut self, node_id: NodeId, taken_over: TakenOver) {
+        self.taken_over.insert(node_id, taken_over);
+    }
+
+    pub(super) fn taken_over(&self, node_id: &NodeId) -> Option<TakenOver> {
+        self.taken_over.get(node_id).copied()
     }
 
     /// The peer of an open channel.

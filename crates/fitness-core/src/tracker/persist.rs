@@ -41,6 +41,9 @@ impl Tracker {
             peer.awaited = Awaited::Yes;
         }
         let slot = self.book.add_peer(peer);
+        if let Some(taken_over) = record.taken_over {
+            self.book.take_over(record.node_id, taken_over);
+        }
         for record in &record.channels {
             if self.book.find_channel(&record.channel_id).is_none() {
                 let &ChannelRecord { channel_id, funding, opened_at_ns, opened_totals, ready, usable } =
@@ -159,6 +162,7 @@ impl Tracker {
             last_flap_ns: flaps.last_ns(),
             disconnects: peer.disconnects,
             log_end: peer.log().end(),
+            taken_over: self.book.taken_over(&peer.node_id),
             channels: peer
                 .channels_by_age()
                 .into_iter()

@@ -215,6 +215,10 @@ impl Tracker {
             observed_ns: totals.observed_ns,
             uptime_ns: totals.online_ns,
             availability: availability(totals.online_ns, totals.observed_ns),
+            taken_over: self
+                .book
+                .taken_over(&peer.node_id)
+                .map(|taken| taken.report(self.line.to_clock(taken.at_ns))),
             channels,
         }
     }

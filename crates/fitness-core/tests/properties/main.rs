@@ -4,6 +4,7 @@ mod history;
 mod model;
 mod restart;
 mod stats;
+mod taken_over;
 mod thin;
 mod traces;
 

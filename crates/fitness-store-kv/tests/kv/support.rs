@@ -219,6 +219,7 @@ pub(crate) fn peer(number: u32, version: u32) -> PeerRecord {
         last_flap_ns: Some(u64::from(version)),
         disconnects: version,
         log_end: version,
+        taken_over: None,
         channels: Vec::new(),
     }
 }

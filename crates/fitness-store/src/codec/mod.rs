@@ -11,8 +11,9 @@
 //! of the model (`online <= observed`, entries in order of time, and so on). Encoding refuses what
 //! decoding would, so that nothing is ever stored that cannot be read back.
 //!
-//! Format 1 knew no gaps, nothing of whether a channel was usable, and less of an observer; what it
-//! wrote is read, and written again in the present format.
+//! Format 1 knew no gaps, nothing of whether a channel was usable, nothing that was taken over from
+//! another program, and less of an observer; what it wrote is read, and written again in the present
+//! format.
 
 mod error;
 mod frame;

@@ -3,15 +3,25 @@
 //! | bytes | field |
 //! |---|---|
 //! | 1 | format |
-//! | 1 | flags: presence in bits 0 and 1, watched in 2, has flapped in 3, awaited in 4 |
+//! | 1 | flags: presence in bits 0 and 1, watched in 2, has flapped in 3, awaited in 4, taken over in 5 |
 //! | 8, 8 | first seen, since |
 //! | 8, 8 | totals: online, observed |
 //! | 4 | flap count |
 //! | 8 | last flap, where it has flapped |
 //! | 4, 4 | disconnects, end of the log |
+//! | 29 | what was taken over, where something was |
 //! | 4 | number of channels |
 //! | 81 or 117 each | a channel |
 //! | 4 | checksum |
+//!
+//! What was taken over, of which format 1 has nothing:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | from whom: 1 lnd |
+//! | 8 | until when |
+//! | 8, 8 | totals: online, observed |
+//! | 4 | flap count |
 //!
 //! A channel, of which format 1 has neither the bits 1 to 4 of the flags nor the account of usable
 //! time:
@@ -26,7 +36,7 @@
 //! | 8, 8 | its totals: usable, observed |
 //! | 32, 4 | funding transaction and output, where they are known |
 
-use fitness_core::{ChannelId, ChannelRecord, Ledger, NodeId, OutPoint, PeerRecord, Totals};
+use fitness_core::{ChannelId, ChannelRecord, Ledger, NodeId, OutPoint, PeerRecord, TakenOver, Totals};
 
 use super::frame::{self, Body};
 use super::{FORMAT_1, Record, RecordError, rules};
@@ -36,6 +46,8 @@ const PRESENCE_BITS: u8 = 0b11;
 const WATCHED: u8 = 1 << 2;
 const HAS_FLAPPED: u8 = 1 << 3;
 const AWAITED: u8 = 1 << 4;
+const TAKEN_OVER: u8 = 1 << 5;
+const FLAGS_1: u8 = PRESENCE_BITS | WATCHED | HAS_FLAPPED | AWAITED;
 
 const FUNDED: u8 = 1;
 const READY_SHIFT: u32 = 1;
@@ -67,6 +79,13 @@ pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreErro
     if peer.awaited {
         flags |= AWAITED;
     }
+    let source = match peer.taken_over {
+        None => None,
+        Some(taken) => {
+            flags |= TAKEN_OVER;
+            Some(rules::source_code(taken.source).map_err(|reason| rules::invalid(name, reason))?)
+        }
+    };
     frame::write(name, out, |out| {
         out.push(flags);
         out.extend_from_slice(&peer.first_seen_ns.to_le_bytes());
@@ -78,6 +97,12 @@ pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreErro
         }
         out.extend_from_slice(&peer.disconnects.to_le_bytes());
         out.extend_from_slice(&peer.log_end.to_le_bytes());
+        if let (Some(source), Some(taken)) = (source, &peer.taken_over) {
+            out.push(source);
+            out.extend_from_slice(&taken.at_ns.to_le_bytes());
+            encode_totals(taken.totals, out);
+            out.extend_from_slice(&taken.flap_count.to_le_bytes());
+        }
         out.extend_from_slice(&channel_count.to_le_bytes());
         for channel in &peer.channels {
             encode_channel(channel, out);
@@ -94,7 +119,8 @@ pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreErro
 pub fn decode_peer(node_id: &NodeId, bytes: &[u8]) -> Result<PeerRecord, RecordError> {
     let mut body = frame::open(Record::Peer(node_id), bytes)?;
     let flags = body.u8()?;
-    if flags & !(PRESENCE_BITS | WATCHED | HAS_FLAPPED | AWAITED) != 0 {
+    let known = if body.format() == FORMAT_1 { FLAGS_1 } else { FLAGS_1 | TAKEN_OVER };
+    if flags & !known != 0 {
         return Err(RecordError::Rule("it has flags that do not exist"));
     }
     let mut peer = PeerRecord {
@@ -109,6 +135,7 @@ pub fn decode_peer(node_id: &NodeId, bytes: &[u8]) -> Result<PeerRecord, RecordE
         last_flap_ns: if flags & HAS_FLAPPED != 0 { Some(body.u64()?) } else { None },
         disconnects: body.u32()?,
         log_end: body.u32()?,
+        taken_over: if flags & TAKEN_OVER != 0 { Some(decode_taken_over(&mut body)?) } else { None },
         channels: Vec::new(),
     };
     let count = usize::try_from(body.u32()?).unwrap_or(usize::MAX);
@@ -122,6 +149,15 @@ pub fn decode_peer(node_id: &NodeId, bytes: &[u8]) -> Result<PeerRecord, RecordE
     }
     body.end()?;
     Ok(peer)
+}
+
+fn decode_taken_over(body: &mut Body<'_>) -> Result<TakenOver, RecordError> {
+    Ok(TakenOver {
+        source: rules::source(body.u8()?).map_err(RecordError::Rule)?,
+        at_ns: body.u64()?,
+        totals: decode_totals(body)?,
+        flap_count: body.u32()?,
+    })
 }
 
 fn encode_channel(channel: &ChannelRecord, out: &mut Vec<u8>) {

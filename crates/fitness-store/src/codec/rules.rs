@@ -2,7 +2,7 @@
 
 use fitness_core::{
     ChannelRecord, GapCause, GapRecord, LogEntry, LogSegment, NodeId, PeerRecord, Presence, SEGMENT_ENTRIES,
-    Totals,
+    Source, Totals,
 };
 
 use super::Record;
@@ -68,6 +68,10 @@ pub(super) fn peer(record: &PeerRecord) -> Result<(), Broken> {
         return Err("it has more channels than can be counted");
     }
     totals(record.totals)?;
+    if let Some(taken) = &record.taken_over {
+        source_code(taken.source)?;
+        totals(taken.totals)?;
+    }
     record.channels.iter().try_for_each(channel)
 }
 
@@ -150,6 +154,22 @@ pub(super) const fn ready_code(ready: Option<bool>) -> u8 {
         None => 0,
         Some(false) => 1,
         Some(true) => 2,
+    }
+}
+
+/// From whom something was taken over, from a code that is never 0.
+pub(super) const fn source(code: u8) -> Result<Source, Broken> {
+    match code {
+        1 => Ok(Source::Lnd),
+        _ => Err("it was taken over from a program that does not exist"),
+    }
+}
+
+/// The code of a source, which must never change.
+pub(super) const fn source_code(source: Source) -> Result<u8, Broken> {
+    match source {
+        Source::Lnd => Ok(1),
+        _ => Err("it was taken over from a program that has no code"),
     }
 }
 

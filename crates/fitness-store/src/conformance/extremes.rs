@@ -2,7 +2,7 @@
 
 use fitness_core::{
     ChannelId, ChannelRecord, GapCause, GapSums, Ledger, LogEntry, NodeId, ObserverRecord, OutPoint,
-    PeerRecord, Presence, Totals,
+    PeerRecord, Presence, Source, TakenOver, Totals,
 };
 
 /// The longest times that can be counted.
@@ -22,6 +22,7 @@ pub(super) const fn smallest_peer(node_id: NodeId) -> PeerRecord {
         last_flap_ns: None,
         disconnects: 0,
         log_end: 0,
+        taken_over: None,
         channels: Vec::new(),
     }
 }
@@ -56,6 +57,12 @@ pub(super) fn largest_peer(node_id: NodeId) -> PeerRecord {
         last_flap_ns: Some(u64::MAX),
         disconnects: u32::MAX,
         log_end: u32::MAX,
+        taken_over: Some(TakenOver {
+            source: Source::Lnd,
+            at_ns: u64::MAX,
+            totals: LIMIT,
+            flap_count: u32::MAX,
+        }),
         channels: vec![small, large, small],
     }
 }

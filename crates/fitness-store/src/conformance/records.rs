@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fitness_core::{
     ChannelId, ChannelRecord, GapCause, GapRecord, Ledger, NodeId, ObserverRecord, OutPoint, PeerRecord,
-    Presence, Totals,
+    Presence, Source, TakenOver, Totals,
 };
 
 use super::Harness;
@@ -47,14 +47,23 @@ pub(super) fn a_peer_comes_back<H: Harness>(harness: &H) {
 /// what is optional.
 pub(super) fn extreme_values_come_back<H: Harness>(harness: &H) {
     let small = smallest_peer(NodeId([0; 33]));
+    let smallest_taken_over =
+        Some(TakenOver { source: Source::Lnd, at_ns: 0, totals: Totals::default(), flap_count: 0 });
     let mut stored = vec![small.clone()];
     let mut number = 1;
     for presence in PRESENCES {
         for last_flap_ns in [None, Some(0), Some(u64::MAX)] {
-            for watched in [false, true] {
+            for (watched, taken_over) in [false, true].into_iter().zip([None, smallest_taken_over]) {
                 let node_id = node(number);
                 number += 1;
-                stored.push(PeerRecord { node_id, presence, last_flap_ns, watched, ..small.clone() });
+                stored.push(PeerRecord {
+                    node_id,
+                    presence,
+                    last_flap_ns,
+                    watched,
+                    taken_over,
+                    ..small.clone()
+                });
             }
         }
     }
@@ -199,6 +208,10 @@ pub(super) fn an_unreadable_record_is_refused<H: Harness>(harness: &H) {
     bad_account.channels[0].usable = Ledger::from_parts(Presence::Online, since_ns, impossible);
     let mut early_account = peer(2, 1);
     early_account.channels[0].usable = Ledger::starting(since_ns - 1);
+    let mut bad_taken_over = peer(5, 1);
+    if let Some(taken_over) = &mut bad_taken_over.taken_over {
+        taken_over.totals = impossible;
+    }
     let mut unordered = segment(1, 0, 3, 1);
     unordered.entries.reverse();
     let batches = [
@@ -206,6 +219,7 @@ pub(super) fn an_unreadable_record_is_refused<H: Harness>(harness: &H) {
         peers_batch([bad_channel]),
         peers_batch([bad_account]),
         peers_batch([early_account]),
+        peers_batch([bad_taken_over]),
         segments_batch([unordered]),
         segments_batch([segment(1, 0, 65, 1)]),
         gaps_batch([gap(3, 1), GapRecord { from_ns: 2, to_ns: 1, ..gap(4, 1) }]),
@@ -216,7 +230,7 @@ pub(super) fn an_unreadable_record_is_refused<H: Harness>(harness: &H) {
         assert!(matches!(error, StoreError::Invalid { .. }), "{error}");
         assert!(!error.is_transient());
     }
-    assert_eq!(bench.sight(OURS, [node(1), node(2)]), Sight::default());
+    assert_eq!(bench.sight(OURS, [node(1), node(2), node(5)]), Sight::default());
 }
 
 /// What was committed is there although the store was dropped, not closed.

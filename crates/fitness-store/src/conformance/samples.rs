@@ -2,7 +2,7 @@
 
 use fitness_core::{
     Changes, ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
-    ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Totals,
+    ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Source, TakenOver, Totals,
 };
 
 use crate::{Batch, Replacement};
@@ -43,6 +43,12 @@ pub(super) fn peer(number: u32, version: u32) -> PeerRecord {
         last_flap_ns: (number % 4 != 0).then_some(base_ns + 3),
         disconnects: number.wrapping_add(version),
         log_end: version,
+        taken_over: (number % 5 == 0).then_some(TakenOver {
+            source: Source::Lnd,
+            at_ns: base_ns + 1,
+            totals: Totals { online_ns: n * 7 + v, observed_ns: n * 11 + v },
+            flap_count: number.wrapping_mul(3).wrapping_add(version),
+        }),
         channels: (0..number % 3).map(|index| channel(number, index, version, totals)).collect(),
     }
 }

@@ -25,6 +25,28 @@ fn lost_readiness_is_noticed() {
     assert_fails::<LosesReadiness>(&["every_account_of_a_channel_comes_back", "a_peer_comes_back"]);
 }
 
+/// A peer is stored as if all of it were ours.
+#[derive(Default)]
+struct LosesWhatWasTakenOver;
+impl Fault for LosesWhatWasTakenOver {
+    fn batch(&self, batch: &Batch) -> Batch {
+        let mut batch = batch.clone();
+        for peer in &mut batch.changes.peers {
+            peer.taken_over = None;
+        }
+        batch
+    }
+}
+
+#[test]
+fn what_was_taken_over_and_lost_is_noticed() {
+    assert_fails::<LosesWhatWasTakenOver>(&[
+        "a_peer_comes_back",
+        "extreme_values_come_back",
+        "an_unreadable_record_is_refused",
+    ]);
+}
+
 /// A channel is stored without its account of usable time.
 #[derive(Default)]
 struct LosesAccounts;

@@ -2,7 +2,7 @@
 
 use fitness_core::{
     ChannelId, ChannelRecord, GapCause, GapRecord, Ledger, LogEntry, LogSegment, NodeId, ObserverRecord,
-    PeerRecord, Presence, Totals,
+    PeerRecord, Presence, Source, TakenOver, Totals,
 };
 use fitness_store::codec::{
     RecordError, check, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap, encode_peer,
@@ -29,6 +29,7 @@ fn plain_peer() -> PeerRecord {
         last_flap_ns: None,
         disconnects: 6,
         log_end: 7,
+        taken_over: None,
         channels: Vec::new(),
     }
 }
@@ -54,6 +55,16 @@ fn channel() -> ChannelRecord {
 
 fn peer_with_a_channel() -> PeerRecord {
     PeerRecord { awaited: true, channels: vec![channel()], ..plain_peer() }
+}
+
+fn peer_taken_over() -> PeerRecord {
+    let taken_over = TakenOver {
+        source: Source::Lnd,
+        at_ns: 4,
+        totals: Totals { online_ns: 3, observed_ns: 5 },
+        flap_count: 6,
+    };
+    PeerRecord { taken_over: Some(taken_over), ..plain_peer() }
 }
 
 #[test]
@@ -112,7 +123,8 @@ fn a_record_that_breaks_a_rule_is_refused_on_its_way_out() {
         decode_segment(&ID, 1, &framed(b'S', &ID, Some(1), &body)).expect_err("it was read")
     };
     assert_eq!(peer_with(1, 3), RecordError::Rule("it has a presence that does not exist"));
-    assert_eq!(peer_with(1, 0x22), RecordError::Rule("it has flags that do not exist"));
+    assert_eq!(peer_with(1, 0x42), RecordError::Rule("it has flags that do not exist"));
+    assert_eq!(peer_with(1, 0x82), RecordError::Rule("it has flags that do not exist"));
     assert_eq!(peer_with(18, 5), RecordError::Rule("it counts more time online than observed"));
     assert_eq!(peer_with(33, 0x40), RecordError::Rule("it counts more time than there is"));
     assert_eq!(peer_with(46, 1), RecordError::Rule("it has fewer channels than it says"));
@@ -128,6 +140,30 @@ fn a_record_that_breaks_a_rule_is_refused_on_its_way_out() {
     // The first entry of such a segment would have a number beyond what a log can count to.
     let far = framed(b'S', &ID, Some(67_108_864), &segment);
     assert!(matches!(decode_segment(&ID, 67_108_864, &far), Err(RecordError::Rule(_))));
+}
+
+/// The bytes of what was taken over stand before the number of channels: source, moment, totals, flaps.
+#[test]
+fn what_was_taken_over_and_breaks_a_rule_is_refused_on_its_way_out() {
+    const SOURCE: usize = 46;
+    let body = unframed(&encoded_peer(&peer_taken_over()));
+    let peer = |body: &[u8]| decode_peer(&ID, &framed(b'P', &ID, None, body));
+    assert_eq!(peer(&body), Ok(peer_taken_over()));
+    let with = |at: usize, value: u8| {
+        let mut body = body.clone();
+        body[at] = value;
+        peer(&body).expect_err("it was read")
+    };
+    let nobody = RecordError::Rule("it was taken over from a program that does not exist");
+    for code in [0, 2, 0xff] {
+        assert_eq!(with(SOURCE, code), nobody);
+    }
+    assert_eq!(with(SOURCE + 9, 6), RecordError::Rule("it counts more time online than observed"));
+    assert_eq!(with(SOURCE + 24, 0x40), RecordError::Rule("it counts more time than there is"));
+    assert_eq!(peer(&body[..SOURCE + 28]), Err(RecordError::Rule("it ends in the middle of a field")));
+    let mut without = body.clone();
+    without[1] &= !0x20;
+    assert!(matches!(peer(&without), Err(RecordError::Rule(_))), "the bytes are there, and the flag is not");
 }
 
 /// The bytes of the only channel: flags, id, opening and totals, then the account of usable time.
@@ -193,6 +229,9 @@ fn format_1_has_nothing_of_format_2() {
     let observer = decode_observer(&ID, &framed(b'O', &ID, None, &longer));
     assert_eq!(observer, Err(RecordError::Rule("it goes on after its end")));
 
+    let taken_over = framed(b'P', &ID, None, &as_format_1(encoded_peer(&peer_taken_over())));
+    assert_eq!(decode_peer(&ID, &taken_over), Err(RecordError::Rule("it has flags that do not exist")));
+
     let longer = as_format_1(encoded_peer(&peer_with_a_channel()));
     let peer = |body: &[u8]| decode_peer(&ID, &framed(b'P', &ID, None, body));
     assert_eq!(peer(&longer), Err(RecordError::Rule("it goes on after its end")));
@@ -214,6 +253,12 @@ fn a_record_that_breaks_a_rule_is_refused_on_its_way_in() {
             encode_peer(&PeerRecord { totals, ..plain_peer() }, &mut bytes).expect_err("it was taken");
         assert!(matches!(error, StoreError::Invalid { .. }));
         assert!(error.to_string().contains(&ID.to_string()), "{error}");
+    }
+    for totals in [impossible, endless] {
+        let mut peer = peer_taken_over();
+        peer.taken_over = peer.taken_over.map(|taken_over| TakenOver { totals, ..taken_over });
+        let error = encode_peer(&peer, &mut bytes).expect_err("it was taken");
+        assert!(matches!(error, StoreError::Invalid { .. }));
     }
     let mut unordered = plain_segment();
     unordered.entries.reverse();

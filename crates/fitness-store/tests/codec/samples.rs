@@ -2,7 +2,7 @@
 
 use fitness_core::{
     ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
-    ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Totals,
+    ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Source, TakenOver, Totals,
 };
 use fitness_store::codec::{encode_gap, encode_observer, encode_peer, encode_segment};
 use proptest::prelude::*;
@@ -46,12 +46,22 @@ pub(crate) fn channels() -> impl Strategy<Value = ChannelRecord> {
     )
 }
 
+fn taken_over() -> impl Strategy<Value = TakenOver> {
+    (numbers(), totals(), any::<u32>()).prop_map(|(at_ns, totals, flap_count)| TakenOver {
+        source: Source::Lnd,
+        at_ns,
+        totals,
+        flap_count,
+    })
+}
+
 pub(crate) fn peers() -> impl Strategy<Value = PeerRecord> {
     let times = (numbers(), numbers(), proptest::option::of(numbers()));
     let counts = (any::<u32>(), any::<u32>(), any::<u32>());
     let channels = proptest::collection::vec(channels(), 0..5);
-    (node_ids(), any::<[bool; 2]>(), times, presences(), totals(), counts, channels).prop_map(
-        |(node_id, [watched, awaited], times, presence, totals, counts, channels)| PeerRecord {
+    let more = (proptest::option::of(taken_over()), channels);
+    (node_ids(), any::<[bool; 2]>(), times, presences(), totals(), counts, more).prop_map(
+        |(node_id, [watched, awaited], times, presence, totals, counts, (taken_over, channels))| PeerRecord {
             node_id,
             watched,
             awaited,
@@ -63,6 +73,7 @@ pub(crate) fn peers() -> impl Strategy<Value = PeerRecord> {
             last_flap_ns: times.2,
             disconnects: counts.1,
             log_end: counts.2,
+            taken_over,
             channels,
         },
     )

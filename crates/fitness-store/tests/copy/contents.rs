@@ -42,6 +42,7 @@ pub(crate) fn peer(number: u16, version: u32) -> PeerRecord {
         last_flap_ns: None,
         disconnects: 0,
         log_end: 0,
+        taken_over: None,
         channels: Vec::new(),
     }
 }
