@@ -42,11 +42,28 @@ impl Strip {
             let into = u128::from(length_ns) * part as u128 / PARTS as u128;
             from.after_nanos(u64::try_from(into).unwrap_or(length_ns))
         };
-        let part = |i| {
-            let window = history.window(edge(i), edge(i + 1));
-            Part { length_ns: window.length_ns, observed_ns: window.observed_ns, uptime_ns: window.uptime_ns }
-        };
-        Self((0..PARTS).map(part).collect())
+        // Where only the sums of an interval are known, each part has its share of them: an order that was
+        // lost is not drawn as if it were known.
+        let mut parts = vec![Part::default(); PARTS];
+        let mut first = 0;
+        for interval in history.timeline(Timestamp::EPOCH, to) {
+            let share = |of_ns: u64, inside_ns: u64| {
+                let share =
+                    u128::from(of_ns) * u128::from(inside_ns) / u128::from(interval.length_ns().max(1));
+                u64::try_from(share).unwrap_or(of_ns)
+            };
+            for (i, part) in parts.iter_mut().enumerate().skip(first) {
+                let inside_ns = interval.to.min(edge(i + 1)).nanos_since(interval.from.max(edge(i)));
+                part.length_ns += inside_ns;
+                part.observed_ns += share(interval.observed_ns, inside_ns);
+                part.uptime_ns += share(interval.uptime_ns, inside_ns);
+                if interval.to <= edge(i + 1) {
+                    break;
+                }
+                first = i + 1;
+            }
+        }
+        Self(parts)
     }
 
     /// The most marks that fit, where any do.
