@@ -198,7 +198,11 @@ impl Column {
             |of: fn(&WindowStats) -> String| row.window().map_or_else(|| humanise::UNKNOWN.to_owned(), of);
         Some(match self {
             Self::Label if row.first => row.peer.label.clone()?,
-            Self::Peer if row.first => row.layout.id(&report.node_id, row.glyphs),
+            Self::Peer if row.first => {
+                let mut id = row.layout.id(&report.node_id, row.glyphs);
+                id.extend(report.taken_over.map(|_| row.glyphs.taken_over));
+                id
+            }
             Self::Flaps if row.first => report.flap_count.to_string(),
             Self::LastFlap if row.first => report.last_flap.map_or_else(|| "never".to_owned(), ago),
             Self::Since if row.first => ago(report.since),

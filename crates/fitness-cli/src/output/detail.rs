@@ -1,6 +1,6 @@
 //! More of one peer: the usual windows, its timeline, its hours or days.
 
-use fitness_core::{Bucket, Interval, Presence, WindowReport, WindowStats};
+use fitness_core::{Bucket, Interval, Presence, TakenOverReport, WindowReport, WindowStats};
 
 use super::document::{PeerEntry, Section};
 use super::grid;
@@ -21,8 +21,19 @@ pub(super) fn render(section: &Section, peer: &PeerEntry, name: &str, width: Opt
     let lifetime = humanise::duration(section.lifetime_ns(peer));
     let disconnects = count(u64::from(report.disconnects), "disconnect");
     let first_seen = rfc3339_seconds(report.first_seen);
-    let title = format!("{name}\nfollowed since {first_seen} ({lifetime}), {disconnects}");
+    let mut title = format!("{name}\nfollowed since {first_seen} ({lifetime}), {disconnects}");
+    if let Some(taken) = &report.taken_over {
+        title += &format!("\n{}", grid::wrap(&taken_over(taken), width));
+    }
     Some(format!("{title}\n\n{}", parts.join("\n\n")))
+}
+
+/// How much of a peer's numbers is not ours.
+fn taken_over(taken: &TakenOverReport) -> String {
+    let (observed, uptime) = (humanise::duration(taken.observed_ns), humanise::duration(taken.uptime_ns));
+    let flaps = count(taken.flap_count.into(), "flap");
+    let until = rfc3339_seconds(taken.at);
+    format!("until {until} as counted by {}: observed {observed}, uptime {uptime}, {flaps}", taken.source)
 }
 
 fn spans(peer: &PeerEntry, width: Option<u16>) -> String {

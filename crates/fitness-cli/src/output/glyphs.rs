@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal as _};
 pub(crate) struct Glyphs {
     /// Where the middle of an id was.
     pub(crate) gap: &'static str,
+    /// Behind the id of a peer with numbers that were taken over.
+    pub(crate) taken_over: char,
     pub(crate) unobserved: char,
     pub(crate) offline: char,
     /// The worst first.
@@ -15,13 +17,18 @@ pub(crate) struct Glyphs {
 }
 
 impl Glyphs {
-    pub(crate) const UNICODE: Self =
-        Self {
-            gap: "…", unobserved: '·', offline: '▁', partly: ['▂', '▃', '▄', '▅', '▆', '▇'], online: '█'
-        };
+    pub(crate) const UNICODE: Self = Self {
+        gap: "…",
+        taken_over: '†',
+        unobserved: '·',
+        offline: '▁',
+        partly: ['▂', '▃', '▄', '▅', '▆', '▇'],
+        online: '█',
+    };
 
     pub(crate) const ASCII: Self = Self {
         gap: "..",
+        taken_over: '*',
         unobserved: '.',
         offline: '_',
         partly: ['-', '-', '-', '=', '=', '='],
