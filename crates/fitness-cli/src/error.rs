@@ -9,6 +9,7 @@ use fitness_core::NodeId;
 use fitness_store::StoreError;
 use fitness_store::copy::CopyError;
 
+use crate::import::LndError;
 use crate::replay::LineError;
 use crate::store::StoreUrl;
 
@@ -45,6 +46,10 @@ pub(crate) enum CliError {
         line: u64,
         source: LineError,
     },
+
+    /// What lncli printed, and is not what it should be.
+    #[error(transparent)]
+    Lnd(#[from] LndError),
 
     /// A store that cannot be opened or read.
     #[error(transparent)]
@@ -213,7 +218,7 @@ impl CliError {
     /// 2 where the input or the command line has to change, 1 where the world has to.
     pub(crate) fn exit_code(&self) -> ExitCode {
         let bad_input = match self {
-            Self::Open { .. } | Self::Read { .. } | Self::Line { .. } => true,
+            Self::Open { .. } | Self::Read { .. } | Self::Line { .. } | Self::Lnd(_) => true,
             Self::BeforeLastMoment { .. } | Self::TooFarAhead { .. } | Self::UnknownObserver { .. } => true,
             Self::UnknownPeer { .. } | Self::AmbiguousPeer { .. } | Self::SortNeedsWindow => true,
             Self::SamePlace { .. } | Self::Exists { .. } => true,

@@ -9,6 +9,7 @@ mod completions;
 mod copy;
 mod demo;
 mod error;
+mod import;
 mod moment;
 mod output;
 mod replay;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Report(args) => report::run(args),
         Command::Copy(args) => copy::run(args),
+        Command::Import(args) => import::run(args),
         Command::Completions(args) => completions::run(args),
     };
     match outcome {
