@@ -134,6 +134,7 @@ fn peer(number: u8, version: u32) -> PeerRecord {
         last_flap_ns: Some(u64::from(version)),
         disconnects: version,
         log_end: version,
+        taken_over: None,
         channels: (0..number % 3).map(channel).collect(),
     }
 }
