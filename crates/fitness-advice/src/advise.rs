@@ -85,8 +85,8 @@ fn judge(peer: &Evidence, policy: &Policy, quartiles: Option<Quartiles>, among: 
 }
 
 fn gone(peer: &Evidence, policy: &Policy) -> Option<Reason> {
-    let (offline_ns, limit_ns) = (peer.offline_ns?, policy.gone_ns?);
-    (offline_ns >= limit_ns).then_some(Reason::Gone { offline_ns, limit_ns })
+    let (absent_ns, limit_ns) = (peer.absent_ns, policy.gone_ns?);
+    (absent_ns >= limit_ns).then_some(Reason::Gone { absent_ns, limit_ns })
 }
 
 /// Its availability if all that the log dropped was in its favour.

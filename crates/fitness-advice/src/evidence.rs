@@ -41,8 +41,8 @@ pub struct Evidence {
     pub changes_7d: u64,
     /// Whether the log kept every change of those 7 days.
     pub changes_complete: bool,
-    /// How long it has been offline by now, in nanoseconds; `None` where it is not, or we cannot tell.
-    pub offline_ns: Option<u64>,
+    /// Observed time since it was last online, in nanoseconds: gaps of ours are no part of it.
+    pub absent_ns: u64,
     /// The part of the time it was online in which LDK could send over its channels, from 0 to 1; `None`
     /// where we were never told.
     pub usability: Option<f64>,
@@ -64,7 +64,7 @@ impl Evidence {
             stats: history.stats_over(span),
             changes_7d,
             changes_complete,
-            offline_ns: (history.online() == Presence::Offline).then(|| now.nanos_since(history.since())),
+            absent_ns: absent_ns(history),
             usability: usability(report),
         }
     }
@@ -81,6 +81,13 @@ impl Evidence {
     pub fn score(&self) -> Option<Score> {
         Score::of(&self.stats, self.usability)
     }
+}
+
+/// Observed time since the last interval in which it was online.
+fn absent_ns(history: &PeerHistory) -> u64 {
+    let timeline = history.timeline(Timestamp::EPOCH, history.now());
+    let since = timeline.iter().rev().take_while(|interval| interval.uptime_ns == 0);
+    since.map(|interval| interval.observed_ns).sum()
 }
 
 /// How often the connection went down or up within `[from, to)`, and whether that is all.

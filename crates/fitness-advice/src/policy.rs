@@ -47,7 +47,8 @@ pub struct Policy {
     pub outlier_margin: f64,
     /// With more changes of its connection in 7 days a peer is to be looked at; the default is 50.
     pub flapping: Option<u64>,
-    /// A peer of any kind that has been offline for so long is to be closed, in nanoseconds; the default
+    /// A peer of any kind that has not been online for so long is to be closed, in nanoseconds of observed
+    /// time; the default
     /// is 30 days.
     pub gone_ns: Option<u64>,
     /// Peers that are left alone.

@@ -41,8 +41,8 @@ pub enum Reason {
     },
     /// It has not been online for long.
     Gone {
-        /// For how long, in nanoseconds.
-        offline_ns: u64,
+        /// For how long, in nanoseconds of observed time.
+        absent_ns: u64,
         /// How long it may be.
         limit_ns: u64,
     },
@@ -79,7 +79,7 @@ impl fmt::Display for Reason {
             Self::Flapping { changes, limit } => {
                 write!(f, "its connection changed {changes} times in 7 days, more than {limit}")
             }
-            Self::Gone { offline_ns, .. } => write!(f, "not online for {} days", Days(offline_ns)),
+            Self::Gone { absent_ns, .. } => write!(f, "not online for {} days", Days(absent_ns)),
             Self::TooEarly { observed_ns, needed_ns } => {
                 write!(f, "observed for {} days, and judged after {}", Days(observed_ns), Days(needed_ns))
             }

@@ -122,7 +122,7 @@ fn phones_are_judged_apart() {
     assert!(verdicts(&advice).iter().all(|verdict| *verdict == Verdict::Keep), "{advice:?}");
     assert_eq!(advice[6].reasons, [Reason::Apart]);
     let mut gone = daily(1, 60, 0).of_kind(PeerKind::Private);
-    gone.offline_ns = Some(31 * DAY * 1_000_000_000);
+    gone.absent_ns = 31 * DAY * 1_000_000_000;
     assert_eq!(advise(&[gone], &Policy::default())[0].verdict, Verdict::Close);
 }
 

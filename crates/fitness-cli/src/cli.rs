@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{completions, copy, demo, import, replay, report};
+use crate::{advise, completions, copy, demo, import, replay, report};
 
 /// The part of the help that every command ends with.
 pub(crate) const EXIT_CODES: &str = "\
@@ -27,14 +27,15 @@ Examples:
   ldk-fitness demo --seconds 60 --store demo.redb
   ldk-fitness report fitness.redb           what a stopped node knows of its peers
   ldk-fitness report sqlite:~/wallet/ldk_node_data.sqlite
+  ldk-fitness advise fitness.redb           what to close, what to keep, and why
   ldk-fitness copy fitness.redb dir:wallet/fs_store
   ldk-fitness replay trace.jsonl.gz --window 7d
   ldk-fitness replay - --json < trace.jsonl | jq '.channels[].availability'
   ldk-fitness import lnd --help             what lnd has counted, for who moves to LDK
 
 Environment:
-  LDK_FITNESS_STORE  the store of `report` and `import` where none is named, so
-                     that no password is seen where processes are listed
+  LDK_FITNESS_STORE  the store of `report`, `advise` and `import` where none is
+                     named, so that no password is seen where processes are listed
   NO_COLOR           no colours, whatever the terminal can do
   COLUMNS            width of the table, in place of the terminal's
   RUST_LOG           what to log to standard error, `warn` by default; such as
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Replay(replay::Args),
     Report(report::Args),
+    Advise(advise::Args),
     Copy(copy::Args),
     Import(import::Args),
     Completions(completions::Args),

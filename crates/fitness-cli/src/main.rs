@@ -3,6 +3,7 @@
 //! This file joins the parts: command line, logging, one command, exit code. What a command does
 //! stands in the module of its name; how an answer looks, in `output`.
 
+mod advise;
 mod ask;
 mod cli;
 mod completions;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Report(args) => report::run(args),
+        Command::Advise(args) => advise::run(args),
         Command::Copy(args) => copy::run(args),
         Command::Import(args) => import::run(args),
         Command::Completions(args) => completions::run(args),

@@ -32,7 +32,7 @@ pub(super) fn natural_width(table: &Table, gap: u16) -> usize {
 /// Cells under headings, in as much room as there is; numbers stand at the right.
 ///
 /// A heading that begins with `>` is one of numbers.
-pub(super) fn lines<const N: usize>(
+pub(crate) fn lines<const N: usize>(
     headings: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
     width: Option<u16>,

@@ -7,7 +7,7 @@ mod column;
 mod detail;
 mod document;
 mod glyphs;
-mod grid;
+pub(crate) mod grid;
 pub(crate) mod humanise;
 mod json;
 mod order;

@@ -30,22 +30,8 @@ pub(super) async fn read(
     let all_gaps = args.ask.asks_for_gaps(args.output.json);
     let first = if all_gaps { 0 } else { record.gap_count.saturating_sub(LATEST_GAPS) };
     let gaps = read_gaps(store, &observer, first).await?;
-    let heartbeat = Timestamp::from_nanos(record.heartbeat_ns);
-    let mut history = History::new(heartbeat);
-    if let Some(stored) = &stored {
-        history.tracker.restore_observer(stored, &gaps);
-    }
-    let mut after = None;
-    loop {
-        let page = store.peers(&observer, after.as_ref(), PAGE).await?;
-        for peer in &page {
-            history.restore(peer);
-        }
-        after = page.last().map(|peer| peer.node_id);
-        if page.len() < PAGE {
-            break;
-        }
-    }
+    let history = History::load(store, observer, &record, &gaps).await?;
+    let heartbeat = history.heartbeat;
     if let Some(asked) = args.at.filter(|&at| at < history.end) {
         return Err(CliError::BeforeLastMoment {
             store: args.store.to_string(),
@@ -89,7 +75,7 @@ pub(super) async fn tell(
     Ok(())
 }
 
-async fn read_log(
+pub(crate) async fn read_log(
     store: &dyn Store,
     observer: &NodeId,
     node_id: &NodeId,
@@ -143,7 +129,7 @@ fn watched(observer: &ObserverRecord, gaps: &[GapRecord], at: Timestamp) -> (Opt
 }
 
 /// A tracker that took over what was stored.
-struct History {
+pub(crate) struct History {
     tracker: Tracker,
     heartbeat: Timestamp,
     /// The last moment that anything is known of.
@@ -160,6 +146,40 @@ struct LastKnown {
 }
 
 impl History {
+    /// What `observer` stored; `record` and the latest of its gaps are read already.
+    pub(crate) async fn load(
+        store: &dyn Store,
+        observer: NodeId,
+        record: &ObserverRecord,
+        gaps: &[GapRecord],
+    ) -> Result<Self, CliError> {
+        let mut history = Self::new(Timestamp::from_nanos(record.heartbeat_ns));
+        if *record != ObserverRecord::default() {
+            history.tracker.restore_observer(record, gaps);
+        }
+        let mut after = None;
+        loop {
+            let page = store.peers(&observer, after.as_ref(), PAGE).await?;
+            for peer in &page {
+                history.restore(peer);
+            }
+            after = page.last().map(|peer| peer.node_id);
+            if page.len() < PAGE {
+                return Ok(history);
+            }
+        }
+    }
+
+    /// The tracker, to be asked.
+    pub(crate) const fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    /// The last moment that anything is known of.
+    pub(crate) const fn end(&self) -> Timestamp {
+        self.end
+    }
+
     fn new(heartbeat: Timestamp) -> Self {
         // The ids are those of our own store, and nothing is added to them.
         let tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));

@@ -1,6 +1,6 @@
 //! `report`: what a store at rest knows.
 
-mod history;
+pub(crate) mod history;
 
 use fitness_core::{NodeId, Timestamp};
 

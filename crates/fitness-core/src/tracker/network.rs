@@ -136,9 +136,3 @@ impl Tracker {
         rule.applies(waited_for.len(), waited_for.len())
     }
 }
-impl Tracker {
-    #[doc(hidden)]
-    pub fn dbg(&self) -> Vec<u8> {
-        self.book.peers.iter().filter(|(_, p)| p.is_awaited()).map(|(_, p)| p.node_id.0[0]).collect()
-    }
-}

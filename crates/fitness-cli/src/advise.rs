@@ -1,0 +1,263 @@
+//! `advise`: what to close and what to keep.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+
+use clap::ValueEnum;
+use fitness_advice::{Advice, Evidence, PeerKind, Policy, Style, Verdict, advise};
+use fitness_core::{NodeId, Span, Timestamp};
+use fitness_store::Store;
+use serde::Serialize;
+
+use crate::cli::EXIT_CODES;
+use crate::error::CliError;
+use crate::moment::rfc3339;
+use crate::output::{available_width, grid, humanise};
+use crate::report::history::{self, History};
+use crate::store::{self, StoreUrl};
+
+const LONG_ABOUT: &str = "\
+Say what to close and what to keep, and why.
+
+Peers with a channel, and watched ones, are judged by a window of their history, as of the last moment that \
+the store knows. A peer is to be closed whose availability is at or below the threshold, that falls far behind \
+the others (below Q1 - m * IQR, with m = 3 or, aggressively, 1.5), or that has not been online for a month; \
+one whose connection changes all the time is to be looked at. Nobody is judged before 28 days of observed \
+time: our own outages cost nothing. Phones and private peers are judged by long absence alone.
+
+The score is what can be relied on, from 0 to 100: the lower confidence bound of the availability, times what \
+disconnects and unusable channels leave of it. `at best` is what it may turn out to be.
+
+Nothing is ever closed: this recommends.";
+
+const EXAMPLES: &str = "\
+Examples:
+  ldk-fitness advise fitness.redb
+  ldk-fitness advise fitness.redb --threshold 95% --style aggressive
+  ldk-fitness advise fitness.redb --ignore 02ab… --mobile 03cd… --json";
+
+/// Say what to close and what to keep, and why
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+pub(crate) struct Args {
+    /// The store: a redb file, or another kind by its name, as below
+    #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
+    store: StoreUrl,
+
+    /// Judge only what this node observed; by default all that share the store are told
+    #[arg(long, value_name = "NODE_ID")]
+    observer: Option<NodeId>,
+
+    /// The window that peers are judged by: 24h, 7d, 30d, 90d or lifetime
+    #[arg(long, default_value = "90d")]
+    window: Span,
+
+    /// At or below this availability a peer is to be closed, such as 80%; 0% for not at all
+    #[arg(long, default_value = "80%", value_parser = parse_share)]
+    threshold: f64,
+
+    /// How far a peer has to fall behind the others to be closed
+    #[arg(long, value_enum, default_value_t)]
+    style: Fence,
+
+    /// With more changes of its connection in 7 days a peer is to be looked at
+    #[arg(long, default_value_t = 50, value_name = "CHANGES")]
+    flapping: u64,
+
+    /// Who was observed for less is not judged, such as 28d
+    #[arg(long, default_value = "28d", value_parser = humantime::parse_duration, value_name = "TIME")]
+    min_observed: std::time::Duration,
+
+    /// Who has been offline for so long is to be closed, such as 30d
+    #[arg(long, default_value = "30d", value_parser = humantime::parse_duration, value_name = "TIME")]
+    gone: std::time::Duration,
+
+    /// Leave this peer alone; may be given several times
+    #[arg(long, value_name = "NODE_ID")]
+    ignore: Vec<NodeId>,
+
+    /// This peer is a phone or the like; may be given several times
+    #[arg(long, value_name = "NODE_ID")]
+    mobile: Vec<NodeId>,
+
+    /// All channels with this peer are unannounced; may be given several times
+    #[arg(long, value_name = "NODE_ID")]
+    private: Vec<NodeId>,
+
+    /// Print one JSON document instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// How far from the others is too far.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Fence {
+    /// Three interquartile ranges below the first quartile
+    #[default]
+    Careful,
+    /// One and a half
+    Aggressive,
+    /// Peers are not compared
+    Off,
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let share = text.strip_suffix('%').map_or_else(|| number(text), |percent| Some(number(percent)? / 100.0));
+    share
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| "expected a share such as 80% or 0.8".to_owned())
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    observers: &'a [Judged],
+}
+
+/// What is said of one observer's peers.
+#[derive(Serialize)]
+struct Judged {
+    observer: NodeId,
+    #[serde(rename = "at_ns")]
+    at: Timestamp,
+    advice: Vec<Told>,
+}
+
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    advice: Advice,
+    /// Each reason in words.
+    texts: Vec<String>,
+}
+
+/// Reads the store and prints the advice.
+///
+/// # Errors
+///
+/// A store that cannot be opened or read, an observer that it does not know, or an output that cannot be
+/// written.
+pub(crate) fn run(args: &Args) -> Result<(), CliError> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
+    let judged = runtime.block_on(judge_all(args))?;
+    let printed = if args.json { print_json(&judged) } else { print_tables(&judged) };
+    printed.map_err(CliError::Output)
+}
+
+async fn judge_all(args: &Args) -> Result<Vec<Judged>, CliError> {
+    let store = args.store.open_existing().await?;
+    let all = store.observers().await?;
+    let asked: Vec<NodeId> =
+        all.iter().copied().filter(|id| args.observer.is_none_or(|asked| asked == *id)).collect();
+    if let Some(observer) = args.observer.filter(|_| asked.is_empty()) {
+        return Err(CliError::unknown_observer(&args.store, observer, &all));
+    }
+    let mut judged = Vec::new();
+    for observer in asked {
+        judged.push(judge(&*store, observer, args).await?);
+    }
+    Ok(judged)
+}
+
+async fn judge(store: &dyn Store, observer: NodeId, args: &Args) -> Result<Judged, CliError> {
+    let record = store.observer(&observer).await?.unwrap_or_default();
+    let known = History::load(store, observer, &record, &[]).await?;
+    let at = known.end();
+    let mut peers = Vec::new();
+    for report in known.tracker().peers(at) {
+        let log = history::read_log(store, &observer, &report.node_id).await?;
+        let Some(history) = known.tracker().history(at, &report.node_id, &log) else { continue };
+        peers.push(Evidence::of(&report, &history, args.window).of_kind(args.kind(&report.node_id)));
+    }
+    let mut advice = advise(&peers, &args.policy());
+    let value = |advice: &Advice| advice.score.map_or(f64::INFINITY, |score| score.value);
+    advice.sort_by(|a, b| {
+        (a.verdict, value(a)).partial_cmp(&(b.verdict, value(b))).unwrap_or(std::cmp::Ordering::Equal)
+    });
+    let tell =
+        |advice: Advice| Told { texts: advice.reasons.iter().map(ToString::to_string).collect(), advice };
+    Ok(Judged { observer, at, advice: advice.into_iter().map(tell).collect() })
+}
+
+impl Args {
+    fn policy(&self) -> Policy {
+        let nanos = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Policy {
+            span: self.window,
+            min_observed_ns: nanos(self.min_observed),
+            threshold: (self.threshold > 0.0).then_some(self.threshold),
+            outlier: match self.style {
+                Fence::Careful => Some(Style::Careful),
+                Fence::Aggressive => Some(Style::Aggressive),
+                Fence::Off => None,
+            },
+            flapping: Some(self.flapping),
+            gone_ns: Some(nanos(self.gone)),
+            ignore: self.ignore.iter().copied().collect::<BTreeSet<_>>(),
+            ..Policy::default()
+        }
+    }
+
+    fn kind(&self, node_id: &NodeId) -> PeerKind {
+        if self.mobile.contains(node_id) {
+            PeerKind::Mobile
+        } else if self.private.contains(node_id) {
+            PeerKind::Private
+        } else {
+            PeerKind::Routing
+        }
+    }
+}
+
+fn print_json(judged: &[Judged]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &Answer { observers: judged })?;
+    out.write_all(b"\n")
+}
+
+fn print_tables(judged: &[Judged]) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    if judged.is_empty() {
+        writeln!(out, "Nothing has been recorded yet.")?;
+    }
+    for (index, Judged { observer, at, advice }) in judged.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        let (peers, s) = (advice.len(), if advice.len() == 1 { "" } else { "s" });
+        writeln!(out, "{peers} peer{s} of {observer}, as of {}\n", rfc3339(*at))?;
+        let rows = advice.iter().map(row);
+        let headings = ["peer", "advice", ">score", ">at best", ">availability", ">observed", "why"];
+        writeln!(out, "{}", grid::lines(headings, rows, available_width()))?;
+    }
+    Ok(())
+}
+
+fn row(told: &Told) -> [String; 7] {
+    let Advice { node_id, verdict, score, .. } = &told.advice;
+    let id = node_id.to_string();
+    let figure =
+        |of: fn(&fitness_advice::Score) -> String| score.as_ref().map_or_else(|| "n/a".to_owned(), of);
+    [
+        // Node ids are hexadecimal digits.
+        format!("{}…{}", id.get(..6).unwrap_or_default(), id.get(62..).unwrap_or_default()),
+        word(*verdict).to_owned(),
+        figure(|score| format!("{:.1}", score.value)),
+        figure(|score| format!("{:.1}", score.at_best)),
+        figure(|score| format!("{:.2} %", score.availability * 100.0)),
+        figure(|score| humanise::duration(score.observed_ns)),
+        told.texts.join("; "),
+    ]
+}
+
+const fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Close => "close",
+        Verdict::Watch => "look at",
+        Verdict::TooEarly => "too early",
+        Verdict::Keep => "keep",
+        Verdict::Ignored => "ignored",
+        _ => "?",
+    }
+}
