@@ -83,16 +83,23 @@ impl Cluster {
     ///
     /// What `psql` said.
     pub fn try_sql(&self, database: &str, sql: &str) -> Result<String, String> {
-        let mut psql = Command::new(self.bin.join("psql"));
-        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"]);
-        psql.arg("--host").arg(&self.directory).args(["--port", &self.port.to_string()]);
-        psql.args(["--username", "postgres", "--dbname", database, "--command", sql]);
-        let ran = psql.output().map_err(|err| format!("cannot run psql: {err}"))?;
+        let ran = self.psql(database).args(["--command", sql]).output();
+        let ran = ran.map_err(|err| format!("cannot run psql: {err}"))?;
         if ran.status.success() {
             Ok(String::from_utf8_lossy(&ran.stdout).trim_end().to_owned())
         } else {
             Err(String::from_utf8_lossy(&ran.stderr).trim_end().to_owned())
         }
+    }
+
+    /// `psql` as the superuser, to be told what to do.
+    #[must_use]
+    pub fn psql(&self, database: &str) -> Command {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"]);
+        psql.arg("--host").arg(&self.directory).args(["--port", &self.port.to_string()]);
+        psql.args(["--username", "postgres", "--dbname", database]);
+        psql
     }
 
     /// Ends the server as a power loss does, but for the disk: no client is told, nothing is tidied up.

@@ -1,14 +1,17 @@
 -- Every table is keyed by the observer, the node whose history it is, first. Ids are the 33 bytes of a
--- public key, times nanoseconds since the Unix epoch, lengths nanoseconds.
+-- public key, lengths are nanoseconds. Moments are nanoseconds since the Unix epoch on the observer's own
+-- line of time, which is its clock unless that was once set by years: then clock_ahead_ns tells them apart.
+-- Both end at 2^62 - 1, which is in 2116: sums of two do not overflow.
 --
 -- `record` is the record: a format number, its fields, a checksum. The columns beside it say what of it SQL
 -- may want to know. They are written with it and never read back.
 
 CREATE TABLE @schema@.observers (
-    observer      bytea  PRIMARY KEY,
-    started_at_ns bigint NOT NULL, -- when the process that wrote this started to observe
-    heartbeat_ns  bigint NOT NULL, -- until when it is known to have observed
-    record        bytea  NOT NULL
+    observer       bytea  PRIMARY KEY,
+    started_at_ns  bigint NOT NULL, -- when the process that wrote this started to observe
+    heartbeat_ns   bigint NOT NULL, -- until when it is known to have observed
+    clock_ahead_ns bigint NOT NULL, -- to be added to a moment for what the clock calls it; nearly always 0
+    record         bytea  NOT NULL
 );
 
 -- Half of each page is left free: a row that changes then finds room beside itself, and its index entry

@@ -1,41 +1,36 @@
 -- What all of our nodes together know: views alone, over the columns beside the records.
 
 -- A peer as one of our nodes sees it, as of that node's last heartbeat: what began before and goes on is
--- counted until then. Totals end at 2^62 - 1 ns, as they do everywhere.
+-- counted until then. Moments are as the node's clock calls them. Totals end at 2^62 - 1 ns, as everywhere.
 CREATE VIEW @schema@.peer_availability AS
 SELECT
     t.observer,
     t.node_id,
     CASE t.presence WHEN 2 THEN 'online' WHEN 1 THEN 'offline' ELSE 'unobserved' END AS presence,
-    t.since_ns,
-    t.as_of_ns,
+    t.since_ns + t.clock_ahead_ns AS since_ns,
+    t.as_of_ns + t.clock_ahead_ns AS as_of_ns,
     t.uptime_ns,
     t.observed_ns,
     CASE WHEN t.observed_ns > 0
         THEN t.uptime_ns::double precision / t.observed_ns::double precision END AS availability,
     t.disconnects,
     t.flap_count,
-    t.last_flap_ns,
-    t.first_seen_ns,
+    t.last_flap_ns + t.clock_ahead_ns AS last_flap_ns,
+    t.first_seen_ns + t.clock_ahead_ns AS first_seen_ns,
     t.channels,
     t.watched
 FROM (
     SELECT
-        s.observer, s.node_id, s.presence, s.since_ns, s.as_of_ns,
-        LEAST(4611686018427387903, s.online_ns + CASE WHEN s.presence = 2 THEN s.ongoing_ns ELSE 0 END)
+        p.observer, p.node_id, p.presence, p.since_ns, o.heartbeat_ns AS as_of_ns, o.clock_ahead_ns,
+        LEAST(4611686018427387903,
+            p.online_ns + CASE WHEN p.presence = 2 THEN GREATEST(0, o.heartbeat_ns - p.since_ns) ELSE 0 END)
             AS uptime_ns,
-        LEAST(4611686018427387903, s.observed_ns + CASE WHEN s.presence > 0 THEN s.ongoing_ns ELSE 0 END)
+        LEAST(4611686018427387903,
+            p.observed_ns + CASE WHEN p.presence > 0 THEN GREATEST(0, o.heartbeat_ns - p.since_ns) ELSE 0 END)
             AS observed_ns,
-        s.disconnects, s.flap_count, s.last_flap_ns, s.first_seen_ns, s.channels, s.watched
-    FROM (
-        SELECT
-            p.observer, p.node_id, p.presence, p.since_ns, o.heartbeat_ns AS as_of_ns,
-            p.online_ns, p.observed_ns,
-            LEAST(4611686018427387903, GREATEST(0, o.heartbeat_ns - p.since_ns)) AS ongoing_ns,
-            p.disconnects, p.flap_count, p.last_flap_ns, p.first_seen_ns, p.channels, p.watched
-        FROM @schema@.peers p
-        JOIN @schema@.observers o ON o.observer = p.observer
-    ) s
+        p.disconnects, p.flap_count, p.last_flap_ns, p.first_seen_ns, p.channels, p.watched
+    FROM @schema@.peers p
+    JOIN @schema@.observers o ON o.observer = p.observer
 ) t;
 
 -- A peer as all of our nodes together see it. The sums are numeric: no number of nodes is too many.
@@ -60,7 +55,7 @@ FROM @schema@.peer_availability a
 GROUP BY a.node_id;
 
 -- Peers that one of our nodes finds offline while others find them online: our path, not their fault. Only
--- nodes with a heartbeat of the last five minutes, by the database's clock, are heard.
+-- nodes are heard whose last heartbeat is less than five minutes old by the database's clock.
 CREATE VIEW @schema@.seen_differently AS
 SELECT
     mine.observer,
@@ -68,21 +63,19 @@ SELECT
     mine.since_ns AS offline_since_ns,
     seen.online_at,
     seen.offline_at
-FROM @schema@.peers mine
-JOIN @schema@.observers me ON me.observer = mine.observer
+FROM @schema@.peer_availability mine
 JOIN (
     SELECT
-        p.node_id,
-        count(CASE WHEN p.presence = 2 THEN 1 END) AS online_at,
-        count(CASE WHEN p.presence = 1 THEN 1 END) AS offline_at
-    FROM @schema@.peers p
-    JOIN @schema@.observers o ON o.observer = p.observer
-    WHERE o.heartbeat_ns >= (extract(epoch FROM now()) * 1000000000)::bigint - 300000000000
-    GROUP BY p.node_id
+        a.node_id,
+        count(CASE WHEN a.presence = 'online' THEN 1 END) AS online_at,
+        count(CASE WHEN a.presence = 'offline' THEN 1 END) AS offline_at
+    FROM @schema@.peer_availability a
+    WHERE a.as_of_ns > (extract(epoch FROM now()) * 1000000000)::bigint - 300000000000
+    GROUP BY a.node_id
 ) seen ON seen.node_id = mine.node_id
-WHERE mine.presence = 1
+WHERE mine.presence = 'offline'
   AND seen.online_at > 0
-  AND me.heartbeat_ns >= (extract(epoch FROM now()) * 1000000000)::bigint - 300000000000;
+  AND mine.as_of_ns > (extract(epoch FROM now()) * 1000000000)::bigint - 300000000000;
 
 -- The peers that the fleet has a channel with or watches, the least available first; of those that are
 -- equally available the ones that left most often. Ask for the first so many (LIMIT), and for those that

@@ -11,11 +11,12 @@ use tokio::sync::mpsc;
 use crate::connect::{Connector, Session};
 use crate::error::Fault;
 use crate::keeper::{self, Ended};
+use crate::migrate::{self, Purpose};
 use crate::schema::Schema;
 use crate::shared::{self, Parts, Shared};
 use crate::url::Target;
 use crate::writer::Writer;
-use crate::{PostgresStore, migrate, passfile, redacted, url};
+use crate::{PostgresStore, passfile, redacted, url};
 
 const CONNECT: &str = "connect to the database";
 
@@ -118,11 +119,8 @@ impl Builder {
         let (words, heard) = mpsc::unbounded_channel();
         let first = async {
             let link = parts.connector.link(1, Ended(words.clone())).await?;
-            if is_read_only {
-                migrate::check(&link.client, &parts.schema, &location).await?;
-            } else {
-                migrate::run(&link.client, &parts.schema, &location).await?;
-            }
+            let purpose = if is_read_only { Purpose::Read } else { Purpose::Write };
+            migrate::prepare(&link.client, &parts.schema, &location, purpose).await?;
             Ok(link)
         };
         let first = shared::limited(shared::limit(parts.timeout), first).await;

@@ -119,10 +119,9 @@ impl Writer {
         let found = client.prepare_cached(&shared.sql.claim_found).await?;
         let claim = client.prepare_cached(&shared.sql.claim).await?;
         client.batch_execute("BEGIN TRANSACTION READ WRITE").await?;
-        let found = client.query_opt(&found, &[&&observer.0[..]]).await?;
-        let found = found.map(|row| Found::read(&row)).transpose()?;
-        let held = self.held.get(observer);
-        let known = shared.known(observer);
+        let row = client.query_opt(&found, &[&&observer.0[..]]).await?;
+        let found = row.map(|row| Found::read(&row)).transpose()?;
+        let (held, known) = (self.held.get(observer), shared.known(observer));
         if let Some(found) = &found {
             // Nobody came in between, or nobody who stored anything.
             let is_unchanged = held.is_some() && found.session == shared.session
@@ -133,21 +132,27 @@ impl Writer {
                 return Err(claimed(shared, observer, by));
             }
         }
-        let commits = found.as_ref().map_or(0, |found| found.commits);
-        if held.is_some() && known.is_some_and(|known| known > commits) {
+        let found_commits = found.map_or(0, |found| found.commits);
+        let next = held.map_or(0, |held| held.epoch) + 1;
+        let (id, session, nobody) = (&observer.0[..], &shared.session[..], &b""[..]);
+        let row = client
+            .query_one(&claim, &[&id, &session, &next, &found_commits, &nobody, &shared.application])
+            .await?;
+        let (epoch, commits): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+        if commits != found_commits {
+            // There was no row, which nobody can lock; now there is one, and something has been stored.
+            return Err(Fault::Overtaken);
+        }
+        client.batch_execute("COMMIT").await?;
+        let lost = known.unwrap_or(0) - commits;
+        if held.is_some() && lost > 0 {
             tracing::warn!(
                 %observer,
                 location = shared.location,
-                lost = known.unwrap_or(0) - commits,
-                "the database has lost commits that it acknowledged: it is another server's copy, or an old one"
+                lost,
+                "the database has lost commits that it acknowledged: it is a copy that was behind, or an old one"
             );
         }
-        let next = held.map_or(0, |held| held.epoch) + 1;
-        let (id, session, nobody) = (&observer.0[..], &shared.session[..], &b""[..]);
-        let row =
-            client.query_one(&claim, &[&id, &session, &next, &commits, &nobody, &shared.application]).await?;
-        let (epoch, commits) = (row.try_get(0)?, row.try_get(1)?);
-        client.batch_execute("COMMIT").await?;
         shared.know(observer, commits);
         Ok(epoch)
     }

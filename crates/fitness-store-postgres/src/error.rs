@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use deadpool_postgres::PoolError;
-use fitness_store::{BoxError, StoreError};
+use fitness_store::StoreError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     Lost(String),
     /// No answer for so long.
     Silent(Duration),
+    /// Somebody else was quicker.
+    Overtaken,
     /// Found by ourselves, and explained already.
     Found(Box<StoreError>),
 }
@@ -69,13 +71,17 @@ impl Fault {
                 None => true,
             },
             Self::Lost(_) | Self::Silent(_) => true,
-            Self::Found(_) => false,
+            Self::Overtaken | Self::Found(_) => false,
         }
     }
 
     /// Whether the same may succeed at once: two transactions got into each other's way.
     pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
+        matches!(self, Self::Overtaken)
+            || matches!(
+                self.code(),
+                Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED)
+            )
     }
 
     /// Whether something was to be made that somebody else made in the meantime.
@@ -99,24 +105,45 @@ impl Fault {
     /// What it means to whoever asked for `operation`.
     pub(crate) fn explain(self, operation: &'static str, location: &str) -> StoreError {
         let location = location.to_owned();
-        let source: BoxError = match self {
-            Self::Found(error) => return *error,
-            Self::Lost(reason) => format!("the connection was lost: {reason}").into(),
-            Self::Silent(time) => format!("the server has not answered for {time:?}").into(),
-            Self::Database(error) => {
-                if let Some(what_to_do) = error.code().and_then(what_to_do) {
+        match self {
+            Self::Found(error) => *error,
+            Self::Database(error) => match what_to_do(&error) {
+                Some(what_to_do) => {
                     let reason = format!("{}; {what_to_do}", explained(&error));
-                    return StoreError::Open { location, reason, source: Some(error.into()) };
+                    StoreError::Open { location, reason, source: Some(error.into()) }
                 }
-                Box::new(Explained(error))
-            }
-        };
-        StoreError::Backend { operation, location, source }
+                None => StoreError::Backend { operation, location, source: Self::Database(error).into() },
+            },
+            fault => StoreError::Backend { operation, location, source: fault.into() },
+        }
     }
 }
 
-/// The way out, where somebody has to act.
-fn what_to_do(code: &SqlState) -> Option<&'static str> {
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(error) => f.write_str(&explained(error)),
+            Self::Lost(reason) => write!(f, "the connection was lost: {reason}"),
+            Self::Overtaken => f.write_str("others claim the same observer all the time"),
+            Self::Silent(time) => write!(f, "the server has not answered for {time:?}"),
+            Self::Found(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for Fault {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Database(error) => Some(error),
+            Self::Found(error) => error.source(),
+            Self::Lost(_) | Self::Silent(_) | Self::Overtaken => None,
+        }
+    }
+}
+
+/// The way out, where somebody has to act before anything can get better.
+fn what_to_do(error: &Error) -> Option<&'static str> {
+    let Some(code) = error.code() else { return what_to_do_here(error) };
     Some(match *code {
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
             "check user and password, and pg_hba.conf on the server"
@@ -130,20 +157,32 @@ fn what_to_do(code: &SqlState) -> Option<&'static str> {
     })
 }
 
-/// What a library says in two words and its source in full.
-#[derive(Debug)]
-struct Explained(Error);
-
-impl fmt::Display for Explained {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&explained(&self.0))
+/// The same, where it was not the server that refused.
+fn what_to_do_here(error: &Error) -> Option<&'static str> {
+    // The library has no other way to tell these apart; the tests hold it to them.
+    match (error.to_string().as_str(), StdError::source(error).map(ToString::to_string).as_deref()) {
+        ("invalid configuration", Some("password missing")) => {
+            Some("give it in the URL, as PGPASSWORD, or in a password file")
+        }
+        ("invalid configuration" | "authentication error", _) => Some("correct the URL"),
+        ("error performing TLS handshake", Some("server does not support TLS")) => {
+            Some("turn it on there, or ask for less with sslmode=prefer")
+        }
+        _ => is_tls(error).then_some("check sslmode, sslrootcert and sslcert, and the server's certificate"),
     }
 }
 
-impl StdError for Explained {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.0)
+/// Whether TLS failed for a reason of its own, not for one of the network's.
+fn is_tls(error: &Error) -> bool {
+    let mut source = StdError::source(error);
+    while let Some(cause) = source {
+        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        source = cause.source();
     }
+    false
 }
 
 /// An error with all that the server or the system said about it. No part of it is a secret.

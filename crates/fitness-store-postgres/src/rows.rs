@@ -92,12 +92,15 @@ pub(crate) struct Gaps {
 pub(crate) struct ObserverRow {
     pub(crate) started_at_ns: i64,
     pub(crate) heartbeat_ns: i64,
+    pub(crate) clock_ahead_ns: i64,
     pub(crate) record: Vec<u8>,
 }
 
-/// A moment or length as SQL has it: 292 years, and no more.
+/// The largest moment or length beside a record: 146 years. Two of them can be added.
+const LARGEST: i64 = (1 << 62) - 1;
+
 fn big(ns: u64) -> i64 {
-    i64::try_from(ns).unwrap_or(i64::MAX)
+    i64::try_from(ns).unwrap_or(i64::MAX).min(LARGEST)
 }
 
 /// Hands the batch's rows to `take`, in the order in which they have to be stored.
@@ -293,6 +296,7 @@ impl ObserverRow {
         Ok(Self {
             started_at_ns: big(record.started_at_ns),
             heartbeat_ns: big(record.heartbeat_ns),
+            clock_ahead_ns: record.clock_ahead_ns.clamp(-LARGEST, LARGEST),
             record: bytes,
         })
     }

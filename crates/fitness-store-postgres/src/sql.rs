@@ -100,8 +100,10 @@ statements! {
         ON CONFLICT (observer, number) DO UPDATE SET from_ns = excluded.from_ns, \
             to_ns = excluded.to_ns, cause = excluded.cause, record = excluded.record";
     forget_gaps = "DELETE FROM @schema@.gaps WHERE observer = $1 AND number < $2";
-    write_observer = "INSERT INTO @schema@.observers (observer, started_at_ns, heartbeat_ns, record) \
-        VALUES ($1, $2, $3, $4) \
+    write_observer = "INSERT INTO @schema@.observers \
+            (observer, started_at_ns, heartbeat_ns, clock_ahead_ns, record) \
+        VALUES ($1, $2, $3, $4, $5) \
         ON CONFLICT (observer) DO UPDATE SET started_at_ns = excluded.started_at_ns, \
-            heartbeat_ns = excluded.heartbeat_ns, record = excluded.record";
+            heartbeat_ns = excluded.heartbeat_ns, clock_ahead_ns = excluded.clock_ahead_ns, \
+            record = excluded.record";
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::{Error, Statement};
 
 use crate::error::Fault;
-use crate::rows::{self, Gaps, Rows};
+use crate::rows::{self, Gaps, ObserverRow, Rows};
 use crate::sql::Sql;
 
 /// How many statements are on their way at once: the server is to have the next one at hand.
@@ -122,9 +122,10 @@ impl Rows {
             }
             Self::ForgottenGaps(before) => client.execute(&statement, &[&observer, &before]).await,
             Self::Observer(row) => {
-                let params: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-                    [&observer, &row.started_at_ns, &row.heartbeat_ns, &row.record];
-                client.execute(&statement, &params).await
+                let ObserverRow { started_at_ns, heartbeat_ns, clock_ahead_ns, record } = &row;
+                client
+                    .execute(&statement, &[&observer, started_at_ns, heartbeat_ns, clock_ahead_ns, record])
+                    .await
             }
         }
         .map(drop)

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use fitness_core::NodeId;
 use fitness_store::Batch;
-use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::claim::Trust;
 use crate::connect::{Backend, Link};
@@ -112,29 +112,24 @@ impl Writer {
 
     /// Begins a transaction in which nobody else can claim the observer, and returns its number.
     async fn begin(&mut self, shared: &Shared, link: &Link, observer: &NodeId) -> Result<i64, Fault> {
-        loop {
-            let was_held = self.held.contains_key(observer);
-            let epoch = self.hold(shared, link, observer, Trust::IfNothingChanged).await?;
-            let fence = link.client.prepare_cached(&shared.sql.fence).await?;
-            let row: Option<Row> = {
-                let (id, session) = (&observer.0[..], &shared.session[..]);
-                let params: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&id, &session, &epoch];
-                // The second is sent without waiting for the first.
-                let (begun, fenced) =
-                    tokio::join!(link.client.batch_execute(BEGIN), link.client.query_opt(&fence, &params));
-                begun?;
-                fenced?
-            };
-            if let Some(row) = row {
-                return Ok(row.try_get(0)?);
-            }
-            link.client.batch_execute("ROLLBACK").await?;
-            self.let_go(shared, link, observer).await?;
-            // Somebody took it in spite of our lock: there are no locks there. Whoever commits first has it.
-            if !was_held {
-                return Err(Fault::Lost("the claim on it is taken over again and again".to_owned()));
-            }
+        let epoch = self.hold(shared, link, observer, Trust::IfNothingChanged).await?;
+        let fence = link.client.prepare_cached(&shared.sql.fence).await?;
+        let row = {
+            let (id, session) = (&observer.0[..], &shared.session[..]);
+            let params: [&(dyn ToSql + Sync); 3] = [&id, &session, &epoch];
+            // The second is sent without waiting for the first.
+            let (begun, fenced) =
+                tokio::join!(link.client.batch_execute(BEGIN), link.client.query_opt(&fence, &params));
+            begun?;
+            fenced?
+        };
+        if let Some(row) = row {
+            return Ok(row.try_get(0)?);
         }
+        // In spite of our lock somebody has it: where there are no locks, whoever commits first does.
+        link.client.batch_execute("ROLLBACK").await?;
+        self.let_go(shared, link, observer).await?;
+        Err(Fault::Overtaken)
     }
 
     /// Claims an observer for a token of that number, for whoever reads after this.
@@ -144,11 +139,10 @@ impl Writer {
         observer: &NodeId,
         token: u64,
     ) -> Result<(), Fault> {
-        let mut is_second_connection = false;
+        let (mut conflicts, mut is_second_connection) = (0, false);
         loop {
             let link = self.take(shared).await?;
-            let held = self.hold(shared, &link, observer, Trust::Always).await;
-            let fault = match held {
+            let fault = match self.hold(shared, &link, observer, Trust::Always).await {
                 Ok(_) => {
                     self.link = Some(link);
                     self.tokens.insert(*observer, token);
@@ -156,14 +150,18 @@ impl Writer {
                 }
                 Err(fault) => link.why(fault),
             };
-            if !fault.ends_the_connection() {
-                self.put_back(link).await;
+            if fault.ends_the_connection() {
+                if is_second_connection {
+                    return Err(fault);
+                }
+                is_second_connection = true;
+                continue;
+            }
+            self.put_back(link).await;
+            conflicts += 1;
+            if !fault.is_conflict() || conflicts > CONFLICTS {
                 return Err(fault);
             }
-            if is_second_connection {
-                return Err(fault);
-            }
-            is_second_connection = true;
         }
     }
 
