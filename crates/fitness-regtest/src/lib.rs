@@ -27,8 +27,11 @@
 //! second bitcoind, no peer-to-peer protocol.
 //!
 //! The crate knows nothing of ldk-fitness. With the feature `ldk-node` it starts real nodes on the
-//! chain ([`LocalNode`]); watching them is the business of its callers.
+//! chain ([`LocalNode`]), with the feature `lightning` real nodes without one, in milliseconds ([`BareNode`]);
+//! watching them is the business of its callers.
 
+#[cfg(feature = "lightning")]
+mod bare;
 mod block;
 mod chain;
 mod clock;
@@ -42,7 +45,11 @@ mod proxy;
 mod rpc;
 mod server;
 mod worker;
+#[cfg(feature = "lightning")]
+mod world;
 
+#[cfg(feature = "lightning")]
+pub use bare::BareNode;
 pub use error::{Error, Rejection};
 pub use handle::{Chain, RpcAccess};
 #[cfg(feature = "ldk-node")]
