@@ -73,6 +73,11 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
         "fitness-ldk",
         &["redb", "fitness-store-redb", "fitness-store-kv", "fitness-store-postgres", "fitness-cli"],
     ),
+    // What LDK says of peers is all that it needs; where it is kept is the service's business.
+    (
+        "fitness-watch",
+        &["ldk-node", "redb", "fitness-store-redb", "fitness-store-kv", "fitness-regtest", "fitness-cli"],
+    ),
     ("fitness-regtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
     ("fitness-pgtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
 ];

@@ -1,0 +1,233 @@
+//! A stream to an address: resolved, dialled, through a proxy where there is one.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout};
+use tokio_socks::TargetAddr;
+use tokio_socks::tcp::Socks5Stream;
+
+use crate::address::Address;
+use crate::outcome::{Outcome, Stage};
+
+/// Of the addresses that a name has no more than this many are tried.
+const MOST_ADDRESSES: usize = 4;
+
+/// A SOCKS5 proxy, such as Tor's at `127.0.0.1:9050`. It resolves names, so that nobody else learns them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proxy {
+    /// For all addresses.
+    ForAll(SocketAddr),
+    /// For onion services only: all others see where we dial from.
+    ForOnions(SocketAddr),
+}
+
+impl Proxy {
+    fn of(proxy: Option<Self>, address: &Address) -> Option<SocketAddr> {
+        match proxy? {
+            Self::ForAll(proxy) => Some(proxy),
+            Self::ForOnions(proxy) => address.is_onion().then_some(proxy),
+        }
+    }
+}
+
+/// How long to wait for what, a day at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a name to resolve; the default is 10 s.
+    pub resolve: Duration,
+    /// For a TCP connection to each address that it resolves to, or to the proxy; the default is 10 s.
+    pub connect: Duration,
+    /// For the proxy to bring a connection about; the default is 60 s, as Tor takes its time.
+    pub proxy: Duration,
+    /// For each of the node's two answers: its part of the handshake, and its `init`. The default is
+    /// 10 s; after one to two ping intervals for both LDK gives up by itself.
+    pub handshake: Duration,
+    /// For how long the last byte of our first message is held back, where it takes that to tell a wrong
+    /// key from a service that hangs up. The default is half a second; where the connection took long to
+    /// make it is more, up to 3 s.
+    pub hold_back: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            resolve: Duration::from_secs(10),
+            connect: Duration::from_secs(10),
+            proxy: Duration::from_secs(60),
+            handshake: Duration::from_secs(10),
+            hold_back: Duration::from_millis(500),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The same, with a day where there is more.
+    pub(crate) fn bounded(self) -> Self {
+        let bound = |time: Duration| time.min(Duration::from_secs(24 * 3600));
+        Self {
+            resolve: bound(self.resolve),
+            connect: bound(self.connect),
+            proxy: bound(self.proxy),
+            handshake: bound(self.handshake),
+            hold_back: bound(self.hold_back),
+        }
+    }
+}
+
+/// A stream, and how long it took.
+pub(crate) struct Dialled {
+    pub(crate) stream: TcpStream,
+    pub(crate) resolve: Duration,
+    pub(crate) connect: Duration,
+}
+
+/// Dials an address.
+pub(crate) async fn dial(
+    address: &Address,
+    proxy: Option<Proxy>,
+    timeouts: &Timeouts,
+) -> Result<Dialled, Outcome> {
+    let began = Instant::now();
+    if let Some(proxy) = Proxy::of(proxy, address) {
+        let stream = dial_through(proxy, address, timeouts).await?;
+        return Ok(Dialled { stream, resolve: Duration::ZERO, connect: began.elapsed() });
+    }
+    let addrs = resolve(address, timeouts).await?;
+    let resolve = if matches!(address, Address::Ip(_)) { Duration::ZERO } else { began.elapsed() };
+    let mut failure = Outcome::NotResolved { reason: "the name has no address".into() };
+    for addr in addrs.into_iter().take(MOST_ADDRESSES) {
+        let began = Instant::now();
+        let stream = match timeout(timeouts.connect, TcpStream::connect(addr)).await {
+            Ok(Ok(stream)) => stream,
+            other => {
+                failure =
+                    more_telling(failure, other.map_or(Outcome::TimedOut { stage: Stage::Connect }, failed));
+                continue;
+            }
+        };
+        // Messages are small, and waited for.
+        let _ = stream.set_nodelay(true);
+        return Ok(Dialled { stream, resolve, connect: began.elapsed() });
+    }
+    Err(failure)
+}
+
+async fn resolve(address: &Address, timeouts: &Timeouts) -> Result<Vec<SocketAddr>, Outcome> {
+    let (host, port) = match address {
+        Address::Ip(addr) => return Ok(vec![*addr]),
+        Address::Name { host, port } => (host, port),
+        // Without a proxy none is ever dialled.
+        Address::Onion { .. } => {
+            return Err(Outcome::Proxy { reason: "an onion service takes one to reach".into() });
+        }
+    };
+    match timeout(timeouts.resolve, lookup_host((host.as_str(), *port))).await {
+        Ok(Ok(addrs)) => Ok(addrs.collect()),
+        Ok(Err(error)) => Err(Outcome::NotResolved { reason: error.to_string() }),
+        Err(_) => Err(Outcome::TimedOut { stage: Stage::Resolve }),
+    }
+}
+
+/// Why a TCP connection did not come about.
+fn failed(result: io::Result<TcpStream>) -> Outcome {
+    let Err(error) = result else { return Outcome::HungUp };
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Outcome::Refused,
+        io::ErrorKind::TimedOut => Outcome::TimedOut { stage: Stage::Connect },
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Outcome::HungUp,
+        io::ErrorKind::HostUnreachable => Outcome::Unreachable { reason: error.to_string() },
+        _ => Outcome::Ourselves { reason: error.to_string() },
+    }
+}
+
+/// Of two failures at addresses of one name, the one that says more of the node.
+fn more_telling(one: Outcome, other: Outcome) -> Outcome {
+    let rank = |outcome: &Outcome| match outcome {
+        Outcome::NotResolved { .. } => 0,
+        Outcome::Ourselves { .. } => 1,
+        Outcome::Unreachable { .. } => 2,
+        Outcome::TimedOut { .. } => 3,
+        _ => 4,
+    };
+    if rank(&other) > rank(&one) { other } else { one }
+}
+
+async fn dial_through(
+    proxy: SocketAddr,
+    address: &Address,
+    timeouts: &Timeouts,
+) -> Result<TcpStream, Outcome> {
+    let of_proxy = |reason: String| Outcome::Proxy { reason };
+    let stream = match timeout(timeouts.connect, TcpStream::connect(proxy)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(of_proxy(format!("{proxy} cannot be reached: {error}"))),
+        Err(_) => return Err(of_proxy(format!("{proxy} cannot be reached: timed out"))),
+    };
+    let _ = stream.set_nodelay(true);
+    let target = match address {
+        Address::Ip(addr) => TargetAddr::Ip(*addr),
+        Address::Name { host, port } | Address::Onion { host, port } => {
+            TargetAddr::Domain(host.as_str().into(), *port)
+        }
+    };
+    match timeout(timeouts.proxy, Socks5Stream::connect_with_socket(stream, target)).await {
+        Ok(Ok(stream)) => Ok(stream.into_inner()),
+        Ok(Err(error)) => Err(proxy_said(&error)),
+        Err(_) => Err(Outcome::TimedOut { stage: Stage::Proxy }),
+    }
+}
+
+/// What the proxy says of the node, or shows of itself.
+fn proxy_said(error: &tokio_socks::Error) -> Outcome {
+    use tokio_socks::Error;
+    match error {
+        Error::ConnectionRefused => Outcome::Refused,
+        Error::TtlExpired => Outcome::TimedOut { stage: Stage::Proxy },
+        Error::HostUnreachable | Error::NetworkUnreachable => {
+            Outcome::Unreachable { reason: format!("the proxy says {error:?}") }
+        }
+        Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Outcome::Proxy { reason: "it hung up".into() }
+        }
+        other => Outcome::Proxy { reason: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_failures_the_one_that_says_most_counts() {
+        let none = Outcome::Ourselves { reason: "no route".into() };
+        let refused = more_telling(none.clone(), Outcome::Refused);
+        assert_eq!(refused, Outcome::Refused);
+        assert_eq!(more_telling(refused, none), Outcome::Refused);
+    }
+
+    #[test]
+    fn a_proxy_for_onions_leaves_others_alone() {
+        let addr: SocketAddr = "127.0.0.1:9050".parse().unwrap();
+        let onion = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion".parse().unwrap();
+        let name = "example.com".parse().unwrap();
+        assert_eq!(Proxy::of(Some(Proxy::ForOnions(addr)), &onion), Some(addr));
+        assert_eq!(Proxy::of(Some(Proxy::ForOnions(addr)), &name), None);
+        assert_eq!(Proxy::of(Some(Proxy::ForAll(addr)), &name), Some(addr));
+        assert_eq!(Proxy::of(None, &name), None);
+    }
+
+    #[test]
+    fn what_the_system_says_is_theirs_or_ours() {
+        let of = |kind: io::ErrorKind| failed(Err(kind.into())).kind();
+        use crate::outcome::OutcomeKind as Kind;
+        assert_eq!(of(io::ErrorKind::ConnectionRefused), Kind::Refused);
+        assert_eq!(of(io::ErrorKind::TimedOut), Kind::TimedOut);
+        assert_eq!(of(io::ErrorKind::HostUnreachable), Kind::Unreachable);
+        assert_eq!(of(io::ErrorKind::NetworkUnreachable), Kind::Ourselves);
+        assert_eq!(of(io::ErrorKind::PermissionDenied), Kind::Ourselves);
+    }
+}

@@ -1,0 +1,72 @@
+//! How often others are dialled, and how many at once.
+
+use std::time::{Duration, Instant};
+
+use fitness_watch::{Backoff, OutcomeKind, Target, Timeouts};
+
+use crate::support::*;
+
+#[tokio::test]
+#[allow(clippy::disallowed_methods, reason = "the waits are real ones")]
+async fn a_node_that_drops_us_at_once_is_not_hammered() {
+    const FIRST: Duration = Duration::from_millis(20);
+    const LOSSES: u32 = 6;
+    let (service, node) = (service().await, node(1));
+    let backoff = Backoff { first: FIRST, longest: Duration::from_secs(60), ..QUICK };
+    let began = Instant::now();
+    let watcher = builder(&service.handle(), target(&node)).backoff(backoff).start().unwrap();
+    let mut news = watcher.news();
+    for _ in 0..LOSSES {
+        until_connected(&mut news).await;
+        node.hang_up();
+        next_loss(&mut news).await;
+    }
+    until_connected(&mut news).await;
+    // However slow the machine is, it is not faster than the waits, which double.
+    let least = FIRST * (2_u32.pow(LOSSES) - 1);
+    assert!(began.elapsed() >= least, "{:?}, and {least:?} at least", began.elapsed());
+    assert_eq!(node.accepted(), 7, "one dial for each connection");
+    assert_eq!(only(&watcher).outcomes[&OutcomeKind::Connected], 7);
+    assert_eq!(service.handle().peer(&id(&node)).unwrap().disconnects, LOSSES);
+}
+
+#[tokio::test]
+async fn a_steady_node_is_dialled_again_soon() {
+    let (service, node) = (service().await, node(1));
+    // Every connection is taken for a stable one, and only a first wait is short.
+    let backoff = Backoff {
+        first: Duration::from_millis(1),
+        longest: Duration::from_secs(3600),
+        stable: Duration::ZERO,
+    };
+    let watcher = builder(&service.handle(), target(&node)).backoff(backoff).start().unwrap();
+    let mut news = watcher.news();
+    for _ in 0..20 {
+        until_connected(&mut news).await;
+        node.hang_up();
+        next_loss(&mut news).await;
+    }
+    assert_eq!(only(&watcher).outcomes[&OutcomeKind::Connected], 20, "or it would take 17 minutes");
+}
+
+#[tokio::test]
+async fn no_more_are_dialled_at_once_than_may_be() {
+    let (service, silent) = (service().await, Server::start(swallow).await);
+    let targets: Vec<Target> = (1..=9).map(|seed| at(&node(seed), silent.addr)).collect();
+    let handle = service.handle();
+    let timeouts = Timeouts { handshake: Duration::from_millis(100), ..patient() };
+    let watcher = builder(&handle, targets[0].clone())
+        .targets(targets)
+        .max_dials(3)
+        .timeouts(timeouts)
+        .start()
+        .unwrap();
+    let mut news = watcher.news();
+    for _ in 0..18 {
+        assert_eq!(next_attempt(&mut news).await.outcome.kind(), OutcomeKind::TimedOut);
+    }
+    // A connection that we have closed may still be open at the other end.
+    let most = silent.most_at_once();
+    assert!((2..=6).contains(&most), "{most} at once");
+    assert!(watcher.targets().iter().all(|target| target.attempts > 0), "everybody has a turn");
+}
