@@ -175,3 +175,35 @@ impl Logger for Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lightning::bitcoin::Network;
+    use lightning::bitcoin::secp256k1::{Secp256k1, SecretKey};
+
+    #[test]
+    fn who_names_no_network_may_be_on_any() {
+        let node = PublicKey::from_secret_key(&Secp256k1::new(), &SecretKey::from_slice(&[7; 32]).unwrap());
+        let hashes =
+            |networks: &[Network]| Some(networks.iter().map(|network| network.chain_hash()).collect());
+        let cases = [
+            (None, true),
+            (hashes(&[]), true),
+            (hashes(&[Network::Signet]), true),
+            (hashes(&[Network::Bitcoin, Network::Signet]), true),
+            (hashes(&[Network::Bitcoin, Network::Testnet]), false),
+        ];
+        let greeter = Greeter { network: Some(Network::Signet.into()), greetings: Mutex::default() };
+        for (networks, accepted) in cases {
+            let init = Init { features: InitFeatures::empty(), networks, remote_network_address: None };
+            assert_eq!(greeter.peer_connected(node, &init, false).is_ok(), accepted, "{init:?}");
+            let greeting = greeter.take(&node).unwrap();
+            assert_eq!(
+                (greeting.accepted, greeting.chains.len()),
+                (accepted, init.networks.iter().flatten().count())
+            );
+            assert!(greeter.take(&node).is_none(), "it was taken");
+        }
+    }
+}

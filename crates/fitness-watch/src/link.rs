@@ -225,3 +225,98 @@ impl Drop for Link {
         self.ldk.greeter.take(&self.node);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use fitness_actor::Fitness;
+    use fitness_core::NodeId;
+    use fitness_ldk::LdkFitness;
+    use fitness_store::MemoryStore;
+    use lightning::sign::{NodeSigner, Recipient};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::identity::Identity;
+
+    /// A connection that is past nothing yet, and its other end.
+    async fn pair() -> (Link, TcpStream) {
+        let service =
+            Fitness::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await.unwrap();
+        let identity = Identity::from_seed(&[1; 32]).unwrap();
+        let node = identity.keys.get_node_id(Recipient::Node).unwrap();
+        let ldk = Arc::new(Ldk::new(&LdkFitness::new(service.handle()), identity, None, &[3; 32]));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (other, _) = listener.accept().await.unwrap();
+        let (mut link, first) = Link::new(&ldk, &Arc::new(Witness::new()), node, stream).unwrap();
+        assert_eq!(first.len(), 50);
+        link.send(b"!");
+        (link, other)
+    }
+
+    /// More than any socket buffers by itself.
+    const MUCH: usize = 32 * OUTBOX;
+
+    #[tokio::test]
+    async fn ldk_is_told_to_wait_and_when_there_is_room() {
+        let (mut link, mut other) = pair().await;
+        let mut descriptor = link.descriptor.clone();
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(MUCH).collect();
+        assert_eq!(descriptor.send_data(&bytes, false), OUTBOX, "no more is kept than that");
+        assert_eq!(descriptor.send_data(&bytes, false), 0);
+        let mut taken = OUTBOX;
+        let mut received = vec![0; MUCH + 1];
+        let reading = tokio::spawn(async move {
+            other.read_exact(&mut received).await.unwrap();
+            (received, other)
+        });
+        while !reading.is_finished() {
+            // What LDK does when it is told of room; that it is, is seen by its wish to read again.
+            tokio::select! {
+                biased;
+                step = link.step() => panic!("{step:?}"),
+                () = tokio::time::sleep(std::time::Duration::from_millis(1)) => {}
+            }
+            let has_room = !link.descriptor.outbox.lock().pause;
+            if has_room && taken < MUCH {
+                taken += descriptor.send_data(&bytes[taken..], false);
+            }
+        }
+        let (received, _other) = reading.await.unwrap();
+        assert_eq!((received[0], &received[1..]), (b'!', &bytes[..]), "all of it, in order");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_while_ldk_does_not_want_it() {
+        let (mut link, mut other) = pair().await;
+        let mut descriptor = link.descriptor.clone();
+        assert_eq!(descriptor.send_data(&[], false), 0);
+        other.write_all(&[0; 30]).await.unwrap();
+        let wait = std::time::Duration::from_millis(50);
+        assert!(tokio::time::timeout(wait, link.step()).await.is_err(), "it was read");
+        descriptor.send_data(&[], true);
+        assert!(matches!(link.step().await, Step::Read(30)));
+        assert!(!link.is_foreign());
+    }
+
+    #[tokio::test]
+    async fn every_end_is_told_for_what_it_is() {
+        let (mut link, other) = pair().await;
+        drop(other);
+        // Unread bytes make it a reset.
+        assert!(matches!(link.step().await, Step::Ended(_)));
+
+        let (mut link, mut other) = pair().await;
+        other.write_all(&[1; 50]).await.unwrap();
+        assert!(matches!(link.step().await, Step::Refused), "LDK knows no such answer");
+        assert!(link.is_foreign());
+
+        let (mut link, _other) = pair().await;
+        let mut descriptor = link.descriptor.clone();
+        descriptor.disconnect_socket();
+        assert!(matches!(link.step().await, Step::Dropped));
+        assert_eq!(descriptor.send_data(b"more", true), 0);
+    }
+}

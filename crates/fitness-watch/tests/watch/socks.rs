@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fitness_core::Presence;
-use fitness_watch::{Address, Outcome, OutcomeKind, Proxy, Stage, Target, Timeouts, WatcherBuilder};
+use fitness_watch::{Address, Outcome, OutcomeKind, Proxy, Stage, Target, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -104,11 +104,14 @@ async fn a_proxy_for_all_resolves_names_and_one_for_onions_is_not_asked() {
 }
 
 async fn through(proxy: SocketAddr) -> (Outcome, Presence) {
+    through_within(patient(), proxy).await
+}
+
+async fn through_within(timeouts: Timeouts, proxy: SocketAddr) -> (Outcome, Presence) {
     let (service, node) = (service().await, node(1));
-    let timeouts = Timeouts { proxy: Duration::from_secs(2), ..patient() };
-    let through = |builder: WatcherBuilder| builder.proxy(Proxy::ForAll(proxy)).timeouts(timeouts);
-    let watcher =
-        through(builder(&service.handle(), at(&node, ONION.parse::<Address>().unwrap()))).start().unwrap();
+    let onion: Address = ONION.parse().unwrap();
+    let builder = builder(&service.handle(), at(&node, onion));
+    let watcher = builder.proxy(Proxy::ForAll(proxy)).timeouts(timeouts).start().unwrap();
     let mut news = watcher.news();
     let outcome = next_attempt(&mut news).await.outcome;
     // What it means is said before the next attempt.
@@ -152,5 +155,6 @@ async fn a_proxy_that_is_none_is_our_own_trouble() {
     }
     let silent = Server::start(swallow).await;
     let timed_out = Outcome::TimedOut { stage: Stage::Proxy };
-    assert_eq!(through(silent.addr).await, (timed_out, Presence::Unobserved));
+    let hasty = Timeouts { proxy: Duration::from_millis(200), ..patient() };
+    assert_eq!(through_within(hasty, silent.addr).await, (timed_out, Presence::Unobserved));
 }
