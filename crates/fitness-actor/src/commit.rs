@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fitness_core::Changes;
 use fitness_store::{Batch, Store};
+use tokio::time::Instant;
 
 use crate::health::{CommitError, InFlight, StoreFailure};
 use crate::shared::Shared;
@@ -68,6 +69,7 @@ impl Committer {
     pub(crate) async fn store_one(&mut self, batch: Arc<Batch>) -> Result<(), CommitError> {
         let peers = batch.changes.peers.len();
         self.shared.notes().store.in_flight = Some(InFlight { since: self.shared.clock.now(), peers });
+        let began = Instant::now();
         // Also where this future is dropped halfway.
         let _answered = InFlightGuard(&self.shared);
         let result = tokio::select! {
@@ -87,17 +89,18 @@ impl Committer {
             Err(CommitError::TimedOut(_)) => self.peers_per_batch = (peers / 2).max(1),
             Err(CommitError::Store(_)) => {}
         }
-        self.note(&result, peers);
+        self.note(&result, peers, began.elapsed());
         result
     }
 
-    fn note(&self, result: &Result<(), CommitError>, peers: usize) {
+    fn note(&self, result: &Result<(), CommitError>, peers: usize, took: Duration) {
         let now = self.shared.clock.now();
         let mut notes = self.shared.notes();
         let store = &mut notes.store;
         match result {
             Ok(()) => {
                 store.commits += 1;
+                store.commit_times.took(took);
                 store.last_commit = Some(now);
                 let failed = std::mem::take(&mut store.consecutive_failures);
                 drop(notes);

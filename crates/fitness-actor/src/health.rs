@@ -5,6 +5,8 @@ use std::sync::Arc;
 use fitness_core::{ClockFaults, Coverage, NodeId, Timestamp};
 use fitness_store::StoreError;
 
+use crate::times::CommitTimes;
+
 /// How the service is doing, at the moment of the question.
 ///
 /// Moments are in service time: the wall clock at start plus the monotonic time since.
@@ -58,6 +60,8 @@ pub struct StoreHealth {
     pub failures: u64,
     /// How many commits in a row have failed until now; 0 while all is well.
     pub consecutive_failures: u64,
+    /// How long those took that were stored.
+    pub commit_times: CommitTimes,
     /// The last batch was stored at this moment.
     #[cfg_attr(feature = "serde", serde(rename = "last_commit_ns"))]
     pub last_commit: Option<Timestamp>,

@@ -59,6 +59,7 @@ mod shared;
 mod stop;
 mod subscription;
 mod task;
+mod times;
 mod upkeep;
 
 pub use alerts::AlertStream;
@@ -69,3 +70,4 @@ pub use handle::{FlapInfo, Handle};
 pub use health::{Health, InFlight, StoreFailure, StoreHealth, WallClock, WallStep};
 pub use service::Service;
 pub use subscription::{Missed, Subscription};
+pub use times::CommitTimes;

@@ -38,6 +38,28 @@ async fn a_store_that_fails_a_while_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_is_told_how_long_commits_take() {
+    let store = FaultyStore::new();
+    let (service, handle) = start(&store).await;
+    store.dawdle(Duration::from_millis(300));
+    handle.record(opened(1, Some(true)));
+    pass(SECOND * 2).await;
+    store.dawdle(SECOND * 60);
+    handle.record(offline(1));
+    // It is given up after 30 s, and stored the next time.
+    pass(SECOND * 35).await;
+    store.dawdle(Duration::from_millis(2));
+    pass(SECOND * 60).await;
+    let times = handle.health().store.commit_times;
+    let commits = handle.health().store.commits;
+    assert_eq!(times.counts[8], 1, "up to half a second");
+    assert_eq!(times.counts[1], commits - 1, "up to 2.5 ms");
+    assert_eq!(times.longest_ns, 300_000_000, "what was given up was not stored");
+    assert_eq!(times.sum_ns, 300_000_000 + (commits - 1) * 2_000_000);
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_wait_between_tries_is_bounded() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
