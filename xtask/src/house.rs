@@ -78,6 +78,20 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
         "fitness-watch",
         &["ldk-node", "redb", "fitness-store-redb", "fitness-store-kv", "fitness-regtest", "fitness-cli"],
     ),
+    // It sees the service's handle alone.
+    (
+        "fitness-web",
+        &[
+            "lightning",
+            "ldk-node",
+            "bitcoin",
+            "redb",
+            "fitness-ldk",
+            "fitness-store-redb",
+            "fitness-store-kv",
+            "fitness-cli",
+        ],
+    ),
     ("fitness-regtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
     ("fitness-pgtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
 ];

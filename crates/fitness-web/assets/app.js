@@ -1,0 +1,214 @@
+"use strict";
+// What a page can do besides being read: it follows what happens without being loaded again, and asks
+// while one types. All that is shown comes from the server, whose pages are whole without this.
+
+(() => {
+  const main = document.querySelector("main");
+  const sign = document.querySelector(".live");
+  const form = document.querySelector("form.filter");
+
+  // ---- Showing what the server shows by now ----
+
+  let loading = null;
+  let again = false;
+
+  /** Takes over another page of ours, or this one as it is by now. */
+  function load(url, push) {
+    if (push && new URL(url, location.href).pathname !== location.pathname) {
+      // Links are relative: they would lead elsewhere from there.
+      location.assign(url);
+      return;
+    }
+    if (loading) {
+      if (!push) {
+        again = true;
+        return;
+      }
+      loading.abort();
+    }
+    const request = new XMLHttpRequest();
+    loading = request;
+    request.open("GET", url);
+    request.responseType = "document";
+    request.timeout = 30000;
+    request.onloadend = () => {
+      if (loading !== request) return;
+      loading = null;
+      if (request.status === 401) {
+        location.reload();
+        return;
+      }
+      const fresh = request.responseXML;
+      if (request.status === 200 && fresh && fresh.querySelector("main")) {
+        if (push) history.pushState(null, "", url);
+        take(fresh);
+      } else if (push) {
+        location.assign(url);
+        return;
+      }
+      if (again) {
+        again = false;
+        soon(1000);
+      }
+    };
+    request.send();
+  }
+
+  /** Makes this page like the other one, touching nothing that is the same. */
+  function take(fresh) {
+    const focused = document.activeElement;
+    const key = keyOf(focused);
+    const theirs = fresh.querySelector("main");
+    localise(fresh);
+    document.title = fresh.title;
+    become(main, theirs);
+    for (const selector of ["#as-of", "header nav"]) {
+      const [old, other] = [document.querySelector(selector), fresh.querySelector(selector)];
+      if (old && other) become(old, other);
+    }
+    main.toggleAttribute("data-unfinished", theirs.hasAttribute("data-unfinished"));
+    if (document.activeElement !== focused && key) {
+      const back = Array.from(document.querySelectorAll("a, button, summary, input, select"));
+      const found = back.find((element) => keyOf(element) === key);
+      if (found) found.focus({ preventScroll: true });
+    }
+    if (main.hasAttribute("data-unfinished")) soon(1500);
+  }
+
+  /** What a focused element is known by, should it be made anew. */
+  function keyOf(element) {
+    if (!element || element === document.body) return null;
+    return element.id || element.getAttribute("href") || element.textContent;
+  }
+
+  /** Gives an element the children of another, keeping those that are the same. */
+  function become(old, other) {
+    if (old.isEqualNode(other)) return;
+    if (old === form) {
+      // It says what somebody asked for, and somebody may be typing.
+      return;
+    }
+    const keyed = new Map();
+    for (const child of old.children) {
+      if (child.id) keyed.set(child.id, child);
+    }
+    const nodes = Array.from(other.childNodes).map((node) => {
+      const same = node.id && keyed.get(node.id);
+      if (!same || same.tagName !== node.tagName) return document.adoptNode(node.cloneNode(true));
+      if (same.tagName === "TR" || same.tagName === "svg") {
+        if (!same.isEqualNode(node)) become(same, node);
+      } else {
+        for (const name of node.getAttributeNames()) same.setAttribute(name, node.getAttribute(name));
+        become(same, node);
+      }
+      return same;
+    });
+    // One that is in its place already is not moved: moving takes the focus away.
+    const wanted = new Set(nodes);
+    for (const node of Array.from(old.childNodes)) {
+      if (!wanted.has(node)) node.remove();
+    }
+    nodes.forEach((node, i) => {
+      if (old.childNodes[i] !== node) old.insertBefore(node, old.childNodes[i] || null);
+    });
+  }
+
+  // ---- Following what happens ----
+
+  let stream = null;
+  let timer = null;
+  let retry = null;
+  let wait = 1000;
+
+  /** Looks again once, before long, however much happens. */
+  function soon(ms) {
+    if (timer || document.hidden) return;
+    timer = setTimeout(() => {
+      timer = null;
+      load(location.href, false);
+    }, ms);
+  }
+
+  function say(words, lost) {
+    if (!sign) return;
+    sign.hidden = false;
+    sign.classList.toggle("lost", lost);
+    const place = sign.querySelector(".words");
+    if (place.textContent !== words) place.textContent = words;
+  }
+
+  function follow() {
+    const url = main && main.dataset.live;
+    if (!url || stream || document.hidden) return;
+    clearTimeout(retry);
+    stream = new EventSource(url);
+    stream.addEventListener("hello", () => {
+      wait = 1000;
+      say("Live", false);
+      // What happened while nobody listened.
+      soon(500);
+    });
+    stream.addEventListener("change", () => soon(700));
+    stream.addEventListener("missed", () => soon(700));
+    stream.onerror = () => {
+      say("Not connected; trying again", true);
+      leave();
+      wait = Math.min(wait * 2, 30000);
+      retry = setTimeout(follow, wait);
+    };
+  }
+
+  function leave() {
+    if (stream) stream.close();
+    stream = null;
+  }
+
+  // A browser has few connections to a server, and nobody reads a page that is not to be seen.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      clearTimeout(retry);
+      leave();
+    } else {
+      follow();
+    }
+  });
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) follow();
+  });
+  // Durations grow while nothing happens.
+  setInterval(() => soon(0), 60000);
+
+  // ---- Asking while one types ----
+
+  if (form) {
+    let typing = null;
+    const ask = () => {
+      const asked = new URLSearchParams(new FormData(form));
+      if (!asked.get("q")) asked.delete("q");
+      load(form.action.split("?")[0] + "?" + asked, true);
+    };
+    form.addEventListener("input", (event) => {
+      clearTimeout(typing);
+      typing = setTimeout(ask, event.target.type === "search" ? 300 : 0);
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      clearTimeout(typing);
+      ask();
+    });
+    addEventListener("popstate", () => location.reload());
+  }
+
+  /** Moments are in UTC; what that is on one's own clock is told to whoever points at it. */
+  function localise(where) {
+    for (const time of where.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (!Number.isNaN(at.getTime())) time.title = at.toLocaleString();
+    }
+  }
+
+  localise(document);
+  if (main && main.hasAttribute("data-unfinished")) soon(1500);
+  follow();
+})();

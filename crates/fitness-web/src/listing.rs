@@ -1,0 +1,159 @@
+//! Which peers are shown, in which order: for the API and the dashboard alike.
+
+use std::cmp::Ordering;
+
+use fitness_core::{ChannelReport, PeerReport, Presence};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::state::Shared;
+
+/// Which peers are asked for by their state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PeerState {
+    Online,
+    Offline,
+    /// We cannot tell.
+    Unobserved,
+}
+
+impl From<Presence> for PeerState {
+    fn from(presence: Presence) -> Self {
+        match presence {
+            Presence::Online => Self::Online,
+            Presence::Offline => Self::Offline,
+            Presence::Unobserved => Self::Unobserved,
+        }
+    }
+}
+
+/// In which direction a list is sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// The smallest first.
+    #[default]
+    Asc,
+    /// The largest first.
+    Desc,
+}
+
+impl Order {
+    pub(crate) const fn reversed(self) -> Self {
+        match self {
+            Self::Asc => Self::Desc,
+            Self::Desc => Self::Asc,
+        }
+    }
+
+    fn apply(self, ordering: Ordering) -> Ordering {
+        match self {
+            Self::Asc => ordering,
+            Self::Desc => ordering.reverse(),
+        }
+    }
+
+    /// What is not known comes last, whatever the direction.
+    pub(crate) fn known<T>(
+        self,
+        one: Option<T>,
+        other: Option<T>,
+        compare: impl Fn(&T, &T) -> Ordering,
+    ) -> Ordering {
+        match (one, other) {
+            (Some(one), Some(other)) => self.apply(compare(&one, &other)),
+            (one, other) => other.is_some().cmp(&one.is_some()),
+        }
+    }
+}
+
+/// A peer, and what it is called where somebody wanted to know.
+pub(crate) struct Listed {
+    pub(crate) report: PeerReport,
+    pub(crate) name: Option<String>,
+}
+
+/// How many are online, offline and neither.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) online: usize,
+    pub(crate) offline: usize,
+    pub(crate) unobserved: usize,
+}
+
+impl Counts {
+    pub(crate) fn of<'a>(peers: impl IntoIterator<Item = &'a PeerReport>) -> Self {
+        let mut counts = Self::default();
+        for peer in peers {
+            *match peer.online {
+                Presence::Online => &mut counts.online,
+                Presence::Offline => &mut counts.offline,
+                Presence::Unobserved => &mut counts.unobserved,
+            } += 1;
+        }
+        counts
+    }
+
+    pub(crate) const fn all(self) -> usize {
+        self.online + self.offline + self.unobserved
+    }
+}
+
+/// Those of `peers` that match, with their names where `named` or where they were searched.
+pub(crate) fn select(
+    state: &Shared,
+    peers: Vec<PeerReport>,
+    wanted: Option<PeerState>,
+    query: &str,
+    named: bool,
+) -> Vec<Listed> {
+    let query = query.trim().to_lowercase();
+    let of_state = |peer: &PeerReport| wanted.is_none_or(|wanted| PeerState::from(peer.online) == wanted);
+    let named = named || !query.is_empty();
+    let listed = peers.into_iter().filter(of_state).map(|report| {
+        let name = if named { state.name(&report.node_id) } else { None };
+        Listed { report, name }
+    });
+    listed.filter(|peer| peer.matches(&query)).collect()
+}
+
+impl Listed {
+    /// Whether it is called so, or its id or that of one of its channels begins so.
+    fn matches(&self, query: &str) -> bool {
+        query.is_empty()
+            || self.name.as_ref().is_some_and(|name| name.to_lowercase().contains(query))
+            || self.report.node_id.to_string().starts_with(query)
+            || self.report.channels.iter().any(|channel| is_channel(channel, query))
+    }
+}
+
+/// Whether the id or the funding outpoint of a channel begins so.
+pub(crate) fn is_channel(channel: &ChannelReport, query: &str) -> bool {
+    channel.channel_id.to_string().starts_with(query)
+        || channel.funding.is_some_and(|funding| funding.to_string().starts_with(query))
+}
+
+/// A part of a list.
+pub(crate) fn page<T>(all: Vec<T>, offset: usize, limit: usize) -> Vec<T> {
+    all.into_iter().skip(offset).take(limit).collect()
+}
+
+/// Names as people sort them.
+pub(crate) fn by_name(one: &str, other: &str) -> Ordering {
+    one.to_lowercase().cmp(&other.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_comes_last_in_both_directions() {
+        let mut numbers = [Some(2), None, Some(3), Some(1), None];
+        numbers.sort_by(|one, other| Order::Asc.known(*one, *other, Ord::cmp));
+        assert_eq!(numbers, [Some(1), Some(2), Some(3), None, None]);
+        numbers.sort_by(|one, other| Order::Desc.known(*one, *other, Ord::cmp));
+        assert_eq!(numbers, [Some(3), Some(2), Some(1), None, None]);
+    }
+}

@@ -1,0 +1,220 @@
+//! Strips and bars, drawn on the server. A mark is told by its height and place as well as by its colour:
+//! the taller the better, a stub on the ground for offline, a dash in mid-air where we could not tell.
+//!
+//! Nothing in them needs a style or a script of its own.
+
+use std::fmt::Write as _;
+
+use fitness_core::{GapCause, Interval, Presence, Timestamp};
+use maud::{Markup, html};
+
+use super::text;
+use crate::summary::Mark;
+
+/// The height of a strip, in units of its picture.
+const HEIGHT: u32 = 24;
+
+/// How wide a part of a strip is, and what of that is blank.
+const PART: usize = 4;
+const BLANK: usize = 1;
+
+/// What can be seen of a mark: its kind, its top and its height.
+fn shape(mark: Mark) -> Option<(Kind, u32, u32)> {
+    match mark {
+        Mark::Nothing => None,
+        Mark::Online => Some((Kind::Up, 0, HEIGHT)),
+        // Always shorter than what was online throughout, and taller than what never was.
+        Mark::Partly(permille) => {
+            let height = 7 + 11 * u32::from(permille) / 1_000;
+            Some((Kind::Partly, HEIGHT - height, height))
+        }
+        Mark::Offline => Some((Kind::Down, HEIGHT - 5, 5)),
+        Mark::Unobserved => Some((Kind::Unknown, HEIGHT / 2 - 1, 3)),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Up,
+    Partly,
+    /// The ground, where a mark is to be seen on another.
+    Cut,
+    Down,
+    Unknown,
+}
+
+impl Kind {
+    /// All of them, those that are drawn over others last.
+    const ALL: [Self; 5] = [Self::Up, Self::Partly, Self::Cut, Self::Down, Self::Unknown];
+
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Partly => "partly",
+            Self::Cut => "cut",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Rectangles of one kind make one path: a strip of ninety marks is then a few hundred bytes.
+#[derive(Default)]
+struct Paths([String; 5]);
+
+impl Paths {
+    fn add(&mut self, kind: Kind, x: usize, width: usize, y: u32, height: u32) {
+        let Some(path) = self.0.get_mut(kind as usize) else { return };
+        // Writing to a string cannot fail.
+        let _ = write!(path, "M{x} {y}h{width}v{height}h-{width}z");
+    }
+
+    fn draw(&self) -> Markup {
+        html! {
+            @for (kind, path) in Kind::ALL.into_iter().zip(&self.0) {
+                @if !path.is_empty() { path class=(kind.class()) d=(path) {} }
+            }
+        }
+    }
+}
+
+/// A row of marks, and in words what it shows; without words it is but an ornament.
+pub(super) fn strip(marks: &[Mark], words: &str) -> Markup {
+    let mut paths = Paths::default();
+    for (i, mark) in marks.iter().enumerate() {
+        if let Some((kind, y, height)) = shape(*mark) {
+            paths.add(kind, i * PART, PART - BLANK, y, height);
+        }
+    }
+    let width = (marks.len() * PART).saturating_sub(BLANK).max(1);
+    picture("strip", width, HEIGHT, words, &paths.draw())
+}
+
+/// The same as tall bars, for a chart.
+pub(super) fn bars(marks: &[Mark], words: &str) -> Markup {
+    let mut paths = Paths::default();
+    for (i, mark) in marks.iter().enumerate() {
+        if let Some((kind, y, height)) = shape(*mark) {
+            // A chart has room for the truth: a bar is as tall as the part of the time that was good.
+            let (y, height) = match mark {
+                Mark::Partly(permille) => {
+                    let height = (24 * u32::from(*permille) / 1_000).clamp(6, 23);
+                    (HEIGHT - height, height)
+                }
+                _ => (y, height),
+            };
+            paths.add(kind, i * PART, PART - BLANK, y, height);
+        }
+    }
+    let width = (marks.len() * PART).saturating_sub(BLANK).max(1);
+    picture("strip bars", width, HEIGHT, words, &paths.draw())
+}
+
+fn picture(class: &str, width: usize, height: u32, words: &str, content: &Markup) -> Markup {
+    let (role, hidden) = if words.is_empty() { (None, Some("true")) } else { (Some("img"), None) };
+    html! {
+        svg class=(class) role=[role] aria-hidden=[hidden] aria-label=[role.map(|_| words)]
+            preserveAspectRatio="none" viewBox={ "0 0 " (width) " " (height) } { (content) }
+    }
+}
+
+/// How wide the picture of a timeline is, in units.
+const WIDTH: usize = 1_200;
+
+/// What is shorter than this would not be seen.
+const THINNEST: usize = 3;
+
+/// A peer's timeline. However many changes there were, it takes no more than there is to see.
+pub(super) fn timeline(intervals: &[Interval], from: Timestamp, to: Timestamp, words: &str) -> Markup {
+    let length_ns = u128::from(to.nanos_since(from)).max(1);
+    let place = |at: Timestamp| {
+        let x = u128::from(at.nanos_since(from)) * WIDTH as u128 / length_ns;
+        usize::try_from(x).unwrap_or(WIDTH).min(WIDTH)
+    };
+    let mut paths = Paths::default();
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Cut) {
+        let (y, height) = match kind {
+            Kind::Up | Kind::Cut => (0, HEIGHT),
+            Kind::Partly => (HEIGHT - 16, 16),
+            Kind::Down => (HEIGHT - 7, 7),
+            Kind::Unknown => (HEIGHT / 2 - 2, 4),
+        };
+        // Those of one kind that touch become one.
+        let mut open: Option<(usize, usize)> = None;
+        for interval in intervals.iter().filter(|interval| kind_of(interval) == kind) {
+            let (start, end) = (place(interval.from), place(interval.to));
+            // A peer that was away for a second in a month was away; that it was there for a second between
+            // is not to be seen.
+            let least = if kind == Kind::Down { THINNEST } else { 0 };
+            let start = start.min(WIDTH - THINNEST);
+            let end = end.max(start + least);
+            open = match open {
+                Some((began, ended)) if start <= ended => Some((began, ended.max(end))),
+                closed => {
+                    add_bar(&mut paths, kind, closed, y, height);
+                    Some((start, end))
+                }
+            };
+        }
+        add_bar(&mut paths, kind, open, y, height);
+    }
+    picture("strip timeline", WIDTH, HEIGHT, words, &paths.draw())
+}
+
+fn add_bar(paths: &mut Paths, kind: Kind, bar: Option<(usize, usize)>, y: u32, height: u32) {
+    if let Some((start, end)) = bar.filter(|(start, end)| start < end) {
+        if kind == Kind::Down {
+            paths.add(Kind::Cut, start, end - start, 0, HEIGHT);
+        }
+        paths.add(kind, start, end - start, y, height);
+    }
+}
+
+fn kind_of(interval: &Interval) -> Kind {
+    match interval.presence {
+        Some(Presence::Online) => Kind::Up,
+        Some(Presence::Offline) => Kind::Down,
+        Some(Presence::Unobserved) => Kind::Unknown,
+        None => Kind::Partly,
+    }
+}
+
+/// When the parts of a chart begin: four of them, under it.
+pub(super) fn axis(from: Timestamp, to: Timestamp) -> Markup {
+    let length_ns = to.nanos_since(from);
+    let is_short = length_ns <= 2 * 86_400 * 1_000_000_000;
+    let begin = |part: u64| {
+        let at = from.after_nanos(length_ns / 4 * part);
+        if is_short { text::moment(at).chars().skip(5).take(11).collect() } else { text::day(at) }
+    };
+    html! {
+        ol.axis aria-hidden="true" { @for part in 0..4 { li { (begin(part)) } } }
+    }
+}
+
+/// What the marks mean.
+pub(super) fn legend() -> Markup {
+    let entry = |mark: Mark, words: &str| {
+        html! { li { (strip(&[mark; 3], "")) " " (words) } }
+    };
+    html! {
+        ul.legend aria-label="What the marks mean" {
+            (entry(Mark::Online, "online"))
+            (entry(Mark::Partly(600), "online in part"))
+            (entry(Mark::Offline, "offline"))
+            (entry(Mark::Unobserved, "we could not tell"))
+        }
+    }
+}
+
+/// Whose doing it was.
+pub(super) fn whose(presence: Option<Presence>, cause: Option<GapCause>) -> (&'static str, &'static str) {
+    match (presence, cause) {
+        (Some(Presence::Offline), _) => ("theirs", "it was offline"),
+        (Some(Presence::Unobserved), Some(cause)) => ("ours", text::cause(cause)),
+        (Some(Presence::Unobserved), None) => {
+            ("nobody's", "not heard of yet, or waited for after a gap of ours")
+        }
+        _ => ("theirs", "it came and went; only the sums were kept"),
+    }
+}

@@ -1,0 +1,73 @@
+//! From when to when somebody asks.
+
+use fitness_core::{Span, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// One of the usual windows, which end now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub(crate) enum WindowName {
+    #[serde(rename = "24h")]
+    Day,
+    #[serde(rename = "7d")]
+    Week,
+    #[serde(rename = "30d")]
+    Month,
+    #[serde(rename = "90d")]
+    Quarter,
+    #[serde(rename = "lifetime")]
+    Lifetime,
+}
+
+impl From<WindowName> for Span {
+    fn from(name: WindowName) -> Self {
+        match name {
+            WindowName::Day => Self::Day,
+            WindowName::Week => Self::Week,
+            WindowName::Month => Self::Month,
+            WindowName::Quarter => Self::Quarter,
+            WindowName::Lifetime => Self::Lifetime,
+        }
+    }
+}
+
+impl From<Span> for WindowName {
+    fn from(span: Span) -> Self {
+        match span {
+            Span::Day => Self::Day,
+            Span::Week => Self::Week,
+            Span::Month => Self::Month,
+            Span::Quarter => Self::Quarter,
+            Span::Lifetime => Self::Lifetime,
+        }
+    }
+}
+
+/// From when to when, as it was asked for: by name, or by its ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Range {
+    pub(crate) window: Option<WindowName>,
+    pub(crate) from_ns: Option<u64>,
+    pub(crate) to_ns: Option<u64>,
+}
+
+impl Range {
+    /// Its ends. What was left open goes as far as there is something; where nothing was asked for it
+    /// is `usual`.
+    pub(crate) fn ends(self, now: Timestamp, usual: Span) -> Result<(Timestamp, Timestamp), String> {
+        match (self.window, self.from_ns, self.to_ns) {
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
+                Err("ask for a `window` or for `from_ns` and `to_ns`, not for both".to_owned())
+            }
+            (None, Some(from), Some(to)) if from > to => {
+                Err(format!("`from_ns` is {from}, and later than `to_ns`, which is {to}"))
+            }
+            (None, None, None) => Ok((usual.before(now), now)),
+            (Some(name), ..) => Ok((Span::from(name).before(now), now)),
+            (None, from, to) => {
+                let to = to.map_or(now, |to| Timestamp::from_nanos(to).min(now));
+                Ok((Timestamp::from_nanos(from.unwrap_or_default()), to))
+            }
+        }
+    }
+}

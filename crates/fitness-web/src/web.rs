@@ -1,0 +1,139 @@
+//! The router, and what it is to know.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use fitness_actor::Handle;
+use fitness_core::NodeId;
+use tokio::sync::{Semaphore, watch};
+
+use crate::state::{Names, Shared, State};
+use crate::summaries::Summaries;
+use crate::{Token, api, assets, gate, headers, metrics, pages};
+
+/// The API, the metrics and the dashboard of one service.
+///
+/// [`Web::router`] is for a wallet that has a server; [`Web::listen`] is one. Clones share
+/// what they have worked out.
+#[derive(Clone)]
+pub struct Web {
+    pub(crate) state: State,
+}
+
+/// What is to be served.
+#[must_use = "nothing is served until `build`"]
+pub struct Builder {
+    handle: Handle,
+    names: Option<Names>,
+    token: Option<Token>,
+    hosts: Vec<String>,
+    metrics_peers: usize,
+    live_streams: usize,
+}
+
+impl Web {
+    /// What is known to the service of `handle`.
+    pub fn builder(handle: Handle) -> Builder {
+        Builder {
+            handle,
+            names: None,
+            token: None,
+            hosts: Vec::new(),
+            metrics_peers: 1_000,
+            live_streams: 64,
+        }
+    }
+
+    /// Everything, to be merged or nested under any prefix: all links are relative.
+    ///
+    /// ```
+    /// # fn mount(handle: fitness_actor::Handle, wallet: axum::Router) -> axum::Router {
+    /// // With `nest` the same, but for `/fitness/`, which is then for the wallet to answer.
+    /// wallet.nest_service("/fitness", fitness_web::Web::builder(handle).build().router())
+    /// # }
+    /// ```
+    ///
+    /// It asks for the [`Token`] where there is one. Without one it answers everybody: then the server
+    /// that it is mounted in has to know who asks, and for which host.
+    pub fn router(&self) -> Router {
+        let behind_the_gate = pages::router()
+            .nest("/api/v1", api::router())
+            .merge(metrics::router())
+            .layer(from_fn_with_state(Arc::clone(&self.state), gate::check));
+        behind_the_gate
+            .merge(assets::router())
+            .merge(gate::router())
+            .layer(from_fn(headers::add))
+            .with_state(Arc::clone(&self.state))
+    }
+
+    /// Ends the live streams, those that are opened later as well: a server that waits for its last
+    /// request would wait for them for ever.
+    pub fn close(&self) {
+        self.state.closing.send_replace(true);
+    }
+}
+
+impl Builder {
+    /// What a peer is called, where that is known.
+    ///
+    /// Peers name themselves, so this may be anything: it is cut, cleaned of what is invisible or turns
+    /// the text around it, and escaped. It is asked for each peer on a page, and for every peer where
+    /// they are sorted or searched by it: it has to be quick, and must not wait.
+    pub fn names(self, names: impl Fn(&NodeId) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { names: Some(Box::new(names)), ..self }
+    }
+
+    /// What whoever asks has to know; by default nothing.
+    pub fn token(self, token: Token) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
+    /// A host name, without a port, under which [`Web::listen`] may be asked on a loopback
+    /// address, besides this machine's own: that of a proxy in front of it.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.hosts.push(host.into());
+        self
+    }
+
+    /// How many peers have series of their own in the metrics; the default is 1,000. Those that were
+    /// followed first have them; for the others there are sums.
+    pub fn metrics_peers(self, peers: usize) -> Self {
+        Self { metrics_peers: peers, ..self }
+    }
+
+    /// How many live streams there may be at a time; the default is 64. A page without one is as of its
+    /// loading.
+    pub fn live_streams(self, streams: usize) -> Self {
+        Self { live_streams: streams.min(Semaphore::MAX_PERMITS), ..self }
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn build(self) -> Web {
+        let state = Shared {
+            summaries: Summaries::new(self.handle.clone()),
+            handle: self.handle,
+            names: self.names,
+            token: self.token,
+            hosts: self.hosts,
+            metrics_peers: self.metrics_peers,
+            streams: Arc::new(Semaphore::new(self.live_streams)),
+            closing: watch::Sender::new(false),
+        };
+        Web { state: Arc::new(state) }
+    }
+}
+
+impl std::fmt::Debug for Web {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Web").field("handle", &self.state.handle).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! The router as whoever mounts it sees it, without a browser.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod api;
+mod ask;
+mod gate;
+mod live;
+mod metrics;
+mod mount;
+mod pages;
+mod serve;
+#[path = "../support/mod.rs"]
+mod support;
