@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use fitness_store::{Store, StoreError};
 use fitness_store_kv::KvStore;
+use fitness_store_postgres::PostgresStore;
 use fitness_store_redb::RedbStore;
 use lightning_persister::fs_store::FilesystemStore;
 
@@ -54,15 +55,34 @@ impl StoreUrl {
             return Ok(reader);
         }
         // Whoever opened it to read cannot claim anything in it; and not everybody may write.
-        Ok(self.open().await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "it is copied without keeping others out");
-            reader
-        }))
+        match self.opened_to_claim().await {
+            Ok(store) => Ok(store),
+            Err(error) => {
+                tracing::warn!(%error, "it is copied without keeping others out");
+                Ok(reader)
+            }
+        }
+    }
+
+    /// Opens a store in which this user may claim an observer.
+    async fn opened_to_claim(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let store = self.open().await?;
+        let observers = store.observers().await?;
+        let Some(observer) = observers.first() else { return Ok(store) };
+        let claimed = store.claim(observer).await.map(drop);
+        match claimed {
+            // Somebody has it: whoever copies will find that out.
+            Ok(()) | Err(StoreError::Claimed { .. } | StoreError::Locked { .. }) => Ok(store),
+            Err(error) => Err(error),
+        }
     }
 
     async fn opened(&self, mode: Mode) -> Result<Arc<dyn Store>, StoreError> {
-        if matches!(self, Self::Postgres(_)) {
-            return Err(self.refused("stores over PostgreSQL are not in this build"));
+        if let Self::Postgres(url) = self {
+            return Ok(match mode {
+                Mode::Create => Arc::new(PostgresStore::open(url).await?),
+                Mode::Existing => Arc::new(PostgresStore::open_existing(url).await?),
+            });
         }
         let url = self.clone();
         let opened = tokio::task::spawn_blocking(move || match &url {
