@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::supervisor::Supervisor;
 use crate::{Authority, Database, install};
@@ -29,6 +30,9 @@ pub struct Builder {
     durable: bool,
     settings: String,
     tls: Option<[String; 3]>,
+    disk: Option<u32>,
+    /// The directory and the port of another cluster.
+    primary: Option<(String, String)>,
 }
 
 impl Cluster {
@@ -46,7 +50,7 @@ impl Cluster {
 
     /// A server to be described.
     pub fn builder() -> Builder {
-        Builder { durable: false, settings: String::new(), tls: None }
+        Builder { durable: false, settings: String::new(), tls: None, disk: None, primary: None }
     }
 
     /// Its port on 127.0.0.1.
@@ -129,6 +133,56 @@ impl Cluster {
         self.run("stop");
     }
 
+    /// Another server that follows this one, and can be read meanwhile. From now on a commit here waits until
+    /// it is there, too.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let directory = self.directory.display().to_string();
+        let builder = Builder { primary: Some((directory, self.port.to_string())), ..Self::builder() };
+        let standby = builder.start().expect("one of them runs already");
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let is_synchronous = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        while self.sql("postgres", is_synchronous) != "1" {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        standby
+    }
+
+    /// Makes a standby the one that is written to, and waits until it is.
+    ///
+    /// # Panics
+    ///
+    /// If it is no standby.
+    pub fn promote(&self) {
+        // It was made with these, and has no standby of its own.
+        self.sql("postgres", "SELECT pg_promote(true, 600)");
+        self.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+    }
+
+    /// Fills the disk to its last byte. It has to be one of [`Builder::disk`].
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be done.
+    pub fn fill_disk(&self) {
+        self.run("fill");
+    }
+
+    /// Makes room again.
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be done.
+    pub fn free_disk(&self) {
+        self.run("free");
+    }
+
     /// Starts the server again, on the same port with the same data, and waits until it answers.
     ///
     /// # Panics
@@ -164,6 +218,12 @@ impl Builder {
         Self { tls: Some([issued.certificate, issued.key, authority.certificate().to_owned()]), ..self }
     }
 
+    /// Data on a disk of so many megabytes. Where that cannot be had, which takes root and a system that lets
+    /// him mount one, there is no cluster, and standard error says why.
+    pub fn disk(self, megabytes: u32) -> Self {
+        Self { disk: Some(megabytes), ..self }
+    }
+
     /// Starts it.
     ///
     /// `None` where PostgreSQL is not installed, after saying so on standard error.
@@ -181,6 +241,10 @@ impl Builder {
                 Err(err) => failed = err,
             }
         }
+        if self.disk.is_some() {
+            eprintln!("there is no disk to be had, and this is passed over: {failed}");
+            return None;
+        }
         panic!("{failed}")
     }
 
@@ -193,7 +257,13 @@ impl Builder {
         if let Some([certificate, key, authority]) = &self.tls {
             environment.extend([("TLS_CERT", &**certificate), ("TLS_KEY", key), ("TLS_CA", authority)]);
         }
-        let mut supervisor = Supervisor::start(&environment)?;
+        if let Some((directory, port)) = &self.primary {
+            environment.extend([("PRIMARY_DIR", &**directory), ("PRIMARY_PORT", port)]);
+        }
+        let mut supervisor = match self.disk {
+            None => Supervisor::start(&environment)?,
+            Some(megabytes) => Supervisor::start_on_disk(&environment, megabytes)?,
+        };
         supervisor.run("create")?;
         supervisor.run("start")?;
         let directory = supervisor.directory().to_owned();
@@ -204,7 +274,9 @@ impl Builder {
             port,
             databases: AtomicUsize::new(0),
         };
-        Database::create_roles(&cluster);
+        if self.primary.is_none() {
+            Database::create_roles(&cluster);
+        }
         Ok(cluster)
     }
 

@@ -53,6 +53,15 @@ impl<'c> Database<'c> {
         format!("postgres://{role}:{}@127.0.0.1:{port}/{}", encode(PASSWORD), self.name)
     }
 
+    /// As [`Cluster::try_sql`], in this database.
+    ///
+    /// # Errors
+    ///
+    /// What `psql` said.
+    pub fn try_sql(&self, sql: &str) -> Result<String, String> {
+        self.cluster.try_sql(&self.name, sql)
+    }
+
     /// As [`Cluster::sql`], in this database.
     ///
     /// # Panics

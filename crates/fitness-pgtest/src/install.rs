@@ -21,7 +21,9 @@ fn beside(initdb: &Path) -> Option<PathBuf> {
 }
 
 fn is_installed(directory: &Path) -> bool {
-    ["initdb", "postgres", "psql", "pg_isready"].iter().all(|program| directory.join(program).is_file())
+    ["initdb", "postgres", "psql", "pg_isready", "pg_basebackup"]
+        .iter()
+        .all(|program| directory.join(program).is_file())
 }
 
 /// The directory, or `None` after saying that there is nothing to test with.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 const SCRIPT: &str = include_str!("supervisor.sh");
+const WITH_A_DISK: &str = include_str!("disk.sh");
 
 /// How `id` is asked who we are.
 fn is_root() -> bool {
@@ -24,15 +25,27 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// Starts the shell with `environment`. There is no server yet.
     pub(crate) fn start(environment: &[(&str, &str)]) -> Result<Self, String> {
-        let mut command = if is_root() {
-            let mut command = Command::new("runuser");
-            command.args(["-u", "postgres", "--", "sh", "-c", SCRIPT]);
-            command
+        if is_root() {
+            Self::run_by(&["runuser", "-u", "postgres", "--", "sh", "-c", SCRIPT], environment)
         } else {
-            let mut command = Command::new("sh");
-            command.args(["-c", SCRIPT]);
-            command
-        };
+            Self::run_by(&["sh", "-c", SCRIPT], environment)
+        }
+    }
+
+    /// The same, with a disk of so many megabytes for the data. Only root can have that, and not everywhere.
+    pub(crate) fn start_on_disk(environment: &[(&str, &str)], megabytes: u32) -> Result<Self, String> {
+        if !is_root() {
+            return Err("only root can have a disk of his own".to_owned());
+        }
+        let megabytes = megabytes.to_string();
+        let environment = [environment, &[("SCRIPT", SCRIPT), ("DISK", &*megabytes)]].concat();
+        let isolated = ["unshare", "--mount", "--propagation", "private", "sh", "-c", WITH_A_DISK];
+        Self::run_by(&isolated, &environment)
+    }
+
+    fn run_by(program: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]);
         command.envs(environment.iter().copied());
         // A group of its own: an interrupt from the terminal is not for it.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);

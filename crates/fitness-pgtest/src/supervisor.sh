@@ -1,6 +1,7 @@
 # Keeps a PostgreSQL cluster for as long as somebody holds the other end of its standard input.
-# The environment says how: BIN, PORT, SETTINGS (lines of postgresql.conf), and TLS_CERT, TLS_KEY, TLS_CA
-# (PEM) where there is to be TLS. Commands come line by line, and each is answered by a line.
+# The environment says how: BIN, PORT, SETTINGS (lines of postgresql.conf); TLS_CERT, TLS_KEY, TLS_CA (PEM)
+# where there is to be TLS; PRIMARY_DIR and PRIMARY_PORT where it is to follow another cluster; DIR where
+# there is a directory already. Commands come line by line, and each is answered by a line.
 set -u
 cd /
 umask 077
@@ -8,7 +9,7 @@ umask 077
 trap '' INT HUP TERM
 
 pid=
-dir=$(mktemp -d "${TMPDIR:-/tmp}/fitness-pg.XXXXXX") || exit 1
+dir=${DIR:-$(mktemp -d "${TMPDIR:-/tmp}/fitness-pg.XXXXXX")} || exit 1
 data=$dir/data
 
 halt() { # signal
@@ -20,7 +21,7 @@ halt() { # signal
 
 finish() {
   halt QUIT
-  rm -rf "$dir"
+  rm -rf "$dir" 2> /dev/null
 }
 
 is_up() {
@@ -54,11 +55,29 @@ answer() { # command...
   if "$@"; then echo ok; else echo "failed: $(tail -n 5 "$dir/log" 2> /dev/null | tr '\n' ' ')"; fi
 }
 
+follow() {
+  "$BIN/pg_basebackup" -D "$data" -h "$PRIMARY_DIR" -p "$PRIMARY_PORT" -U postgres -R -c fast --no-sync \
+    > "$dir/log" 2>&1
+}
+
+# Leaves nothing of the disk, which has to be one of our own.
+fill() {
+  dd if=/dev/zero of="$data/ballast" bs=64k > /dev/null 2>&1
+  [ -s "$data/ballast" ]
+}
+
 create() {
-  "$BIN/initdb" -D "$data" -U postgres -A trust -E UTF8 --locale=C --no-sync > "$dir/log" 2>&1 || return 1
+  if [ -n "${PRIMARY_DIR:-}" ]; then
+    follow
+    return
+  fi
+  # A server that cannot write its journal does not refuse anything: it crashes. That is another test.
+  "$BIN/initdb" -D "$data" ${DIR:+--waldir="$dir/wal"} -U postgres -A trust -E UTF8 --locale=C --no-sync \
+    > "$dir/log" 2>&1 || return 1
   printf '%s\n' "$SETTINGS" >> "$data/postgresql.conf" || return 1
   {
     echo 'local all postgres trust'
+    echo 'local replication postgres trust'
     echo 'local all all scram-sha-256'
     if [ -n "${TLS_CERT:-}" ]; then
       echo 'hostssl all certified all cert'
@@ -83,6 +102,8 @@ while read -r command; do
     stop) answer halt INT ;;
     crash) answer halt QUIT ;;
     kill) answer halt KILL ;;
+    fill) answer fill ;;
+    free) answer rm -f "$data/ballast" ;;
     *) echo "failed: no such command" ;;
   esac
 done

@@ -55,3 +55,34 @@ fn it_goes_with_a_process_that_is_killed() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+#[test]
+fn a_standby_has_what_was_committed_and_takes_over() {
+    let Some(cluster) = Cluster::start() else { return };
+    let database = cluster.database();
+    let standby = cluster.standby();
+    database.sql("CREATE TABLE kept AS SELECT 42 AS answer");
+    assert!(standby.try_sql(database.name(), "INSERT INTO kept VALUES (43)").is_err());
+    cluster.kill();
+    standby.promote();
+    standby.sql(database.name(), "INSERT INTO kept VALUES (43)");
+    assert_eq!(standby.sql(database.name(), "SELECT sum(answer) FROM kept"), "85");
+}
+
+#[test]
+fn a_disk_of_its_own_can_be_full() {
+    let Some(cluster) = Cluster::builder().disk(160).start() else { return };
+    let database = cluster.database();
+    // The first to connect to a database writes a file.
+    database.sql("SELECT 1");
+    cluster.fill_disk();
+    let full =
+        database.try_sql("CREATE TABLE big AS SELECT repeat('x', 1000) FROM generate_series(1, 40000)");
+    let said = full.expect_err("there is no room");
+    assert!(said.contains("No space left on device"), "{said}");
+    cluster.free_disk();
+    database.sql("CREATE TABLE big AS SELECT repeat('x', 1000) FROM generate_series(1, 10000)");
+    let directory = cluster.socket_directory().to_owned();
+    drop(cluster);
+    assert!(!directory.exists());
+}
