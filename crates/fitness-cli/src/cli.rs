@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{advise, completions, copy, demo, import, replay, report};
+use crate::{advise, completions, copy, demo, import, replay, report, watch};
 
 /// The part of the help that every command ends with.
 pub(crate) const EXIT_CODES: &str = "\
@@ -28,6 +28,8 @@ Examples:
   ldk-fitness report fitness.redb           what a stopped node knows of its peers
   ldk-fitness report sqlite:~/wallet/ldk_node_data.sqlite
   ldk-fitness advise fitness.redb           what to close, what to keep, and why
+  ldk-fitness watch 02ab…@lsp.example:9735 --store lsps.redb
+  ldk-fitness compare lsps.redb
   ldk-fitness copy fitness.redb dir:wallet/fs_store
   ldk-fitness replay trace.jsonl.gz --window 7d
   ldk-fitness replay - --json < trace.jsonl | jq '.channels[].availability'
@@ -36,6 +38,7 @@ Examples:
 Environment:
   LDK_FITNESS_STORE  the store of `report`, `advise` and `import` where none is
                      named, so that no password is seen where processes are listed
+  LDK_FITNESS_TOKEN  what whoever asks `--listen` has to know
   NO_COLOR           no colours, whatever the terminal can do
   COLUMNS            width of the table, in place of the terminal's
   RUST_LOG           what to log to standard error, `warn` by default; such as
@@ -72,6 +75,8 @@ pub(crate) enum Command {
     Replay(replay::Args),
     Report(report::Args),
     Advise(advise::Args),
+    Watch(watch::Args),
+    Compare(watch::CompareArgs),
     Copy(copy::Args),
     Import(import::Args),
     Completions(completions::Args),

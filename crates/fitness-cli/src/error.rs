@@ -166,6 +166,39 @@ pub(crate) enum CliError {
     #[error("this --sort needs --window, such as --window lifetime")]
     SortNeedsWindow,
 
+    /// A file of nodes to watch that has something else in it.
+    #[error("{file}: {source}")]
+    Targets {
+        /// The file.
+        file: String,
+        source: fitness_watch::ListError,
+    },
+
+    /// Nodes that cannot be watched.
+    #[error(transparent)]
+    Watch(#[from] fitness_watch::StartError),
+
+    /// A store in which several nodes have observed, and nobody said which of them this is.
+    #[error("{count} nodes have observed into {store}; name the one that this is with --observer")]
+    SeveralObservers {
+        /// The store.
+        store: String,
+        /// How many.
+        count: usize,
+    },
+
+    /// An address that nothing can be served on.
+    #[error(transparent)]
+    Serve(#[from] fitness_web::ServeError),
+
+    /// A token that is none.
+    #[error("the token of --listen: {0}")]
+    Token(#[from] fitness_web::TokenError),
+
+    /// A webhook that is none.
+    #[error(transparent)]
+    Webhook(#[from] fitness_webhook::WebhookError),
+
     /// A runtime that the system refuses.
     #[error("cannot start: {0}")]
     Runtime(io::Error),
@@ -228,6 +261,8 @@ impl CliError {
                 StoreError::Locked { .. } | StoreError::Claimed { .. } | StoreError::Backend { .. },
             ) => false,
             Self::Store(_) => true,
+            Self::Targets { .. } | Self::Watch(_) | Self::SeveralObservers { .. } => true,
+            Self::Serve(_) | Self::Token(_) | Self::Webhook(_) => true,
             Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => false,
             Self::Network(_) | Self::Unseen { .. } | Self::Untrue => false,
             Self::Start(_) | Self::Shutdown(_) => false,

@@ -11,11 +11,13 @@ mod copy;
 mod demo;
 mod error;
 mod import;
+mod listen;
 mod moment;
 mod output;
 mod replay;
 mod report;
 mod store;
+mod watch;
 
 use std::error::Error as _;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -37,6 +39,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Report(args) => report::run(args),
         Command::Advise(args) => advise::run(args),
+        Command::Watch(args) => watch::run(args),
+        Command::Compare(args) => watch::compare(args),
         Command::Copy(args) => copy::run(args),
         Command::Import(args) => import::run(args),
         Command::Completions(args) => completions::run(args),

@@ -1,4 +1,5 @@
 //! Against a real HTTP server, which checks signatures with the specification's own library.
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

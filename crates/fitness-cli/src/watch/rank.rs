@@ -1,0 +1,163 @@
+//! The watched nodes, the most reliable first.
+
+use std::collections::HashMap;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use fitness_actor::Handle;
+use fitness_advice::Score;
+use fitness_core::{NodeId, Span, WindowStats};
+use fitness_watch::{Entrant, TargetReport, compare_by};
+use serde::Serialize;
+
+use crate::cli::EXIT_CODES;
+use crate::error::CliError;
+use crate::output::{available_width, grid, humanise};
+use crate::report::history::{self, History};
+use crate::store::{self, StoreUrl};
+
+const LONG_ABOUT: &str = "\
+Rank the nodes of a store, the most reliable first.
+
+They are ranked by their score, from 0 to 100: the lower confidence bound of the availability, so that who was \
+watched for an hour does not beat who was for a month, times what disconnects leave of it. `at best` is what it \
+may turn out to be.";
+
+/// Rank the nodes of a store, the most reliable first
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXIT_CODES}", store::FORMS))]
+pub(crate) struct CompareArgs {
+    /// The store: a redb file, or another kind by its name, as below
+    #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
+    store: StoreUrl,
+
+    /// Compare only what this node observed; by default all that share the store
+    #[arg(long, value_name = "NODE_ID")]
+    observer: Option<NodeId>,
+
+    /// The window that they are compared by: 24h, 7d, 30d, 90d or lifetime
+    #[arg(long, default_value = "lifetime")]
+    window: Span,
+
+    /// Print one JSON document instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// A node in the ranking.
+#[derive(Serialize)]
+pub(super) struct Ranked {
+    rank: usize,
+    node_id: NodeId,
+    score: Option<Score>,
+    disconnects: u64,
+    #[serde(rename = "median_connecting_ns")]
+    connecting_ns: Option<u64>,
+}
+
+/// Reads the store and prints the ranking.
+///
+/// # Errors
+///
+/// A store that cannot be opened or read, an observer that it does not know, or an output that cannot be
+/// written.
+pub(crate) fn compare(args: &CompareArgs) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ranked = runtime.map_err(CliError::Runtime)?.block_on(stored(args))?;
+    print(&ranked, args.json).map_err(CliError::Output)
+}
+
+async fn stored(args: &CompareArgs) -> Result<Vec<Ranked>, CliError> {
+    let store = args.store.open_existing().await?;
+    let all = store.observers().await?;
+    let asked: Vec<NodeId> =
+        all.iter().copied().filter(|id| args.observer.is_none_or(|asked| asked == *id)).collect();
+    if let Some(observer) = args.observer.filter(|_| asked.is_empty()) {
+        return Err(CliError::unknown_observer(&args.store, observer, &all));
+    }
+    let mut stats: Vec<(NodeId, WindowStats, Option<Duration>)> = Vec::new();
+    for observer in asked {
+        let record = store.observer(&observer).await?.unwrap_or_default();
+        let known = History::load(&*store, observer, &record, &[]).await?;
+        for report in known.tracker().peers(known.end()) {
+            let log = history::read_log(&*store, &observer, &report.node_id).await?;
+            let history = known.tracker().history(known.end(), &report.node_id, &log);
+            stats.extend(history.map(|history| (report.node_id, history.stats_over(args.window), None)));
+        }
+    }
+    Ok(rank(stats))
+}
+
+/// The ranking of what is being watched.
+pub(super) async fn live(
+    handle: &Handle,
+    targets: &[TargetReport],
+    span: Span,
+) -> Result<Vec<Ranked>, CliError> {
+    let mut stats = Vec::new();
+    for target in targets {
+        if let Some(of_peer) = handle.peer_stats(&target.node_id, span).await? {
+            stats.push((target.node_id, of_peer, target.median_took));
+        }
+    }
+    Ok(rank(stats))
+}
+
+fn rank(stats: Vec<(NodeId, WindowStats, Option<Duration>)>) -> Vec<Ranked> {
+    let scores: HashMap<NodeId, Option<Score>> =
+        stats.iter().map(|(node_id, stats, _)| (*node_id, Score::of(stats, None))).collect();
+    let score = |node_id: &NodeId| scores.get(node_id).copied().flatten();
+    let entrants = stats.iter().map(|(node_id, stats, took)| Entrant::within(*node_id, stats, *took));
+    let rows = compare_by(entrants, |entrant| score(&entrant.node_id).map(|score| score.value));
+    let ranked = |row: fitness_watch::Row| Ranked {
+        rank: row.rank,
+        node_id: row.entrant.node_id,
+        score: score(&row.entrant.node_id),
+        disconnects: row.entrant.disconnects,
+        connecting_ns: row
+            .entrant
+            .connecting
+            .map(|connecting| u64::try_from(connecting.as_nanos()).unwrap_or(u64::MAX)),
+    };
+    rows.into_iter().map(ranked).collect()
+}
+
+/// Prints the ranking on standard output.
+pub(super) fn print(ranked: &[Ranked], json: bool) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    if json {
+        #[derive(Serialize)]
+        struct Answer<'a> {
+            ranking: &'a [Ranked],
+        }
+        serde_json::to_writer(&mut out, &Answer { ranking: ranked })?;
+        return writeln!(out);
+    }
+    if ranked.is_empty() {
+        return writeln!(out, "Nothing has been recorded yet.");
+    }
+    let headings =
+        [">rank", "node", ">score", ">at best", ">availability", ">observed", ">lost", ">connecting"];
+    writeln!(out, "\n{}", grid::lines(headings, ranked.iter().map(row), available_width()))
+}
+
+fn row(ranked: &Ranked) -> [String; 8] {
+    let figure = |of: fn(&Score) -> String| ranked.score.as_ref().map_or_else(|| "n/a".to_owned(), of);
+    [
+        ranked.rank.to_string(),
+        short(&ranked.node_id),
+        figure(|score| format!("{:.1}", score.value)),
+        figure(|score| format!("{:.1}", score.at_best)),
+        figure(|score| format!("{:.2} %", score.availability * 100.0)),
+        figure(|score| humanise::duration(score.observed_ns)),
+        ranked.disconnects.to_string(),
+        ranked.connecting_ns.map_or_else(|| "-".to_owned(), |ns| format!("{} ms", ns / 1_000_000)),
+    ]
+}
+
+/// A node id as it stands in tables.
+pub(super) fn short(node_id: &NodeId) -> String {
+    let id = node_id.to_string();
+    // Node ids are hexadecimal digits.
+    format!("{}…{}", id.get(..6).unwrap_or_default(), id.get(62..).unwrap_or_default())
+}
