@@ -138,9 +138,7 @@ struct Told {
 /// A store that cannot be opened or read, an observer that it does not know, or an output that cannot be
 /// written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
-    let judged = runtime.block_on(judge_all(args))?;
+    let judged = store::runtime()?.block_on(judge_all(args))?;
     let printed = if args.json { print_json(&judged) } else { print_tables(&judged) };
     printed.map_err(CliError::Output)
 }

@@ -71,8 +71,7 @@ pub(crate) struct Args {
 /// Stores that cannot be opened, read or written, or are in use; a history that would be overwritten; records
 /// that are not read back as they were; an interruption; or an output that cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(CliError::Runtime)?;
+    let runtime = store::runtime()?;
     let bar = Bar::new();
     let summary = runtime.block_on(async {
         tokio::select! {

@@ -30,8 +30,7 @@ impl KeepArgs {
     /// Stores what the tracker knows at `at`, where that was asked for.
     pub(super) fn keep(&self, tracker: &mut Tracker, at: Option<Timestamp>) -> Result<(), CliError> {
         let (Some(url), Some(observer), Some(at)) = (&self.store, self.observer, at) else { return Ok(()) };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.map_err(CliError::Runtime)?.block_on(store(url, observer, tracker, at))
+        crate::store::runtime()?.block_on(store(url, observer, tracker, at))
     }
 }
 

@@ -67,8 +67,7 @@ pub(crate) struct Args {
 /// A store that cannot be opened or read, an observer or a moment that it does not know, or an
 /// output that cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let mut document = runtime.map_err(CliError::Runtime)?.block_on(read(args))?;
+    let mut document = store::runtime()?.block_on(read(args))?;
     print(&mut document, &args.output)
 }
 

@@ -16,8 +16,10 @@ use fitness_store_kv::KvStore;
 use fitness_store_postgres::PostgresStore;
 use fitness_store_redb::RedbStore;
 use lightning_persister::fs_store::FilesystemStore;
+use tokio::runtime::Runtime;
 
 pub(crate) use self::url::{FORMS, StoreUrl};
+use crate::error::CliError;
 
 /// How a wallet's directory names what it keeps.
 const KEPT: &str = "ldk_fitness";
@@ -173,6 +175,16 @@ impl StoreUrl {
             source: Some(Box::new(error)),
         }
     }
+}
+
+/// A runtime on which a store of any kind can be opened.
+///
+/// # Errors
+///
+/// [`CliError::Runtime`].
+pub(crate) fn runtime() -> Result<Runtime, CliError> {
+    // Those over a network need its clock and its sockets.
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)
 }
 
 /// What to do where there is nothing yet.

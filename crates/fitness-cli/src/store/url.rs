@@ -92,7 +92,7 @@ impl FromStr for StoreUrl {
             "dir" => Ok(Self::Directory(path("dir", rest)?)),
             "sqlite" => sqlite(rest),
             "postgres" | "postgresql" => match rest.strip_prefix("//") {
-                Some(rest) if !rest.is_empty() => Ok(Self::Postgres(text.to_owned())),
+                Some(rest) if !rest.is_empty() => Ok(Self::Postgres(format!("postgres://{rest}"))),
                 _ => Err(StoreUrlError::NoHost),
             },
             _ => Err(StoreUrlError::UnknownScheme { scheme: scheme.to_owned() }),
@@ -203,8 +203,8 @@ mod tests {
         assert_eq!(url("sqlite:w.sqlite"), sqlite_file("w.sqlite", "ldk_node_data"));
         assert_eq!(url("sqlite://w.sqlite?table=ldk_data"), sqlite_file("w.sqlite", "ldk_data"));
         assert_eq!(url("sqlite:what?.db"), sqlite_file("what?.db", "ldk_node_data"));
-        for text in ["postgres://me@db/fitness", "postgresql:///fitness"] {
-            assert_eq!(url(text), StoreUrl::Postgres(text.to_owned()));
+        for text in ["postgres://me@db/fitness", "postgresql://me@db/fitness", "Postgres://me@db/fitness"] {
+            assert_eq!(url(text), StoreUrl::Postgres("postgres://me@db/fitness".to_owned()));
         }
     }
 

@@ -94,9 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     for file in &args.files {
         lists.read(file)?;
     }
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
-    let outcome = runtime.block_on(take_over(&lists, args))?;
+    let outcome = store::runtime()?.block_on(take_over(&lists, args))?;
     outcome.print(args.json).map_err(CliError::Output)
 }
 
