@@ -3,174 +3,178 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use fitness_core::{NodeId, PeerReport, WindowStats};
+use fitness_advice::Score;
+use fitness_core::{NodeId, WindowStats};
 
 /// A node, as it enters a comparison.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct Entrant {
     /// The node.
     pub node_id: NodeId,
-    /// Uptime over observed time, from 0 to 1; `None` where nothing was observed.
-    pub availability: Option<f64>,
-    /// Nanoseconds in which we knew whether it was there.
-    pub observed_ns: u64,
-    /// How often it was lost.
-    pub disconnects: u64,
-    /// How long it takes to connect to, where it ever was.
+    /// Its fitness, in the window that it is judged by.
+    pub stats: WindowStats,
+    /// How long it takes to connect to, where that is known.
     pub connecting: Option<Duration>,
-}
-
-impl Entrant {
-    /// A node by all that is known of it.
-    #[must_use]
-    pub fn new(report: &PeerReport, connecting: Option<Duration>) -> Self {
-        Self {
-            node_id: report.node_id,
-            availability: report.availability,
-            observed_ns: report.observed_ns,
-            disconnects: report.disconnects.into(),
-            connecting,
-        }
-    }
-
-    /// A node by what is known of a window.
-    #[must_use]
-    pub fn within(node_id: NodeId, stats: &WindowStats, connecting: Option<Duration>) -> Self {
-        Self {
-            node_id,
-            availability: stats.window.availability,
-            observed_ns: stats.window.observed_ns,
-            disconnects: stats.outages.count,
-            connecting,
-        }
-    }
 }
 
 /// A node, and its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Row {
     /// Its place, from 1. Those that nothing tells apart share one, and the next is as far down as if they
     /// did not.
     pub rank: usize,
-    /// What it was ranked by.
-    pub score: Option<f64>,
     /// The node.
-    pub entrant: Entrant,
+    pub node_id: NodeId,
+    /// What it was ranked by; `None` where nothing was observed.
+    pub score: Option<Score>,
+    /// Whether it may turn out to be better than the one before it: they have not been watched for long
+    /// enough to tell.
+    pub may_be_better: bool,
+    /// Its fitness.
+    pub stats: WindowStats,
+    /// How long it takes to connect to, where that is known.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "connecting_ns", serialize_with = "crate::nanos::serialize_option")
+    )]
+    pub connecting: Option<Duration>,
 }
 
-/// Ranks nodes by availability; see [`compare_by`].
-///
-/// Availability alone trusts an hour as much as a year: use a score that weighs how much was observed
-/// where nodes have been watched for different times.
+/// Ranks nodes by their [`Score`], the best first: it is the lower bound of the availability, so that one
+/// hour of presence does not beat a good year, less what disconnects cost. Where that is the same, the
+/// fewer disconnects come first, then whoever is connected to sooner. Nodes of which nothing was
+/// observed come last.
 #[must_use]
 pub fn compare(entrants: impl IntoIterator<Item = Entrant>) -> Vec<Row> {
-    compare_by(entrants, |entrant| entrant.availability)
-}
-
-/// Ranks nodes by a score, the best first: then by disconnects, the fewest first, then by how long it takes
-/// to connect. Those without a score come last, and so, within the same score, do those that we never
-/// connected to. What is no number is no score.
-#[must_use]
-pub fn compare_by(
-    entrants: impl IntoIterator<Item = Entrant>,
-    score: impl Fn(&Entrant) -> Option<f64>,
-) -> Vec<Row> {
-    let rate =
-        |entrant: Entrant| Row { rank: 0, score: score(&entrant).filter(|score| !score.is_nan()), entrant };
-    let mut rows: Vec<Row> = entrants.into_iter().map(rate).collect();
-    rows.sort_by(|a, b| order(a, b).then(a.entrant.node_id.cmp(&b.entrant.node_id)));
+    let mut rows: Vec<Row> = entrants.into_iter().map(Row::unranked).collect();
+    rows.sort_by(|a, b| a.order(b).then(a.node_id.cmp(&b.node_id)));
     let mut last: Option<Row> = None;
     for (i, row) in rows.iter_mut().enumerate() {
-        row.rank = match last {
-            Some(last) if order(&last, row) == Ordering::Equal => last.rank,
-            _ => i + 1,
-        };
+        row.rank = i + 1;
+        if let Some(last) = last {
+            if last.order(row) == Ordering::Equal {
+                row.rank = last.rank;
+            }
+            row.may_be_better = row.at_best() > last.value();
+        }
         last = Some(*row);
     }
     rows
 }
 
-fn order(a: &Row, b: &Row) -> Ordering {
-    // Without one is below every score there is.
-    let score = |row: &Row| row.score.unwrap_or(f64::NEG_INFINITY);
-    score(b)
-        .total_cmp(&score(a))
-        .then(b.score.is_some().cmp(&a.score.is_some()))
-        .then(a.entrant.disconnects.cmp(&b.entrant.disconnects))
-        .then_with(|| {
-            let time = |row: &Row| row.entrant.connecting.unwrap_or(Duration::MAX);
-            time(a).cmp(&time(b))
-        })
+impl Row {
+    fn unranked(entrant: Entrant) -> Self {
+        let Entrant { node_id, stats, connecting } = entrant;
+        // Without a channel there is nothing to send over.
+        let score = Score::of(&stats, None);
+        Self { rank: 0, node_id, score, may_be_better: false, stats, connecting }
+    }
+
+    /// Of a node that was never observed it is less than any.
+    fn value(&self) -> f64 {
+        self.score.map_or(-1.0, |score| score.value)
+    }
+
+    /// A node that was never observed may be as good as any.
+    fn at_best(&self) -> f64 {
+        self.score.map_or(100.0, |score| score.at_best)
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        let time = |row: &Self| row.connecting.unwrap_or(Duration::MAX);
+        other
+            .value()
+            .total_cmp(&self.value())
+            .then(self.stats.outages.count.cmp(&other.stats.outages.count))
+            .then_with(|| time(self).cmp(&time(other)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fitness_core::{Event, HashSeed, Timestamp, Tracker, TrackerConfig};
     use proptest::prelude::*;
 
-    fn entrant(name: u8, availability: Option<f64>, disconnects: u64, ms: Option<u64>) -> Entrant {
-        Entrant {
-            node_id: NodeId([name; 33]),
-            availability,
-            observed_ns: 1,
-            disconnects,
-            connecting: ms.map(Duration::from_millis),
+    const HOUR_NS: u64 = 3_600_000_000_000;
+
+    /// A node that was watched for so many hours, offline for the first so many of them, and lost for a
+    /// second so often after that.
+    fn entrant(name: u8, hours: u64, offline: u64, losses: u64, ms: Option<u64>) -> Entrant {
+        let (node_id, start) = (NodeId([name; 33]), Timestamp::from_secs(1_800_000_000));
+        let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
+        tracker.apply(start, &Event::Watch { node_id });
+        if offline > 0 {
+            tracker.apply(start, &Event::PeerOffline { node_id });
         }
+        if hours > offline {
+            tracker.apply(start.after_nanos(offline * HOUR_NS), &Event::PeerOnline { node_id });
+        }
+        for loss in 0..losses {
+            let at = start.after_nanos(offline * HOUR_NS + (loss + 1) * 60_000_000_000);
+            tracker.apply(at, &Event::PeerOffline { node_id });
+            tracker.apply(at.after_secs(1), &Event::PeerOnline { node_id });
+        }
+        let end = start.after_nanos(hours * HOUR_NS);
+        let stats = tracker.history(end, &node_id, &[]).unwrap().stats(start, end);
+        Entrant { node_id, stats, connecting: ms.map(Duration::from_millis) }
+    }
+
+    fn unknown(name: u8) -> Entrant {
+        entrant(name, 0, 0, 0, None)
     }
 
     fn places(rows: &[Row]) -> Vec<(usize, u8)> {
-        rows.iter().map(|row| (row.rank, row.entrant.node_id.0[0])).collect()
+        rows.iter().map(|row| (row.rank, row.node_id.0[0])).collect()
     }
 
     #[test]
-    fn availability_comes_first_then_disconnects_then_speed() {
+    fn an_hour_of_presence_does_not_beat_a_good_month() {
         let rows = compare([
-            entrant(1, None, 0, Some(1)),
-            entrant(2, Some(0.0), 0, None),
-            entrant(3, Some(0.9), 2, Some(5)),
-            entrant(4, Some(0.9), 2, Some(4)),
-            entrant(5, Some(0.9), 1, None),
-            entrant(6, Some(1.0), 9, Some(900)),
-            entrant(7, Some(f64::NAN), 0, Some(0)),
+            unknown(1),
+            entrant(2, 1, 0, 0, Some(1)),
+            entrant(3, 720, 7, 0, Some(900)),
+            entrant(4, 720, 720, 0, None),
+            entrant(5, 720, 0, 0, None),
         ]);
-        let nobody_knows = [(6, 7), (7, 1)];
-        assert_eq!(places(&rows)[..5], [(1, 6), (2, 5), (3, 4), (4, 3), (5, 2)]);
-        assert_eq!(places(&rows)[5..], nobody_knows);
+        assert_eq!(places(&rows), [(1, 5), (2, 3), (3, 2), (4, 4), (5, 1)]);
+        let better: Vec<bool> = rows.iter().map(|row| row.may_be_better).collect();
+        assert_eq!(better, [false, false, true, false, true], "who has not been watched for long may");
+    }
+
+    #[test]
+    fn disconnects_cost_and_so_does_a_slow_connection() {
+        let rows = compare([
+            entrant(1, 720, 0, 0, None),
+            entrant(2, 720, 0, 0, Some(80)),
+            entrant(3, 720, 0, 0, Some(20)),
+            entrant(4, 720, 0, 50, Some(1)),
+        ]);
+        assert_eq!(places(&rows), [(1, 3), (2, 2), (3, 1), (4, 4)]);
     }
 
     #[test]
     fn those_that_nothing_tells_apart_share_a_place() {
-        let rows = compare([
-            entrant(3, Some(0.5), 0, None),
-            entrant(2, Some(0.9), 1, Some(5)),
-            entrant(1, Some(0.9), 1, Some(5)),
-        ]);
-        assert_eq!(places(&rows), [(1, 1), (1, 2), (3, 3)]);
-    }
-
-    #[test]
-    fn another_score_makes_another_order() {
-        let much = Entrant { observed_ns: 1_000, ..entrant(1, Some(0.99), 0, None) };
-        let rows = compare_by([entrant(2, Some(1.0), 0, None), much], |e| Some(e.observed_ns as f64));
-        assert_eq!(places(&rows), [(1, 1), (2, 2)]);
-        assert_eq!(rows[0].score, Some(1_000.0));
+        let twin = |name| entrant(name, 24, 0, 0, Some(5));
+        let rows = compare([entrant(3, 24, 12, 0, None), twin(2), twin(1), unknown(5), unknown(4)]);
+        assert_eq!(places(&rows), [(1, 1), (1, 2), (3, 3), (4, 4), (4, 5)]);
     }
 
     proptest! {
         #[test]
         fn nobody_is_lost_and_the_order_does_not_depend_on_where_one_begins(
-            given in prop::collection::vec((0_u8..9, prop::option::of(0.0..=1.0_f64), 0_u64..3, prop::option::of(0_u64..3)), 0..12)
+            given in prop::collection::vec((0_u64..4, 0_u64..3, 0_u64..3, prop::option::of(0_u64..3)), 0..8)
         ) {
-            let entrants: Vec<Entrant> =
-                given.iter().map(|(name, availability, lost, ms)| entrant(*name, *availability, *lost, *ms)).collect();
+            let entrants: Vec<Entrant> = (0..)
+                .zip(&given)
+                .map(|(name, (hours, offline, losses, ms))| entrant(name, *hours, *offline, *losses, *ms))
+                .collect();
             let rows = compare(entrants.clone());
             prop_assert_eq!(rows.len(), entrants.len());
-            let ranks = |rows: &[Row]| rows.iter().map(|row| (row.rank, row.score.map(f64::to_bits))).collect::<Vec<_>>();
-            let backwards = compare(entrants.into_iter().rev());
-            prop_assert_eq!(ranks(&rows), ranks(&backwards));
             prop_assert!(rows.windows(2).all(|pair| pair[0].rank <= pair[1].rank));
+            prop_assert_eq!(places(&compare(entrants.into_iter().rev())), places(&rows));
         }
     }
 }

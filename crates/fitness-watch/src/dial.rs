@@ -98,20 +98,30 @@ pub(crate) async fn dial(
     }
     let addrs = resolve(address, timeouts).await?;
     let resolve = if matches!(address, Address::Ip(_)) { Duration::ZERO } else { began.elapsed() };
+    let (stream, connect) = first_of(&addrs, timeouts.connect).await?;
+    Ok(Dialled { stream, resolve, connect })
+}
+
+/// A stream to the first of several addresses that has one, and how long it took there.
+async fn first_of(addrs: &[SocketAddr], time: Duration) -> Result<(TcpStream, Duration), Outcome> {
     let mut failure = Outcome::NotResolved { reason: "the name has no address".into() };
-    for addr in addrs.into_iter().take(MOST_ADDRESSES) {
+    for addr in addrs.iter().take(MOST_ADDRESSES) {
         let began = Instant::now();
-        let stream = match timeout(timeouts.connect, TcpStream::connect(addr)).await {
+        let result = timeout(time, TcpStream::connect(addr)).await;
+        let stream = match result {
             Ok(Ok(stream)) => stream,
-            other => {
-                failure =
-                    more_telling(failure, other.map_or(Outcome::TimedOut { stage: Stage::Connect }, failed));
+            Ok(Err(error)) => {
+                failure = more_telling(failure, failed(&error));
+                continue;
+            }
+            Err(_) => {
+                failure = more_telling(failure, Outcome::TimedOut { stage: Stage::Connect });
                 continue;
             }
         };
         // Messages are small, and waited for.
         let _ = stream.set_nodelay(true);
-        return Ok(Dialled { stream, resolve, connect: began.elapsed() });
+        return Ok((stream, began.elapsed()));
     }
     Err(failure)
 }
@@ -133,8 +143,7 @@ async fn resolve(address: &Address, timeouts: &Timeouts) -> Result<Vec<SocketAdd
 }
 
 /// Why a TCP connection did not come about.
-fn failed(result: io::Result<TcpStream>) -> Outcome {
-    let Err(error) = result else { return Outcome::HungUp };
+fn failed(error: &io::Error) -> Outcome {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Outcome::Refused,
         io::ErrorKind::TimedOut => Outcome::TimedOut { stage: Stage::Connect },
@@ -209,6 +218,28 @@ mod tests {
         assert_eq!(more_telling(refused, none), Outcome::Refused);
     }
 
+    #[tokio::test]
+    async fn the_first_address_that_works_is_taken() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // It has a port, and does not listen.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (works, refuses) = (listener.local_addr().unwrap(), socket.local_addr().unwrap());
+        let (stream, _) = first_of(&[refuses, works, refuses], Duration::MAX).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), works);
+        let failure = |addrs: Vec<SocketAddr>| async move {
+            first_of(&addrs, Duration::MAX).await.map(drop).unwrap_err().kind()
+        };
+        use crate::outcome::OutcomeKind as Kind;
+        assert_eq!(failure(vec![refuses]).await, Kind::Refused);
+        assert_eq!(failure(vec![]).await, Kind::NotResolved);
+        assert_eq!(
+            failure([vec![refuses; MOST_ADDRESSES], vec![works]].concat()).await,
+            Kind::Refused,
+            "enough"
+        );
+    }
+
     #[test]
     fn a_proxy_for_onions_leaves_others_alone() {
         let addr: SocketAddr = "127.0.0.1:9050".parse().unwrap();
@@ -222,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_the_system_says_is_theirs_or_ours() {
-        let of = |kind: io::ErrorKind| failed(Err(kind.into())).kind();
+        let of = |kind: io::ErrorKind| failed(&kind.into()).kind();
         use crate::outcome::OutcomeKind as Kind;
         assert_eq!(of(io::ErrorKind::ConnectionRefused), Kind::Refused);
         assert_eq!(of(io::ErrorKind::TimedOut), Kind::TimedOut);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use fitness_actor::Handle;
 use fitness_core::Event;
 use tokio::sync::Semaphore;
+use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
 use crate::address::Address;
@@ -25,8 +26,6 @@ pub(crate) struct Watch {
     pub(crate) dials: Semaphore,
     pub(crate) herald: Herald,
     pub(crate) backoff: Backoff,
-    /// For how long what was heard of anybody proves that our network works.
-    pub(crate) evidence: Duration,
 }
 
 /// A node's account, for whoever asks.
@@ -48,6 +47,7 @@ pub(crate) async fn follow(watch: Arc<Watch>, target: Target, followed: Arc<Foll
     Follower {
         places: target.addresses().iter().map(|address| (address.clone(), false)).collect(),
         pace: Pace::new(watch.backoff),
+        returns: watch.means.witness.returns(),
         watch,
         target,
         followed,
@@ -63,6 +63,8 @@ struct Follower {
     /// The addresses, the one where it was found last first; and whether each hung up without a word.
     places: Vec<(Address, bool)>,
     pace: Pace,
+    /// When our network is back.
+    returns: Receiver<()>,
 }
 
 impl Follower {
@@ -76,10 +78,18 @@ impl Follower {
                 }
                 Err(_) => {}
             }
+            self.wait().await;
+        }
+    }
+
+    async fn wait(&mut self) {
+        loop {
             let wait = self.pace.next();
             let until = self.watch.handle.now().after_nanos(nanos(wait));
             self.followed.account().state = State::Waiting { until };
-            tokio::time::sleep(wait).await;
+            let Ok(Ok(())) = tokio::time::timeout(wait, self.returns.changed()).await else { return };
+            // What failed may have failed by us, and the service will not wait for this node for long.
+            self.pace.begin_anew();
         }
     }
 
@@ -99,9 +109,7 @@ impl Follower {
                 Err(outcome) => outcome,
             };
             let verdict = match outcome.verdict() {
-                Verdict::OfflineIfWeAreFine if self.watch.means.witness.heard_within(self.watch.evidence) => {
-                    Verdict::Offline
-                }
+                Verdict::OfflineIfWeAreFine if self.watch.means.witness.is_fine() => Verdict::Offline,
                 verdict => verdict,
             };
             // One place where it was found is worth more than others where it was not.
@@ -144,6 +152,8 @@ impl Follower {
 
     /// Keeps a connection for as long as it lasts.
     async fn keep(&mut self, greeted: Greeted) {
+        // It is here: whatever our network did before.
+        self.returns.mark_unchanged();
         let since = Instant::now();
         let mut link = greeted.link;
         let parting = last_step(&mut link).await;
@@ -171,4 +181,73 @@ async fn last_step(link: &mut Link) -> Parting {
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use fitness_actor::Fitness;
+    use fitness_core::NodeId;
+    use fitness_ldk::LdkFitness;
+    use fitness_store::MemoryStore;
+
+    use super::*;
+    use crate::dial::Timeouts;
+    use crate::identity::Identity;
+    use crate::ldk::Ldk;
+    use crate::witness::Witness;
+
+    /// Somebody who has been dialled in vain for long.
+    async fn given_up_on() -> Follower {
+        let service =
+            Fitness::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await.unwrap();
+        let (handle, identity) = (service.handle(), Identity::from_seed(&[1; 32]).unwrap());
+        let target: Target = format!("{}@host", identity.node_id()).parse().unwrap();
+        let ldk = Arc::new(Ldk::new(&LdkFitness::new(handle.clone()), identity, None, &[3; 32]));
+        let witness = Arc::new(Witness::new(Duration::from_secs(10)));
+        let returns = witness.returns();
+        let timeouts = Timeouts::default();
+        let watch = Watch {
+            handle,
+            means: Means { ldk, witness, proxy: None, timeouts },
+            dials: Semaphore::new(1),
+            herald: Herald::new(),
+            backoff: Backoff::default(),
+        };
+        let mut pace = Pace::new(watch.backoff);
+        for _ in 0..20 {
+            pace.next();
+        }
+        let followed = Arc::new(Followed::new(&target));
+        Follower { watch: Arc::new(watch), target, followed, places: vec![], pace, returns }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_our_network_is_back_nobody_waits_for_long() {
+        let mut follower = given_up_on().await;
+        let watch = Arc::clone(&follower.watch);
+        let began = Instant::now();
+        follower.wait().await;
+        assert!(began.elapsed() >= Duration::from_secs(150), "{:?}", began.elapsed());
+
+        // Somebody else is connected after five seconds, and stays.
+        let others = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            loop {
+                watch.means.witness.hear();
+                tokio::time::sleep(Duration::from_secs(10)).await;
+            }
+        });
+        let began = Instant::now();
+        follower.wait().await;
+        let waited = began.elapsed();
+        assert!(waited >= Duration::from_secs(6) && waited <= Duration::from_secs(7), "{waited:?}");
+        // From then on it is their own fault.
+        for _ in 0..20 {
+            follower.pace.next();
+        }
+        let began = Instant::now();
+        follower.wait().await;
+        assert!(began.elapsed() >= Duration::from_secs(150), "{:?}", began.elapsed());
+        others.abort();
+    }
 }

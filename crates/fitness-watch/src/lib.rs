@@ -73,7 +73,7 @@ mod witness;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use chain::Chain;
-pub use compare::{Entrant, Row, compare, compare_by};
+pub use compare::{Entrant, Row, compare};
 pub use dial::{Proxy, Timeouts};
 pub use error::StartError;
 pub use identity::Identity;

@@ -250,7 +250,8 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (other, _) = listener.accept().await.unwrap();
-        let (mut link, first) = Link::new(&ldk, &Arc::new(Witness::new()), node, stream).unwrap();
+        let (mut link, first) =
+            Link::new(&ldk, &Arc::new(Witness::new(std::time::Duration::ZERO)), node, stream).unwrap();
         assert_eq!(first.len(), 50);
         link.send(b"!");
         (link, other)

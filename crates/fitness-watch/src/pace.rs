@@ -9,6 +9,9 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 /// The wait doubles with each time, up to `longest`. Each is drawn at random between itself and its
 /// double, so that nodes that were lost together are not dialled together. An absence is found to be
 /// over at the next dial, so it is measured too long by up to that wait.
+///
+/// When somebody is heard of after nobody was for some time, it was our own network: the waits of all
+/// nodes begin anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait; the default is 1 s, the least a millisecond.
@@ -47,8 +50,13 @@ impl Pace {
     /// A connection came to its end that had lasted so long.
     pub(crate) fn lasted(&mut self, time: Duration) {
         if time >= self.backoff.stable {
-            self.waits = waits(&self.backoff);
+            self.begin_anew();
         }
+    }
+
+    /// Whatever went wrong before does not count.
+    pub(crate) fn begin_anew(&mut self) {
+        self.waits = waits(&self.backoff);
     }
 
     /// How long to wait now.

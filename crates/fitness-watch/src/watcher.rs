@@ -1,10 +1,12 @@
 //! The watcher, as its owner holds it.
 
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use fitness_actor::Handle;
-use fitness_core::Event;
+use fitness_core::{Event, NodeId};
 use fitness_ldk::LdkFitness;
 use lightning::bitcoin::Network;
 use tokio::sync::Semaphore;
@@ -49,7 +51,7 @@ impl Watcher {
             identity: None,
             timeouts: Timeouts::default(),
             backoff: Backoff::default(),
-            dials: 32,
+            dials: 128,
             ping: Duration::from_secs(10),
         }
     }
@@ -75,8 +77,8 @@ impl Watcher {
 
     fn end(&mut self) {
         self.fitness.pause();
+        // Connections are closed with the tasks that keep them.
         self.tasks.abort_all();
-        self.watch.means.ldk.peers.disconnect_all_peers();
     }
 }
 
@@ -143,7 +145,8 @@ impl WatcherBuilder {
         Self { backoff, ..self }
     }
 
-    /// How many nodes are dialled at once; the default is 32, the least 1.
+    /// How many nodes are dialled at once; the default is 128, the least 1. At the start those that were
+    /// there the most are dialled first: the service does not wait for them for ever.
     pub fn max_dials(self, dials: usize) -> Self {
         Self { dials, ..self }
     }
@@ -182,38 +185,48 @@ impl WatcherBuilder {
 
         let fitness = LdkFitness::new(self.handle.clone());
         let ldk = Arc::new(Ldk::new(&fitness, identity, self.network.map(Chain::from), &random));
-        let witness = Arc::new(Witness::new());
+        // Whoever is connected is heard of with each ping.
+        let witness = Arc::new(Witness::new(self.timeouts.connect.max(self.ping + self.ping / 2)));
         let watch = Arc::new(Watch {
             means: Means { ldk, witness, proxy: self.proxy, timeouts: self.timeouts },
             dials: Semaphore::new(self.dials.clamp(1, Semaphore::MAX_PERMITS)),
             herald: Herald::new(),
             backoff: self.backoff,
-            evidence: self.timeouts.connect.max(self.ping + self.ping / 2),
             handle: self.handle,
         });
-        adopt(&watch.handle, &targets);
+        let mut order = adopt(&watch.handle, &targets);
         tracing::info!(targets = targets.len(), network = ?self.network, proxy = ?self.proxy, "watching");
 
         let mut watcher = Watcher { watch, followed: Vec::new(), fitness, tasks: JoinSet::new() };
         let (watch, ping) = (Arc::clone(&watcher.watch), self.ping);
         watcher.tasks.spawn_on(async move { watch.means.ldk.run(ping).await }, &runtime);
-        for target in targets {
-            let followed = Arc::new(Followed::new(&target));
-            watcher.followed.push(Arc::clone(&followed));
-            watcher.tasks.spawn_on(follow(Arc::clone(&watcher.watch), target, followed), &runtime);
+        watcher.followed = targets.iter().map(|target| Arc::new(Followed::new(target))).collect();
+        let mut followers: Vec<_> = targets.into_iter().zip(&watcher.followed).collect();
+        followers.sort_by_key(|(target, _)| order(&target.node_id()));
+        for (target, followed) in followers {
+            let follower = follow(Arc::clone(&watcher.watch), target, Arc::clone(followed));
+            watcher.tasks.spawn_on(follower, &runtime);
         }
         Ok(watcher)
     }
 }
 
 /// From now on these are watched, and nobody else. Whoever watched before may have left it paused.
-fn adopt(handle: &Handle, targets: &[Target]) {
-    let wanted: std::collections::HashSet<_> = targets.iter().map(Target::node_id).collect();
-    for peer in handle.peers().into_iter().filter(|peer| peer.watched && !wanted.contains(&peer.node_id)) {
-        handle.record(Event::Unwatch { node_id: peer.node_id });
+///
+/// Says in which order to dial them: those that were there the most first.
+fn adopt(handle: &Handle, targets: &[Target]) -> impl FnMut(&NodeId) -> Reverse<u64> + use<> {
+    let wanted: HashSet<_> = targets.iter().map(Target::node_id).collect();
+    let mut uptimes = HashMap::new();
+    for peer in handle.peers() {
+        if wanted.contains(&peer.node_id) {
+            uptimes.insert(peer.node_id, peer.uptime_ns);
+        } else if peer.watched {
+            handle.record(Event::Unwatch { node_id: peer.node_id });
+        }
     }
     for target in targets {
         handle.record(Event::Watch { node_id: target.node_id() });
     }
     handle.record(Event::ObservationResumed);
+    move |node_id| Reverse(uptimes.get(node_id).copied().unwrap_or(0))
 }

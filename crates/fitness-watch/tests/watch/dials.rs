@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use fitness_core::Event;
 use fitness_watch::{Backoff, OutcomeKind, Target, Timeouts};
 
 use crate::support::*;
@@ -69,4 +70,23 @@ async fn no_more_are_dialled_at_once_than_may_be() {
     let most = silent.most_at_once();
     assert!((2..=6).contains(&most), "{most} at once");
     assert!(watcher.targets().iter().all(|target| target.attempts > 0), "everybody has a turn");
+}
+
+#[tokio::test]
+async fn who_was_there_before_is_dialled_first() {
+    let (service, strangers, known) = (service().await, [node(1), node(2)], node(3));
+    let (handle, node_id) = (service.handle(), id(&known));
+    for event in [Event::Watch { node_id }, Event::PeerOnline { node_id }] {
+        handle.record(event);
+    }
+    until("some uptime", || handle.peer(&node_id).unwrap().uptime_ns > 0).await;
+    handle.record(Event::ObservationPaused);
+    let watcher = builder(&handle, target(&strangers[0]))
+        .targets([target(&strangers[1]), target(&known)])
+        .max_dials(1)
+        .start()
+        .unwrap();
+    assert_eq!(next(&mut watcher.news()).await.node_id(), node_id);
+    let order: Vec<_> = watcher.targets().iter().map(|target| target.node_id).collect();
+    assert_eq!(order, [id(&strangers[0]), id(&strangers[1]), node_id], "as they were given");
 }

@@ -108,6 +108,18 @@ async fn somebody_hangs_up_at_once() {
 }
 
 #[tokio::test]
+async fn somebody_hangs_up_without_waiting_for_the_last_byte() {
+    let server = Server::start(|stream: TcpStream| async move {
+        let _ = tokio::time::timeout(Duration::from_millis(50), swallow(stream)).await;
+    })
+    .await;
+    let (service, node) = (service().await, node(1));
+    let timeouts = Timeouts { hold_back: patient().handshake, ..patient() };
+    let outcome = first_outcome(builder(&service.handle(), at(&node, server.addr)).timeouts(timeouts)).await;
+    assert_eq!(outcome, Outcome::HungUp);
+}
+
+#[tokio::test]
 async fn somebody_hangs_up_after_a_while_whatever_we_say() {
     // After the last byte was held back for its time, and long after that time has passed once more.
     let patience = 10 * patient().hold_back;
