@@ -12,7 +12,7 @@ use std::time::Duration;
 use bitcoin::secp256k1::PublicKey;
 use bitcoin::{Amount, Network};
 use ldk_node::logger::{LogRecord, LogWriter};
-use ldk_node::{Builder, Node, NodeError};
+use ldk_node::{Builder, DynStore, Node, NodeError};
 
 use crate::{Chain, Error, RpcAccess};
 
@@ -54,45 +54,23 @@ impl LocalNode {
         seed: [u8; 64],
         logger: Option<Arc<dyn LogWriter>>,
     ) -> Result<Self, Error> {
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match Self::try_start(rpc, dir, seed, logger.clone())? {
-                Ok(node) => return Ok(node),
-                // Between us and the node somebody else has taken the port, a dialling socket as likely
-                // as not.
-                Err(NodeError::InvalidSocketAddress) if attempts < 5 => {}
-                Err(error) => return Err(failed("start")(error)),
-            }
-        }
+        Start { rpc, dir, seed, logger, store: None }.run()
     }
 
-    /// The inner error is that of the node's start.
-    fn try_start(
-        rpc: &RpcAccess,
+    /// The same with its data in `store`, which others may use, too. What is no data (its log, where
+    /// there is one) goes to `dir`.
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalNode::start`].
+    pub fn start_with_store(
+        chain: &Chain,
         dir: &Path,
         seed: [u8; 64],
         logger: Option<Arc<dyn LogWriter>>,
-    ) -> Result<Result<Self, NodeError>, Error> {
-        let log = Arc::new(Log { inner: logger, follows_the_chain: AtomicBool::new(false) });
-        let mut builder = Builder::new();
-        builder
-            .set_network(Network::Regtest)
-            .set_chain_source_bitcoind_rpc(rpc.host.clone(), rpc.port, rpc.user.clone(), rpc.password.clone())
-            .set_storage_dir_path(dir.to_string_lossy().into_owned())
-            .set_entropy_seed_bytes(seed)
-            .set_custom_logger(Arc::<Log>::clone(&log));
-        let addr = free_address()?;
-        builder.set_listening_addresses(vec![addr.into()]).map_err(failed("take its address"))?;
-        let node = Arc::new(builder.build().map_err(failed("be built"))?);
-        if let Err(error) = node.start() {
-            return Ok(Err(error));
-        }
-        let local = Self { node, addr };
-        // `Node::sync_wallets` before that trips an assertion of ldk-node's, and leaves it without a
-        // chain for good.
-        until("a node that follows the chain", || log.follows_the_chain.load(Ordering::SeqCst))?;
-        Ok(Ok(local))
+        store: Arc<DynStore>,
+    ) -> Result<Self, Error> {
+        Start { rpc: &chain.rpc(), dir, seed, logger, store: Some(store) }.run()
     }
 
     /// The node itself.
@@ -130,6 +108,60 @@ impl Drop for LocalNode {
 impl std::fmt::Debug for LocalNode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LocalNode").field("id", &self.id()).field("addr", &self.addr).finish()
+    }
+}
+
+/// All that a start takes.
+struct Start<'a> {
+    rpc: &'a RpcAccess,
+    dir: &'a Path,
+    seed: [u8; 64],
+    logger: Option<Arc<dyn LogWriter>>,
+    /// Without one the node opens a file of its own in `dir`.
+    store: Option<Arc<DynStore>>,
+}
+
+impl Start<'_> {
+    fn run(&self) -> Result<LocalNode, Error> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.attempt()? {
+                Ok(node) => return Ok(node),
+                // Between us and the node somebody else has taken the port, a dialling socket as likely
+                // as not.
+                Err(NodeError::InvalidSocketAddress) if attempts < 5 => {}
+                Err(error) => return Err(failed("start")(error)),
+            }
+        }
+    }
+
+    /// The inner error is that of the node's start.
+    fn attempt(&self) -> Result<Result<LocalNode, NodeError>, Error> {
+        let rpc = self.rpc;
+        let log = Arc::new(Log { inner: self.logger.clone(), follows_the_chain: AtomicBool::new(false) });
+        let mut builder = Builder::new();
+        builder
+            .set_network(Network::Regtest)
+            .set_chain_source_bitcoind_rpc(rpc.host.clone(), rpc.port, rpc.user.clone(), rpc.password.clone())
+            .set_storage_dir_path(self.dir.to_string_lossy().into_owned())
+            .set_entropy_seed_bytes(self.seed)
+            .set_custom_logger(Arc::<Log>::clone(&log));
+        let addr = free_address()?;
+        builder.set_listening_addresses(vec![addr.into()]).map_err(failed("take its address"))?;
+        let built = match &self.store {
+            Some(store) => builder.build_with_store(Arc::clone(store)),
+            None => builder.build(),
+        };
+        let node = Arc::new(built.map_err(failed("be built"))?);
+        if let Err(error) = node.start() {
+            return Ok(Err(error));
+        }
+        let local = LocalNode { node, addr };
+        // `Node::sync_wallets` before that trips an assertion of ldk-node's, and leaves it without a
+        // chain for good.
+        until("a node that follows the chain", || log.follows_the_chain.load(Ordering::SeqCst))?;
+        Ok(Ok(local))
     }
 }
 
