@@ -1,4 +1,4 @@
-//! The whole street, from LDK nodes on real TCP to answers and a redb file.
+//! The whole street, from LDK nodes on real TCP to answers and a file: redb's, or the node's own.
 //!
 //! Each test has a chain, nodes and a file of its own. Between two nodes stands a proxy that takes
 //! the connection away. No test sleeps: they wait until something is so, and time is only ever
@@ -10,5 +10,7 @@ mod connection;
 mod opening;
 mod raw;
 mod restart;
+mod shared;
 mod splice;
+mod sqlite;
 mod support;

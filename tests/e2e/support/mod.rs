@@ -3,6 +3,7 @@
 mod changes;
 mod peer;
 pub(crate) mod raw_node;
+mod storage;
 mod wallet;
 mod watch;
 #[allow(dead_code, reason = "the copy of the log is for the tests of fitness-ldk")]
@@ -16,6 +17,7 @@ use ldk_node::ChannelDetails;
 
 pub(crate) use self::changes::Changes;
 pub(crate) use self::peer::Peer;
+pub(crate) use self::storage::open_sqlite;
 pub(crate) use self::wallet::Wallet;
 pub(crate) use self::watch::open_store;
 

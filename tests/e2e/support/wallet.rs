@@ -14,6 +14,7 @@ use ldk_node::logger::{LogRecord, LogWriter};
 use ldk_node::{ChannelDetails, Node};
 use tempfile::TempDir;
 
+use super::storage::Storage;
 use super::watch::Watch;
 use super::{CHANNEL_SATS, Changes, Peer, log, until};
 
@@ -28,6 +29,7 @@ pub(crate) struct Wallet {
     hint: Arc<ConnectionHint>,
     key: PublicKey,
     chain: Chain,
+    storage: Storage,
     dir: TempDir,
 }
 
@@ -39,18 +41,30 @@ impl Wallet {
         wallet
     }
 
+    /// The same, with its fitness in the node's own store.
+    pub(crate) fn start_sharing(chain: &Chain) -> Self {
+        let mut wallet = Self::start_on(chain, Storage::Shared(None));
+        wallet.watch(INTERVAL);
+        wallet
+    }
+
     pub(crate) fn start_unwatched(chain: &Chain) -> Self {
+        Self::start_on(chain, Storage::Apart)
+    }
+
+    fn start_on(chain: &Chain, mut storage: Storage) -> Self {
         log();
         let dir = tempfile::tempdir().unwrap();
         let hint = ConnectionHint::wrapping(Arc::new(Traced));
-        let node = start_node(chain, dir.path(), &hint);
-        Self { watch: None, key: node.id(), node: Some(node), hint, chain: chain.clone(), dir }
+        let node = storage.start_node(chain, dir.path(), Arc::<ConnectionHint>::clone(&hint));
+        Self { watch: None, key: node.id(), node: Some(node), hint, chain: chain.clone(), storage, dir }
     }
 
     /// Starts the node on what it stored before.
     pub(crate) fn start_node(&mut self) {
         assert!(self.node.is_none(), "it is down");
-        self.node = Some(start_node(&self.chain, self.dir.path(), &self.hint));
+        let hint = Arc::<ConnectionHint>::clone(&self.hint);
+        self.node = Some(self.storage.start_node(&self.chain, self.dir.path(), hint));
     }
 
     /// Stops the node and forgets all of it that is not on the disk.
@@ -60,13 +74,14 @@ impl Wallet {
         let gone = Arc::downgrade(node.node());
         drop(node);
         assert!(gone.upgrade().is_none(), "somebody still holds the node");
+        self.storage.close();
     }
 
     /// Starts to watch, as a wallet does that was just started, with what the file knows.
     pub(crate) fn watch(&mut self, interval: Duration) {
         assert!(self.watch.is_none(), "it is not watched");
         let node = self.node.as_ref().expect("it is up").node();
-        self.watch = Some(Watch::start(node, &self.hint, &self.store_path(), interval));
+        self.watch = Some(Watch::start(node, &self.hint, self.storage.fitness(self.dir()), interval));
     }
 
     /// As [`Wallet::watch`], as often as is the default.
@@ -84,8 +99,13 @@ impl Wallet {
         self.watch.take().expect("it is watched").crash();
     }
 
+    /// Where all of it is.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(crate) fn store_path(&self) -> PathBuf {
-        self.dir.path().join("fitness.redb")
+        self.dir().join("fitness.redb")
     }
 
     /// Its name, also while it is down.
@@ -197,11 +217,6 @@ impl Wallet {
             peer.node().sync_wallets().unwrap();
         }
     }
-}
-
-fn start_node(chain: &Chain, dir: &Path, hint: &Arc<ConnectionHint>) -> LocalNode {
-    let logger = Arc::<ConnectionHint>::clone(hint);
-    LocalNode::start(chain, dir, [1; 64], Some(logger)).unwrap()
 }
 
 /// The node's log, for whoever asks for it with `RUST_LOG`.

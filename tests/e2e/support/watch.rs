@@ -1,5 +1,5 @@
-//! What a wallet adds to be watched: the service on a redb file, the monitor, and in its own event
-//! loop one call.
+//! What a wallet adds to be watched: the service on a store, the monitor, and in its own event loop
+//! one call.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fitness_actor::{Fitness, Handle, Service};
 use fitness_ldk::{ConnectionHint, NodeMonitor, convert};
+use fitness_store::Store;
 use fitness_store_redb::RedbStore;
 use ldk_node::Node;
 use tokio::runtime::Runtime;
@@ -25,11 +26,15 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn start(node: &Arc<Node>, hint: &ConnectionHint, path: &Path, interval: Duration) -> Self {
+    pub(super) fn start(
+        node: &Arc<Node>,
+        hint: &ConnectionHint,
+        store: Arc<dyn Store>,
+        interval: Duration,
+    ) -> Self {
         // `Node::event_handled` wants more than one thread.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let store = Arc::new(open_store(path));
         let observer = convert::node_id(&node.node_id());
         let service = runtime.block_on(Fitness::builder(observer, store).start()).unwrap();
         let monitor =
