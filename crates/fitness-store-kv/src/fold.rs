@@ -3,7 +3,7 @@
 //! Pages are never changed: those that rows were written to are written anew, under new keys, and
 //! then one manifest takes the place of the other. Until that is written, nothing has happened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use fitness_store::StoreError;
@@ -27,8 +27,15 @@ pub(crate) async fn fold(inner: &Inner, ops: &[Op]) -> Result<(), StoreError> {
     for op in ops {
         overlay.apply(op).map_err(|reason| StoreError::Invalid { what: inner.values.name(&key), reason })?;
     }
-    let mut pages =
-        Pages { inner, session, done: Vec::new(), unwritten: Vec::new(), rows: Vec::new(), bytes: 0 };
+    let mut pages = Pages {
+        inner,
+        session,
+        done: Vec::new(),
+        ahead: Ahead::default(),
+        unwritten: Vec::new(),
+        rows: Vec::new(),
+        bytes: 0,
+    };
     pages.rewrite(&old, &overlay).await?;
     let ring = Manifest::ring_for(pages.done.len()).max(if begun { old.ring } else { 0 });
     let manifest = Manifest {
@@ -101,10 +108,34 @@ struct Pages<'a> {
     inner: &'a Inner,
     session: Session,
     done: Vec<PageRef>,
+    ahead: Ahead,
     unwritten: Vec<(String, Vec<u8>)>,
     /// Rows that are in no page yet.
     rows: Vec<(Row, Record)>,
     bytes: usize,
+}
+
+/// Values of pages, some of which were read before they are needed.
+#[derive(Default)]
+struct Ahead {
+    /// Those that are sure to be needed and were not read yet, in their order.
+    needed: VecDeque<PageId>,
+    read: BTreeMap<PageId, Option<Vec<u8>>>,
+}
+
+impl Ahead {
+    async fn value(&mut self, inner: &Inner, id: PageId) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(value) = self.read.remove(&id) {
+            return Ok(value);
+        }
+        if self.needed.front() != Some(&id) {
+            return inner.values.get(&id.key()).await;
+        }
+        let some: Vec<PageId> = self.needed.drain(..AT_ONCE.min(self.needed.len())).collect();
+        let keys: Vec<String> = some.iter().map(|id| id.key()).collect();
+        self.read.extend(some.into_iter().zip(inner.values.get_all(&keys).await?));
+        Ok(self.read.remove(&id).flatten())
+    }
 }
 
 impl Pages<'_> {
@@ -112,9 +143,17 @@ impl Pages<'_> {
         if old.pages.is_empty() {
             self.merge(Vec::new(), overlay, Row::FIRST, None).await?;
         }
-        for (index, page) in old.pages.iter().enumerate() {
+        let bounds = |index: usize, page: &PageRef| {
             let first = if index == 0 { Row::FIRST } else { page.first };
-            let end = old.pages.get(index + 1).map(|next| next.first);
+            (first, old.pages.get(index + 1).map(|next| next.first))
+        };
+        let touched = old.pages.iter().enumerate().filter(|(index, page)| {
+            let (first, end) = bounds(*index, page);
+            overlay.touches(first, end)
+        });
+        self.ahead.needed = touched.map(|(_, page)| page.id).collect();
+        for (index, page) in old.pages.iter().enumerate() {
+            let (first, end) = bounds(index, page);
             // A small rest joins the page after it, rather than be a page of its own.
             let joins = self.bytes > 0 && self.bytes < PAGE_BYTES / 4;
             if joins || overlay.touches(first, end) {
@@ -129,9 +168,9 @@ impl Pages<'_> {
         self.write().await
     }
 
-    async fn read(&self, id: PageId) -> Result<Vec<(Row, Record)>, StoreError> {
+    async fn read(&mut self, id: PageId) -> Result<Vec<(Row, Record)>, StoreError> {
         let (values, key) = (&self.inner.values, id.key());
-        let Some(value) = values.get(&key).await? else {
+        let Some(value) = self.ahead.value(self.inner, id).await? else {
             self.inner.still_ours().await?;
             return Err(values.corrupt(&key, "it is missing"));
         };
@@ -163,7 +202,8 @@ impl Pages<'_> {
     /// Makes pages of the rows, all of about the same size, until so many bytes are left.
     async fn close(&mut self, left: usize) -> Result<(), StoreError> {
         let bytes = self.bytes.saturating_sub(left);
-        let target = bytes.div_ceil(bytes.div_ceil(PAGE_BYTES).max(1));
+        let pages = (bytes + PAGE_BYTES / 2) / PAGE_BYTES;
+        let target = bytes.div_ceil(pages.max(1));
         let mut rows = std::mem::take(&mut self.rows).into_iter().peekable();
         while self.bytes > left && rows.peek().is_some() {
             let (mut some, mut size) = (Vec::new(), 0);

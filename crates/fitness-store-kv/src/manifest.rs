@@ -68,9 +68,10 @@ impl Manifest {
     }
 
     /// How many slots are right for so many pages: folding rewrites all of them at worst, so that it
-    /// adds no more than one write to each commit.
+    /// adds no more than two writes to three commits.
     pub(crate) fn ring_for(pages: usize) -> u64 {
-        u64::try_from(pages).unwrap_or(u64::MAX).clamp(*Self::RING.start(), *Self::RING.end())
+        let slots = u64::try_from(pages.saturating_mul(3) / 2).unwrap_or(u64::MAX);
+        slots.clamp(*Self::RING.start(), *Self::RING.end())
     }
 
     /// The bytes of all pages.

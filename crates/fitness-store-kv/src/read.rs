@@ -7,7 +7,7 @@ use std::sync::Arc;
 use fitness_store::StoreError;
 
 use crate::manifest::PageRef;
-use crate::page;
+use crate::page::{self, PAGE_BYTES};
 use crate::row::{Overlay, Record, Row};
 use crate::state::{AT_ONCE, Claim, Inner};
 
@@ -51,18 +51,25 @@ async fn try_rows(
     };
     let mut merged = BTreeMap::new();
     let mut pages = manifest.covering(&range);
-    // One page does for most questions.
-    let mut at_once = 1;
-    while !pages.is_empty() && !enough(&merged, &overlay, pages.first(), limit) {
+    let (mut read, mut at_once) = (0, usual_pages(range.start(), limit));
+    loop {
+        let found = found(&merged, &overlay, pages.first());
+        if pages.is_empty() || found >= limit {
+            break;
+        }
+        if read > 0 {
+            // As many more as the rest takes, if its pages are like those before.
+            at_once = (limit - found).saturating_mul(read).div_ceil(found.max(1)).clamp(1, AT_ONCE);
+        }
         let (some, rest) = pages.split_at(at_once.min(pages.len()));
         let keys: Vec<String> = some.iter().map(|page| page.id.key()).collect();
-        let read = inner.values.get_all(&keys).await.map_err(Miss::Failed)?;
-        for (key, value) in keys.iter().zip(read) {
+        let values = inner.values.get_all(&keys).await.map_err(Miss::Failed)?;
+        for (key, value) in keys.iter().zip(values) {
             let value = value.ok_or_else(|| missing(inner, key, generation))?;
             let rows = page::decode(&inner.values, key, &value).map_err(Miss::Failed)?;
             merged.extend(rows.into_iter().filter(|(row, _)| range.contains(row) && overlay.leaves(row)));
         }
-        (pages, at_once) = (rest, AT_ONCE);
+        (pages, read) = (rest, read + some.len());
     }
     // Rows of pages that were not read come after all of these.
     let end = pages.first().map(|page| page.first);
@@ -71,12 +78,23 @@ async fn try_rows(
     Ok(merged.into_iter().take(limit).collect())
 }
 
-/// Whether there are as many rows before the next page as were asked for.
-fn enough(merged: &BTreeMap<Row, Record>, overlay: &Overlay, next: Option<&PageRef>, limit: usize) -> bool {
+/// How many rows there are before the next page.
+fn found(merged: &BTreeMap<Row, Record>, overlay: &Overlay, next: Option<&PageRef>) -> usize {
     let end = next.map(|page| page.first);
     let before = overlay.rows.iter().take_while(|(row, _)| end.is_none_or(|end| **row < end));
-    let written = before.filter(|(_, record)| record.is_some()).count();
-    merged.len() + written >= limit
+    merged.len() + before.filter(|(_, record)| record.is_some()).count()
+}
+
+/// In how many pages so many rows stand, if they are of the usual size; one for most questions.
+fn usual_pages(first: &Row, limit: usize) -> usize {
+    let usual_bytes = match first {
+        Row::Gap(_) => 64,
+        Row::Peer(_) => 224,
+        Row::Segment(..) => 1_024,
+    };
+    let pages = limit.saturating_mul(usual_bytes).div_ceil(PAGE_BYTES);
+    // Where they are several, the first is not theirs alone.
+    (pages + usize::from(pages > 1)).clamp(1, AT_ONCE)
 }
 
 fn missing(inner: &Inner, key: &str, generation: u64) -> Miss {

@@ -1,9 +1,11 @@
 //! What a commit costs: a remote store pays for each write.
 
 use fitness_core::{Changes, ChannelId, ChannelRecord, Ledger, OutPoint, PeerRecord, Totals};
-use fitness_store::Batch;
+use fitness_store::conformance::block_on;
+use fitness_store::{Batch, Store};
+use fitness_store_kv::KvStore;
 
-use crate::support::{Memory, commit, flap, observer, peer, sight};
+use crate::support::{Memory, OURS, commit, flap, observer, peer, sight};
 
 /// A peer with a channel, as most have.
 fn usual(number: u32, version: u32) -> PeerRecord {
@@ -38,12 +40,13 @@ struct Cost {
     writes: usize,
     removals: usize,
     bytes: usize,
+    rounds: usize,
 }
 
 fn cost(memory: &Memory, call: impl FnOnce()) -> Cost {
     let counts = |memory: &Memory| {
         let shelves = memory.shelves();
-        (shelves.reads, shelves.writes, shelves.removals, shelves.bytes)
+        (shelves.reads, shelves.writes, shelves.removals, shelves.bytes, shelves.rounds)
     };
     let before = counts(memory);
     call();
@@ -53,6 +56,7 @@ fn cost(memory: &Memory, call: impl FnOnce()) -> Cost {
         writes: after.1 - before.1,
         removals: after.2 - before.2,
         bytes: after.3 - before.3,
+        rounds: after.4 - before.4,
     }
 }
 
@@ -119,11 +123,61 @@ fn a_large_node_writes_a_part() {
     });
     let keys = memory.shelves().values.len();
     let per_commit = hour.bytes / commits as usize;
-    assert!(hour.writes < 3 * commits as usize, "{hour:?}");
+    assert!(hour.writes < 2 * commits as usize, "{hour:?}");
     assert!(per_commit < stored / 100, "{stored} bytes in {keys} keys: {hour:?}");
     assert!(keys < 500, "{keys} keys");
     // The journal has other slots than it began with.
     let seen = sight(&store, 0).expect("it reads");
     assert_eq!(seen.peers.len(), PEERS as usize);
     assert!(seen == sight(&memory.survivor().open(), 0).expect("it loads"), "it loads as something else");
+}
+
+/// Reads everything in pages of so many peers, as a start does, and a report.
+fn load(store: &KvStore, page: usize) -> usize {
+    let (mut after, mut count) = (None, 0);
+    loop {
+        let peers = block_on(store.peers(&OURS, after.as_ref(), page)).expect("a page");
+        count += peers.len();
+        after = peers.last().map(|peer| peer.node_id);
+        if peers.len() < page {
+            return count;
+        }
+    }
+}
+
+/// What is far away answers late: a start asks for many pages at once, and for few of them twice.
+#[test]
+fn a_load_waits_for_few_rounds() {
+    const PEERS: u32 = 20_000;
+    let memory = holding(PEERS);
+    let pages = memory.shelves().values.keys().filter(|(.., key)| key.starts_with("p-")).count();
+    assert!((120..150).contains(&pages), "{pages} pages of 32 KiB");
+    // A service's start, a report, and a screenful at a time.
+    for (page, most_rounds, most_reads) in [(10_000, 16, 145), (1_000, 30, 180), (100, 350, 650)] {
+        let store = memory.open();
+        let load = cost(&memory, || assert_eq!(load(&store, page), PEERS as usize));
+        assert!(load.rounds <= most_rounds, "{page} at a time, {pages} pages: {load:?}");
+        assert!(load.reads <= most_reads, "{page} at a time, {pages} pages: {load:?}");
+    }
+}
+
+/// A fold that rewrites everything reads, writes and removes many pages at once.
+#[test]
+fn a_fold_waits_for_few_rounds() {
+    const PEERS: u32 = 20_000;
+    let memory = holding(PEERS);
+    let store = memory.open();
+    commit(&store, &usual_flap(5, 1, 1)).expect("it is stored");
+    let peers = (0..PEERS).step_by(50).map(|number| usual(number, 1)).collect();
+    let changes = Changes { peers, ..Changes::default() };
+    let mut batch = Batch { changes, ..Batch::default() };
+    let fold = loop {
+        let fold = cost(&memory, || commit(&store, &batch).expect("it is stored"));
+        if fold.writes > 1 {
+            break fold;
+        }
+        batch.observer = Some(observer(1));
+    };
+    assert!(fold.reads > 100 && fold.writes > 100 && fold.removals > 100, "{fold:?}");
+    assert!(fold.rounds < 32, "{fold:?}");
 }

@@ -53,6 +53,9 @@ pub(crate) struct Shelves {
     pub(crate) writes: usize,
     pub(crate) removals: usize,
     pub(crate) bytes: usize,
+    /// How often a call was begun while none was under way: what a wire's latency is multiplied by.
+    pub(crate) rounds: usize,
+    under_way: usize,
     /// At which call of any kind, from 0, what happens.
     pub(crate) fault: Option<(usize, Fault)>,
     pub(crate) calls: usize,
@@ -79,6 +82,24 @@ impl Future for Later {
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// A call that was begun and has not ended.
+struct UnderWay(Memory);
+
+impl UnderWay {
+    fn new(memory: &Memory) -> Self {
+        let mut shelves = memory.shelves();
+        shelves.rounds += usize::from(shelves.under_way == 0);
+        shelves.under_way += 1;
+        Self(memory.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.shelves().under_way -= 1;
     }
 }
 
@@ -134,7 +155,9 @@ impl Memory {
     ) -> Answer<T> {
         let memory = self.clone();
         Box::pin(async move {
+            let under_way = UnderWay::new(&memory);
             Later(false).await;
+            drop(under_way);
             let mut shelves = memory.shelves();
             let fault = shelves.fault.filter(|(at, _)| *at == shelves.calls).map(|(_, fault)| fault);
             shelves.calls += 1;
