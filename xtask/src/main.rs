@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod day;
 mod house;
+mod marked;
 mod month;
 mod picture;
 mod readme;
@@ -29,6 +30,12 @@ enum Task {
         /// Shorter measurements, for a look in passing.
         #[arg(long)]
         quick: bool,
+        /// The stores side by side instead.
+        #[arg(long)]
+        stores: bool,
+        /// Put the tables of the stores into docs/STORES.md.
+        #[arg(long, requires = "stores")]
+        write: bool,
     },
     /// Check that no crate knows what ARCHITECTURE.md says it must not know.
     House,
@@ -57,7 +64,8 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Ci => ci::run_all(),
-        Task::Bench { quick } => bench::run(quick),
+        Task::Bench { quick, stores: true, write } => bench::run_stores(quick, write),
+        Task::Bench { quick, .. } => bench::run(quick),
         Task::House => house::check(),
         Task::Month { write } => month::check(write),
         Task::Picture { write } => picture::check(write),

@@ -9,6 +9,7 @@ use svg::Document;
 use svg::node::element::{Definitions, Group, Line, Pattern, Rectangle, Text, Title};
 
 use crate::day::{Day, END, HOUR, Seen, Stretch, Sums, live};
+use crate::marked;
 use crate::run::root;
 
 const PICTURE: &str = "docs/what-is-counted.svg";
@@ -48,14 +49,9 @@ pub(crate) fn check(write: bool) -> Result<(), String> {
 }
 
 fn readme(day: &Day) -> Result<String, String> {
-    const OPENING: &str = "<!-- day -->\n";
-    const CLOSING: &str = "<!-- /day -->";
     let path = root().join("README.md");
     let readme = fs::read_to_string(&path).map_err(|err| format!("{}: {err}", path.display()))?;
-    let missing = || format!("README.md has no `{}` … `{CLOSING}`", OPENING.trim());
-    let (before, rest) = readme.split_once(OPENING).ok_or_else(missing)?;
-    let (_, after) = rest.split_once(CLOSING).ok_or_else(missing)?;
-    Ok(format!("{before}{OPENING}{}\n{CLOSING}{after}", table(day)))
+    marked::replaced("README.md", &readme, "day", &table(day))
 }
 
 fn table(day: &Day) -> String {

@@ -1,0 +1,86 @@
+//! What is done to a store, through the port, as the service and a report do it.
+
+use std::sync::{Arc, OnceLock};
+
+use fitness_core::{
+    HashSeed, LogSegment, ObserverRecord, PeerRecord, Span, Tracker, TrackerConfig, WindowStats,
+};
+use fitness_store::codec::{decode_observer, decode_peer, decode_segment};
+use fitness_store::{Batch, Store};
+use tokio::runtime::Runtime;
+
+use crate::sample::{OBSERVER, Rows, Sample};
+
+/// How many peers the service reads at a time.
+const PAGE: usize = 10_000;
+/// How many segments a report reads at a time.
+const SEGMENTS: usize = 1_000;
+
+/// The one that a wallet has.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().expect("there are threads"))
+}
+
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    runtime().block_on(future)
+}
+
+pub(crate) fn commit(store: &dyn Store, batch: Arc<Batch>) {
+    block_on(store.commit(&OBSERVER, batch)).expect("a commit");
+}
+
+/// Reads the observer and all peers, and returns how many of these there are.
+pub(crate) fn load(store: &dyn Store) -> usize {
+    block_on(async {
+        assert!(store.observer(&OBSERVER).await.expect("it reads").is_some());
+        let (mut after, mut count) = (None, 0);
+        loop {
+            let page = store.peers(&OBSERVER, after.as_ref(), PAGE).await.expect("it reads");
+            count += page.len();
+            after = page.last().map(|peer| peer.node_id);
+            if page.len() < PAGE {
+                return count;
+            }
+        }
+    })
+}
+
+/// What a report on one peer does: reads it with its whole log, and tells of its last month.
+pub(crate) fn window(store: &dyn Store, sample: &Sample) -> WindowStats {
+    block_on(async {
+        let observer = store.observer(&OBSERVER).await.expect("it reads").expect("it was stored");
+        let peer = store.peer(&OBSERVER, &sample.long).await.expect("it reads").expect("it was stored");
+        let mut log: Vec<LogSegment> = Vec::new();
+        loop {
+            let next = log.last().map_or(0, |segment| segment.index() + 1);
+            let page = store.segments(&OBSERVER, &sample.long, next, SEGMENTS).await.expect("it reads");
+            let is_last = page.len() < SEGMENTS;
+            log.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        answer(&observer, &peer, &log, sample)
+    })
+}
+
+/// The same from rows that somebody else has read.
+pub(crate) fn window_of(rows: &Rows, sample: &Sample) -> WindowStats {
+    let observer = decode_observer(&OBSERVER, &rows.observer).expect("it is sound");
+    let peer = rows.peers.first().map(|(node_id, value)| decode_peer(node_id, value));
+    let log = rows.segments.iter().map(|(node_id, index, value)| decode_segment(node_id, *index, value));
+    let log: Result<Vec<LogSegment>, _> = log.collect();
+    answer(&observer, &peer.expect("it was stored").expect("it is sound"), &log.expect("it is sound"), sample)
+}
+
+fn answer(observer: &ObserverRecord, peer: &PeerRecord, log: &[LogSegment], sample: &Sample) -> WindowStats {
+    assert_eq!(log.len(), sample.segments);
+    let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
+    tracker.restore_observer(observer, &[]);
+    tracker.restore(peer);
+    let history = tracker.history(sample.at, &sample.long, log).expect("it was restored");
+    let month = history.stats_over(Span::Month);
+    assert!(month.outages.count > 0 && month.window.is_exact());
+    month
+}
