@@ -1,5 +1,7 @@
 //! `ldk-fitness advise`, on the month that ships with the project.
 
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
 use std::path::Path;
 
 use assert_cmd::Command;

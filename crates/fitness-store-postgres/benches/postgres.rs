@@ -61,6 +61,7 @@ fn peers(count: u32, version: u64) -> Vec<PeerRecord> {
             last_flap_ns: Some(1_700_000_000_000_000_000),
             disconnects: number % 20,
             log_end: number % 100,
+            taken_over: None,
             channels: vec![ChannelRecord {
                 channel_id: ChannelId(bytes(&mut ids)),
                 funding: Some(OutPoint { txid: bytes(&mut ids), vout: number % 3 }),

@@ -100,6 +100,7 @@ fn peer(rng: &mut Rng) -> PeerRecord {
         last_flap_ns: Some(since_ns),
         disconnects: entries / 2,
         log_end: entries,
+        taken_over: None,
         channels: vec![ChannelRecord {
             channel_id: ChannelId(bytes(rng)),
             funding: Some(OutPoint { txid: bytes(rng), vout: rng.u32(0..3) }),

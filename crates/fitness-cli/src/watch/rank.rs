@@ -1,13 +1,11 @@
 //! The watched nodes, the most reliable first.
 
-use std::collections::HashMap;
 use std::io::{self, Write as _};
-use std::time::Duration;
 
 use fitness_actor::Handle;
 use fitness_advice::Score;
-use fitness_core::{NodeId, Span, WindowStats};
-use fitness_watch::{Entrant, TargetReport, compare_by};
+use fitness_core::{NodeId, Span};
+use fitness_watch::{Entrant, Row, TargetReport};
 use serde::Serialize;
 
 use crate::cli::EXIT_CODES;
@@ -44,17 +42,6 @@ pub(crate) struct CompareArgs {
     json: bool,
 }
 
-/// A node in the ranking.
-#[derive(Serialize)]
-pub(super) struct Ranked {
-    rank: usize,
-    node_id: NodeId,
-    score: Option<Score>,
-    disconnects: u64,
-    #[serde(rename = "median_connecting_ns")]
-    connecting_ns: Option<u64>,
-}
-
 /// Reads the store and prints the ranking.
 ///
 /// # Errors
@@ -67,7 +54,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<(), CliError> {
     print(&ranked, args.json).map_err(CliError::Output)
 }
 
-async fn stored(args: &CompareArgs) -> Result<Vec<Ranked>, CliError> {
+async fn stored(args: &CompareArgs) -> Result<Vec<Row>, CliError> {
     let store = args.store.open_existing().await?;
     let all = store.observers().await?;
     let asked: Vec<NodeId> =
@@ -75,17 +62,21 @@ async fn stored(args: &CompareArgs) -> Result<Vec<Ranked>, CliError> {
     if let Some(observer) = args.observer.filter(|_| asked.is_empty()) {
         return Err(CliError::unknown_observer(&args.store, observer, &all));
     }
-    let mut stats: Vec<(NodeId, WindowStats, Option<Duration>)> = Vec::new();
+    let mut entrants = Vec::new();
     for observer in asked {
         let record = store.observer(&observer).await?.unwrap_or_default();
         let known = History::load(&*store, observer, &record, &[]).await?;
         for report in known.tracker().peers(known.end()) {
             let log = history::read_log(&*store, &observer, &report.node_id).await?;
             let history = known.tracker().history(known.end(), &report.node_id, &log);
-            stats.extend(history.map(|history| (report.node_id, history.stats_over(args.window), None)));
+            entrants.extend(history.map(|history| Entrant {
+                node_id: report.node_id,
+                stats: history.stats_over(args.window),
+                connecting: None,
+            }));
         }
     }
-    Ok(rank(stats))
+    Ok(fitness_watch::compare(entrants))
 }
 
 /// The ranking of what is being watched.
@@ -93,42 +84,23 @@ pub(super) async fn live(
     handle: &Handle,
     targets: &[TargetReport],
     span: Span,
-) -> Result<Vec<Ranked>, CliError> {
-    let mut stats = Vec::new();
+) -> Result<Vec<Row>, CliError> {
+    let mut entrants = Vec::new();
     for target in targets {
-        if let Some(of_peer) = handle.peer_stats(&target.node_id, span).await? {
-            stats.push((target.node_id, of_peer, target.median_took));
+        if let Some(stats) = handle.peer_stats(&target.node_id, span).await? {
+            entrants.push(Entrant { node_id: target.node_id, stats, connecting: target.median_took });
         }
     }
-    Ok(rank(stats))
-}
-
-fn rank(stats: Vec<(NodeId, WindowStats, Option<Duration>)>) -> Vec<Ranked> {
-    let scores: HashMap<NodeId, Option<Score>> =
-        stats.iter().map(|(node_id, stats, _)| (*node_id, Score::of(stats, None))).collect();
-    let score = |node_id: &NodeId| scores.get(node_id).copied().flatten();
-    let entrants = stats.iter().map(|(node_id, stats, took)| Entrant::within(*node_id, stats, *took));
-    let rows = compare_by(entrants, |entrant| score(&entrant.node_id).map(|score| score.value));
-    let ranked = |row: fitness_watch::Row| Ranked {
-        rank: row.rank,
-        node_id: row.entrant.node_id,
-        score: score(&row.entrant.node_id),
-        disconnects: row.entrant.disconnects,
-        connecting_ns: row
-            .entrant
-            .connecting
-            .map(|connecting| u64::try_from(connecting.as_nanos()).unwrap_or(u64::MAX)),
-    };
-    rows.into_iter().map(ranked).collect()
+    Ok(fitness_watch::compare(entrants))
 }
 
 /// Prints the ranking on standard output.
-pub(super) fn print(ranked: &[Ranked], json: bool) -> io::Result<()> {
+pub(super) fn print(ranked: &[Row], json: bool) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     if json {
         #[derive(Serialize)]
         struct Answer<'a> {
-            ranking: &'a [Ranked],
+            ranking: &'a [Row],
         }
         serde_json::to_writer(&mut out, &Answer { ranking: ranked })?;
         return writeln!(out);
@@ -141,7 +113,7 @@ pub(super) fn print(ranked: &[Ranked], json: bool) -> io::Result<()> {
     writeln!(out, "\n{}", grid::lines(headings, ranked.iter().map(row), available_width()))
 }
 
-fn row(ranked: &Ranked) -> [String; 8] {
+fn row(ranked: &Row) -> [String; 8] {
     let figure = |of: fn(&Score) -> String| ranked.score.as_ref().map_or_else(|| "n/a".to_owned(), of);
     [
         ranked.rank.to_string(),
@@ -150,8 +122,8 @@ fn row(ranked: &Ranked) -> [String; 8] {
         figure(|score| format!("{:.1}", score.at_best)),
         figure(|score| format!("{:.2} %", score.availability * 100.0)),
         figure(|score| humanise::duration(score.observed_ns)),
-        ranked.disconnects.to_string(),
-        ranked.connecting_ns.map_or_else(|| "-".to_owned(), |ns| format!("{} ms", ns / 1_000_000)),
+        ranked.stats.outages.count.to_string(),
+        ranked.connecting.map_or_else(|| "-".to_owned(), |took| format!("{} ms", took.as_millis())),
     ]
 }
 

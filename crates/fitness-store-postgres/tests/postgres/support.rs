@@ -48,6 +48,7 @@ pub(crate) fn peer(number: u32, version: u32) -> PeerRecord {
         last_flap_ns: None,
         disconnects: 6,
         log_end: version,
+        taken_over: None,
         channels: Vec::new(),
     }
 }
