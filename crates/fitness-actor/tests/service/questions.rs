@@ -153,6 +153,7 @@ async fn health_has_a_serialised_form() {
             "commits": 1,
             "failures": 1,
             "consecutive_failures": 0,
+            "commit_times": json["store"]["commit_times"],
             "last_commit_ns": EPOCH.after_secs(2).as_nanos(),
             "last_heartbeat_ns": EPOCH.after_secs(2).as_nanos(),
             "last_error": {

@@ -221,7 +221,10 @@ fn kind_of(answer: &Value) -> String {
     match answer {
         Value::Object(fields) if fields.is_empty() => "it is an empty object".to_owned(),
         Value::Object(fields) => {
-            let names: Vec<String> = fields.keys().take(FEW).map(|name| format!("`{name}`")).collect();
+            // In an order of its own, whatever the parser keeps.
+            let mut names: Vec<String> = fields.keys().map(|name| format!("`{name}`")).collect();
+            names.sort();
+            names.truncate(FEW);
             format!("it has {}{}", names.join(", "), if fields.len() > FEW { ", …" } else { "" })
         }
         other => format!("it is {}", start_of(other)),
