@@ -39,8 +39,9 @@ pub(crate) async fn fold(inner: &Inner, ops: &[Op]) -> Result<(), StoreError> {
     pages.rewrite(&old, &overlay).await?;
     let ring = Manifest::ring_for(pages.done.len()).max(if begun { old.ring } else { 0 });
     let manifest = Manifest {
-        // An entry that failed may have landed, and must not count any more.
-        start: next + 1,
+        // An entry that failed may have landed, and must not count any more. The first slot comes next,
+        // so that what a journal leaves behind takes no more room than a journal.
+        start: (next / ring + 1) * ring,
         ring,
         observer: overlay.observer.or_else(|| old.observer.clone()),
         pages: pages.done,

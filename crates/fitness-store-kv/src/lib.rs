@@ -20,7 +20,7 @@
 //! chance. A commit is one journal entry. When the journal is full (32 to 1,024 entries, or 64 KiB to 8 MiB, by
 //! the size of what is stored), or when a batch is too large for it, the commit folds it: the pages that the
 //! journal's rows and the batch's belong to are written anew, under new keys; then the manifest; then the old
-//! pages are removed. The slots of the journal are written over, never removed.
+//! pages are removed. The slots of the journal are written over from the first one on, never removed.
 //!
 //! # Why a crash is harmless
 //!

@@ -181,3 +181,21 @@ fn a_fold_waits_for_few_rounds() {
     assert!(fold.reads > 100 && fold.writes > 100 && fold.removals > 100, "{fold:?}");
     assert!(fold.rounds < 32, "{fold:?}");
 }
+
+/// What is left of journals before is written over, and does not pile up.
+#[test]
+fn many_large_commits_leave_little_behind() {
+    const PEERS: u32 = 5_000;
+    let memory = holding(PEERS);
+    let stored = |memory: &Memory| memory.shelves().values.values().map(Vec::len).sum::<usize>();
+    let before = stored(&memory);
+    let store = memory.open();
+    for version in 0..200 {
+        let peers = (0..200).map(|number| usual((version * 200 + number) % PEERS, version)).collect();
+        let changes = Changes { peers, ..Changes::default() };
+        commit(&store, &Batch { changes, ..Batch::default() }).expect("it is stored");
+    }
+    let after = stored(&memory);
+    assert!(after < before * 3 / 2, "{before} bytes became {after}");
+    assert!(sight(&store, 0).expect("it reads") == sight(&memory.survivor().open(), 0).expect("it loads"));
+}
