@@ -110,6 +110,10 @@ impl Builder {
     async fn finish(self, is_read_only: bool) -> Result<PostgresStore, StoreError> {
         let parts = self.parts(is_read_only)?;
         let location = parts.location.clone();
+        if tokio::runtime::Handle::try_current().is_err() {
+            let reason = "it is used from within a tokio runtime alone".to_owned();
+            return Err(StoreError::Open { location, reason, source: None });
+        }
         let mut session = [0; 16];
         getrandom::fill(&mut session).map_err(|err| StoreError::Open {
             location: location.clone(),

@@ -29,7 +29,7 @@ pub(crate) enum Trust {
 
 /// What is known of who has a lock.
 struct Holder {
-    backend: Option<Backend>,
+    backend: Backend,
     described: String,
 }
 
@@ -94,13 +94,11 @@ impl Writer {
             if link.client.query_one(&lock, &[&number]).await?.try_get(0)? {
                 return Ok(());
             }
-            if let Some(holder) = holder(shared, link, number).await? {
-                match holder.backend {
-                    Some(backend) if self.former.contains(&backend) => end(shared, link, &backend).await?,
-                    _ if Instant::now() >= give_up => {
-                        return Err(claimed(shared, observer, holder.described));
-                    }
-                    _ => {}
+            if let Some(holder) = holder(shared, link, observer, number).await? {
+                if self.former.contains(&holder.backend) {
+                    end(shared, link, &holder.backend).await?;
+                } else if Instant::now() >= give_up {
+                    return Err(claimed(shared, observer, holder.described));
                 }
             }
             tokio::time::sleep(LOOK).await;
@@ -128,7 +126,8 @@ impl Writer {
                 || found.writer == shared.session
                 || known.is_none_or(|known| known == found.commits);
             if trust == Trust::IfNothingChanged && !is_unchanged {
-                let by = format!("{}, which has stored a part of it since this store read it", found.holder);
+                let by =
+                    format!("{:?}, which has stored a part of it since this store read it", found.holder);
                 return Err(claimed(shared, observer, by));
             }
         }
@@ -181,24 +180,23 @@ fn claimed(shared: &Shared, observer: &NodeId, by: String) -> Fault {
     Fault::from(StoreError::Claimed { observer: *observer, location: shared.location.clone(), by })
 }
 
-/// Who has a lock, as far as this role may know.
-async fn holder(shared: &Shared, link: &Link, lock: i64) -> Result<Option<Holder>, Fault> {
+/// Who has the lock of an observer, as far as this role may know.
+async fn holder(shared: &Shared, link: &Link, observer: &NodeId, lock: i64) -> Result<Option<Holder>, Fault> {
     let statement = link.client.prepare_cached(&shared.sql.holder).await?;
     let (high, low) = (lock >> 32 & 0xffff_ffff, lock & 0xffff_ffff);
-    let Some(row) = link.client.query(&statement, &[&high, &low]).await?.pop() else { return Ok(None) };
-    let (pid, locker): (Option<i32>, Option<i32>) = (row.try_get(0)?, row.try_get(5)?);
+    let rows = link.client.query(&statement, &[&high, &low, &&observer.0[..]]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let pid: i32 = row.try_get(0)?;
     let text = |column: usize| row.try_get::<_, Option<String>>(column);
-    let (started, application, user, address) = (text(1)?, text(2)?, text(3)?, text(4)?);
-    let number = locker.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
+    let (started, application, user, address, since) = (text(1)?, text(2)?, text(3)?, text(4)?, text(5)?);
     let described = format!(
-        "{:?} of user {} at {} (server process {number}, connected since {})",
+        "{:?} of user {} at {} since {} (server process {pid})",
         application.unwrap_or_default(),
-        user.unwrap_or_else(|| "unknown".to_owned()),
-        address.unwrap_or_else(|| "the server's own machine, or unknown".to_owned()),
-        started.as_deref().unwrap_or("unknown"),
+        user.as_deref().unwrap_or("unknown"),
+        address.as_deref().unwrap_or("an unknown address or a socket"),
+        since.as_deref().unwrap_or("just now"),
     );
-    let backend = pid.map(|pid| Backend { pid, started });
-    Ok(Some(Holder { backend, described }))
+    Ok(Some(Holder { backend: Backend { pid, started }, described }))
 }
 
 /// Ends a former connection of ours that the server still takes for alive.

@@ -22,13 +22,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// One statement that sets what the server knows of this, and passes over what it does not: a version
-    /// may be old, and a server need not be PostgreSQL.
-    fn settings(&self) -> String {
+    fn settings(&self) -> Vec<(&'static str, String)> {
         let timeout = self.timeout.as_millis().to_string();
-        let settings: &[(&str, &str)] = &[
-            ("statement_timeout", &timeout),
-            ("idle_in_transaction_session_timeout", &timeout),
+        let fixed = [
             // The server, too, has to notice when nobody is there any more: it holds our locks.
             ("tcp_keepalives_idle", "30"),
             ("tcp_keepalives_interval", "10"),
@@ -41,23 +37,51 @@ impl Session {
             // behind would sort the table for each page of it.
             ("enable_seqscan", "off"),
             ("enable_bitmapscan", "off"),
+            ("jit", "off"),
             ("default_transaction_read_only", if self.read_only { "on" } else { "off" }),
         ];
-        let rows: Vec<String> =
-            settings.iter().map(|(name, value)| format!("('{name}','{value}')")).collect();
-        // Whoever turned synchronous commits off for others did not mean us: what we acknowledge is kept
-        // nowhere else.
-        format!(
-            "SELECT pg_catalog.set_config(s.name, v.value, false) \
-             FROM (VALUES {}) AS v(name, value) JOIN pg_catalog.pg_settings s ON s.name = v.name; \
-             SELECT pg_catalog.set_config(s.name, 'on', false) FROM pg_catalog.pg_settings s \
-             WHERE s.name = 'synchronous_commit' AND s.setting = 'off'",
-            rows.join(",")
-        )
+        [("statement_timeout", timeout.clone()), ("idle_in_transaction_session_timeout", timeout)]
+            .into_iter()
+            .chain(fixed.map(|(name, value)| (name, value.to_owned())))
+            .collect()
     }
 
-    /// What not every system can do: noticing in the middle of a statement that its client is gone.
-    const IF_POSSIBLE: &str = "SET client_connection_check_interval = '2s'";
+    /// Sets what the server knows of this, and passes over what it does not: a version may be old, and a
+    /// server need not be PostgreSQL.
+    async fn begin(&self, client: &Client) -> Result<(), Error> {
+        let settings = self.settings();
+        if let Err(error) = client.batch_execute(&set(&settings)).await {
+            if error.code().is_none() {
+                return Err(error);
+            }
+            for setting in settings.chunks(1) {
+                if let Err(error) = client.batch_execute(&set(setting)).await {
+                    tracing::debug!(setting = setting[0].0, error = explained(&error), "not set");
+                }
+            }
+        }
+        // Whoever turned synchronous commits off for others did not mean us: what we acknowledge is kept
+        // nowhere else.
+        client
+            .batch_execute(
+                "SELECT pg_catalog.set_config(s.name, 'on', false) FROM pg_catalog.pg_settings s \
+                 WHERE s.name = 'synchronous_commit' AND s.setting = 'off'",
+            )
+            .await?;
+        // Not every system can notice in the middle of a statement that its client is gone.
+        let _ = client.batch_execute("SET client_connection_check_interval = '2s'").await;
+        Ok(())
+    }
+}
+
+/// One statement that makes settings, those that there are.
+fn set(settings: &[(&'static str, String)]) -> String {
+    let rows: Vec<String> = settings.iter().map(|(name, value)| format!("('{name}','{value}')")).collect();
+    format!(
+        "SELECT pg_catalog.set_config(s.name, v.value, false) \
+         FROM (VALUES {}) AS v(name, value) JOIN pg_catalog.pg_settings s ON s.name = v.name",
+        rows.join(",")
+    )
 }
 
 /// Makes connections.
@@ -98,9 +122,7 @@ impl Connector {
                 let _ = reason.set(why);
             }
         });
-        client.batch_execute(&self.session.settings()).await?;
-        // The answer does not matter, and a refusal changes nothing.
-        let _ = client.batch_execute(Session::IF_POSSIBLE).await;
+        self.session.begin(&client).await?;
         Ok((client, task))
     }
 

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use deadpool_postgres::PoolError;
+use deadpool_postgres::{PoolError, TimeoutType};
 use fitness_store::StoreError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -39,7 +39,10 @@ impl From<PoolError> for Fault {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => Self::Database(error),
-            PoolError::Timeout(_) => Self::Lost("all connections for reading are busy".to_owned()),
+            PoolError::Timeout(TimeoutType::Wait) => {
+                Self::Lost("all connections for reading are busy".to_owned())
+            }
+            PoolError::Timeout(_) => Self::Lost("the server lets nobody in in time".to_owned()),
             other => Self::Lost(other.to_string()),
         }
     }

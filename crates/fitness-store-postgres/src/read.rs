@@ -38,8 +38,8 @@ impl Reader<'_> {
                 return Err(fault);
             }
             drop(Object::take(client));
-            // The others were most likely lost with it.
-            self.pool.retain(|client, _| !client.is_closed());
+            // Most likely the others were lost with it, and have not noticed.
+            self.pool.retain(|_, _| false);
             if !first || matches!(fault, Fault::Silent(_)) {
                 return Err(fault);
             }

@@ -37,9 +37,10 @@ statements! {
     /// Whether a session has a lock, and takes it where nobody has.
     lock = "SELECT pg_try_advisory_lock($1)";
     unlock = "SELECT pg_advisory_unlock($1)";
-    /// Who has it: the number in two halves, as the server lists it.
-    holder = "SELECT a.pid, a.backend_start::text, a.application_name, a.usename::text, \
-            a.client_addr::text, l.pid \
+    /// Who has it: the number in two halves, as the server lists it, and the observer it is about.
+    holder = "SELECT l.pid, a.backend_start::text, a.application_name, a.usename::text, \
+            a.client_addr::text, \
+            (SELECT c.claimed_at::text FROM @schema@.claims c WHERE c.observer = $3) \
         FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
         WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 \
           AND l.classid::bigint = $1 AND l.objid::bigint = $2 \
@@ -55,7 +56,8 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, now()) \
         ON CONFLICT (observer) DO UPDATE SET \
             session = excluded.session, epoch = GREATEST(c.epoch + 1, excluded.epoch), \
-            holder = excluded.holder, claimed_at = excluded.claimed_at \
+            holder = excluded.holder, claimed_at = \
+                CASE WHEN c.session = excluded.session THEN c.claimed_at ELSE excluded.claimed_at END \
         RETURNING epoch, commits";
     /// The first of each commit. It finds nothing once somebody else has claimed the observer, or another
     /// connection of ours; and nobody can claim it any more until the commit is through.

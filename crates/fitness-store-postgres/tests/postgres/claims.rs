@@ -16,7 +16,8 @@ async fn a_second_store_is_refused_and_told_by_whom() {
     let held = first.claim(&OURS).await.expect("a claim");
     let by = claimed_by(second.claim(&OURS).await);
     let pid = lockers(&database);
-    for said in ["\"node a\"", "user fitness", "127.0.0.1", &format!("server process {pid}")] {
+    let since = database.sql("SET TimeZone = 'UTC'; SELECT claimed_at FROM ldk_fitness.claims");
+    for said in ["\"node a\"", "user fitness", "127.0.0.1", &since, &format!("server process {pid}")] {
         assert!(by.contains(said), "{by} does not say {said}");
     }
     assert_eq!(claimed_by(second.commit(&OURS, marked(1)).await), by);

@@ -150,3 +150,28 @@ async fn all_connections_are_closed_with_the_store() {
     until("nobody is connected", || database.connections() == 0).await;
     drop(claim);
 }
+
+/// Outside of a runtime it says so.
+#[test]
+fn without_a_runtime_nothing_is_opened() {
+    let database = database!();
+    let opened = fitness_store::conformance::block_on(PostgresStore::open(&database.url()));
+    assert!(cannot_open(opened).contains("tokio runtime"));
+}
+
+/// A row that changes stays where it is: the table is as large after the tenth time as after the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_rows_change_does_not_grow() {
+    let database = database!();
+    let store = open(&database).await;
+    let mut sizes = Vec::new();
+    for version in 0..10 {
+        let peers = (0..2_000).map(|number| peer(number, version)).collect();
+        let changes = fitness_core::Changes { peers, ..Default::default() };
+        let batch = std::sync::Arc::new(fitness_store::Batch { changes, ..Default::default() });
+        store.commit(&OURS, batch).await.expect("it stores");
+        sizes.push(database.sql("SELECT pg_relation_size('ldk_fitness.peers')"));
+        sizes.push(database.sql("SELECT pg_relation_size('ldk_fitness.peers_pkey')"));
+    }
+    assert_eq!(sizes[2..4], sizes[18..], "{sizes:?}");
+}
