@@ -278,3 +278,19 @@ async fn extreme_records_are_answered_for() {
         Totals::LIMIT_NS.to_string()
     );
 }
+
+/// What the page about all this shows can be run.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_run() {
+    let database = database!();
+    drop(fleet(&database).await);
+    let page = include_str!("../../src/fleet.rs");
+    let (_, examples) = page.split_once("```sql\n").expect("there are examples");
+    let (examples, _) = examples.split_once("//! ```").expect("they end");
+    let sql: String = examples.lines().map(|line| line.trim_start_matches("//!").to_owned() + "\n").collect();
+    assert_eq!(sql.matches("SELECT").count(), 3);
+    database.sql("DO 'BEGIN CREATE ROLE grafana LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END'");
+    database.sql(&sql);
+    database.sql("SET ROLE grafana; SELECT count(*) FROM ldk_fitness.worst_peers");
+    database.try_sql("SET ROLE grafana; SELECT count(*) FROM ldk_fitness.peers").expect_err("it may not");
+}
