@@ -9,6 +9,8 @@
 
   // ---- Showing what the server shows by now ----
 
+  const here = () => location.pathname + location.search;
+  let shown = here();
   let loading = null;
   let again = false;
 
@@ -41,6 +43,7 @@
       const fresh = request.responseXML;
       if (request.status === 200 && fresh && fresh.querySelector("main")) {
         if (push) history.pushState(null, "", url);
+        shown = here();
         take(fresh);
       } else if (push) {
         location.assign(url);
@@ -197,7 +200,10 @@
       clearTimeout(typing);
       ask();
     });
-    addEventListener("popstate", () => location.reload());
+    // A jump within the page is one of these, too.
+    addEventListener("popstate", () => {
+      if (here() !== shown) location.reload();
+    });
   }
 
   /** Moments are in UTC; what that is on one's own clock is told to whoever points at it. */

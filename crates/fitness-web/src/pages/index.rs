@@ -300,7 +300,7 @@ fn outages(outages: &Outages) -> Markup {
     html! {
         @if !outages.complete { "≥ " }
         (outages.count)
-        @if outages.longest_ns > 0 { " " small { "up to " (text::duration(outages.longest_ns)) } }
+        @if outages.longest_ns > 0 { " " small { "longest " (text::duration(outages.longest_ns)) } }
     }
 }
 

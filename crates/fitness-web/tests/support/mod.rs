@@ -302,3 +302,8 @@ fn peer(dice: &mut fastrand::Rng, number: usize) -> Peer {
     let channels = channels.collect();
     Peer { node_id: NodeId(id), kind, online: false, channels }
 }
+
+/// Names that would like to be more than text.
+pub(crate) const fn hostile_names() -> &'static [&'static str] {
+    names::HOSTILE
+}
