@@ -139,6 +139,20 @@ pub(crate) fn page<T>(all: Vec<T>, offset: usize, limit: usize) -> Vec<T> {
     all.into_iter().skip(offset).take(limit).collect()
 }
 
+/// The longest that a list can be said to be passed over.
+const LAST_OFFSET: u32 = i32::MAX.unsigned_abs();
+
+/// How many entries of a list are passed over, and how many listed; or why that cannot be.
+pub(crate) fn part(offset: u32, limit: u32, most: usize) -> Result<(usize, usize), String> {
+    if limit == 0 || limit as usize > most {
+        return Err(format!("`limit` is from 1 to {most}, not {limit}"));
+    }
+    if offset > LAST_OFFSET {
+        return Err(format!("`offset` is from 0 to {LAST_OFFSET}, not {offset}"));
+    }
+    Ok((offset as usize, limit as usize))
+}
+
 /// Names as people sort them.
 pub(crate) fn by_name(one: &str, other: &str) -> Ordering {
     one.to_lowercase().cmp(&other.to_lowercase())

@@ -1,7 +1,8 @@
 //! From when to when somebody asks.
 
 use fitness_core::{Span, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// One of the usual windows, which end now.
@@ -40,6 +41,18 @@ impl From<Span> for WindowName {
             Span::Quarter => Self::Quarter,
             Span::Lifetime => Self::Lifetime,
         }
+    }
+}
+
+/// The latest moment that can be asked about: what an `int64` holds, which is in the year 2262.
+const LATEST_NS: u64 = i64::MAX.unsigned_abs();
+
+/// A moment as it is asked for.
+pub(crate) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let asked = Option::<u64>::deserialize(deserializer)?;
+    match asked {
+        Some(ns) if ns > LATEST_NS => Err(D::Error::custom(format!("{ns} is later than {LATEST_NS}"))),
+        _ => Ok(asked),
     }
 }
 

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::model::{Channel, text};
 use super::problem::{Asked, BadRequest, Id, NotFound, Problem};
-use crate::listing::{Order, is_channel, page};
+use crate::listing::{Order, is_channel, page, part};
 use crate::state::State;
 
 /// The most channels that one answer lists.
@@ -104,12 +104,7 @@ pub(super) async fn list(
     Extract(state): Extract<State>,
     Asked(asked): Asked<ListAsked>,
 ) -> Result<Json<ChannelList>, Problem> {
-    if asked.limit == 0 || asked.limit as usize > MOST_CHANNELS {
-        return Err(Problem::bad_request(format!(
-            "`limit` is from 1 to {MOST_CHANNELS}, not {}",
-            asked.limit
-        )));
-    }
+    let (offset, limit) = part(asked.offset, asked.limit, MOST_CHANNELS).map_err(Problem::bad_request)?;
     let peer: Option<NodeId> = asked
         .node_id
         .map(|node_id| node_id.parse().map_err(|err| Problem::bad_request(format!("`node_id`: {err}"))))
@@ -124,7 +119,7 @@ pub(super) async fn list(
     let mut channels: Vec<_> = channels.filter(|channel| is_channel(channel, &query)).collect();
     channels.sort_by(|one, other| asked.sort.compare(asked.order, one, other));
     let total = channels.len();
-    let channels = page(channels, asked.offset as usize, asked.limit as usize);
+    let channels = page(channels, offset, limit);
     let channels = channels.iter().map(Channel::from).collect();
     Ok(Json(ChannelList { at_ns, total, offset: asked.offset, limit: asked.limit, channels }))
 }

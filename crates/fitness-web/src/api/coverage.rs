@@ -20,9 +20,11 @@ pub(super) struct CoverageAsked {
     #[param(inline)]
     window: Option<WindowName>,
     /// Gaps from here on, instead.
+    #[serde(default, deserialize_with = "crate::range::moment")]
     #[param(minimum = 0, maximum = 9223372036854775807_i64)]
     from_ns: Option<u64>,
     /// Gaps until here.
+    #[serde(default, deserialize_with = "crate::range::moment")]
     #[param(minimum = 0, maximum = 9223372036854775807_i64)]
     to_ns: Option<u64>,
     /// How many gaps are listed at most.

@@ -102,9 +102,11 @@ pub(super) struct RangeAsked {
     #[param(inline)]
     window: Option<WindowName>,
     /// Where it begins, instead; cut to the lifetime.
+    #[serde(default, deserialize_with = "crate::range::moment")]
     #[param(minimum = 0, maximum = 9223372036854775807_i64)]
     from_ns: Option<u64>,
     /// Where it ends; cut to now.
+    #[serde(default, deserialize_with = "crate::range::moment")]
     #[param(minimum = 0, maximum = 9223372036854775807_i64)]
     to_ns: Option<u64>,
 }
@@ -117,9 +119,11 @@ pub(super) struct TimelineAsked {
     #[param(inline)]
     window: Option<WindowName>,
     /// Where it begins, instead; cut to the lifetime.
+    #[serde(default, deserialize_with = "crate::range::moment")]
     #[param(minimum = 0, maximum = 9223372036854775807_i64)]
     from_ns: Option<u64>,
     /// Where it ends; cut to now.
+    #[serde(default, deserialize_with = "crate::range::moment")]
     #[param(minimum = 0, maximum = 9223372036854775807_i64)]
     to_ns: Option<u64>,
     /// How many intervals are listed at most.
@@ -140,9 +144,11 @@ pub(super) struct BucketsAsked {
     #[param(inline)]
     window: Option<WindowName>,
     /// Where they begin, instead; cut to the lifetime.
+    #[serde(default, deserialize_with = "crate::range::moment")]
     #[param(minimum = 0, maximum = 9223372036854775807_i64)]
     from_ns: Option<u64>,
     /// Where they end; cut to now.
+    #[serde(default, deserialize_with = "crate::range::moment")]
     #[param(minimum = 0, maximum = 9223372036854775807_i64)]
     to_ns: Option<u64>,
     /// How many are listed at most.

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::model::{Channel, Peer, text};
 use super::problem::{Asked, BadRequest, Id, NoStore, NotFound, Problem};
-use crate::listing::{Listed, Order, PeerState, by_name, page, select};
+use crate::listing::{Listed, Order, PeerState, by_name, page, part, select};
 use crate::range::WindowName;
 use crate::state::{Shared, State};
 
@@ -126,16 +126,14 @@ pub(super) async fn list(
     Extract(state): Extract<State>,
     Asked(asked): Asked<ListAsked>,
 ) -> Result<Json<PeerList>, Problem> {
-    if asked.limit == 0 || asked.limit as usize > MOST_PEERS {
-        return Err(Problem::bad_request(format!("`limit` is from 1 to {MOST_PEERS}, not {}", asked.limit)));
-    }
+    let (offset, limit) = part(asked.offset, asked.limit, MOST_PEERS).map_err(Problem::bad_request)?;
     let at_ns = state.now();
     let by_label = matches!(asked.sort, PeerSort::Label);
     let query = asked.q.as_deref().unwrap_or_default();
     let mut listed = select(&state, state.handle.peers(), asked.state, query, by_label);
     listed.sort_by(|one, other| asked.sort.compare(asked.order, one, other));
     let total = listed.len();
-    let listed = page(listed, asked.offset as usize, asked.limit as usize);
+    let listed = page(listed, offset, limit);
 
     let (state, window) = (&state, asked.window);
     let answers = listed.into_iter().map(|peer| async move {

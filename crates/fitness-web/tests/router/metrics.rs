@@ -1,6 +1,8 @@
 //! What Prometheus reads, by what Prometheus itself says of it.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use axum::http::header;
@@ -114,6 +116,9 @@ async fn eventful() -> String {
     handle.record(offline(1));
     handle.record(Event::ObservationPaused);
     pass(10).await;
+    handle.record(Event::ObservationResumed);
+    handle.record(online(2));
+    pass(10).await;
     let nasty = |node_id: &fitness_core::NodeId| Some(format!("a\\b\"c\nd{}", node_id.0[1]));
     let metrics = get(&Web::builder(handle).names(nasty).build().router(), "/metrics").await.body;
     service.shutdown().await.unwrap();
@@ -168,5 +173,94 @@ async fn names_are_by_the_conventions() {
         assert!(fine && said.trim().is_empty(), "{said}");
         let wrong = "# HELP x_milliseconds Told.\n# TYPE x_milliseconds counter\nx_milliseconds 1\n";
         assert!(!promtool(&["check", "metrics"], wrong).unwrap().0, "it would let anything pass");
+    }
+}
+
+fn monitoring(file: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/monitoring")).join(file)
+}
+
+/// The names that a text speaks of.
+fn names(text: &str) -> BTreeSet<String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c| !is_name(c));
+    words.filter(|word| word.starts_with("ldk_fitness_")).map(String::from).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_the_metrics_is_so() {
+    let metrics = eventful().await;
+    let told = |line: &str| line.split([' ', '{']).next().unwrap_or_default().to_owned();
+    let told: BTreeSet<String> = metrics.lines().filter(|line| !line.starts_with('#')).map(told).collect();
+    for file in ["alerts.yml", "alerts.test.yml", "grafana.json"] {
+        for name in names(&std::fs::read_to_string(monitoring(file)).unwrap()) {
+            assert!(told.contains(&name), "{file} speaks of {name}, which there is not");
+        }
+    }
+    // The page names all of them, without what they all begin with, and nothing else.
+    let page = std::fs::read_to_string(monitoring("README.md")).unwrap();
+    let family = |name: &str| {
+        let name = name.trim_start_matches("ldk_fitness_");
+        let parts = ["_bucket", "_sum", "_count"];
+        let histogram =
+            parts.iter().find_map(|part| name.strip_suffix(part).filter(|rest| rest.ends_with("seconds")));
+        histogram.unwrap_or(name).to_owned()
+    };
+    let families: BTreeSet<String> = told.iter().map(|name| family(name)).collect();
+    for family in &families {
+        assert!(page.contains(&format!("`{family}`")), "README.md does not name {family}");
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let firsts = rows.filter_map(|line| line.split('|').nth(1));
+    for name in firsts.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+        assert!(families.contains(name), "README.md names {name}, which there is not");
+    }
+}
+
+#[test]
+fn the_alert_rules_do_what_they_say() {
+    let dir = monitoring("");
+    let test = monitoring("alerts.test.yml");
+    let Some((fine, said)) = promtool(&["check", "rules", monitoring("alerts.yml").to_str().unwrap()], "")
+    else {
+        return;
+    };
+    assert!(fine, "{said}");
+    let (fine, said) = promtool(&["test", "rules", test.to_str().unwrap()], "").unwrap();
+    assert!(fine, "{said}");
+
+    // With another rule the trial fails.
+    let other = tempfile::tempdir().unwrap();
+    let rules = std::fs::read_to_string(dir.join("alerts.yml")).unwrap();
+    let wrong = rules.replace("ldk_fitness_peer_connected == 0", "ldk_fitness_peer_connected == 1");
+    assert_ne!(wrong, rules);
+    std::fs::write(other.path().join("alerts.yml"), wrong).unwrap();
+    std::fs::copy(&test, other.path().join("alerts.test.yml")).unwrap();
+    let copy = other.path().join("alerts.test.yml");
+    assert!(!promtool(&["test", "rules", copy.to_str().unwrap()], "").unwrap().0);
+}
+
+/// Every question that the dashboard asks is one that Prometheus understands.
+#[test]
+fn the_dashboard_asks_what_prometheus_understands() {
+    let dashboard = std::fs::read_to_string(monitoring("grafana.json")).unwrap();
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let asked: Vec<&str> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
+    assert!(asked.len() > 20, "{}", asked.len());
+    let mut rules = "groups: [{name: asked, rules: [".to_owned();
+    for (number, expression) in asked.iter().enumerate() {
+        let expression = expression.replace("$__rate_interval", "5m").replace("$__range", "7d");
+        rules += &format!("{{record: \"asked:{number}\", expr: {}}}, ", serde_json::Value::from(expression));
+    }
+    rules += "]}]\n";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("asked.yml");
+    std::fs::write(&file, &rules).unwrap();
+    if let Some((fine, said)) = promtool(&["check", "rules", file.to_str().unwrap()], "") {
+        assert!(fine && said.contains(&format!("{} rules found", asked.len())), "{said}");
+        std::fs::write(&file, rules.replacen("sum(", "sum((", 1)).unwrap();
+        assert!(!promtool(&["check", "rules", file.to_str().unwrap()], "").unwrap().0);
     }
 }
