@@ -9,7 +9,7 @@ use fitness_store::{Store, StoreError};
 const PAGE: usize = 10_000;
 
 /// How many of the latest gaps of our own are wanted in memory.
-const GAPS: u32 = 4_096;
+pub(crate) const GAPS: u32 = 4_096;
 
 /// Reads everything that is stored of `observer` into a new tracker.
 pub(crate) async fn load(
@@ -23,18 +23,27 @@ pub(crate) async fn load(
         let from = record.gap_count.saturating_sub(GAPS);
         tracker.restore_observer(&record, &store.gaps(&observer, from, GAPS as usize).await?);
     }
+    all_peers(store, observer, |page| page.iter().for_each(|record| tracker.restore(record))).await
+}
+
+/// Reads the records of all peers, page by page.
+pub(crate) async fn all_peers(
+    store: &Arc<dyn Store>,
+    observer: NodeId,
+    mut take: impl FnMut(&[PeerRecord]),
+) -> Result<(), StoreError> {
     let mut page = read(store, observer, None).await?;
     while page.len() == PAGE {
         // The next page is read while this one is taken over.
         let next = tokio::spawn(read(store, observer, page.last().map(|record| record.node_id)));
-        restore(&page, tracker);
+        take(&page);
         page = next.await.map_err(|ended| StoreError::Backend {
             operation: "read peers",
             location: observer.to_string(),
             source: Box::new(ended),
         })??;
     }
-    restore(&page, tracker);
+    take(&page);
     Ok(())
 }
 
@@ -45,10 +54,4 @@ fn read(
 ) -> impl Future<Output = Result<Vec<PeerRecord>, StoreError>> + use<> {
     let store = Arc::clone(store);
     async move { store.peers(&observer, after.as_ref(), PAGE).await }
-}
-
-fn restore(page: &[PeerRecord], tracker: &mut Tracker) {
-    for record in page {
-        tracker.restore(record);
-    }
 }

@@ -10,6 +10,7 @@ mod heartbeat;
 mod history;
 mod questions;
 mod recording;
+mod rest;
 mod restart;
 mod schedule;
 mod shutdown;

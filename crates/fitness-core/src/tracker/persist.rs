@@ -2,6 +2,7 @@
 
 use super::Tracker;
 use super::peer::{Awaited, Channel, Peer};
+use crate::slab::Slot;
 use crate::{
     Changes, ChannelRecord, FlapCount, GapRecord, Ledger, LogSegment, NodeId, ObserverRecord, PeerRecord,
     Presence,
@@ -26,8 +27,31 @@ impl Tracker {
     /// event. A peer that is known already, and a channel id that another peer's record brought, are
     /// left as they are.
     pub fn restore(&mut self, record: &PeerRecord) {
+        let Some((slot, until_ns)) = self.enter(record) else { return };
+        if record.presence != Presence::Unobserved {
+            self.lose_sight(slot, until_ns, &mut |_| ());
+        }
+        self.restored_awaited |= self.book.peers.get(slot).is_some_and(Peer::is_awaited);
+    }
+
+    /// Takes a peer over as its record has it, to be asked and not to go on: what is known until
+    /// `until_ns`, a moment as the records have them, still is; what is not, is not.
+    ///
+    /// Asked as of that moment, which is the last that any record knows of, the tracker answers what
+    /// the one did that was stored. An event would find that no time has passed since.
+    pub fn recall(&mut self, record: &PeerRecord, until_ns: u64) {
+        let Some((slot, known_until_ns)) = self.enter(record) else { return };
+        if known_until_ns < until_ns {
+            self.lose_sight(slot, known_until_ns, &mut |_| ());
+        } else if let Some(peer) = self.book.peers.get_mut(slot) {
+            peer.heard = record.presence;
+        }
+    }
+
+    /// Adds what a record says; returns until when that is known. `None` where the peer is there already.
+    fn enter(&mut self, record: &PeerRecord) -> Option<(Slot, u64)> {
         if self.book.find_peer(&record.node_id).is_some() {
-            return;
+            return None;
         }
         let until_ns = self.watch.observed_until_ns().max(record.since_ns);
         self.line.resume_from(until_ns, self.line.clock_ahead_ns());
@@ -53,10 +77,7 @@ impl Tracker {
                 self.book.add_channel(slot, channel);
             }
         }
-        if record.presence != Presence::Unobserved {
-            self.lose_sight(slot, until_ns, &mut |_| ());
-        }
-        self.restored_awaited |= self.book.peers.get(slot).is_some_and(Peer::is_awaited);
+        Some((slot, until_ns))
     }
 
     /// Begins a flush: [`Tracker::take_changes`] takes what has changed until now before anything that

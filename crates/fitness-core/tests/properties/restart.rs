@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use crate::model::Model;
 use crate::traces::{SECOND, START, all_nodes, trace};
-use crate::{Disk, TrackerConfig, at, clock_after, compare};
+use fitness_core::{HashSeed, Tracker};
+
+use crate::{Disk, TrackerConfig, at, clock_after, compare, reports};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
@@ -56,6 +58,50 @@ proptest! {
             let (online, observed) = peer.spent(edges[0], edges[1].min(now));
             prop_assert!(window.uptime_ns.abs_diff(online) <= window.uptime_error_ns, "{restarted} {online} {window:?}");
             prop_assert!(window.observed_ns.abs_diff(observed) <= window.observed_error_ns, "{observed} {window:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whoever reads a store sees what its process last saw: who is connected, since when, and all that
+    /// was counted.
+    #[test]
+    fn what_is_recalled_is_what_was_known(trace in trace(100), idle in 0..100 * SECOND) {
+        let (config, mut disk) = (TrackerConfig::default(), Disk::default());
+        let mut tracker = disk.restart(config);
+        let mut now = START;
+        for (time, event) in &trace {
+            tracker.apply(at(*time), event);
+            now = clock_after(*time, event);
+        }
+        now += idle;
+        tracker.advance(at(now));
+        disk.commit(&mut tracker, now);
+
+        let observer = disk.observer.expect("it was stored");
+        let mut reader = Tracker::new(config, HashSeed([5; 16]));
+        reader.restore_observer(&observer, &disk.gaps);
+        disk.peers.values().for_each(|record| reader.recall(record, observer.heartbeat_ns));
+        prop_assert_eq!(reports(&reader, now), reports(&tracker, now));
+        prop_assert_eq!(reader.coverage(at(now)), tracker.coverage(at(now)));
+        prop_assert!(!reader.is_dirty(), "there is nothing to store");
+        for node_id in all_nodes() {
+            let segments = disk.segments_of(&node_id);
+            let known = tracker.history(at(now), &node_id, &segments);
+            prop_assert_eq!(reader.history(at(now), &node_id, &segments).is_some(), known.is_some());
+            let Some(known) = known else { continue };
+            let recalled = reader.history(at(now), &node_id, &segments).expect("it was just asked for");
+            let gaps = tracker.gaps(at(now), &[], at(START), at(now));
+            prop_assert_eq!(
+                recalled.timeline_with(at(START), at(now), &gaps),
+                known.timeline_with(at(START), at(now), &gaps)
+            );
+            let connected = |tracker: &Tracker| tracker.is_connected(&node_id).unwrap_or_default();
+            if tracker.peer(at(now), &node_id).is_some_and(|peer| peer.online != fitness_core::Presence::Unobserved) {
+                prop_assert_eq!(connected(&reader), connected(&tracker));
+            }
         }
     }
 }
