@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
+use std::sync::Arc;
 
 use clap::ValueEnum;
+use fitness_actor::AtRest;
 use fitness_advice::{Advice, Evidence, PeerKind, Policy, Style, Verdict, advise};
 use fitness_core::{NodeId, Span, Timestamp};
-use fitness_store::Store;
 use serde::Serialize;
 
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
 use crate::moment::rfc3339;
 use crate::output::{available_width, grid, humanise};
-use crate::report::history::{self, History};
 use crate::store::{self, StoreUrl};
 
 const LONG_ABOUT: &str = "\
@@ -145,27 +145,19 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
 
 async fn judge_all(args: &Args) -> Result<Vec<Judged>, CliError> {
     let store = args.store.open_existing().await?;
-    let all = store.observers().await?;
-    let asked: Vec<NodeId> =
-        all.iter().copied().filter(|id| args.observer.is_none_or(|asked| asked == *id)).collect();
-    if let Some(observer) = args.observer.filter(|_| asked.is_empty()) {
-        return Err(CliError::unknown_observer(&args.store, observer, &all));
-    }
     let mut judged = Vec::new();
-    for observer in asked {
-        judged.push(judge(&*store, observer, args).await?);
+    for observer in args.store.observers(&*store, args.observer).await? {
+        judged.push(judge(AtRest::open(observer, Arc::clone(&store)).await?, args).await?);
     }
     Ok(judged)
 }
 
-async fn judge(store: &dyn Store, observer: NodeId, args: &Args) -> Result<Judged, CliError> {
-    let record = store.observer(&observer).await?.unwrap_or_default();
-    let known = History::load(store, observer, &record, &[]).await?;
-    let at = known.end();
+async fn judge(known: AtRest, args: &Args) -> Result<Judged, CliError> {
+    let handle = known.handle();
     let mut peers = Vec::new();
-    for report in known.tracker().peers(at) {
-        let log = history::read_log(store, &observer, &report.node_id).await?;
-        let Some(history) = known.tracker().history(at, &report.node_id, &log) else { continue };
+    for report in handle.peers() {
+        let from = args.window.before(known.at());
+        let Some(history) = handle.history_since(&report.node_id, from).await? else { continue };
         peers.push(Evidence::of(&report, &history, args.window).of_kind(args.kind(&report.node_id)));
     }
     let mut advice = advise(&peers, &args.policy());
@@ -175,7 +167,7 @@ async fn judge(store: &dyn Store, observer: NodeId, args: &Args) -> Result<Judge
     });
     let tell =
         |advice: Advice| Told { texts: advice.reasons.iter().map(ToString::to_string).collect(), advice };
-    Ok(Judged { observer, at, advice: advice.into_iter().map(tell).collect() })
+    Ok(Judged { observer: handle.observer(), at: known.at(), advice: advice.into_iter().map(tell).collect() })
 }
 
 impl Args {

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{advise, completions, copy, demo, import, replay, report, watch};
+use crate::{advise, compare, completions, copy, demo, import, replay, report, watch};
 
 /// The part of the help that every command ends with.
 pub(crate) const EXIT_CODES: &str = "\
@@ -29,15 +29,16 @@ Examples:
   ldk-fitness report sqlite:~/wallet/ldk_node_data.sqlite
   ldk-fitness advise fitness.redb           what to close, what to keep, and why
   ldk-fitness watch 02ab…@lsp.example:9735 --store lsps.redb
-  ldk-fitness compare lsps.redb
+  ldk-fitness compare lsps.redb             which of the watched is the best
   ldk-fitness copy fitness.redb dir:wallet/fs_store
   ldk-fitness replay trace.jsonl.gz --window 7d
   ldk-fitness replay - --json < trace.jsonl | jq '.channels[].availability'
   ldk-fitness import lnd --help             what lnd has counted, for who moves to LDK
 
 Environment:
-  LDK_FITNESS_STORE  the store of `report`, `advise` and `import` where none is
-                     named, so that no password is seen where processes are listed
+  LDK_FITNESS_STORE  the store of `report`, `advise`, `compare` and `import`
+                     where none is named, so that no password is seen where
+                     processes are listed
   LDK_FITNESS_TOKEN  what whoever asks `--listen` has to know
   NO_COLOR           no colours, whatever the terminal can do
   COLUMNS            width of the table, in place of the terminal's
@@ -76,7 +77,7 @@ pub(crate) enum Command {
     Report(report::Args),
     Advise(advise::Args),
     Watch(watch::Args),
-    Compare(watch::CompareArgs),
+    Compare(compare::Args),
     Copy(copy::Args),
     Import(import::Args),
     Completions(completions::Args),

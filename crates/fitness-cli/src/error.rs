@@ -1,6 +1,7 @@
 //! Why a command did not do what it was asked, and the exit code that says so.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use fitness_actor::{ShutdownError, StartError};
 use fitness_core::NodeId;
 use fitness_store::StoreError;
 use fitness_store::copy::CopyError;
+use fitness_watch::{ListError, TargetError};
+use fitness_web::ServeError;
 
 use crate::import::LndError;
 use crate::replay::LineError;
@@ -166,30 +169,71 @@ pub(crate) enum CliError {
     #[error("this --sort needs --window, such as --window lifetime")]
     SortNeedsWindow,
 
-    /// A file of nodes to watch that has something else in it.
-    #[error("{file}: {source}")]
+    /// What was given for a node to watch, and is none.
+    #[error(
+        "{text}: {source}; a node to watch is NODE@HOST:PORT, a file of such lines, or - for standard input"
+    )]
+    Target {
+        /// What was typed.
+        text: String,
+        source: TargetError,
+    },
+
+    /// A list of nodes to watch with something else in it.
+    #[error("{file}, {source}")]
     Targets {
         /// The file.
         file: String,
-        source: fitness_watch::ListError,
+        source: ListError,
+    },
+
+    /// A list of nodes to watch that has none.
+    #[error("{file} names no node to watch, as NODE@HOST:PORT")]
+    NoTargets {
+        /// The file.
+        file: String,
+    },
+
+    /// A key that cannot be read, or be kept.
+    #[error("cannot {task} the key {}: {source}", path.display())]
+    Key {
+        /// What was to be done.
+        task: &'static str,
+        /// The file.
+        path: PathBuf,
+        source: io::Error,
+    },
+
+    /// A file that is no key.
+    #[error("{} is no key, which has 64 hexadecimal digits; give another file with --key", path.display())]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A store that has no place for a key beside it.
+    #[error("--store {store} needs --key FILE, to be the same observer each time")]
+    KeyNeeded {
+        /// The store.
+        store: String,
     },
 
     /// Nodes that cannot be watched.
     #[error(transparent)]
     Watch(#[from] fitness_watch::StartError),
 
-    /// A store in which several nodes have observed, and nobody said which of them this is.
-    #[error("{count} nodes have observed into {store}; name the one that this is with --observer")]
-    SeveralObservers {
+    /// A store in which several nodes have observed, or none, where one has to be shown.
+    #[error("{} nodes have observed into {store}; name one with --observer: {}", known.len(), some(known))]
+    WhichObserver {
         /// The store.
         store: String,
-        /// How many.
-        count: usize,
+        /// Who they are.
+        known: Vec<NodeId>,
     },
 
     /// An address that nothing can be served on.
     #[error(transparent)]
-    Serve(#[from] fitness_web::ServeError),
+    Serve(#[from] ServeError),
 
     /// A token that is none.
     #[error("the token of --listen: {0}")]
@@ -261,8 +305,12 @@ impl CliError {
                 StoreError::Locked { .. } | StoreError::Claimed { .. } | StoreError::Backend { .. },
             ) => false,
             Self::Store(_) => true,
-            Self::Targets { .. } | Self::Watch(_) | Self::SeveralObservers { .. } => true,
-            Self::Serve(_) | Self::Token(_) | Self::Webhook(_) => true,
+            Self::Target { .. } | Self::Targets { .. } | Self::NoTargets { .. } => true,
+            Self::Key { .. } | Self::NoKey { .. } | Self::KeyNeeded { .. } => true,
+            Self::Watch(error) => matches!(error, fitness_watch::StartError::OnionWithoutProxy { .. }),
+            Self::WhichObserver { .. } => true,
+            Self::Serve(error) => matches!(error, ServeError::TokenNeeded { .. }),
+            Self::Token(_) | Self::Webhook(_) => true,
             Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => false,
             Self::Network(_) | Self::Unseen { .. } | Self::Untrue => false,
             Self::Start(_) | Self::Shutdown(_) => false,

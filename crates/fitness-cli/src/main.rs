@@ -6,6 +6,7 @@
 mod advise;
 mod ask;
 mod cli;
+mod compare;
 mod completions;
 mod copy;
 mod demo;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Advise(args) => advise::run(args),
         Command::Watch(args) => watch::run(args),
-        Command::Compare(args) => watch::compare(args),
+        Command::Compare(args) => compare::run(args),
         Command::Copy(args) => copy::run(args),
         Command::Import(args) => import::run(args),
         Command::Completions(args) => completions::run(args),

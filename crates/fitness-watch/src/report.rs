@@ -1,6 +1,7 @@
 //! What there is to say of a node that is watched, beyond its fitness: how dialling it went.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::time::Duration;
 
 use fitness_core::{NodeId, Timestamp};
@@ -45,6 +46,17 @@ pub enum Parting {
     Silent,
     /// The node said something that it must not: LDK gave it up.
     Protocol,
+}
+
+impl fmt::Display for Parting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "the other side closed the connection",
+            Self::Broken => "the connection broke",
+            Self::Silent => "it did not answer our pings",
+            Self::Protocol => "it said what it must not",
+        })
+    }
 }
 
 /// What is being done about a node.
@@ -235,14 +247,17 @@ mod tests {
         }
         assert_eq!(account.report().median_took, Some(Duration::from_millis(20)));
         for _ in 0..REMEMBERED {
+            account.note(connected(10));
+        }
+        for _ in 0..=REMEMBERED / 2 {
             account.note(connected(500));
         }
         account.note(Attempt { outcome: Outcome::Refused, ..connected(1) });
         let report = account.report();
         assert_eq!(report.median_took, Some(Duration::from_millis(500)));
         assert_eq!(report.took.unwrap().total(), Duration::from_millis(500));
-        assert_eq!(report.attempts, 67);
+        assert_eq!(report.attempts, 100);
         let counted: Vec<_> = report.outcomes.into_iter().collect();
-        assert_eq!(counted, [(OutcomeKind::Refused, 1), (OutcomeKind::Connected, 66)]);
+        assert_eq!(counted, [(OutcomeKind::Refused, 1), (OutcomeKind::Connected, 99)]);
     }
 }

@@ -76,9 +76,8 @@ impl Watcher {
     }
 
     fn end(&mut self) {
+        // Before the tasks end, and with them the connections that they keep.
         self.fitness.pause();
-        // Connections are closed with the tasks that keep them.
-        self.tasks.abort_all();
     }
 }
 

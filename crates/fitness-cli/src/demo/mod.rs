@@ -10,11 +10,12 @@ mod verdict;
 mod wallet;
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::Handle;
-use fitness_core::Presence;
+use fitness_actor::{AtRest, Handle};
+use fitness_core::{NodeId, Presence};
 
 use self::live::Live;
 use self::play::Play;
@@ -23,6 +24,7 @@ use self::verdict::Verdict;
 use self::wallet::Wallet;
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::listen::{Front, ListenArgs};
 use crate::output::{Document, OutputArgs, Section};
 use crate::store::{self, StoreUrl};
 
@@ -37,12 +39,14 @@ the end it prints the table, and what really happened, which the demo knows beca
 says whether the two agree; the exit code is 1 where they do not.
 
 Nothing leaves this machine, and no money is at stake. With --store the history is kept: run it again \
-on the same store, and the same peers come back with their flap counts.";
+on the same store, and the same peers come back with their flap counts. With --listen a browser shows it \
+live, and still does when it is over, until Ctrl-C.";
 
 const EXAMPLES: &str = "\
 Examples:
   ldk-fitness demo
   ldk-fitness demo --seconds 60 --store demo.redb
+  ldk-fitness demo --seconds 300 --listen
   ldk-fitness demo --store sqlite:demo.sqlite
   ldk-fitness demo --json | jq '.channels[] | {availability, uptime_ns, true_uptime_ns}'";
 
@@ -60,6 +64,9 @@ pub(crate) struct Args {
     pub(crate) store: Option<StoreUrl>,
 
     #[command(flatten)]
+    listen: ListenArgs,
+
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
@@ -72,12 +79,29 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
-    let (document, verdict) = runtime.block_on(play(args))?;
+    let directory = tempfile::tempdir().map_err(CliError::Directory)?;
+    let url = args.store.clone().unwrap_or_else(|| StoreUrl::Redb(directory.path().join("fitness.redb")));
+    let mut front = args.listen.front(None)?;
+    let Played { observer, document, verdict } =
+        runtime.block_on(play(args, directory.path(), &url, front.as_mut()))?;
     print::print(document, &verdict, &args.output)?;
     if !args.output.json {
         summary(args).map_err(CliError::Output)?;
     }
+    if let Some(front) = front {
+        // The wallet is gone; what it has seen can still be looked at.
+        let at_rest = async { front.show(AtRest::open(observer, url.open_existing().await?).await?).await };
+        runtime.block_on(at_rest)?;
+    }
     if verdict.right { Ok(()) } else { Err(CliError::Untrue) }
+}
+
+/// What came of a play.
+struct Played {
+    /// The wallet.
+    observer: NodeId,
+    document: Document,
+    verdict: Verdict,
 }
 
 /// Where the history is.
@@ -90,17 +114,23 @@ fn summary(args: &Args) -> io::Result<()> {
     Ok(())
 }
 
-async fn play(args: &Args) -> Result<(Document, Verdict), CliError> {
-    let directory = tempfile::tempdir().map_err(CliError::Directory)?;
-    let url = args.store.clone().unwrap_or_else(|| StoreUrl::Redb(directory.path().join("fitness.redb")));
+async fn play(
+    args: &Args,
+    directory: &Path,
+    url: &StoreUrl,
+    mut front: Option<&mut Front>,
+) -> Result<Played, CliError> {
     let store = url.open().await?;
 
     let mut live = Live::start();
     live.preparing("starting a regtest chain, a wallet and four peers");
-    let nodes = directory.path().to_owned();
+    let nodes = directory.to_owned();
     let (stage, node) = blocking(move || Stage::build(&nodes)).await??;
     let stage = Arc::new(stage);
-    let wallet = Wallet::watch(node, store, &stage.hint).await?;
+    if let Some(front) = &mut front {
+        stage.peers.iter().for_each(|peer| front.name(peer.node_id(), peer.role.name()));
+    }
+    let wallet = Wallet::watch(node, store, &stage.hint, front.as_deref_mut()).await?;
 
     live.preparing("opening four channels");
     let (opening, node) = (Arc::clone(&stage), Arc::clone(wallet.node()));
@@ -109,7 +139,7 @@ async fn play(args: &Args) -> Result<(Document, Verdict), CliError> {
 
     let length = Duration::from_secs(args.seconds);
     live.curtain(&stage, length);
-    let (wallet, truths) = Play::begin(&stage, &url, &live, wallet).run(length).await?;
+    let (wallet, truths) = Play::begin(&stage, url, &live, front, wallet).run(length).await?;
     live.end();
 
     let handle = wallet.handle();
@@ -124,7 +154,7 @@ async fn play(args: &Args) -> Result<(Document, Verdict), CliError> {
     wallet.close().await?;
     // Nodes stop slowly, each for itself.
     blocking(move || drop(stage)).await?;
-    Ok((Document::from(section), verdict))
+    Ok(Played { observer: handle.observer(), document: Document::from(section), verdict })
 }
 
 /// Waits until every peer has its channel and is seen to be online.

@@ -13,6 +13,7 @@ use super::stage::{Peer, Stage};
 use super::truth::{Truths, Why};
 use super::wallet::Wallet;
 use crate::error::CliError;
+use crate::listen::Front;
 use crate::store::StoreUrl;
 
 /// How often the live view is drawn.
@@ -27,6 +28,7 @@ pub(super) struct Play<'a> {
     /// Where the wallet's history is.
     store: &'a StoreUrl,
     live: &'a Live,
+    front: Option<&'a mut Front>,
     wallet: Wallet,
     truths: Truths,
     /// How much longer moves took than a moment: what follows is put off by that.
@@ -35,11 +37,17 @@ pub(super) struct Play<'a> {
 
 impl<'a> Play<'a> {
     /// A play that begins now, with everybody connected.
-    pub(super) fn begin(stage: &'a Arc<Stage>, store: &'a StoreUrl, live: &'a Live, wallet: Wallet) -> Self {
+    pub(super) fn begin(
+        stage: &'a Arc<Stage>,
+        store: &'a StoreUrl,
+        live: &'a Live,
+        front: Option<&'a mut Front>,
+        wallet: Wallet,
+    ) -> Self {
         let handle = wallet.handle();
         let reports = stage.peers.iter().filter_map(|peer| Some((peer.role, handle.peer(&peer.node_id())?)));
         let truths = Truths::begin(reports);
-        Self { stage, store, live, wallet, truths, behind: Duration::ZERO }
+        Self { stage, store, live, front, wallet, truths, behind: Duration::ZERO }
     }
 
     /// Plays for `length`, or until it is interrupted; gives back the wallet, and tells what happened.
@@ -114,7 +122,7 @@ impl<'a> Play<'a> {
 
     /// Everything that is the wallet's is taken down, and starts again with what is in its files.
     async fn restart(self) -> Result<Self, CliError> {
-        let Self { stage, store, live, wallet, mut truths, behind } = self;
+        let Self { stage, store, live, mut front, wallet, mut truths, behind } = self;
         let handle = wallet.handle();
         truths.blind(Why::Restart);
         let restart = async {
@@ -122,7 +130,7 @@ impl<'a> Play<'a> {
             tokio::time::sleep(DOWN).await;
             let starting = Arc::clone(stage);
             let node = blocking(move || starting.start_wallet()).await??;
-            Wallet::watch(node, store.open().await?, &stage.hint).await
+            Wallet::watch(node, store.open().await?, &stage.hint, front.as_deref_mut()).await
         };
         let progress = truths.clock.elapsed().saturating_sub(behind);
         let wallet = tokio::select! {
@@ -136,7 +144,7 @@ impl<'a> Play<'a> {
                 truths.found(peer.role);
             }
         }
-        Ok(Self { stage, store, live, wallet, truths, behind })
+        Ok(Self { stage, store, live, front, wallet, truths, behind })
     }
 }
 

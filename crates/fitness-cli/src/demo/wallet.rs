@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use super::blocking;
 use super::stage::Peer;
 use crate::error::CliError;
+use crate::listen::{Front, Serving};
 
 /// How often the wallet looks by itself who is connected. A hint of the node's log makes it look earlier,
 /// so this is the most that any moment may be off.
@@ -27,6 +28,7 @@ pub(super) struct Wallet {
     service: Service,
     monitor: Arc<NodeMonitor>,
     events: JoinHandle<()>,
+    serving: Option<Serving>,
 }
 
 impl Wallet {
@@ -35,18 +37,26 @@ impl Wallet {
         node: LocalNode,
         store: Arc<dyn Store>,
         hint: &ConnectionHint,
+        front: Option<&mut Front>,
     ) -> Result<Self, CliError> {
         let service = Fitness::builder(convert::node_id(&node.id()), Arc::clone(&store)).start().await?;
         let monitor = NodeMonitor::builder(node.node(), service.handle()).interval(LOOK).hint(hint).start();
         let monitor = Arc::new(monitor.map_err(CliError::Runtime)?);
         let events = tokio::spawn(follow_events(Arc::clone(node.node()), Arc::clone(&monitor)));
-        Ok(Self { node: Arc::new(node), store, service, monitor, events })
+        let serving = match front {
+            Some(front) => Some(front.serve(service.handle()).await?),
+            None => None,
+        };
+        Ok(Self { node: Arc::new(node), store, service, monitor, events, serving })
     }
 
     /// Shuts the wallet down as one does that is closed by its user: all is stored, and nothing is left
     /// of it but its files.
     pub(super) async fn close(self) -> Result<(), CliError> {
-        let Self { node, store, service, monitor, events } = self;
+        let Self { node, store, service, monitor, events, serving } = self;
+        if let Some(serving) = serving {
+            serving.stop().await;
+        }
         events.abort();
         // An aborted task is done when its last turn is; only then is the monitor ours alone.
         let _ = events.await;

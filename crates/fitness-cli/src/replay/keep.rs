@@ -1,11 +1,13 @@
-//! Keeping what a trace led to in a store, as if its node had run with ldk-fitness all the time.
+//! Keeping what a trace led to in a store, as if its node had run with ldk-fitness all the time; and showing it.
 
 use std::sync::Arc;
 
+use fitness_actor::AtRest;
 use fitness_core::{Changes, NodeId, Timestamp, Tracker};
-use fitness_store::{Batch, Store};
+use fitness_store::{Batch, MemoryStore, Store};
 
 use crate::error::CliError;
+use crate::listen::Front;
 use crate::store::StoreUrl;
 
 /// How many peers a commit has at most.
@@ -21,32 +23,57 @@ pub(super) struct KeepArgs {
     #[arg(long, value_name = "STORE", requires = "observer", conflicts_with = "preset")]
     store: Option<StoreUrl>,
 
-    /// The node that is said to have observed it, with --store
-    #[arg(long, value_name = "NODE_ID", requires = "store")]
+    /// The node that is said to have observed it, with --store or --listen
+    #[arg(long, value_name = "NODE_ID")]
     observer: Option<NodeId>,
 }
 
+/// Who is said to have observed what is only shown.
+const NOBODY: NodeId = NodeId([2; 33]);
+
 impl KeepArgs {
-    /// Stores what the tracker knows at `at`, where that was asked for.
-    pub(super) fn keep(&self, tracker: &mut Tracker, at: Option<Timestamp>) -> Result<(), CliError> {
-        let (Some(url), Some(observer), Some(at)) = (&self.store, self.observer, at) else { return Ok(()) };
-        crate::store::runtime()?.block_on(store(url, observer, tracker, at))
+    /// Stores what the tracker knows at `at`, and shows it until the user has had enough: each where that was
+    /// asked for.
+    pub(super) fn keep(
+        &self,
+        tracker: &mut Tracker,
+        at: Option<Timestamp>,
+        front: Option<Front>,
+    ) -> Result<(), CliError> {
+        if self.store.is_none() && front.is_none() {
+            return Ok(());
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        runtime.map_err(CliError::Runtime)?.block_on(async {
+            let observer = self.observer.unwrap_or(NOBODY);
+            let (store, name): (Arc<dyn Store>, _) = match &self.store {
+                Some(url) => (url.open().await?, url.to_string()),
+                None => (Arc::new(MemoryStore::default()), "memory".to_owned()),
+            };
+            if let Some(at) = at {
+                keep(&store, name, observer, tracker, at).await?;
+            }
+            match front {
+                Some(front) => front.show(AtRest::open(observer, store).await?).await,
+                None => Ok(()),
+            }
+        })
     }
 }
 
-async fn store(
-    url: &StoreUrl,
+async fn keep(
+    store: &Arc<dyn Store>,
+    name: String,
     observer: NodeId,
     tracker: &mut Tracker,
     at: Timestamp,
 ) -> Result<(), CliError> {
-    let store: Arc<dyn Store> = url.open().await?;
     let _claim = store.claim(&observer).await?;
     let is_new =
         store.observer(&observer).await?.is_none() && store.peers(&observer, None, 1).await?.is_empty();
     if !is_new {
         let way_out = "choose another store, or another --observer";
-        return Err(CliError::Exists { store: url.to_string(), observer, way_out });
+        return Err(CliError::Exists { store: name, observer, way_out });
     }
     loop {
         let mut changes = Changes::default();

@@ -10,7 +10,7 @@ mod trace;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use fitness_core::{Event, HashSeed, Timestamp, Tracker, TrackerConfig};
@@ -21,6 +21,7 @@ use self::trace::Trace;
 use crate::ask::AskArgs;
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::listen::ListenArgs;
 use crate::moment::{parse_moment, rfc3339};
 use crate::output::humanise;
 use crate::output::{Document, OutputArgs, Section, print};
@@ -42,6 +43,9 @@ funding, online); channel_closed (channel_id); funding_changed (channel_id, fund
 taken_at_ns); observation_paused, observation_resumed; unobserved (since_ns); clock_set (to_ns). \
 docs/TRACE.md has all of it.
 
+With --listen the dashboard shows it, in a browser, as of the moment of the question. A file with the trace's \
+name that ends in .names says what its peers are called.
+
 Times may go back: the tracker takes a step back as a clock that was set, and says so on standard error.";
 
 const EXAMPLES: &str = "\
@@ -49,12 +53,15 @@ Examples:
   ldk-fitness replay trace.jsonl
   ldk-fitness replay trace.jsonl.gz --at 2026-03-01T12:00:00Z --window 24h
   ldk-fitness replay trace.jsonl --preset lnd-0.19      what lnd would have said
+  ldk-fitness replay examples/month.jsonl.gz --listen
   ldk-fitness replay trace.jsonl --store test.redb --observer 03ab…
   zcat *.jsonl.gz | ldk-fitness replay - --json";
 
 /// Put a recorded trace of events through the tracker
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+// What lnd would say is for the table: the dashboard shows what we say.
+#[command(group(clap::ArgGroup::new("shown").args(["preset", "listen"])))]
 pub(crate) struct Args {
     /// The trace: JSON lines, plain or gzipped; `-` for standard input
     file: PathBuf,
@@ -71,6 +78,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     keep: KeepArgs,
+
+    #[command(flatten)]
+    listen: ListenArgs,
 
     #[command(flatten)]
     ask: AskArgs,
@@ -106,6 +116,7 @@ impl Preset {
 /// A trace that cannot be read, a line that is no event, a moment too far ahead, a store that cannot be
 /// opened or has that history already, or an output that cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
+    let front = args.listen.front(Some(&names_beside(&args.file)))?;
     let mut trace = Trace::open(&args.file)?;
     let config = args.preset.map_or_else(TrackerConfig::default, Preset::config);
     let mut replay = Replay::new(config, args.at);
@@ -120,8 +131,15 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         replay.tell(section, args);
     }
     let at = replay.moment();
-    args.keep.keep(&mut replay.tracker, at)?;
-    print(&mut Document { sections }, &args.output)
+    print(&mut Document { sections }, &args.output)?;
+    args.keep.keep(&mut replay.tracker, at, front)
+}
+
+/// Where the names of a trace's peers are, if anywhere: `month.names` for `month.jsonl.gz`.
+fn names_beside(trace: &Path) -> PathBuf {
+    let name = trace.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let stem = name.strip_suffix(".gz").unwrap_or(name);
+    trace.with_file_name(stem.strip_suffix(".jsonl").unwrap_or(stem).to_owned() + ".names")
 }
 
 /// A tracker, and the clock of its trace.

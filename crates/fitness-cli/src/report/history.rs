@@ -75,7 +75,7 @@ pub(super) async fn tell(
     Ok(())
 }
 
-pub(crate) async fn read_log(
+async fn read_log(
     store: &dyn Store,
     observer: &NodeId,
     node_id: &NodeId,
@@ -129,7 +129,7 @@ fn watched(observer: &ObserverRecord, gaps: &[GapRecord], at: Timestamp) -> (Opt
 }
 
 /// A tracker that took over what was stored.
-pub(crate) struct History {
+struct History {
     tracker: Tracker,
     heartbeat: Timestamp,
     /// The last moment that anything is known of.
@@ -147,7 +147,7 @@ struct LastKnown {
 
 impl History {
     /// What `observer` stored; `record` and the latest of its gaps are read already.
-    pub(crate) async fn load(
+    async fn load(
         store: &dyn Store,
         observer: NodeId,
         record: &ObserverRecord,
@@ -168,16 +168,6 @@ impl History {
                 return Ok(history);
             }
         }
-    }
-
-    /// The tracker, to be asked.
-    pub(crate) const fn tracker(&self) -> &Tracker {
-        &self.tracker
-    }
-
-    /// The last moment that anything is known of.
-    pub(crate) const fn end(&self) -> Timestamp {
-        self.end
     }
 
     fn new(heartbeat: Timestamp) -> Self {

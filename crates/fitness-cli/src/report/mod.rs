@@ -1,12 +1,17 @@
 //! `report`: what a store at rest knows.
 
-pub(crate) mod history;
+mod history;
 
+use std::sync::Arc;
+
+use fitness_actor::AtRest;
 use fitness_core::{NodeId, Timestamp};
+use fitness_store::Store;
 
 use crate::ask::AskArgs;
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::listen::ListenArgs;
 use crate::moment::parse_moment;
 use crate::output::{Document, OutputArgs, print};
 use crate::store::{self, StoreUrl};
@@ -21,6 +26,8 @@ The answer is that of the last heartbeat, the last moment at which the node is k
 With --at it is that of a later moment: lifetimes have grown by then, and all that followed the \
 heartbeat is unobserved. Nodes that share a store are told one after the other.
 
+With --listen the dashboard shows it, in a browser, as of the last heartbeat.
+
 Below the table stands how long we watched, and when we were gone and why: that time counts neither for \
 nor against a peer. The strips show each peer's history, or its window.";
 
@@ -28,6 +35,7 @@ const EXAMPLES: &str = "\
 Examples:
   ldk-fitness report fitness.redb
   ldk-fitness report fitness.redb --window 7d
+  ldk-fitness report fitness.redb --listen
   ldk-fitness report fitness.redb --window 30d --sort return
   ldk-fitness report sqlite:~/wallet/ldk_node_data.sqlite
   LDK_FITNESS_STORE=postgres://fitness@db/fitness ldk-fitness report
@@ -38,6 +46,8 @@ Examples:
 /// Print what a store at rest knows
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+// The dashboard is of the last moment alone.
+#[command(group(clap::ArgGroup::new("shown").args(["at", "listen"])))]
 pub(crate) struct Args {
     /// The store: a redb file, or another kind by its name, as below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
@@ -57,6 +67,9 @@ pub(crate) struct Args {
     ask: AskArgs,
 
     #[command(flatten)]
+    listen: ListenArgs,
+
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -67,22 +80,32 @@ pub(crate) struct Args {
 /// A store that cannot be opened or read, an observer or a moment that it does not know, or an
 /// output that cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let mut document = store::runtime()?.block_on(read(args))?;
-    print(&mut document, &args.output)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(CliError::Runtime)?.block_on(async {
+        let front = args.listen.front(None)?;
+        let store = args.store.open_existing().await?;
+        let mut document = read(&store, args).await?;
+        // Before anything is printed: whoever has to name one is not told of the others first.
+        let shown = match front {
+            Some(front) => {
+                let observer = args.store.one_observer(&*store, args.observer).await?;
+                Some((front, AtRest::open(observer, store).await?))
+            }
+            None => None,
+        };
+        print(&mut document, &args.output)?;
+        match shown {
+            Some((front, known)) => front.show(known).await,
+            None => Ok(()),
+        }
+    })
 }
 
-async fn read(args: &Args) -> Result<Document, CliError> {
-    let store = args.store.open_existing().await?;
-    let all = store.observers().await?;
-    let asked: Vec<NodeId> =
-        all.iter().copied().filter(|id| args.observer.is_none_or(|asked| asked == *id)).collect();
-    if let Some(observer) = args.observer.filter(|_| asked.is_empty()) {
-        return Err(CliError::unknown_observer(&args.store, observer, &all));
-    }
+async fn read(store: &Arc<dyn Store>, args: &Args) -> Result<Document, CliError> {
     let mut document = Document::default();
     let mut known = Vec::new();
-    for observer in asked {
-        let (section, tracker) = history::read(&*store, observer, args).await?;
+    for observer in args.store.observers(&**store, args.observer).await? {
+        let (section, tracker) = history::read(&**store, observer, args).await?;
         document.sections.push(section);
         known.push((observer, tracker));
     }
@@ -90,7 +113,7 @@ async fn read(args: &Args) -> Result<Document, CliError> {
     for section in &mut document.sections {
         let of = |(observer, _): &&(NodeId, _)| section.observer.is_some_and(|it| it.node_id == *observer);
         if let Some((observer, tracker)) = known.iter().find(of) {
-            history::tell(&*store, *observer, tracker, section, args).await?;
+            history::tell(&**store, *observer, tracker, section, args).await?;
         }
     }
     Ok(document)

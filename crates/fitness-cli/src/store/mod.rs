@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fitness_core::NodeId;
 use fitness_store::{Store, StoreError};
 use fitness_store_kv::KvStore;
 use fitness_store_postgres::PostgresStore;
@@ -76,6 +77,40 @@ impl StoreUrl {
             // Somebody has it: whoever copies will find that out.
             Ok(()) | Err(StoreError::Claimed { .. } | StoreError::Locked { .. }) => Ok(store),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Whose histories are asked for, of a store that was opened: that of `asked`, or all.
+    ///
+    /// # Errors
+    ///
+    /// What the store says; and where it has nothing of `asked`.
+    pub(crate) async fn observers(
+        &self,
+        store: &dyn Store,
+        asked: Option<NodeId>,
+    ) -> Result<Vec<NodeId>, CliError> {
+        let all = store.observers().await?;
+        match asked {
+            None => Ok(all),
+            Some(observer) if all.contains(&observer) => Ok(vec![observer]),
+            Some(observer) => Err(CliError::unknown_observer(self, observer, &all)),
+        }
+    }
+
+    /// Whose history is asked for, where only one can be shown.
+    ///
+    /// # Errors
+    ///
+    /// As [`StoreUrl::observers`]; and where there are several, or none.
+    pub(crate) async fn one_observer(
+        &self,
+        store: &dyn Store,
+        asked: Option<NodeId>,
+    ) -> Result<NodeId, CliError> {
+        match *self.observers(store, asked).await? {
+            [observer] => Ok(observer),
+            ref all => Err(CliError::WhichObserver { store: self.to_string(), known: all.to_vec() }),
         }
     }
 

@@ -1,80 +1,85 @@
 //! `watch`: any Lightning nodes, followed from outside.
 
-mod rank;
+mod key;
+mod live;
+mod targets;
+mod webhook;
 
-use std::io::{self, Read as _, Write as _};
+use std::collections::HashMap;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
-use fitness_actor::{Fitness, Handle};
+use fitness_actor::{AlertStream, Fitness, Handle};
 use fitness_advice::AlertRules;
-use fitness_core::{NodeId, Span};
+use fitness_core::Span;
 use fitness_store::{MemoryStore, Store};
-use fitness_watch::{Identity, Network, News, Proxy, Target, Watcher};
-use fitness_webhook::Webhook;
+use fitness_watch::{
+    Identity, Network, Proxy, Row, StartError, Target, TargetReport, Watcher, WatcherBuilder,
+};
+use tokio::task::JoinHandle;
 
-pub(crate) use self::rank::{CompareArgs, compare};
 use crate::cli::EXIT_CODES;
+use crate::compare::{ranks, row as rank};
 use crate::error::CliError;
-use crate::listen::{ListenArgs, interrupted};
-use crate::moment::rfc3339_seconds;
+use crate::listen::{ListenArgs, stopped};
+use crate::output::{available_width, grid, humanise};
 use crate::store::{self, StoreUrl};
 
 const LONG_ABOUT: &str = "\
-Follow any Lightning nodes from outside: no channels, no wallet.
+Follow any Lightning nodes from outside, with no channels and no wallet.
 
-Each node is dialled, shakes hands by BOLT 8, and stays connected; one that is lost is dialled again, with \
-back-off. What happens is told as it comes: how long connecting took, and why it failed, where it did: refused, \
-timed out, a failed handshake, a wrong key. At the end, by Ctrl-C or after --for, they are ranked.
+Each node is dialled, shaken hands with and greeted as a Lightning node does it, and kept connected; one that \
+is lost is dialled again, more and more seldom. Every attempt is told with how long it took, or why it failed: \
+nobody listens, nothing answers, something else does, another node does, it is on another network. Alerts are told \
+as well: a node that has been away for long, that flaps, whose availability is low, and that is back. When nobody \
+can be reached the fault is ours, and that is one alert.
 
-With --store the history goes on with the next run; `compare` ranks what is stored, `report` tells all of it. \
-Watch two nodes at least: with one alone, its outage cannot be told from ours.";
+With --store the history is kept, for `report` and `compare`: who stops and starts again on it goes on. \
+A store has to be of its own, not a wallet's. What we are called is kept in a key file beside it.
+
+It runs until it is interrupted, or as long as --for says. Watch two nodes at least: only while one is there \
+can we tell that it is not our own network that another does not answer to.";
 
 const EXAMPLES: &str = "\
 Examples:
-  ldk-fitness watch 02ab…@lsp.example:9735 03cd…@203.0.113.5 --store lsps.redb
-  ldk-fitness watch --file lsps.txt --listen 127.0.0.1:8080
-  cat lsps.txt | ldk-fitness watch --file - --for 10m --json
-  ldk-fitness watch 02ab…@abcdef….onion --proxy 127.0.0.1:9050";
+  ldk-fitness watch 02ab…@203.0.113.7:9735 03cd…@[2001:db8::7]:9735 --for 1h
+  ldk-fitness watch lsps.txt --store lsps.redb --network mainnet --listen 127.0.0.1:8080
+  ldk-fitness watch lsps.txt --store lsps.redb --proxy 127.0.0.1:9050
+  grep -v slow lsps.txt | ldk-fitness watch - --json | jq 'select(.outcome != \"connected\")'";
 
 /// Follow any Lightning nodes from outside
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
 pub(crate) struct Args {
-    /// The nodes, as NODE@HOST:PORT; without a port it is 9735
-    #[arg(value_name = "NODE@HOST:PORT")]
-    nodes: Vec<Target>,
+    /// NODE@HOST:PORT, a file with one such a line, or - for standard input
+    ///
+    /// A port that is missing is 9735. What stands after a # is a comment. A node at several addresses is
+    /// named once for each.
+    #[arg(required = true, value_name = "NODE@HOST:PORT")]
+    targets: Vec<String>,
 
-    /// More nodes, one a line, with comments after #; `-` for standard input
-    #[arg(long, value_name = "FILE")]
-    file: Option<PathBuf>,
-
-    /// Keep the history in this store, a redb file or another kind as below
-    #[arg(long, env = "LDK_FITNESS_STORE", hide_env_values = true)]
+    /// Keep the history in this store, a redb file or another kind as below; by default it is forgotten
+    #[arg(long, value_name = "STORE")]
     store: Option<StoreUrl>,
 
-    /// The node that is said to observe; by default the one that did before, in the same store
-    #[arg(long, value_name = "NODE_ID")]
-    observer: Option<NodeId>,
+    /// Keep what we are called in this file; by default in one beside the store, whose name ends in .key
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
 
-    /// Refuse nodes on other networks; by default each is taken as it is
-    #[arg(long, value_enum)]
-    network: Option<NetworkArg>,
+    /// The network that nodes have to be on: mainnet, testnet, testnet4, signet or regtest; by default any
+    #[arg(long, value_name = "NETWORK", value_parser = parse_network)]
+    network: Option<Network>,
 
-    /// A SOCKS5 proxy, such as Tor's at 127.0.0.1:9050
-    #[arg(long, value_name = "ADDRESS")]
+    /// Dial through this SOCKS5 proxy, such as Tor's at 127.0.0.1:9050, and let it resolve names
+    #[arg(long, value_name = "IP:PORT")]
     proxy: Option<SocketAddr>,
 
-    /// Use the proxy for onion services alone
-    #[arg(long, requires = "proxy")]
-    onions_only: bool,
-
-    /// End after so long, such as 10m; by default with Ctrl-C
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
-    length: Option<Duration>,
+    /// Dial through this SOCKS5 proxy to onion services alone
+    #[arg(long, value_name = "IP:PORT", conflicts_with = "proxy")]
+    onion_proxy: Option<SocketAddr>,
 
     /// Post alerts to the address in this file: http or https, with the secret `whsec_…` in its second line
     #[arg(long, value_name = "FILE")]
@@ -83,170 +88,185 @@ pub(crate) struct Args {
     #[command(flatten)]
     listen: ListenArgs,
 
-    /// Print JSON: a line for each thing that happens, and one with the ranking
+    /// Stop after this time, such as 10m or 7d
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    length: Option<Duration>,
+
+    /// Print one JSON object a line, for each attempt, each loss, each alert, and the end
     #[arg(long)]
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum NetworkArg {
-    Mainnet,
-    Signet,
-    Testnet,
-    Regtest,
+fn parse_network(text: &str) -> Result<Network, String> {
+    let name = if text == "mainnet" { "bitcoin" } else { text };
+    name.parse().map_err(|_| "expected mainnet, testnet, testnet4, signet or regtest".to_owned())
 }
 
-impl From<NetworkArg> for Network {
-    fn from(network: NetworkArg) -> Self {
-        match network {
-            NetworkArg::Mainnet => Self::Bitcoin,
-            NetworkArg::Signet => Self::Signet,
-            NetworkArg::Testnet => Self::Testnet,
-            NetworkArg::Regtest => Self::Regtest,
-        }
-    }
-}
-
-/// Watches until it is over, and prints what happens.
+/// Watches until it is told to stop, and prints what came of it.
 ///
 /// # Errors
 ///
-/// Nodes that are none, a store that cannot be opened, an address that cannot be listened on, or an output
-/// that cannot be written.
+/// Nodes that are none, a key or a store that cannot be opened, an output that cannot be written, and what
+/// could not be stored.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
-    runtime.block_on(watch(args))
+    let targets = targets::read(&args.targets)?;
+    args.check(&targets)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(CliError::Runtime)?.block_on(watch(args, targets))
 }
 
-async fn watch(args: &Args) -> Result<(), CliError> {
-    let targets = args.targets()?;
-    let webhook = args.webhook.as_deref().map(webhook).transpose()?;
-    let identity = Identity::random()?;
+async fn watch(args: &Args, targets: Vec<Target>) -> Result<(), CliError> {
+    let stop = stopped().map_err(CliError::Runtime)?;
+    let mut front = args.listen.front(None)?;
+    let webhook = args.webhook.as_deref().map(webhook::read).transpose()?;
+    let identity = args.identity()?;
     let store: Arc<dyn Store> = match &args.store {
-        Some(url) => url.open().await?,
-        None => Arc::new(MemoryStore::new()),
+        Some(store) => store.open().await?,
+        None => Arc::new(MemoryStore::default()),
     };
-    let observer = args.observer(&*store, identity.node_id()).await?;
-    let service = Fitness::builder(observer, store).start().await?;
+    let service = Fitness::builder(identity.node_id(), store).start().await?;
     let handle = service.handle();
-    let server = args.listen.server(handle.clone()).await?;
-    let mut builder = Watcher::builder(handle.clone()).targets(targets).identity(identity);
-    if let Some(network) = args.network {
-        builder = builder.network(network.into());
-    }
-    if let Some(proxy) = args.proxy {
-        builder =
-            builder.proxy(if args.onions_only { Proxy::ForOnions(proxy) } else { Proxy::ForAll(proxy) });
-    }
-    let watcher = builder.start()?;
-    let serving = server.map(|server| tokio::spawn(server.run(interrupted())));
+    let serving = match &mut front {
+        Some(front) => Some(front.serve(handle.clone()).await?),
+        None => None,
+    };
     let posting = webhook.map(|webhook| {
         let alerts = handle.alerts(AlertRules::default());
-        tokio::spawn(async move { webhook.run(observer, alerts).await })
+        tokio::spawn(async move { webhook.run(handle.observer(), alerts).await })
     });
-    let told = tell(args, &watcher, &handle).await;
-    let connecting = watcher.targets();
-    let ranked = rank::live(&handle, &connecting, Span::Lifetime).await;
-    watcher.stop().await;
-    serving.inspect(tokio::task::JoinHandle::abort);
+    let watched = follow(args, service.handle(), identity, targets, stop).await;
+    if let Some(serving) = serving {
+        serving.stop().await;
+    }
+    // Whatever went wrong, what was seen is kept.
     service.shutdown().await?;
-    posting.inspect(tokio::task::JoinHandle::abort);
-    told.map_err(CliError::Output)?;
-    rank::print(&ranked?, args.json).map_err(CliError::Output)
+    posting.inspect(JoinHandle::abort);
+    watched
 }
 
-/// Tells what happens until it is over.
-async fn tell(args: &Args, watcher: &Watcher, handle: &Handle) -> io::Result<()> {
+async fn follow(
+    args: &Args,
+    handle: Handle,
+    identity: Identity,
+    targets: Vec<Target>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), CliError> {
+    let alerts = handle.alerts(AlertRules::default());
+    let builder = Watcher::builder(handle.clone()).targets(targets).identity(identity);
+    let watcher = args.apply(builder).start()?;
+    let told = tell(args, &watcher, alerts, stop).await;
+    let reports = watcher.targets();
+    let connecting = reports.iter().map(|report| (report.node_id, report.median_took));
+    let (at, ranks) = (handle.now(), ranks(&handle, connecting, Span::Lifetime).await?);
+    watcher.stop().await;
+    told?;
+    let end = live::End { at, observer: handle.observer(), targets: &reports, ranks: &ranks };
+    let printed = if args.json { live::write(&end) } else { print(&reports, &ranks) };
+    printed.map_err(CliError::Output)
+}
+
+/// Tells what happens until it is time to stop.
+async fn tell(
+    args: &Args,
+    watcher: &Watcher,
+    mut alerts: AlertStream,
+    stop: impl Future<Output = ()>,
+) -> Result<(), CliError> {
     let mut news = watcher.news();
-    let mut alerts = handle.alerts(AlertRules::default());
-    let over = async {
+    let length = async {
         match args.length {
             Some(length) => tokio::time::sleep(length).await,
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(over);
-    let interrupted = interrupted();
-    tokio::pin!(interrupted);
+    tokio::pin!(stop, length);
     loop {
-        let line = tokio::select! {
-            () = &mut over => return Ok(()),
-            () = &mut interrupted => return Ok(()),
-            news = news.next() => match news {
-                Some(Ok(news)) => args.line(&news, || words(&news)),
-                Some(Err(missed)) => Some(missed.to_string()),
-                None => return Ok(()),
-            },
+        let news = tokio::select! {
+            biased;
+            () = &mut stop => return Ok(()),
+            () = &mut length => return Ok(()),
             Some(alert) = alerts.next() => {
-                args.line(&alert, || format!("{}  ALERT {alert}", rfc3339_seconds(alert.at)))
+                if args.json {
+                    live::write(&live::Alarm { alert: &alert }).map_err(CliError::Output)?;
+                } else {
+                    live::alarm(&alert);
+                }
+                continue;
             }
+            news = news.next() => news,
         };
-        if let Some(line) = line {
-            writeln!(anstream::stdout(), "{line}")?;
+        match news {
+            Some(Ok(news)) if args.json => live::write(&news).map_err(CliError::Output)?,
+            Some(Ok(news)) => live::say(&news),
+            Some(Err(missed)) => live::tell(&missed.to_string()),
+            None => return Ok(()),
         }
-    }
-}
-
-fn words(news: &News) -> String {
-    let node = rank::short(&news.node_id());
-    match news {
-        News::Dialled { attempt, .. } => {
-            format!("{}  {node}  {} at {}", rfc3339_seconds(attempt.at), attempt.outcome, attempt.address)
-        }
-        News::Lost { at, parting, lasted, .. } => {
-            let lasted = humantime::format_duration(Duration::from_secs(lasted.as_secs()));
-            format!("{}  {node}  lost after {lasted}: {parting:?}", rfc3339_seconds(*at))
-        }
-        other => format!("{node}  {other:?}"),
     }
 }
 
 impl Args {
-    fn line(&self, what: &impl serde::Serialize, words: impl FnOnce() -> String) -> Option<String> {
-        if self.json { serde_json::to_string(what).ok() } else { Some(words()) }
+    /// What can be said before anything is opened or made.
+    fn check(&self, targets: &[Target]) -> Result<(), CliError> {
+        let onion = |target: &&Target| target.addresses().iter().any(fitness_watch::Address::is_onion);
+        match targets.iter().find(onion) {
+            Some(target) if self.proxy.or(self.onion_proxy).is_none() => {
+                Err(StartError::OnionWithoutProxy { node_id: target.node_id() }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn targets(&self) -> Result<Vec<Target>, CliError> {
-        let mut targets = self.nodes.clone();
-        if let Some(path) = &self.file {
-            let file = path.display().to_string();
-            let text = if path == Path::new("-") {
-                let mut text = String::new();
-                io::stdin().lock().read_to_string(&mut text).map(|_| text)
-            } else {
-                std::fs::read_to_string(path)
-            };
-            let text = text.map_err(|source| CliError::Open { file: file.clone(), source })?;
-            targets.extend(Target::list(&text).map_err(|source| CliError::Targets { file, source })?);
+    fn identity(&self) -> Result<Identity, CliError> {
+        let beside = || match &self.store {
+            Some(store) => match key::beside(store) {
+                Some(path) => Ok(Some(path)),
+                None => Err(CliError::KeyNeeded { store: store.to_string() }),
+            },
+            None => Ok(None),
+        };
+        match self.key.clone().map_or_else(beside, |path| Ok(Some(path)))? {
+            Some(path) => key::read_or_make(&path),
+            None => Ok(Identity::random()?),
         }
-        Ok(Target::merge(targets))
     }
 
-    /// Who observes: so that a history goes on, whoever did before.
-    async fn observer(&self, store: &dyn Store, new: NodeId) -> Result<NodeId, CliError> {
-        if let Some(observer) = self.observer {
-            return Ok(observer);
+    fn apply(&self, mut builder: WatcherBuilder) -> WatcherBuilder {
+        if let Some(network) = self.network {
+            builder = builder.network(network);
         }
-        let known = store.observers().await?;
-        match (&self.store, known.as_slice()) {
-            (_, []) => Ok(new),
-            (_, [observer]) => Ok(*observer),
-            (url, several) => Err(CliError::SeveralObservers {
-                store: url.as_ref().map_or_else(String::new, ToString::to_string),
-                count: several.len(),
-            }),
+        if let Some(proxy) = self.proxy {
+            builder = builder.proxy(Proxy::ForAll(proxy));
         }
+        if let Some(proxy) = self.onion_proxy {
+            builder = builder.proxy(Proxy::ForOnions(proxy));
+        }
+        builder
     }
 }
 
-fn webhook(path: &Path) -> Result<Webhook, CliError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| CliError::Open { file: path.display().to_string(), source })?;
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let mut builder = Webhook::builder(lines.next().unwrap_or_default());
-    if let Some(secret) = lines.next() {
-        builder = builder.secret(secret.parse()?);
-    }
-    Ok(builder.build()?)
+fn print(reports: &[TargetReport], ranks: &[Row]) -> io::Result<()> {
+    let reports: HashMap<_, _> = reports.iter().map(|report| (report.node_id, report)).collect();
+    let rows = ranks.iter().map(|row| {
+        let report = reports.get(&row.node_id);
+        let connecting = row.connecting.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let last = report.and_then(|report| report.last_attempt.as_ref());
+        let last = last.map_or_else(String::new, |attempt| attempt.outcome.to_string());
+        let [place, node, score, at_best, availability, observed, disconnects] = rank(row);
+        let connecting = humanise::known(connecting);
+        [place, node, score, at_best, availability, observed, disconnects, connecting, last]
+    });
+    let headings = [
+        ">#",
+        "node",
+        ">score",
+        ">at best",
+        ">availability",
+        ">observed",
+        ">disconnects",
+        ">connecting",
+        "last attempt",
+    ];
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{}", grid::lines(headings, rows, available_width()))?;
+    crate::compare::explain(&mut out, ranks)
 }

@@ -1,0 +1,170 @@
+//! `compare`: which of the nodes that are watched is the most reliable.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fitness_actor::{AtRest, Handle};
+use fitness_core::{NodeId, Span, Timestamp};
+use fitness_watch::{Entrant, Row, compare};
+use serde::Serialize;
+
+use crate::cli::EXIT_CODES;
+use crate::error::CliError;
+use crate::moment::rfc3339;
+use crate::output::{available_width, grid, humanise};
+use crate::store::{self, StoreUrl};
+
+const LONG_ABOUT: &str = "\
+Rank the nodes that are watched, the most reliable first.
+
+They are ranked by their score, from 0 to 100, in a window of their history, as of the last moment that the \
+store knows: the lower confidence bound of the availability, less what disconnects cost. So a node that was \
+seen for an hour and was always there does not beat one that has been there for a month. `at best` is what \
+the score may turn out to be; a ~ before a place says that this is better than the score one place above, so \
+that the order of the two may be chance. Of equals the fewer disconnects come first.";
+
+const EXAMPLES: &str = "\
+Examples:
+  ldk-fitness compare lsps.redb
+  ldk-fitness compare lsps.redb --window 7d
+  ldk-fitness compare lsps.redb --json | jq -r '.observers[].ranks[0].node_id'";
+
+/// Rank the nodes that are watched
+#[derive(Debug, clap::Args)]
+#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+pub(crate) struct Args {
+    /// The store: a redb file, or another kind by its name, as below
+    #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
+    store: StoreUrl,
+
+    /// Rank only what this node watches; by default all that share the store are told
+    #[arg(long, value_name = "NODE_ID")]
+    observer: Option<NodeId>,
+
+    /// The window that nodes are ranked by: 24h, 7d, 30d, 90d or lifetime
+    #[arg(long, default_value = "30d")]
+    window: Span,
+
+    /// Print one JSON document instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    observers: &'a [Ranked],
+}
+
+/// What one observer watches.
+#[derive(Serialize)]
+struct Ranked {
+    observer: NodeId,
+    #[serde(rename = "at_ns")]
+    at: Timestamp,
+    window: Span,
+    ranks: Vec<Row>,
+}
+
+/// Reads the store and prints the ranks.
+///
+/// # Errors
+///
+/// A store that cannot be opened or read, an observer that it does not know, or an output that cannot be
+/// written.
+pub(crate) fn run(args: &Args) -> Result<(), CliError> {
+    let ranked = store::runtime()?.block_on(rank_all(args))?;
+    let printed = if args.json { print_json(&ranked) } else { print_tables(&ranked) };
+    printed.map_err(CliError::Output)
+}
+
+async fn rank_all(args: &Args) -> Result<Vec<Ranked>, CliError> {
+    let store = args.store.open_existing().await?;
+    let mut ranked = Vec::new();
+    for observer in args.store.observers(&*store, args.observer).await? {
+        ranked.push(rank(AtRest::open(observer, Arc::clone(&store)).await?, args.window).await?);
+    }
+    Ok(ranked)
+}
+
+async fn rank(known: AtRest, window: Span) -> Result<Ranked, CliError> {
+    let handle = known.handle();
+    let watched = handle.peers().into_iter().filter(|report| report.watched);
+    let ranks = ranks(&handle, watched.map(|report| (report.node_id, None)), window).await?;
+    Ok(Ranked { observer: handle.observer(), at: known.at(), window, ranks })
+}
+
+/// The nodes as they rank, with how long it takes to connect to them.
+///
+/// # Errors
+///
+/// What the store says.
+pub(crate) async fn ranks(
+    handle: &Handle,
+    nodes: impl IntoIterator<Item = (NodeId, Option<Duration>)>,
+    window: Span,
+) -> Result<Vec<Row>, CliError> {
+    let mut entrants = Vec::new();
+    for (node_id, connecting) in nodes {
+        if let Some(stats) = handle.peer_stats(&node_id, window).await? {
+            entrants.push(Entrant { node_id, stats, connecting });
+        }
+    }
+    Ok(compare(entrants))
+}
+
+fn print_json(ranked: &[Ranked]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, &Answer { observers: ranked })?;
+    out.write_all(b"\n")
+}
+
+fn print_tables(ranked: &[Ranked]) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    if ranked.is_empty() {
+        writeln!(out, "Nothing has been recorded yet.")?;
+    }
+    for (index, Ranked { observer, at, window, ranks }) in ranked.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        let at = rfc3339(*at);
+        if ranks.is_empty() {
+            writeln!(out, "Nobody is watched by {observer}, as of {at}.")?;
+            continue;
+        }
+        let (nodes, s) = (ranks.len(), if ranks.len() == 1 { "" } else { "s" });
+        writeln!(out, "{nodes} node{s} watched by {observer}, window {}, as of {at}\n", window.name())?;
+        let headings = [">#", "node", ">score", ">at best", ">availability", ">observed", ">disconnects"];
+        writeln!(out, "{}", grid::lines(headings, ranks.iter().map(row), available_width()))?;
+        explain(&mut out, ranks)?;
+    }
+    Ok(())
+}
+
+/// A rank's cells: its place, the node, its score, what that may be at best, availability, observed time and
+/// disconnects.
+pub(crate) fn row(row: &Row) -> [String; 7] {
+    let figure = |of: fn(&fitness_advice::Score) -> String| {
+        row.score.as_ref().map_or_else(|| humanise::UNKNOWN.to_owned(), of)
+    };
+    let window = &row.stats.window;
+    let least = if row.stats.outages.complete { "" } else { ">= " };
+    [
+        format!("{}{}", if row.may_be_better { "~" } else { "" }, row.rank),
+        humanise::short(&row.node_id.to_string(), 6, "…"),
+        figure(|score| format!("{:.1}", score.value)),
+        figure(|score| format!("{:.1}", score.at_best)),
+        humanise::availability(window.uptime_ns, window.observed_ns),
+        humanise::duration(window.observed_ns),
+        format!("{least}{}", row.stats.outages.count),
+    ]
+}
+
+/// Says what the marks of the table mean, where it has some.
+pub(crate) fn explain(out: &mut impl Write, ranks: &[Row]) -> io::Result<()> {
+    if ranks.iter().any(|row| row.may_be_better) {
+        writeln!(out, "\n~ may turn out better than the one above: they have not been watched long enough.")?;
+    }
+    Ok(())
+}
