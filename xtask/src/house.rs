@@ -89,6 +89,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
             "fitness-ldk",
             "fitness-store-redb",
             "fitness-store-kv",
+            "fitness-store-postgres",
             "fitness-cli",
         ],
     ),

@@ -156,6 +156,8 @@
     stream.onerror = () => {
       say("Not connected; trying again", true);
       leave();
+      // Where one has to log in again, this leads there.
+      soon(1000);
       wait = Math.min(wait * 2, 30000);
       retry = setTimeout(follow, wait);
     };

@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts as _, Request, State as Extract};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use axum::{Form, Router};
 use fitness_core::NodeId;
@@ -17,7 +17,9 @@ use crate::state::{Shared, State};
 use crate::token::SESSION_SECS;
 
 pub(crate) fn router() -> Router<State> {
-    Router::new().route("/login", post(log_in)).route("/logout", post(log_out))
+    // The form is shown wherever somebody is refused, and has no place of its own.
+    let elsewhere = async |root: Root| Redirect::to(&root.link(pages::HOME));
+    Router::new().route("/login", post(log_in).get(elsewhere)).route("/logout", post(log_out).get(elsewhere))
 }
 
 /// Lets through who knows the token, and everybody where there is none.

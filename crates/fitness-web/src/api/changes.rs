@@ -35,7 +35,8 @@ pub(super) struct ChangesAsked {
 
 /// Changes from now on, as server-sent events.
 ///
-/// `hello` comes first; `change` for each, as JSON with the kind in `change`; and `missed`, with a `count`, where you were too slow for that many of them: ask anew then.
+/// `hello` comes first; `change` for each, as JSON with the kind in `change`; and `missed`, with a `count`,
+/// where you were too slow for that many of them: ask anew then.
 #[utoipa::path(
     get,
     path = "/changes",

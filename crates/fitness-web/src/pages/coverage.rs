@@ -4,43 +4,25 @@ use axum::extract::State as Extract;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use fitness_actor::Health;
-use fitness_core::{Coverage, Gap, GapSums, Span, Timestamp};
+use fitness_core::{Coverage, Gap, GapSums, Timestamp};
 use maud::{Markup, html};
-use serde::{Deserialize, Serialize};
 
-use super::filter::usual_window;
 use super::layout::{Here, Page, refusal};
+use super::parts::{Look, cell, fact, head, number};
 use super::{query, svg, text};
-use crate::range::WindowName;
 use crate::root::Root;
 use crate::state::State;
 use crate::summary::{Mark, parts};
 
-/// How many gaps a page lists.
-const ROWS: usize = 50;
-
-#[derive(Clone, Copy, Deserialize, Serialize)]
-struct Asked {
-    #[serde(default = "usual_window")]
-    window: WindowName,
-    /// From 1; the newest gaps are on the first.
-    #[serde(default = "first")]
-    page: usize,
-}
-
-const fn first() -> usize {
-    1
-}
-
 pub(super) async fn page(Extract(state): Extract<State>, root: Root, uri: Uri) -> Response {
-    let asked: Asked = match query(&uri) {
-        Ok(asked) => asked,
+    let look: Look = match query(&uri) {
+        Ok(look) => look,
         Err(why) => return refusal(&root, StatusCode::BAD_REQUEST, &why),
     };
     let health = state.handle.health();
     let now = health.now;
     let began = health.coverage.map_or(now, |coverage| coverage.first_started);
-    let from = Span::from(asked.window).before(now).max(began);
+    let from = look.span().before(now).max(began);
     let gaps = match state.handle.gaps(from, now).await {
         Ok(gaps) => gaps,
         Err(err) => {
@@ -48,31 +30,25 @@ pub(super) async fn page(Extract(state): Extract<State>, root: Root, uri: Uri) -
             return refusal(&root, StatusCode::SERVICE_UNAVAILABLE, &why);
         }
     };
-    let view = View { root: &root, asked, from, now };
+    let here = root.link("coverage");
+    let marks = marks(&gaps, began, from, now, parts(look.span()));
     let content = html! {
         h1 { "Coverage" }
-        p.lead {
-            "What we could not see counts neither for nor against a peer. This is when that was, and why."
-        }
+        p.lead { "What we could not see counts neither for nor against a peer. This is when that was, and why." }
         @match &health.coverage {
             Some(coverage) => (sums(coverage, now)),
             None => p.empty #sums { "Nothing has happened yet." },
         }
         section aria-labelledby="gaps" {
             h2 #gaps { "When we were gone" }
-            (view.choice())
-            (view.strip(&gaps, began))
-            (view.list(&gaps))
+            (look.choice(&here))
+            (strip(&marks, from, now))
+            (list(look, &here, &gaps))
         }
         (service(&health))
     };
-    let frame = Page {
-        root: &root,
-        title: "Coverage",
-        here: Here::Coverage,
-        live: Some(String::new()),
-        unfinished: false,
-    };
+    let live = Some(String::new());
+    let frame = Page { root: &root, title: "Coverage", here: Here::Coverage, live, unfinished: false };
     frame.of(&state, now, &content).into_response()
 }
 
@@ -83,26 +59,25 @@ fn sums(coverage: &Coverage, now: Timestamp) -> Markup {
         ("Our own network was out", coverage.network_out),
         ("The wallet paused us", coverage.paused),
     ];
+    let watched = text::share(coverage.watched_ns, coverage.lifetime_ns);
     html! {
         div #sums {
             dl.facts {
-                div { dt { "Watched" } dd { strong { (text::share(coverage.watched_ns, coverage.lifetime_ns)) } " of " (text::duration(coverage.lifetime_ns)) } }
-                div { dt { "First started" } dd { (text::time(coverage.first_started)) } }
-                div { dt { "Running for" } dd { (text::since(now, coverage.started_at)) } }
-                div { dt { "Starts" } dd { (text::count(coverage.starts as usize)) } }
+                (fact("Watched", html! { strong { (watched) } " of " (text::duration(coverage.lifetime_ns)) }))
+                (fact("First started", text::time(coverage.first_started)))
+                (fact("Running for", text::since(now, coverage.started_at)))
+                (fact("Starts", text::count(coverage.starts as usize)))
             }
             table.cards role="table" {
                 caption { "Gaps that have ended, by cause" }
-                thead role="rowgroup" {
-                    tr role="row" { @for words in ["Cause", "Gaps", "Together", "Of our lifetime"] { th scope="col" role="columnheader" { (words) } } }
-                }
+                (head(&["Cause", "Gaps", "Together", "Of our lifetime"]))
                 tbody role="rowgroup" {
                     @for (words, GapSums { count, length_ns }) in causes {
                         tr role="row" {
                             th scope="row" role="rowheader" { (words) }
-                            td.number role="cell" data-label="Gaps" { (text::count(count as usize)) }
-                            td.number role="cell" data-label="Together" { (text::duration(length_ns)) }
-                            td.number role="cell" data-label="Of our lifetime" { (text::share(length_ns, coverage.lifetime_ns)) }
+                            (number("Gaps", text::count(count as usize)))
+                            (number("Together", text::duration(length_ns)))
+                            (number("Of our lifetime", text::share(length_ns, coverage.lifetime_ns)))
                         }
                     }
                 }
@@ -111,83 +86,43 @@ fn sums(coverage: &Coverage, now: Timestamp) -> Markup {
     }
 }
 
-struct View<'a> {
-    root: &'a Root,
-    asked: Asked,
-    from: Timestamp,
-    now: Timestamp,
+fn strip(marks: &[Mark], from: Timestamp, to: Timestamp) -> Markup {
+    let watched = marks.iter().filter(|mark| **mark == Mark::Online).count();
+    let words = format!("Of {} equal parts we watched {watched} throughout", marks.len());
+    let entry = |mark: Mark, words: &str| html! { li { (svg::strip(&[mark; 3], "")) " " (words) } };
+    html! {
+        div #watched {
+            (svg::strip(marks, &words))
+            (svg::axis(from, to))
+            ul.legend aria-label="What the marks mean" {
+                (entry(Mark::Online, "we watched"))
+                (entry(Mark::Partly(600), "in part"))
+                (entry(Mark::Unobserved, "we were gone"))
+            }
+        }
+    }
 }
 
-impl View<'_> {
-    fn href(&self, window: WindowName, page: usize) -> String {
-        let query = serde_urlencoded::to_string(Asked { window, page }).unwrap_or_default();
-        self.root.link(&format!("coverage?{query}"))
-    }
-
-    fn choice(&self) -> Markup {
-        let chosen = Span::from(self.asked.window);
-        html! {
-            nav.choice aria-label="Window" {
-                ul {
-                    @for span in Span::ALL {
-                        li { a href=(self.href(span.into(), 1)) aria-current=[(span == chosen).then_some("true")] { (span) } }
-                    }
-                }
-            }
-        }
-    }
-
-    fn strip(&self, gaps: &[Gap], began: Timestamp) -> Markup {
-        let marks = marks(gaps, began, self.from, self.now, parts(self.asked.window.into()));
-        let gone = marks.iter().filter(|mark| **mark != Mark::Online).count();
-        let words = format!("Of {} equal parts we watched {} throughout", marks.len(), marks.len() - gone);
-        html! {
-            div #watched {
-                (svg::strip(&marks, &words))
-                (svg::axis(self.from, self.now))
-                ul.legend aria-label="What the marks mean" {
-                    li { (svg::strip(&[Mark::Online; 3], "")) " we watched" }
-                    li { (svg::strip(&[Mark::Partly(600); 3], "")) " in part" }
-                    li { (svg::strip(&[Mark::Unobserved; 3], "")) " we were gone" }
-                }
-            }
-        }
-    }
-
-    fn list(&self, gaps: &[Gap]) -> Markup {
-        let pages = gaps.len().div_ceil(ROWS).max(1);
-        let page = self.asked.page.clamp(1, pages);
-        let shown = gaps.iter().rev().skip((page - 1) * ROWS).take(ROWS);
-        html! {
-            div #gap-list {
-                @if gaps.is_empty() {
-                    p.empty { "We were there all the time." }
-                } @else {
-                    table.cards role="table" aria-labelledby="gaps" {
-                        thead role="rowgroup" {
-                            tr role="row" { @for words in ["From", "Until", "For", "Why"] { th scope="col" role="columnheader" { (words) } } }
-                        }
-                        tbody role="rowgroup" {
-                            @for gap in shown {
-                                tr role="row" {
-                                    th scope="row" role="rowheader" { (text::time(gap.from)) }
-                                    td role="cell" data-label="Until" { @if gap.ongoing { "now" } @else { (text::time(gap.to)) } }
-                                    td.number role="cell" data-label="For" { (text::duration(gap.length_ns())) }
-                                    td role="cell" data-label="Why" { (text::cause(gap.cause)) }
-                                }
-                            }
-                        }
-                    }
-                    nav.pager aria-label="Parts of the list of gaps" {
-                        p { (text::counted(gaps.len() as u64, "gap", "gaps")) ", the newest first" }
-                        @if pages > 1 {
-                            ul {
-                                @if page > 1 { li { a rel="prev" href=(self.href(self.asked.window, page - 1)) { "Newer" } } }
-                                @if page < pages { li { a rel="next" href=(self.href(self.asked.window, page + 1)) { "Older" } } }
+fn list(look: Look, here: &str, gaps: &[Gap]) -> Markup {
+    html! {
+        div #gap-list {
+            @if gaps.is_empty() {
+                p.empty { "We were there all the time." }
+            } @else {
+                table.cards role="table" aria-labelledby="gaps" {
+                    (head(&["From", "Until", "For", "Why"]))
+                    tbody role="rowgroup" {
+                        @for gap in look.part(gaps) {
+                            tr role="row" {
+                                th scope="row" role="rowheader" { (text::time(gap.from)) }
+                                (cell("Until", html! { @if gap.ongoing { "now" } @else { (text::time(gap.to)) } }))
+                                (number("For", text::duration(gap.length_ns())))
+                                (cell("Why", text::cause(gap.cause)))
                             }
                         }
                     }
                 }
+                (look.pager(here, gaps.len(), "gap", "gaps"))
             }
         }
     }
@@ -221,25 +156,31 @@ fn marks(gaps: &[Gap], began: Timestamp, from: Timestamp, to: Timestamp, parts: 
 /// How the service itself is doing.
 fn service(health: &Health) -> Markup {
     let store = &health.store;
-    let faults = health.clock_faults;
-    let wall = health.wall_clock;
+    let (faults, wall) = (health.clock_faults, health.wall_clock);
+    let longest = text::duration(store.commit_times.longest_ns);
+    let back = text::counted(wall.steps_back + faults.steps_back, "step back", "steps back");
+    let ahead = text::counted(wall.steps_ahead, "step ahead", "steps ahead");
     html! {
         section aria-labelledby="service" {
             h2 #service { "The service" }
             dl.facts #health {
-                div { dt { "Storing changes" } dd { @if health.running { "yes" } @else { "no, it has stopped" } } }
-                div { dt { "Last stored" } dd { @match store.last_commit { Some(at) => { (text::since(health.now, at)) " ago" }, None => "nothing yet" } } }
-                div { dt { "Commits" } dd { (text::count(usize::try_from(store.commits).unwrap_or(usize::MAX))) ", the longest " (text::duration(store.commit_times.longest_ns)) } }
-                div { dt { "Commits that failed" } dd { (text::count(usize::try_from(store.failures).unwrap_or(usize::MAX))) } }
-                div { dt { "Peers yet to be stored" } dd { (text::count(health.dirty_peers)) } }
-                div { dt { "Peers known" } dd { (text::count(health.peers)) } }
-                div { dt { "Channels" } dd { (text::count(health.channels)) } }
-                div { dt { "Clock" } dd {
-                    (text::counted(wall.steps_ahead, "step ahead", "steps ahead")) ", "
-                    (text::counted(wall.steps_back + faults.steps_back, "step back", "steps back"))
-                } }
+                (fact("Storing changes", if health.running { "yes" } else { "no, it has stopped" }))
+                (fact("Last stored", html! {
+                    @match store.last_commit {
+                        Some(at) => { (text::since(health.now, at)) " ago" },
+                        None => "nothing yet",
+                    }
+                }))
+                (fact("Commits", format!("{}, the longest {longest}", text::many(store.commits))))
+                (fact("Commits that failed", text::many(store.failures)))
+                (fact("Peers yet to be stored", text::count(health.dirty_peers)))
+                (fact("Peers known", text::count(health.peers)))
+                (fact("Channels", text::count(health.channels)))
+                (fact("Clock", format!("{ahead}, {back}")))
                 @if let Some(failure) = &store.last_error {
-                    div { dt { "Last failure" } dd { (text::since(health.now, failure.at)) " ago: " span.quote { (failure.error) } } }
+                    (fact("Last failure", html! {
+                        (text::since(health.now, failure.at)) " ago: " span.quote { (failure.error) }
+                    }))
                 }
             }
         }

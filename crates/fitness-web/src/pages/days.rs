@@ -3,6 +3,7 @@
 use fitness_core::{Bucket, PeerHistory, Span, Timestamp, WindowReport};
 use maud::{Markup, html};
 
+use super::parts::head;
 use super::{svg, text};
 use crate::summary::Mark;
 
@@ -27,7 +28,7 @@ pub(super) fn chart(history: &PeerHistory, span: Span, from: Timestamp, to: Time
             details {
                 summary { "The same as a table" }
                 table.plain {
-                    thead { tr { th scope="col" { "From (UTC)" } th scope="col" { "Availability" } th scope="col" { "Offline" } th scope="col" { "Unobserved" } } }
+                    (head(&["From", "Availability", "Offline", "Unobserved"]))
                     tbody { @for bucket in buckets.iter().rev() { (row(bucket)) } }
                 }
             }

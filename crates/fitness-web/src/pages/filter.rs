@@ -64,6 +64,15 @@ pub(super) enum Wanted {
 }
 
 impl Wanted {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::Unobserved => "unobserved",
+        }
+    }
+
     pub(super) const fn state(self) -> Option<PeerState> {
         match self {
             Self::All => None,

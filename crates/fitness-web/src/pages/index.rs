@@ -84,17 +84,17 @@ impl View<'_> {
     fn states(&self) -> Markup {
         let Counts { online, offline, unobserved } = self.counts;
         let states = [
-            (Wanted::All, "all", self.counts.all(), "All"),
-            (Wanted::Online, "online", online, "Online"),
-            (Wanted::Offline, "offline", offline, "Offline"),
-            (Wanted::Unobserved, "unobserved", unobserved, "Unobserved"),
+            (Wanted::All, self.counts.all(), "All"),
+            (Wanted::Online, online, "Online"),
+            (Wanted::Offline, offline, "Offline"),
+            (Wanted::Unobserved, unobserved, "Unobserved"),
         ];
         html! {
             nav.states #states aria-label="By state" {
                 ul {
-                    @for (wanted, class, count, words) in states {
+                    @for (wanted, count, words) in states {
                         li {
-                            a class=(class) href=(self.href(&self.filter.with_state(wanted)))
+                            a class=(wanted.name()) href=(self.href(&self.filter.with_state(wanted)))
                                 aria-current=[(wanted == self.filter.state).then_some("true")] {
                                 span.number { (text::count(count)) } " " (words)
                             }
@@ -141,13 +141,7 @@ impl View<'_> {
                         option value="desc" selected[*order == Order::Desc] { "descending" }
                     }
                 }
-                @if let Some(state) = state.state() {
-                    input name="state" type="hidden" value=(match state {
-                        crate::listing::PeerState::Online => "online",
-                        crate::listing::PeerState::Offline => "offline",
-                        crate::listing::PeerState::Unobserved => "unobserved",
-                    });
-                }
+                @if *state != Wanted::All { input name="state" type="hidden" value=(state.name()); }
                 p { button type="submit" { "Show" } }
             }
         }
@@ -223,7 +217,9 @@ impl View<'_> {
         html! {
             tr role="row" id={ "p-" (report.node_id) } {
                 th scope="row" role="rowheader" {
-                    a href={ (self.root.link("peers/")) (report.node_id) } { (text::called(peer.name.as_deref(), &report.node_id)) }
+                    a href={ (self.root.link("peers/")) (report.node_id) } {
+                        (text::called(peer.name.as_deref(), &report.node_id))
+                    }
                     @if peer.name.is_some() { " " span.id { (text::short(&report.node_id)) } }
                 }
                 td role="cell" data-label="State" { (state(report, self.now)) }

@@ -54,7 +54,10 @@ impl Page<'_> {
                 (content)
             }
             footer {
-                p #as-of { "As of " (text::time(at)) " UTC, for node " span.id { (text::short(&state.handle.observer())) } "." }
+                p #as-of {
+                    "As of " (text::time(at)) ", for node "
+                    span.id { (text::short(&state.handle.observer())) } ". All times are UTC."
+                }
                 p {
                     a href=(self.root.link("api/v1/openapi.json")) { "API" } " "
                     a href=(self.root.link("metrics")) { "Metrics" }
@@ -72,7 +75,10 @@ fn trouble(state: &Shared) -> Markup {
     html! {
         div #trouble {
             @if !health.running {
-                p.notice.bad { strong { "Nothing is being stored." } " The service has stopped; what you see is what it last knew." }
+                p.notice.bad {
+                    strong { "Nothing is being stored." }
+                    " The service has stopped; what you see is what it last knew."
+                }
             }
             @if health.store.consecutive_failures > 0 {
                 p.notice.bad {

@@ -5,6 +5,7 @@ mod days;
 mod filter;
 mod index;
 mod layout;
+mod parts;
 mod peer;
 mod svg;
 mod text;

@@ -74,11 +74,16 @@ pub(super) fn count(number: usize) -> String {
     text
 }
 
+/// The same of what is counted in 64 bits.
+pub(super) fn many(number: u64) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX))
+}
+
 /// `one outage`, `3 outages`.
 pub(super) fn counted(number: u64, one: &str, more: &str) -> String {
     match number {
         1 => format!("1 {one}"),
-        _ => format!("{} {more}", count(usize::try_from(number).unwrap_or(usize::MAX))),
+        _ => format!("{} {more}", many(number)),
     }
 }
 

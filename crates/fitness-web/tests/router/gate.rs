@@ -108,6 +108,10 @@ async fn it_leads_nowhere_but_back() {
         let answer = log_in(&router, &format!("token={SECRET}&next={next}")).await;
         assert_eq!(answer.header(header::LOCATION), "./peers", "{next}");
     }
+    for path in ["/fitness/login", "/fitness/logout"] {
+        let answer = get(&router, path).await;
+        assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, "./peers"));
+    }
     let out = send(&router, Request::post("/fitness/logout").body(Body::empty()).unwrap()).await;
     assert_eq!((out.status, out.header(header::LOCATION)), (StatusCode::SEE_OTHER, "./peers"));
     assert!(out.header(header::SET_COOKIE).contains("Max-Age=0"));

@@ -86,6 +86,26 @@ async fn a_list_is_cut_into_pages_that_add_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_just_happened_is_in_the_list_at_once() {
+    let service = service().await;
+    let handle = service.handle();
+    handle.record(opened(1, true));
+    pass(1_000).await;
+    let router = router(service.handle());
+    let outages = async || {
+        let body = get(&router, "/peers").await.body;
+        let cell = body.split("data-label=\"Outages\">").nth(1).unwrap().to_owned();
+        cell.chars().take_while(char::is_ascii_digit).collect::<String>()
+    };
+    assert_eq!(outages().await, "0");
+    handle.record(offline(1));
+    // Less than a summary is kept for.
+    pass(1).await;
+    assert_eq!(outages().await, "1", "what was worked out before does not hold any more");
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn trouble_is_told_on_every_page() {
     let service = service().await;
     let handle = service.handle();
