@@ -4,7 +4,7 @@ use axum::extract::{Path, State as Extract};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use fitness_core::{
-    ChannelReport, Gap, Interval, NodeId, PeerHistory, PeerReport, Presence, Span, Timestamp,
+    ChannelReport, Gap, Interval, NodeId, PeerHistory, PeerReport, Presence, Span, TakenOverReport, Timestamp,
 };
 use maud::{Markup, html};
 
@@ -108,7 +108,8 @@ impl View<'_> {
                     (text::count(report.flap_count as usize))
                     @if let Some(at) = report.last_flap { " (last " (text::since(self.now, at)) " ago)" }
                 }))
-                @if report.watched { (fact("Watched", "for its own sake")) }
+                @if report.watched { (fact("Watched", "even without a channel")) }
+                @if let Some(taken) = &report.taken_over { (taken_over(taken)) }
             }
         }
     }
@@ -204,6 +205,19 @@ impl View<'_> {
             }
         }
     }
+}
+
+/// How much of the numbers is not ours.
+fn taken_over(taken: &TakenOverReport) -> Markup {
+    let name = format!("Counted by {}", taken.source);
+    let (uptime, observed) = (text::duration(taken.uptime_ns), text::duration(taken.observed_ns));
+    let flaps = text::counted(taken.flap_count.into(), "flap", "flaps");
+    fact(
+        &name,
+        html! {
+            "until " (text::time(taken.at)) ": online for " (uptime) " of " (observed) " observed, " (flaps)
+        },
+    )
 }
 
 fn channels(channels: &[ChannelReport]) -> Markup {

@@ -38,8 +38,6 @@ async fn entries_are_the_models_reports_and_nothing_is_lost() {
     let report = service.handle().peer(&peer(2)).unwrap();
     let mut expected = serde_json::to_value(&report).unwrap();
     let channels = expected.as_object_mut().unwrap().remove("channels").unwrap();
-    // What another program had counted is told by the program's documents alone, so far.
-    assert_eq!(expected.as_object_mut().unwrap().remove("taken_over"), Some(Value::Null));
     expected["channel_count"] = 1.into();
     let list = json(&router, "peers").await;
     assert_eq!(list["peers"][1], expected);
@@ -61,6 +59,27 @@ async fn entries_are_the_models_reports_and_nothing_is_lost() {
     expected["store"]["commit_time_ns"] = times["sum_ns"].clone();
     expected["store"]["longest_commit_ns"] = times["longest_ns"].clone();
     assert_eq!(health, expected);
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_program_had_counted_is_told_apart() {
+    let service = service_on(taken_over_from_lnd().await).await;
+    let router = router(service.handle());
+    service.handle().record(online(7));
+    pass(500).await;
+    let one = json(&router, &format!("peers/{}", peer(7))).await;
+    let taken = literal!({
+        "source": "lnd",
+        "at_ns": EPOCH.as_nanos(),
+        "observed_ns": 1_000 * SECOND_NS,
+        "uptime_ns": 900 * SECOND_NS,
+        "flap_count": 4,
+    });
+    assert_eq!((&one["taken_over"], &one["observed_ns"]), (&taken, &(1_500 * SECOND_NS).into()));
+    let report = serde_json::to_value(service.handle().peer(&peer(7)).unwrap()).unwrap();
+    assert_eq!(report["taken_over"], taken, "by the names of the model");
+    assert_eq!(json(&router, "peers").await["peers"][0]["taken_over"], taken);
     service.shutdown().await.unwrap();
 }
 

@@ -6,8 +6,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use fitness_actor::{Fitness, Handle, Service, TokioClock};
-use fitness_core::{ChannelId, ChannelOpened, Event, NodeId, OutPoint, Timestamp};
-use fitness_store::MemoryStore;
+use fitness_core::{
+    Changes, ChannelId, ChannelOpened, Event, NodeId, OutPoint, PeerRecord, Presence, Source, TakenOver,
+    Timestamp, Totals,
+};
+use fitness_store::{Batch, MemoryStore, Store as _};
 use fitness_web::Web;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -57,7 +60,12 @@ pub(crate) async fn json(router: &Router, path: &str) -> Value {
 
 /// A service on tokio's clock, which the tests pause, over an empty store.
 pub(crate) async fn service() -> Service {
-    Fitness::builder(OURSELVES, Arc::new(MemoryStore::default()))
+    service_on(MemoryStore::default()).await
+}
+
+/// The same over a store that somebody wrote to.
+pub(crate) async fn service_on(store: MemoryStore) -> Service {
+    Fitness::builder(OURSELVES, Arc::new(store))
         .clock(Arc::new(TokioClock::starting_at(EPOCH)))
         .start()
         .await
@@ -75,6 +83,31 @@ pub(crate) fn peer(number: u8) -> NodeId {
     let mut id = [number; 33];
     id[0] = 3;
     NodeId(id)
+}
+
+/// A store in which peer 7 is as `import lnd` leaves one: lnd had watched it for 1,000 seconds by `EPOCH`.
+pub(crate) async fn taken_over_from_lnd() -> MemoryStore {
+    let totals = Totals { online_ns: 900 * SECOND_NS, observed_ns: 1_000 * SECOND_NS };
+    let at_ns = EPOCH.as_nanos();
+    let record = PeerRecord {
+        node_id: peer(7),
+        watched: true,
+        awaited: false,
+        first_seen_ns: at_ns - 2_000 * SECOND_NS,
+        presence: Presence::Unobserved,
+        since_ns: at_ns,
+        totals,
+        flap_count: 4,
+        last_flap_ns: Some(at_ns - 50 * SECOND_NS),
+        disconnects: 0,
+        log_end: 0,
+        taken_over: Some(TakenOver { source: Source::Lnd, at_ns, totals, flap_count: 4 }),
+        channels: Vec::new(),
+    };
+    let store = MemoryStore::default();
+    let changes = Changes { peers: vec![record], ..Changes::default() };
+    store.commit(&OURSELVES, Arc::new(Batch { changes, ..Batch::default() })).await.unwrap();
+    store
 }
 
 pub(crate) fn opened(number: u8, online: bool) -> Event {

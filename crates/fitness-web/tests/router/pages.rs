@@ -106,6 +106,21 @@ async fn what_has_just_happened_is_in_the_list_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_peers_page_says_what_another_program_had_counted() {
+    let service = service_on(taken_over_from_lnd().await).await;
+    service.handle().record(opened(1, true));
+    let router = router(service.handle());
+    let body = get(&router, &format!("/peers/{}", peer(7))).await.body;
+    for words in
+        ["Counted by lnd", "2027-01-15 08:00:00", ": online for 15m 00s of 16m 40s observed, 4 flaps"]
+    {
+        assert!(body.contains(words), "{words}: {body}");
+    }
+    assert!(!get(&router, &format!("/peers/{}", peer(1))).await.body.contains("Counted by"));
+    service.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn trouble_is_told_on_every_page() {
     let service = service().await;
     let handle = service.handle();

@@ -1,7 +1,8 @@
 //! Peers and their channels.
 
 use fitness_core::{
-    ChannelId, ChannelReport, NodeId, OutPoint, PeerReport, Presence, Timestamp, WindowStats,
+    ChannelId, ChannelReport, NodeId, OutPoint, PeerReport, Presence, Source, TakenOverReport, Timestamp,
+    WindowStats,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,6 +46,9 @@ pub(crate) struct Peer {
     /// Uptime over observed time, from 0 to 1; `null` where nothing was observed.
     #[schema(required, minimum = 0.0, maximum = 1.0)]
     availability: Option<f64>,
+    /// What of these numbers another program had counted; `null` where all of it is ours.
+    #[schema(required)]
+    taken_over: Option<TakenOver>,
     /// How many channels are open with it.
     channel_count: usize,
     /// The window that was asked for.
@@ -69,8 +73,38 @@ impl Peer {
             observed_ns: report.observed_ns,
             uptime_ns: report.uptime_ns,
             availability: report.availability,
+            taken_over: report.taken_over.as_ref().map(TakenOver::from),
             channel_count: report.channels.len(),
             window: window.map(Window::from),
+        }
+    }
+}
+
+/// What of a peer's numbers another program had counted: a part of them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TakenOver {
+    /// Who counted: `lnd`.
+    #[schema(value_type = String)]
+    source: Source,
+    /// Until when: what came later is ours.
+    #[schema(value_type = u64)]
+    at_ns: Timestamp,
+    /// For how long it knew whether the peer was online.
+    observed_ns: u64,
+    /// How much of that it was.
+    uptime_ns: u64,
+    /// Flaps, cooled down as of the last one.
+    flap_count: u32,
+}
+
+impl From<&TakenOverReport> for TakenOver {
+    fn from(taken: &TakenOverReport) -> Self {
+        Self {
+            source: taken.source,
+            at_ns: taken.at,
+            observed_ns: taken.observed_ns,
+            uptime_ns: taken.uptime_ns,
+            flap_count: taken.flap_count,
         }
     }
 }
