@@ -7,6 +7,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use fitness_actor::Handle;
 use fitness_core::NodeId;
 use tokio::sync::{Semaphore, watch};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
 use crate::state::{Names, Shared, State};
 use crate::summaries::Summaries;
@@ -65,6 +67,9 @@ impl Web {
             .merge(assets::router())
             .merge(gate::router())
             .layer(from_fn(headers::add))
+            // A list of peers is a ninth as long then. Streams have to flow, and are left alone. Lengths give
+            // nothing away: another site's page cannot ask with our cookie, which is `SameSite=Strict`.
+            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
             .with_state(Arc::clone(&self.state))
     }
 

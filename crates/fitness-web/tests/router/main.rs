@@ -3,6 +3,7 @@
 
 mod api;
 mod ask;
+mod compressed;
 mod gate;
 mod live;
 mod metrics;
