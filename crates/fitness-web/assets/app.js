@@ -84,26 +84,25 @@
     return element.id || element.getAttribute("href") || element.textContent;
   }
 
-  /** Gives an element the children of another, keeping those that are the same. */
+  /** Makes an element like another. What is of the same kind is kept: somebody may be pointing at it. */
   function become(old, other) {
-    if (old.isEqualNode(other)) return;
-    if (old === form) {
-      // It says what somebody asked for, and somebody may be typing.
-      return;
-    }
+    // A form says what somebody asked for, and somebody may be typing.
+    if (old === form || old.isEqualNode(other)) return;
+    if (old !== main) copyAttributes(old, other);
     const keyed = new Map();
-    for (const child of old.children) {
-      if (child.id) keyed.set(child.id, child);
+    const others = [];
+    for (const node of old.childNodes) {
+      if (node.id) keyed.set(node.id, node);
+      else others.push(node);
     }
-    const nodes = Array.from(other.childNodes).map((node) => {
-      const same = node.id && keyed.get(node.id);
-      if (!same || same.tagName !== node.tagName) return document.adoptNode(node.cloneNode(true));
-      if (same.tagName === "TR" || same.tagName === "svg") {
-        if (!same.isEqualNode(node)) become(same, node);
-      } else {
-        for (const name of node.getAttributeNames()) same.setAttribute(name, node.getAttribute(name));
-        become(same, node);
-      }
+    const nodes = Array.from(other.childNodes, (node) => {
+      const at = node.id ? -1 : others.findIndex((one) => one.nodeName === node.nodeName);
+      const same = node.id ? keyed.get(node.id) : others[at];
+      if (!same || same.nodeName !== node.nodeName) return document.importNode(node, true);
+      // Those that were passed over are gone.
+      others.splice(0, at + 1);
+      if (node.nodeType === Node.ELEMENT_NODE) become(same, node);
+      else if (same.data !== node.data) same.data = node.data;
       return same;
     });
     // One that is in its place already is not moved: moving takes the focus away.
@@ -114,6 +113,17 @@
     nodes.forEach((node, i) => {
       if (old.childNodes[i] !== node) old.insertBefore(node, old.childNodes[i] || null);
     });
+  }
+
+  function copyAttributes(old, other) {
+    for (const name of old.getAttributeNames()) {
+      // What somebody opened stays open.
+      if (!other.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+    }
+    for (const name of other.getAttributeNames()) {
+      const value = other.getAttribute(name);
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
   }
 
   // ---- Following what happens ----
@@ -154,7 +164,7 @@
     stream.addEventListener("change", () => soon(700));
     stream.addEventListener("missed", () => soon(700));
     stream.onerror = () => {
-      say("Not connected; trying again", true);
+      say("Not live: trying to connect again", true);
       leave();
       // Where one has to log in again, this leads there.
       soon(1000);

@@ -75,8 +75,16 @@ async fn a_peers_page_and_the_coverage_follow_too() {
         browser.size(1280).await;
         browser.goto(&stage.url(&format!("peers/{online}"))).await;
         is_live(&browser).await;
+        // What somebody opened, and what somebody is pointing at.
+        browser.eval("(document.querySelector('#days details').open = true)").await;
+        browser
+            .eval("(window.pointed = document.querySelectorAll('#facts .state, #outage-list th')).length")
+            .await;
         handle.record(Event::PeerOffline { node_id: online });
         browser.until("document.querySelector('#facts .state').innerText.includes('Offline')").await;
+        assert_eq!(browser.eval("document.querySelector('#days details').open").await, true);
+        let kept = "Array.from(window.pointed).every((element) => element.isConnected)";
+        assert_eq!(browser.eval(kept).await, true, "it is changed, not replaced");
         browser.until("document.querySelector('#outage-list tbody tr').innerText.includes('theirs')").await;
 
         browser.goto(&stage.url("coverage")).await;
@@ -125,7 +133,7 @@ async fn a_restarted_server_is_found_again() {
         let rows = browser.texts("#peers tbody tr").await.len();
         stage.stop().await;
         browser.until("document.querySelector('.live').classList.contains('lost')").await;
-        assert!(browser.text(".live").await.contains("Not connected"));
+        assert!(browser.text(".live").await.contains("Not live"));
         assert_eq!(browser.texts("#peers tbody tr").await.len(), rows, "what was known can still be read");
 
         stage.start().await;
