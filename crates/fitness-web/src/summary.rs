@@ -46,7 +46,7 @@ pub(crate) const fn parts(span: Span) -> usize {
 }
 
 impl Strip {
-    fn of(history: &PeerHistory, from: Timestamp, to: Timestamp, parts: usize) -> Self {
+    pub(crate) fn of(history: &PeerHistory, from: Timestamp, to: Timestamp, parts: usize) -> Self {
         let length_ns = to.nanos_since(from);
         let edge = |part: usize| {
             let into = u128::from(length_ns) * part as u128 / parts as u128;

@@ -55,7 +55,7 @@ pub(super) async fn page(Extract(state): Extract<State>, root: Root, uri: Uri) -
 fn sums(coverage: &Coverage, now: Timestamp) -> Markup {
     let causes = [
         ("Our program was not running", coverage.down),
-        ("We were suspended, stopped or starved", coverage.suspended),
+        ("We were suspended, stopped or starved of time", coverage.suspended),
         ("Our own network was out", coverage.network_out),
         ("The wallet paused us", coverage.paused),
     ];
@@ -68,7 +68,7 @@ fn sums(coverage: &Coverage, now: Timestamp) -> Markup {
                 (fact("Running for", text::since(now, coverage.started_at)))
                 (fact("Starts", text::count(coverage.starts as usize)))
             }
-            table.cards role="table" {
+            table #causes role="table" {
                 caption { "Gaps that have ended, by cause" }
                 (head(&["Cause", "Gaps", "Together", "Of our lifetime"]))
                 tbody role="rowgroup" {

@@ -26,7 +26,7 @@ pub(super) fn chart(history: &PeerHistory, span: Span, from: Timestamp, to: Time
             (svg::bars(&marks, &in_words(&buckets)))
             (svg::axis(from, to))
             details {
-                summary { "The same as a table" }
+                summary { "Show it as a table" }
                 table.plain {
                     (head(&["From", "Availability", "Offline", "Unobserved"]))
                     tbody { @for bucket in buckets.iter().rev() { (row(bucket)) } }

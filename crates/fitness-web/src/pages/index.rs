@@ -75,9 +75,9 @@ impl View<'_> {
             (self.states())
             (self.form())
             (self.progress())
+            @if !listed.is_empty() { (svg::legend()) }
             @if listed.is_empty() { (self.nobody()) } @else { (self.table(listed)) }
             (self.pager())
-            (svg::legend())
         }
     }
 
@@ -117,7 +117,7 @@ impl View<'_> {
             form.filter #filter method="get" action=(self.root.link(HOME)) role="search" {
                 p {
                     label for="q" { "Find" }
-                    input #q name="q" type="search" value=(q) placeholder="name, node id, channel id or outpoint"
+                    input #q name="q" type="search" value=(q) placeholder="name, node, channel or outpoint"
                         autocomplete="off" spellcheck="false";
                 }
                 p {

@@ -83,8 +83,8 @@ impl View<'_> {
                 h2 #history { "History" }
                 (self.look.choice(&self.here))
                 div #timeline {
-                    h3 { "When it was what" }
-                    (svg::timeline(&timeline, self.from, self.now, &self.in_words(&timeline)))
+                    h3 { "Timeline" }
+                    (svg::timeline(self.history, &timeline, &self.in_words(&timeline)))
                     (svg::axis(self.from, self.now))
                 }
                 (days::chart(self.history, self.look.span(), self.from, self.now))
@@ -99,9 +99,9 @@ impl View<'_> {
         let report = self.report;
         html! {
             dl.facts #facts {
-                (fact("State", index::state(report, self.now)))
-                @if let Some(at) = report.closed_at { (fact("Let go", text::time(at))) }
                 div { dt { "Node id" } dd.id.whole { (report.node_id) } }
+                (fact("State", index::state(report, self.now)))
+                @if let Some(at) = report.closed_at { (fact("No longer followed since", text::time(at))) }
                 (fact("First seen", text::time(report.first_seen)))
                 (fact("Disconnects", text::count(report.disconnects as usize)))
                 (fact("Flaps, cooled down", html! {
@@ -127,11 +127,12 @@ impl View<'_> {
         ];
         html! {
             section aria-labelledby="windows" {
-                h2 #windows { "How it did" }
+                h2 #windows { "In each window" }
                 table.cards #in-windows role="table" aria-labelledby="windows" {
                     (head(&columns))
                     tbody role="rowgroup" { @for span in Span::ALL { (self.window(span)) } }
                 }
+                (meanings())
             }
         }
     }
@@ -203,6 +204,26 @@ impl View<'_> {
                 (cell("Whose", html! { span.whose.(class) { (whose) } }))
                 (cell("What", what))
             }
+        }
+    }
+}
+
+/// What the words over the numbers mean.
+fn meanings() -> Markup {
+    let meanings = [
+        ("Observed", "for how long we could tell whether it was online; when we were gone does not count"),
+        ("Uptime", "how much of that it was online"),
+        ("Availability", "uptime over observed time"),
+        ("Outages", "how often it went offline; ≥ where there may have been more"),
+        ("Time between", "the uptime for each outage"),
+        ("Median return, worst return", "how long the outages lasted that began and ended in the window"),
+        ("Flaps", "changes of its connection as lnd counts them: the number sinks while it stays as it is"),
+        ("≈ and ±", "of long ago only sums are kept, so that a number may be a little off, and by how much"),
+    ];
+    html! {
+        details #meanings {
+            summary { "What these words mean" }
+            dl { @for (word, meaning) in meanings { div { dt { (word) } dd { (meaning) } } } }
         }
     }
 }

@@ -5,11 +5,11 @@
 
 use std::fmt::Write as _;
 
-use fitness_core::{GapCause, Interval, Presence, Timestamp};
+use fitness_core::{GapCause, Interval, PeerHistory, Presence, Timestamp};
 use maud::{Markup, html};
 
 use super::text;
-use crate::summary::Mark;
+use crate::summary::{Mark, Strip};
 
 /// The height of a strip, in units of its picture.
 const HEIGHT: u32 = 24;
@@ -92,6 +92,11 @@ pub(super) fn strip(marks: &[Mark], words: &str) -> Markup {
 
 /// The same as tall bars, for a chart.
 pub(super) fn bars(marks: &[Mark], words: &str) -> Markup {
+    chart("strip bars", marks, PART - BLANK, words)
+}
+
+/// Bars, so wide of the room that each has.
+fn chart(class: &str, marks: &[Mark], wide: usize, words: &str) -> Markup {
     let mut paths = Paths::default();
     for (i, mark) in marks.iter().enumerate() {
         if let Some((kind, y, height)) = shape(*mark) {
@@ -103,11 +108,11 @@ pub(super) fn bars(marks: &[Mark], words: &str) -> Markup {
                 }
                 _ => (y, height),
             };
-            paths.add(kind, i * PART, PART - BLANK, y, height);
+            paths.add(kind, i * PART, wide, y, height);
         }
     }
-    let width = (marks.len() * PART).saturating_sub(BLANK).max(1);
-    picture("strip bars", width, HEIGHT, words, &paths.draw())
+    let width = (marks.len() * PART).saturating_sub(PART - wide).max(1);
+    picture(class, width, HEIGHT, words, &paths.draw())
 }
 
 fn picture(class: &str, width: usize, height: u32, words: &str, content: &Markup) -> Markup {
@@ -124,8 +129,25 @@ const WIDTH: usize = 1_200;
 /// What is shorter than this would not be seen.
 const THINNEST: usize = 3;
 
-/// A peer's timeline. However many changes there were, it takes no more than there is to see.
-pub(super) fn timeline(intervals: &[Interval], from: Timestamp, to: Timestamp, words: &str) -> Markup {
+/// As many outages as can be told apart. Were more of them drawn, each at its least width, a peer that is
+/// mostly there would look as if it were mostly gone.
+const APART: usize = WIDTH / THINNEST / 5;
+
+/// A peer's timeline: each stretch of it, or how good each part of it was where that is too many.
+pub(super) fn timeline(history: &PeerHistory, intervals: &[Interval], words: &str) -> Markup {
+    let (Some(first), Some(last)) = (intervals.first(), intervals.last()) else {
+        return picture("strip timeline", WIDTH, HEIGHT, words, &Markup::default());
+    };
+    let (from, to) = (first.from, last.to);
+    if intervals.iter().filter(|interval| kind_of(interval) == Kind::Down).count() > APART {
+        let strip = Strip::of(history, from, to, WIDTH / THINNEST);
+        return chart("strip timeline", strip.marks(), PART, words);
+    }
+    stretches(intervals, from, to, words)
+}
+
+/// However many changes there were, it takes no more than there is to see.
+fn stretches(intervals: &[Interval], from: Timestamp, to: Timestamp, words: &str) -> Markup {
     let length_ns = u128::from(to.nanos_since(from)).max(1);
     let place = |at: Timestamp| {
         let x = u128::from(at.nanos_since(from)) * WIDTH as u128 / length_ns;
@@ -182,10 +204,15 @@ fn kind_of(interval: &Interval) -> Kind {
 /// When the parts of a chart begin: four of them, under it.
 pub(super) fn axis(from: Timestamp, to: Timestamp) -> Markup {
     let length_ns = to.nanos_since(from);
-    let is_short = length_ns <= 2 * 86_400 * 1_000_000_000;
-    let begin = |part: u64| {
-        let at = from.after_nanos(length_ns / 4 * part);
-        if is_short { text::moment(at).chars().skip(5).take(11).collect() } else { text::day(at) }
+    let begin = |part: u64| -> String {
+        let moment = text::moment(from.after_nanos(length_ns / 4 * part));
+        // Of `2026-11-22 21:22:13`, as much as tells the parts from each other.
+        let (skip, take) = match length_ns / 3_600_000_000_000 {
+            0 => (11, 8),
+            1..=48 => (5, 11),
+            _ => (0, 10),
+        };
+        moment.chars().skip(skip).take(take).collect()
     };
     html! {
         ol.axis aria-hidden="true" { @for part in 0..4 { li { (begin(part)) } } }
@@ -202,7 +229,7 @@ pub(super) fn legend() -> Markup {
             (entry(Mark::Online, "online"))
             (entry(Mark::Partly(600), "online in part"))
             (entry(Mark::Offline, "offline"))
-            (entry(Mark::Unobserved, "we could not tell"))
+            (entry(Mark::Unobserved, "unobserved: we could not tell"))
         }
     }
 }

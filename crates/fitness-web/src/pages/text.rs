@@ -98,11 +98,6 @@ pub(super) fn moment(at: Timestamp) -> String {
     machine(at).replace('T', " ").replace('Z', "")
 }
 
-/// The day that a moment is on, in UTC.
-pub(super) fn day(at: Timestamp) -> String {
-    machine(at).chars().take(10).collect()
-}
-
 /// A moment on a page.
 pub(super) fn time(at: Timestamp) -> Markup {
     html! { time datetime=(machine(at)) { (moment(at)) } }
@@ -176,7 +171,7 @@ mod tests {
     fn every_moment_can_be_told() {
         assert_eq!(moment(Timestamp::from_secs(1_700_000_000)), "2023-11-14 22:13:20");
         assert_eq!(machine(Timestamp::EPOCH), "1970-01-01T00:00:00Z");
-        assert_eq!(day(Timestamp::MAX), "2554-07-21");
+        assert_eq!(machine(Timestamp::MAX), "2554-07-21T23:34:33Z");
         assert_eq!(short(&"02ab"), "02ab");
         assert_eq!(short(&NodeId([2; 33])), "02020202…020202");
     }
