@@ -237,6 +237,7 @@ impl Handle {
         Health {
             observer: self.shared.observer,
             running,
+            at_rest: self.shared.at_rest,
             paused: state.tracker.is_paused(),
             started_at: self.shared.clock.started_at(),
             now: self.shared.clock.now(),

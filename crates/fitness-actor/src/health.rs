@@ -19,6 +19,8 @@ pub struct Health {
     /// Whether changes are still being stored. `false` after a shutdown, and where the service's
     /// task died.
     pub running: bool,
+    /// Whether it is no service but a store at rest ([`AtRest`](crate::AtRest)), for which time stands still.
+    pub at_rest: bool,
     /// Whether observation is paused.
     pub paused: bool,
     /// When this process started to observe.

@@ -46,8 +46,9 @@ impl AtRest {
         // Nobody takes requests, so a flush is told that the service has stopped.
         let (flushes, _) = mpsc::channel(1);
         let clock = ServiceClock::start(Arc::new(StandingStill(at)));
-        let shared =
+        let mut shared =
             Shared::new(observer, tracker, clock, &store, flushes, Duration::ZERO, 1, Duration::ZERO);
+        shared.at_rest = true;
         shared.stopped();
         Ok(Self { shared: Arc::new(shared), _store: store })
     }

@@ -17,6 +17,8 @@ pub(crate) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
 pub(crate) struct Shared {
     pub(crate) observer: NodeId,
     pub(crate) clock: ServiceClock,
+    /// Whether there never is a task.
+    pub(crate) at_rest: bool,
     /// Who has not been seen alive for longer was held up; see [`State::well_at`].
     late_ns: u64,
     /// The task owns the store, so that it is closed with the service and not with the last handle.
@@ -99,6 +101,7 @@ impl Shared {
         Self {
             observer,
             clock,
+            at_rest: false,
             late_ns: nanos(pulse).saturating_mul(2),
             store: Arc::downgrade(store),
             flushes,

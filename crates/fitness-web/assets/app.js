@@ -70,6 +70,7 @@
       if (old && other) become(old, other);
     }
     main.toggleAttribute("data-unfinished", theirs.hasAttribute("data-unfinished"));
+    if (!theirs.dataset.live) rest();
     if (document.activeElement !== focused && key) {
       const back = Array.from(document.querySelectorAll("a, button, summary, input, select"));
       const found = back.find((element) => keyOf(element) === key);
@@ -171,6 +172,14 @@
       wait = Math.min(wait * 2, 30000);
       retry = setTimeout(follow, wait);
     };
+  }
+
+  /** Nothing is going to happen any more. */
+  function rest() {
+    delete main.dataset.live;
+    clearTimeout(retry);
+    leave();
+    if (sign) sign.hidden = true;
   }
 
   function leave() {

@@ -44,7 +44,7 @@ async fn it_answers_what_the_service_did_at_its_last_moment() {
     assert_eq!(handle.peer(&peer(2)).unwrap().online, Presence::Offline);
 
     let health = handle.health();
-    assert!(!health.running && health.dirty_peers == 0);
+    assert!(health.at_rest && !health.running && health.dirty_peers == 0);
     assert!(matches!(handle.flush().await, Err(FlushError::Stopped)));
     assert!(handle.subscribe().next().await.is_none());
     let before = store.inner.observer(&OURSELVES).await.unwrap();

@@ -82,13 +82,13 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let directory = tempfile::tempdir().map_err(CliError::Directory)?;
     let url = args.store.clone().unwrap_or_else(|| StoreUrl::Redb(directory.path().join("fitness.redb")));
     let mut front = args.listen.front(None)?;
-    let Played { observer, document, verdict } =
+    let Played { observer, is_whole, document, verdict } =
         runtime.block_on(play(args, directory.path(), &url, front.as_mut()))?;
     print::print(document, &verdict, &args.output)?;
     if !args.output.json {
         summary(args).map_err(CliError::Output)?;
     }
-    if let Some(front) = front {
+    if let Some(front) = front.filter(|_| is_whole) {
         // The wallet is gone; what it has seen can still be looked at.
         let at_rest = async { front.show(AtRest::open(observer, url.open_existing().await?).await?).await };
         runtime.block_on(at_rest)?;
@@ -100,6 +100,8 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
 struct Played {
     /// The wallet.
     observer: NodeId,
+    /// Whether nobody had enough of it before.
+    is_whole: bool,
     document: Document,
     verdict: Verdict,
 }
@@ -139,7 +141,7 @@ async fn play(
 
     let length = Duration::from_secs(args.seconds);
     live.curtain(&stage, length);
-    let (wallet, truths) = Play::begin(&stage, url, &live, front, wallet).run(length).await?;
+    let (wallet, truths, is_whole) = Play::begin(&stage, url, &live, front, wallet).run(length).await?;
     live.end();
 
     let handle = wallet.handle();
@@ -154,7 +156,7 @@ async fn play(
     wallet.close().await?;
     // Nodes stop slowly, each for itself.
     blocking(move || drop(stage)).await?;
-    Ok(Played { observer: handle.observer(), document: Document::from(section), verdict })
+    Ok(Played { observer: handle.observer(), is_whole, document: Document::from(section), verdict })
 }
 
 /// Waits until every peer has its channel and is seen to be online.

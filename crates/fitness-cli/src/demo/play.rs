@@ -50,19 +50,20 @@ impl<'a> Play<'a> {
         Self { stage, store, live, front, wallet, truths, behind: Duration::ZERO }
     }
 
-    /// Plays for `length`, or until it is interrupted; gives back the wallet, and tells what happened.
-    pub(super) async fn run(mut self, length: Duration) -> Result<(Wallet, Truths), CliError> {
+    /// Plays for `length`, or until it is interrupted; gives back the wallet, and tells what happened, and
+    /// whether that was all of it.
+    pub(super) async fn run(mut self, length: Duration) -> Result<(Wallet, Truths, bool), CliError> {
         let began = Instant::now();
         for cue in cues(length) {
             if self.wait(began, cue.at).await? {
-                return Ok((self.wallet, self.truths));
+                return Ok((self.wallet, self.truths, false));
             }
             self.live.moved(self.truths.clock.elapsed(), cue.what);
             self = self.make(cue.what).await?;
             self.behind = self.behind.max(began.elapsed().saturating_sub(cue.at));
         }
-        self.wait(began, length).await?;
-        Ok((self.wallet, self.truths))
+        let interrupted = self.wait(began, length).await?;
+        Ok((self.wallet, self.truths, !interrupted))
     }
 
     /// Draws until `until` has come; whether it was interrupted instead.

@@ -32,6 +32,8 @@ pub(super) struct Page<'a> {
 impl Page<'_> {
     pub(super) fn of(&self, state: &Shared, at: Timestamp, content: &Markup) -> Markup {
         let menu = [(Here::Peers, HOME, "Peers"), (Here::Coverage, "coverage", "Coverage")];
+        // Of a store at rest there are no news.
+        let live = self.live.as_ref().filter(|_| !state.handle.health().at_rest);
         let body = html! {
             header {
                 p.brand { a href=(self.root.link(HOME)) { "ldk-fitness" } }
@@ -48,7 +50,7 @@ impl Page<'_> {
                 }
             }
             main #main tabindex="-1"
-                data-live=[self.live.as_ref().map(|about| self.root.link(&format!("api/v1/changes{about}")))]
+                data-live=[live.map(|about| self.root.link(&format!("api/v1/changes{about}")))]
                 data-unfinished=[self.unfinished.then_some("")] {
                 (trouble(state))
                 (content)
@@ -74,7 +76,9 @@ fn trouble(state: &Shared) -> Markup {
     let ongoing = health.coverage.and_then(|coverage| coverage.ongoing);
     html! {
         div #trouble {
-            @if !health.running {
+            @if health.at_rest {
+                p.notice #at-rest { strong { "At rest." } " Nobody is being watched: this is what was known at " (text::time(health.now)) "." }
+            } @else if !health.running {
                 p.notice.bad {
                     strong { "Nothing is being stored." }
                     " The service has stopped; what you see is what it last knew."

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use fitness_actor::{Fitness, TokioClock};
+use fitness_actor::{AtRest, Fitness, TokioClock};
 use fitness_core::{Event, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::{Batch, Claim, MemoryStore, Store, StoreError};
 use fitness_web::Web;
@@ -136,6 +136,33 @@ async fn trouble_is_told_on_every_page() {
     for path in &everywhere {
         assert!(get(&router, path).await.body.contains("Nothing is being stored."), "{path}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_at_rest_is_no_trouble_and_has_no_news() {
+    let service = service().await;
+    service.handle().record(opened(1, true));
+    pass(3_600).await;
+    let everywhere = ["/peers".to_owned(), "/coverage".to_owned(), format!("/peers/{}", peer(1))];
+    let live = router(service.handle());
+    for path in &everywhere {
+        let body = get(&live, path).await.body;
+        assert!(body.contains("data-live") && !body.contains("At rest"), "{path}");
+    }
+    let store = Arc::new(MemoryStore::default());
+    let other = Fitness::builder(OURSELVES, store.clone()).start().await.unwrap();
+    other.handle().record(opened(1, true));
+    other.shutdown().await.unwrap();
+    let known = AtRest::open(OURSELVES, store).await.unwrap();
+    let router = router(known.handle());
+    for path in &everywhere {
+        let body = get(&router, path).await.body;
+        assert!(body.contains("At rest.") && !body.contains("Nothing is being stored"), "{path}");
+        assert!(!body.contains("data-live"), "{path}");
+    }
+    let health: serde_json::Value = serde_json::from_str(&get(&router, "/api/v1/health").await.body).unwrap();
+    assert_eq!((&health["at_rest"], &health["running"]), (&true.into(), &false.into()));
+    service.shutdown().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,6 +15,8 @@ pub(crate) struct Health {
     observer: NodeId,
     /// Whether changes are being stored.
     running: bool,
+    /// Whether it is no service but a store at rest, for which time stands still.
+    at_rest: bool,
     /// Whether the observation is paused.
     paused: bool,
     /// When this process started to observe.
@@ -132,6 +134,7 @@ impl From<CoreHealth> for Health {
         Self {
             observer: health.observer,
             running: health.running,
+            at_rest: health.at_rest,
             paused: health.paused,
             started_at_ns: health.started_at,
             now_ns: health.now,
