@@ -11,8 +11,12 @@ use crate::run::{cargo, output, run as run_command};
 pub(crate) use self::stores::run as run_stores;
 
 /// Where the benches are.
-const BENCHES: &[(&str, &str)] =
-    &[("fitness-core", "tracker"), ("fitness-actor", "handle"), ("fitness-store-redb", "redb")];
+const BENCHES: &[(&str, &str)] = &[
+    ("fitness-core", "tracker"),
+    ("fitness-actor", "handle"),
+    ("fitness-store-redb", "redb"),
+    ("fitness-web", "pages"),
+];
 
 pub(crate) fn run(quick: bool) -> Result<(), String> {
     for (package, bench) in BENCHES {
@@ -34,7 +38,7 @@ fn measure(package: &str, bench: &str, quick: bool) -> Result<(), String> {
 
 fn figures(criterion: &Criterion, memory: &Printed) -> Result<Table, String> {
     let mut rows = Vec::new();
-    let times: [(&str, &str, &str, &str, &str); 11] = [
+    let times: [(&str, &str, &str, &str, &str); 13] = [
         ("`record` through the handle", "record/handle", "raw", "record/raw", "1.5"),
         ("", "record/handle", "raw behind a lock and a clock", "record/raw_locked", ""),
         ("`record` while 100,000 peers are stored", "record/handle_while_storing", "raw", "record/raw", ""),
@@ -70,6 +74,20 @@ fn figures(criterion: &Criterion, memory: &Printed) -> Result<Table, String> {
             "1.5",
         ),
         ("start with 1,000,000 peers on redb", "start_1m/restore", "reading alone", "start_1m/read", "2 s"),
+        (
+            "the dashboard with 5,000 peers, 100 of them",
+            "pages/peers",
+            "`Handle::peers` alone",
+            "pages/list_of_the_service",
+            "",
+        ),
+        (
+            "the same, by availability",
+            "pages/peers_by_availability",
+            "`Handle::peers` alone",
+            "pages/list_of_the_service",
+            "",
+        ),
     ];
     for (figure, ours, against, other, bound) in times {
         let (ours, other) = (criterion.nanos(ours)?, criterion.nanos(other)?);

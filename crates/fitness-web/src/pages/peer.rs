@@ -99,7 +99,7 @@ impl View<'_> {
         let report = self.report;
         html! {
             dl.facts #facts {
-                div { dt { "Node id" } dd.id.whole { (report.node_id) } }
+                div.row { dt { "Node id" } dd.id.whole { (report.node_id) } }
                 (fact("State", index::state(report, self.now)))
                 @if let Some(at) = report.closed_at { (fact("No longer followed since", text::time(at))) }
                 (fact("First seen", text::time(report.first_seen)))
@@ -217,7 +217,7 @@ fn meanings() -> Markup {
         ("Outages", "how often it went offline; ≥ where there may have been more"),
         ("Time between", "the uptime for each outage"),
         ("Median return, worst return", "how long the outages lasted that began and ended in the window"),
-        ("Flaps", "changes of its connection as lnd counts them: the number sinks while it stays as it is"),
+        ("Flaps", "changes of its connection as lnd counts them; after a quiet time the count sinks"),
         ("≈ and ±", "of long ago only sums are kept, so that a number may be a little off, and by how much"),
     ];
     html! {
@@ -233,12 +233,12 @@ fn taken_over(taken: &TakenOverReport) -> Markup {
     let name = format!("Counted by {}", taken.source);
     let (uptime, observed) = (text::duration(taken.uptime_ns), text::duration(taken.observed_ns));
     let flaps = text::counted(taken.flap_count.into(), "flap", "flaps");
-    fact(
-        &name,
-        html! {
-            "until " (text::time(taken.at)) ": online for " (uptime) " of " (observed) " observed, " (flaps)
-        },
-    )
+    html! {
+        div.row {
+            dt { (name) }
+            dd { "until " (text::time(taken.at)) ": online for " (uptime) " of " (observed) " observed, " (flaps) }
+        }
+    }
 }
 
 fn channels(channels: &[ChannelReport]) -> Markup {
@@ -267,11 +267,12 @@ fn channel_row(channel: &ChannelReport) -> Markup {
         Presence::Unobserved => "not told",
     };
     html! {
-        tr role="row" {
+        tr role="row" id={ "c-" (channel.channel_id) } {
             th scope="row" role="rowheader" {
-                span.id title=(channel.channel_id) { (text::short(&channel.channel_id)) }
-                @if let Some(funding) = channel.funding {
-                    " " span.id title=(funding) { (text::short(&funding)) }
+                details {
+                    summary.id { (text::short(&channel.channel_id)) }
+                    p.id.whole { (channel.channel_id) }
+                    @if let Some(funding) = channel.funding { p { "funded by " span.id.whole { (funding) } } }
                 }
             }
             (cell("Opened", text::time(channel.opened_at)))
