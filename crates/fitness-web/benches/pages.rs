@@ -43,6 +43,7 @@ fn pages(criterion: &mut Criterion) {
     let paths = [
         ("peers", "/peers".to_owned()),
         ("peers_by_availability", "/peers?sort=availability".to_owned()),
+        ("peers_by_name", "/peers?sort=name".to_owned()),
         ("peers_found", "/peers?q=river".to_owned()),
         ("peer", format!("/peers/{one}")),
         ("coverage", "/coverage".to_owned()),

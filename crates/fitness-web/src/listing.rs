@@ -1,6 +1,7 @@
 //! Which peers are shown, in which order: for the API and the dashboard alike.
 
 use std::cmp::Ordering;
+use std::fmt::{self, Display, Write as _};
 
 use fitness_core::{ChannelReport, PeerReport, Presence};
 use serde::{Deserialize, Serialize};
@@ -72,6 +73,8 @@ impl Order {
 pub(crate) struct Listed {
     pub(crate) report: PeerReport,
     pub(crate) name: Option<String>,
+    /// The same as people sort and search it, where they do.
+    pub(crate) small: Option<String>,
 }
 
 /// How many are online, offline and neither.
@@ -113,7 +116,8 @@ pub(crate) fn select(
     let named = named || !query.is_empty();
     let listed = peers.into_iter().filter(of_state).map(|report| {
         let name = if named { state.name(&report.node_id) } else { None };
-        Listed { report, name }
+        let small = name.as_ref().map(|name| name.to_lowercase());
+        Listed { report, name, small }
     });
     listed.filter(|peer| peer.matches(&query)).collect()
 }
@@ -122,16 +126,40 @@ impl Listed {
     /// Whether it is called so, or its id or that of one of its channels begins so.
     fn matches(&self, query: &str) -> bool {
         query.is_empty()
-            || self.name.as_ref().is_some_and(|name| name.to_lowercase().contains(query))
-            || self.report.node_id.to_string().starts_with(query)
+            || self.small.as_ref().is_some_and(|name| name.contains(query))
+            || begins(&self.report.node_id, query)
             || self.report.channels.iter().any(|channel| is_channel(channel, query))
     }
 }
 
 /// Whether the id or the funding outpoint of a channel begins so.
 pub(crate) fn is_channel(channel: &ChannelReport, query: &str) -> bool {
-    channel.channel_id.to_string().starts_with(query)
-        || channel.funding.is_some_and(|funding| funding.to_string().starts_with(query))
+    begins(&channel.channel_id, query) || channel.funding.is_some_and(|funding| begins(&funding, query))
+}
+
+/// Whether an id begins so. It is written no further than it takes to tell: there are thousands of them.
+fn begins(id: &impl Display, query: &str) -> bool {
+    let mut wanted = Prefix(query.as_bytes());
+    // Where they differ, or all of what is wanted is there, it stops with what looks like a failure.
+    let _ = write!(wanted, "{id}");
+    wanted.0.is_empty()
+}
+
+/// What an id that is being written still has to go on with.
+struct Prefix<'a>(&'a [u8]);
+
+impl fmt::Write for Prefix<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let (text, wanted) = (text.as_bytes(), self.0);
+        let common = text.len().min(wanted.len());
+        match (wanted.split_at_checked(common), text.get(..common)) {
+            (Some((start, rest)), Some(written)) if start == written && !wanted.is_empty() => {
+                self.0 = rest;
+                Ok(())
+            }
+            _ => Err(fmt::Error),
+        }
+    }
 }
 
 /// A part of a list.
@@ -153,14 +181,22 @@ pub(crate) fn part(offset: u32, limit: u32, most: usize) -> Result<(usize, usize
     Ok((offset as usize, limit as usize))
 }
 
-/// Names as people sort them.
-pub(crate) fn by_name(one: &str, other: &str) -> Ordering {
-    one.to_lowercase().cmp(&other.to_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_begins_as_it_is_written() {
+        let text = "txid:1";
+        for end in 0..=text.len() {
+            assert!(begins(&text, &text[..end]));
+            assert!(begins(&format_args!("{}{}:{}", "tx", "id", 1), &text[..end]), "in pieces");
+        }
+        for other in ["x", "txie", "txid:2", "txid:11", "ü"] {
+            assert!(!begins(&text, other), "{other}");
+            assert!(!begins(&format_args!("{}{}:{}", "tx", "id", 1), other), "{other} in pieces");
+        }
+    }
 
     #[test]
     fn what_is_not_known_comes_last_in_both_directions() {

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::model::{Channel, Peer, text};
 use super::problem::{Asked, BadRequest, Id, NoStore, NotFound, Problem};
-use crate::listing::{Listed, Order, PeerState, by_name, page, part, select};
+use crate::listing::{Listed, Order, PeerState, page, part, select};
 use crate::range::WindowName;
 use crate::state::{Shared, State};
 
@@ -80,9 +80,7 @@ impl PeerSort {
         };
         let ordering = match self {
             Self::NodeId => order.known(Some(one.report.node_id), Some(other.report.node_id), Ord::cmp),
-            Self::Label => {
-                order.known(one.name.as_ref(), other.name.as_ref(), |one, other| by_name(one, other))
-            }
+            Self::Label => order.known(one.small.as_ref(), other.small.as_ref(), Ord::cmp),
             Self::Online => by(&|peer| peer.online.is_online().map(u64::from)),
             Self::SinceNs => by(&|peer| Some(peer.since.as_nanos())),
             Self::Availability => {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use fitness_core::{Presence, Span};
 use serde::{Deserialize, Serialize};
 
-use crate::listing::{Listed, Order, PeerState, by_name};
+use crate::listing::{Listed, Order, PeerState};
 use crate::range::WindowName;
 use crate::summaries::Gathered;
 
@@ -128,9 +128,7 @@ impl Sort {
                 let by_state = order.known(Some(rank(one)), Some(rank(other)), Ord::cmp);
                 by_state.then(other.report.since.cmp(&one.report.since))
             }
-            Self::Name => {
-                order.known(one.name.as_ref(), other.name.as_ref(), |one, other| by_name(one, other))
-            }
+            Self::Name => order.known(one.small.as_ref(), other.small.as_ref(), Ord::cmp),
             Self::Availability => {
                 let of = |peer: &Listed| stats(peer)?.window.availability;
                 order.known(of(one), of(other), f64::total_cmp)
