@@ -83,7 +83,7 @@ fn a_trace_is_shown_as_of_its_end_with_the_names_beside_it() {
     let named = peers["peers"].as_array().expect("a list").iter().filter(|peer| peer["label"].is_string());
     assert_eq!(named.count(), 28);
     let page = serving.ask("/peers").expect("it answers");
-    assert!(page.contains("candidate-one") && page.contains("At rest"), "{page}");
+    assert!(page.contains("candidate-one") && page.contains("A store at rest"), "{page}");
     assert_eq!(serving.json("/api/v1/health")["at_rest"], true);
     assert!(serving.ask("/metrics").expect("it answers").contains("ldk_fitness"));
     serving.stop(Signal::INT);

@@ -164,7 +164,11 @@ fn service(health: &Health) -> Markup {
         section aria-labelledby="service" {
             h2 #service { "The service" }
             dl.facts #health {
-                (fact("Storing changes", if health.running { "yes" } else { "no, it has stopped" }))
+                (fact("Storing changes", match health.running {
+                    true => "yes",
+                    false if health.at_rest => "no, this is a store at rest",
+                    false => "no, it has stopped",
+                }))
                 (fact("Last stored", html! {
                     @match store.last_commit {
                         Some(at) => { (text::since(health.now, at)) " ago" },

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use fitness_actor::Health;
 use fitness_core::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
@@ -31,9 +32,10 @@ pub(super) struct Page<'a> {
 
 impl Page<'_> {
     pub(super) fn of(&self, state: &Shared, at: Timestamp, content: &Markup) -> Markup {
+        let health = state.handle.health();
+        // Where nothing runs there are no news.
+        let live = self.live.as_ref().filter(|_| health.running);
         let menu = [(Here::Peers, HOME, "Peers"), (Here::Coverage, "coverage", "Coverage")];
-        // Of a store at rest there are no news.
-        let live = self.live.as_ref().filter(|_| !state.handle.health().at_rest);
         let body = html! {
             header {
                 p.brand { a href=(self.root.link(HOME)) { "ldk-fitness" } }
@@ -52,7 +54,7 @@ impl Page<'_> {
             main #main tabindex="-1"
                 data-live=[live.map(|about| self.root.link(&format!("api/v1/changes{about}")))]
                 data-unfinished=[self.unfinished.then_some("")] {
-                (trouble(state))
+                (trouble(&health))
                 (content)
             }
             footer {
@@ -71,13 +73,15 @@ impl Page<'_> {
 }
 
 /// What somebody should know whatever they came for.
-fn trouble(state: &Shared) -> Markup {
-    let health = state.handle.health();
+fn trouble(health: &Health) -> Markup {
     let ongoing = health.coverage.and_then(|coverage| coverage.ongoing);
     html! {
         div #trouble {
             @if health.at_rest {
-                p.notice #at-rest { strong { "At rest." } " Nobody is being watched: this is what was known at " (text::time(health.now)) "." }
+                p.notice {
+                    strong { "A store at rest, as of " (text::time(health.now)) "." }
+                    " Nothing is followed here."
+                }
             } @else if !health.running {
                 p.notice.bad {
                     strong { "Nothing is being stored." }

@@ -121,6 +121,30 @@ async fn a_peers_page_says_what_another_program_had_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_at_rest_is_no_service_that_stopped() {
+    let store = taken_over_from_lnd().await;
+    let service = service_on(store.clone()).await;
+    service.handle().record(opened(1, true));
+    pass(100).await;
+    let pages = router(service.handle());
+    assert!(get(&pages, "/peers").await.body.contains("data-live="));
+    service.shutdown().await.unwrap();
+    let body = get(&pages, "/peers").await.body;
+    assert!(body.contains("Nothing is being stored") && !body.contains("at rest"), "{body}");
+    let rest = AtRest::open(OURSELVES, Arc::new(store)).await.unwrap();
+    let pages = router(rest.handle());
+    let one = format!("/peers/{}", peer(1));
+    for path in ["/peers", "/coverage", &one] {
+        let body = get(&pages, path).await.body;
+        let told = body.contains("A store at rest, as of") && body.contains("2027-01-15 08:01:40");
+        assert!(told && !body.contains("has stopped"), "{path}: {body}");
+        assert!(!body.contains("data-live="), "nothing is going to happen");
+    }
+    let health: serde_json::Value = serde_json::from_str(&get(&pages, "/api/v1/health").await.body).unwrap();
+    assert_eq!((&health["at_rest"], &health["running"]), (&true.into(), &false.into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn trouble_is_told_on_every_page() {
     let service = service().await;
     let handle = service.handle();
@@ -136,33 +160,6 @@ async fn trouble_is_told_on_every_page() {
     for path in &everywhere {
         assert!(get(&router, path).await.body.contains("Nothing is being stored."), "{path}");
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_store_at_rest_is_no_trouble_and_has_no_news() {
-    let service = service().await;
-    service.handle().record(opened(1, true));
-    pass(3_600).await;
-    let everywhere = ["/peers".to_owned(), "/coverage".to_owned(), format!("/peers/{}", peer(1))];
-    let live = router(service.handle());
-    for path in &everywhere {
-        let body = get(&live, path).await.body;
-        assert!(body.contains("data-live") && !body.contains("At rest"), "{path}");
-    }
-    let store = Arc::new(MemoryStore::default());
-    let other = Fitness::builder(OURSELVES, store.clone()).start().await.unwrap();
-    other.handle().record(opened(1, true));
-    other.shutdown().await.unwrap();
-    let known = AtRest::open(OURSELVES, store).await.unwrap();
-    let router = router(known.handle());
-    for path in &everywhere {
-        let body = get(&router, path).await.body;
-        assert!(body.contains("At rest.") && !body.contains("Nothing is being stored"), "{path}");
-        assert!(!body.contains("data-live"), "{path}");
-    }
-    let health: serde_json::Value = serde_json::from_str(&get(&router, "/api/v1/health").await.body).unwrap();
-    assert_eq!((&health["at_rest"], &health["running"]), (&true.into(), &false.into()));
-    service.shutdown().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
