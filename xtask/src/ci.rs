@@ -1,7 +1,7 @@
 //! What decides whether a change lands.
 
 use crate::run::{cargo, output, run};
-use crate::{house, month, picture, readme};
+use crate::{house, month, picture, readme, screens};
 
 pub(crate) fn run_all() -> Result<(), String> {
     house::check()?;
@@ -16,6 +16,7 @@ pub(crate) fn run_all() -> Result<(), String> {
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run(doc)?;
+    screens::take(false)?;
     // Core has to build for wallets without a standard library or serde.
     run(cargo(&["build", "--package", "fitness-core", "--no-default-features"]))?;
     demo()

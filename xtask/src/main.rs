@@ -9,6 +9,7 @@ mod month;
 mod picture;
 mod readme;
 mod run;
+mod screens;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,12 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
+    /// Look at the dashboard in a browser; with `--write`, keep what is seen as the README's pictures.
+    Screens {
+        /// Write the pictures.
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -70,6 +77,7 @@ fn main() -> ExitCode {
         Task::Month { write } => month::check(write),
         Task::Picture { write } => picture::check(write),
         Task::Readme { write } => readme::check(write),
+        Task::Screens { write } => screens::take(write),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,6 +29,10 @@ pub(crate) struct ListenArgs {
     #[arg(long, value_name = "FILE", requires = "listen")]
     token_file: Option<PathBuf>,
 
+    /// Answer under this name as well, that of a proxy in front; may be given several times
+    #[arg(long, value_name = "NAME", requires = "listen")]
+    host: Vec<String>,
+
     /// What peers are called: a file with a node id and a name a line
     #[arg(long, value_name = "FILE", requires = "listen")]
     names: Option<PathBuf>,
@@ -47,7 +51,8 @@ impl ListenArgs {
             (None, Some(path)) if path.is_file() => read_names(path)?,
             (None, _) => HashMap::new(),
         };
-        Ok(Some(Front { addr, token: self.token()?, names: Arc::new(names), is_told: false }))
+        let (hosts, token) = (self.host.clone(), self.token()?);
+        Ok(Some(Front { addr, hosts, token, names: Arc::new(names), is_told: false }))
     }
 
     fn token(&self) -> Result<Option<Token>, CliError> {
@@ -88,6 +93,7 @@ fn read_names(path: &Path) -> Result<HashMap<NodeId, String>, CliError> {
 /// What is served, one handle after the other, at one address.
 pub(crate) struct Front {
     addr: SocketAddr,
+    hosts: Vec<String>,
     token: Option<Token>,
     names: Arc<HashMap<NodeId, String>>,
     is_told: bool,
@@ -107,6 +113,9 @@ impl Front {
     pub(crate) async fn serve(&mut self, handle: Handle) -> Result<Serving, CliError> {
         let names = Arc::clone(&self.names);
         let mut web = Web::builder(handle).names(move |node_id| names.get(node_id).cloned());
+        for host in &self.hosts {
+            web = web.host(host);
+        }
         if let Some(token) = &self.token {
             web = web.token(token.clone());
         }
