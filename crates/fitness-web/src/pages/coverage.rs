@@ -31,7 +31,8 @@ pub(super) async fn page(Extract(state): Extract<State>, root: Root, uri: Uri) -
         }
     };
     let here = root.link("coverage");
-    let marks = marks(&gaps, began, from, now, parts(look.span()));
+    // It has the whole width of the page.
+    let marks = marks(&gaps, began, from, now, 2 * parts(look.span()));
     let content = html! {
         h1 { "Coverage" }
         p.lead { "What we could not see counts neither for nor against a peer. This is when that was, and why." }
