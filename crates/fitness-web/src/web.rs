@@ -67,8 +67,9 @@ impl Web {
             .merge(assets::router())
             .merge(gate::router())
             .layer(from_fn(headers::add))
-            // A list of peers is a fifth as long then, or less. Streams have to flow, and are left alone. Lengths give
-            // nothing away: another site's page cannot ask with our cookie, which is `SameSite=Strict`.
+            // A list of peers is a fifth as long then, or less. Streams have to flow, and are left alone.
+            // Lengths give nothing away: another site's page cannot ask with our cookie, which is
+            // `SameSite=Strict`.
             .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
             .with_state(Arc::clone(&self.state))
     }

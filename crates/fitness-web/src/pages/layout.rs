@@ -154,7 +154,7 @@ pub(super) fn refusal(root: &Root, status: StatusCode, why: &str) -> Response {
         main #main tabindex="-1" {
             h1 { (title) }
             p { (why) }
-            p { a href=(root.link(HOME)) { "All peers" } }
+            p.up { a href=(root.link(HOME)) { "All peers" } }
         }
     };
     (status, document(root, title, &body)).into_response()

@@ -245,3 +245,46 @@ pub(super) fn whose(presence: Option<Presence>, cause: Option<GapCause>) -> (&'s
         _ => ("theirs", "it came and went; only the sums were kept"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fitness_core::{Event, HashSeed, NodeId, Tracker, TrackerConfig};
+
+    /// A month with so many outages of a minute.
+    fn month(outages: u64) -> String {
+        let (node_id, start) = (NodeId([2; 33]), Timestamp::from_secs(1_700_000_000));
+        let end = start.after_secs(30 * 86_400);
+        let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
+        tracker.apply(start, &Event::Watch { node_id });
+        tracker.apply(start, &Event::PeerOnline { node_id });
+        for outage in 0..outages {
+            let at = start.after_secs(3_600 + outage * 30 * 86_400 / (outages + 1));
+            tracker.apply(at, &Event::PeerOffline { node_id });
+            tracker.apply(at.after_secs(60), &Event::PeerOnline { node_id });
+        }
+        let history = tracker.history(end, &node_id, &[]).expect("it is watched");
+        timeline(&history, &history.timeline_with(start, end, &[]), "").into_string()
+    }
+
+    #[test]
+    fn outages_are_seen_one_by_one_while_they_can_be() {
+        let drawn = month(3);
+        assert_eq!(drawn.matches("v7h-3z").count(), 3, "{drawn}");
+        // Two minutes in a thousand are not half of the picture.
+        let drawn = month(APART as u64 + 1);
+        assert!(!drawn.contains("down") && drawn.contains("partly"), "{drawn}");
+        assert!(drawn.len() < 10_000, "{} bytes", drawn.len());
+    }
+
+    #[test]
+    fn the_parts_of_an_axis_are_told_from_each_other() {
+        let start = Timestamp::from_secs(1_700_000_000);
+        for (secs, first) in [(40, "22:13:20"), (86_400, "11-14 22:13"), (30 * 86_400, "2023-11-14")] {
+            let drawn = axis(start, start.after_secs(secs)).into_string();
+            let parts: std::collections::BTreeSet<_> = drawn.split("<li>").skip(1).collect();
+            assert!(drawn.contains(&format!("<li>{first}</li>")), "{drawn}");
+            assert_eq!(parts.len(), 4, "{drawn}");
+        }
+    }
+}

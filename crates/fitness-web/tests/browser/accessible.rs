@@ -184,3 +184,31 @@ async fn a_keyboard_is_enough() {
     })
     .await;
 }
+
+/// What can be pointed at and is less than 24 pixels high, which WCAG 2.2 (AA) wants of it.
+const TINY: &str = "Array.from(document.querySelectorAll('a, button, summary, input, select'))
+    .filter((e) => e.checkVisibility() && e.type !== 'hidden' && !e.classList.contains('skip'))
+    .map((e) => [e.textContent.trim().slice(0, 20), e.getBoundingClientRect().height])
+    .filter(([, height]) => height < 24)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_fits_and_can_be_touched() {
+    with_browser(async |browser| {
+        let stage = Stage::of(120).await;
+        let handle = stage.handle();
+        let shaky = handle.peers().into_iter().max_by_key(|peer| peer.disconnects).expect("there are some");
+        let peer = format!("peers/{}?window=90d", shaky.node_id);
+        for width in [320, 360, 768, 1000, 1280, 1920] {
+            browser.size(width).await;
+            for page in ["peers?sort=name", &peer, "coverage?window=lifetime", "nothing-here"] {
+                browser.goto(&stage.url(page)).await;
+                browser.eval("document.querySelectorAll('details').forEach((e) => (e.open = true))").await;
+                let root = "document.documentElement";
+                let wider = browser.eval(&format!("{root}.scrollWidth - {root}.clientWidth")).await;
+                assert_eq!(wider, 0, "{page} does not fit into {width}");
+                assert_eq!(browser.eval(TINY).await, json!([]), "{page} at {width}");
+            }
+        }
+    })
+    .await;
+}
