@@ -13,8 +13,8 @@ use crate::kind::{Kind, Place};
 use crate::sample::{PEERS, Sample};
 use crate::{kind, kv, work};
 
-/// How many peers change in a commit, and how many commits make an average: several folds of a journal.
-const COMMITS: [(usize, u64); 3] = [(1, 2_048), (1_000, 32), (PEERS, 1)];
+/// How many peers change in a commit, and how many commits make an average: three folds of its journal.
+const COMMITS: [(usize, u64); 3] = [(1, 3_075), (1_000, 33), (PEERS, 1)];
 
 pub(crate) fn print() {
     let sample = Sample::new();
