@@ -88,7 +88,9 @@ fn flush(c: &mut Criterion) {
     let batch = batch(peers);
 
     let insert_bare = |database: &Database| {
-        let transaction = database.begin_write().expect("a transaction");
+        let mut transaction = database.begin_write().expect("a transaction");
+        // As durable as ours.
+        transaction.set_two_phase_commit(true);
         {
             let mut table = transaction.open_table(BARE).expect("a table");
             for (key, value) in &rows {

@@ -31,7 +31,9 @@ impl BarePlace for BareFile {
 
 impl Bare for Database {
     fn commit(&self, rows: &Rows) {
-        let transaction = self.begin_write().expect("a transaction");
+        let mut transaction = self.begin_write().expect("a transaction");
+        // As durable as ours.
+        transaction.set_two_phase_commit(true);
         {
             let mut peers = transaction.open_table(PEERS).expect("a table");
             for (node_id, value) in &rows.peers {

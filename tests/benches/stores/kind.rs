@@ -10,12 +10,16 @@ use crate::sample::Rows;
 
 /// All that can be measured here. One whose server is not installed says so and is left out.
 pub(crate) fn all() -> Vec<Box<dyn Kind>> {
-    vec![
+    let mut all: Vec<Box<dyn Kind>> = vec![
         Box::new(crate::memory::Memory),
         Box::new(crate::redb::Redb),
         Box::new(crate::kv::Files),
         Box::new(crate::kv::Sqlite),
-    ]
+    ];
+    if let Some(postgres) = crate::postgres::Postgres::start() {
+        all.push(Box::new(postgres));
+    }
+    all
 }
 
 pub(crate) trait Kind {
@@ -38,17 +42,28 @@ pub(crate) trait Place {
 
     /// What it takes of the disk while nobody has it open; `None` where it takes nothing.
     fn bytes(&self) -> Option<u64>;
+
+    /// Has done what a server would do later, when it likes, so that it is not in the next figure.
+    fn settle(&self) {}
 }
 
 /// Where a database without us is.
 pub(crate) trait BarePlace {
     fn open(&self) -> Box<dyn Bare>;
+
+    /// As that of [`Place`].
+    fn settle(&self) {}
 }
 
 /// What whoever has no use for our records would do with their bytes.
 pub(crate) trait Bare {
-    /// Stores all of it durably, in one transaction.
+    /// Stores all of it durably, in one transaction. Some of it may be there.
     fn commit(&self, rows: &Rows);
+
+    /// The same where nothing is there.
+    fn first(&self, rows: &Rows) {
+        self.commit(rows);
+    }
 
     /// Reads the observer and all peers, and returns how many of these there are.
     fn load(&self) -> usize;

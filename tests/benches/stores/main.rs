@@ -1,15 +1,18 @@
-//! The same work on every store: a start's load, a window's read, commits of one peer, of some, of all.
+//! The same work on every store: the first commit of all, a start's load, a window's read, commits of one
+//! peer, of some, of all.
 //!
 //! Each store holds 100,000 peers with a channel each while it is measured. What its figures are held
 //! against is the same bytes in the database underneath, without us. `cargo xtask bench --stores`
 //! makes the tables of `docs/STORES.md` of it, and of what `--costs` prints instead.
 
+mod bare_postgres;
 mod bare_redb;
 mod costs;
 mod counted;
 mod kind;
 mod kv;
 mod memory;
+mod postgres;
 mod redb;
 mod sample;
 mod work;
@@ -33,14 +36,25 @@ fn stores(c: &mut Criterion) {
     let sample = Sample::new();
     for kind in kind::all() {
         ours(c, &*kind, &sample);
-        if let Some(place) = kind.bare() {
-            without_us(c, &format!("{}_bare", kind.name()), &*place, &sample);
-        }
+        without_us(c, &format!("{}_bare", kind.name()), &*kind, &sample);
     }
 }
 
 fn ours(c: &mut Criterion, kind: &dyn Kind, sample: &Sample) {
     let name = kind.name();
+    group(c, "first").bench_function(name, |b| {
+        let empty = || {
+            let place = kind.fresh();
+            let store = place.open();
+            place.settle();
+            (store, place, sample.batch(PEERS))
+        };
+        let fill = |(store, place, batch): (Arc<dyn Store>, Box<dyn Place>, _)| {
+            work::commit(&*store, batch);
+            (store, place)
+        };
+        b.iter_batched(empty, fill, BatchSize::PerIteration);
+    });
     // Made only if something of it is asked for.
     let place: LazyCell<Box<dyn Place>, _> = LazyCell::new(|| {
         let place = kind.fresh();
@@ -64,15 +78,32 @@ fn ours(c: &mut Criterion, kind: &dyn Kind, sample: &Sample) {
         group.bench_function(name, |b| {
             // The first commit after a start is not like the others.
             work::commit(&*store, sample.batch(1));
-            let batches = || (0..commits).map(|_| sample.batch(peers)).collect::<Vec<_>>();
+            let batches = || {
+                place.settle();
+                (0..commits).map(|_| sample.batch(peers)).collect::<Vec<_>>()
+            };
             let commit = |batches: Vec<_>| batches.into_iter().for_each(|some| work::commit(&*store, some));
             b.iter_batched(batches, commit, BatchSize::PerIteration);
         });
     }
 }
 
-fn without_us(c: &mut Criterion, name: &str, place: &dyn BarePlace, sample: &Sample) {
-    let place = LazyCell::new(|| {
+fn without_us(c: &mut Criterion, name: &str, kind: &dyn Kind, sample: &Sample) {
+    let Some(place) = kind.bare() else { return };
+    group(c, "first").bench_function(name, |b| {
+        let empty = || {
+            let place = kind.bare().expect("there was one");
+            let bare = place.open();
+            place.settle();
+            (bare, place, Rows::of(&sample.batch(PEERS)))
+        };
+        let fill = |(bare, place, rows): (Box<dyn Bare>, Box<dyn BarePlace>, Rows)| {
+            bare.first(&rows);
+            (bare, place)
+        };
+        b.iter_batched(empty, fill, BatchSize::PerIteration);
+    });
+    let place = LazyCell::new(move || {
         let bare = place.open();
         sample.all().for_each(|batch| bare.commit(&Rows::of(&batch)));
         place
@@ -95,7 +126,10 @@ fn without_us(c: &mut Criterion, name: &str, place: &dyn BarePlace, sample: &Sam
         group.throughput(Throughput::Elements(commits as u64));
         group.bench_function(name, |b| {
             bare.commit(&Rows::of(&sample.batch(1)));
-            let rows = || (0..commits).map(|_| Rows::of(&sample.batch(peers))).collect::<Vec<_>>();
+            let rows = || {
+                place.settle();
+                (0..commits).map(|_| Rows::of(&sample.batch(peers))).collect::<Vec<_>>()
+            };
             let commit = |rows: Vec<Rows>| rows.iter().for_each(|rows| bare.commit(rows));
             b.iter_batched(rows, commit, BatchSize::PerIteration);
         });

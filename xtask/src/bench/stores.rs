@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use comfy_table::CellAlignment;
+
 use super::measure;
 use super::measured::{Criterion, Printed, table, time};
 use crate::marked;
@@ -12,18 +14,24 @@ const BENCH: &str = "stores";
 const PAGE: &str = "docs/STORES.md";
 
 /// What the bench calls them, and what they are called here.
-const STORES: &[(&str, &str)] =
-    &[("memory", "memory"), ("redb", "redb"), ("files", "kv, files"), ("sqlite", "kv, SQLite")];
+const STORES: &[(&str, &str)] = &[
+    ("memory", "memory"),
+    ("redb", "redb"),
+    ("files", "kv, files"),
+    ("sqlite", "kv, SQLite"),
+    ("postgres", "PostgreSQL"),
+];
 
 /// Those that are held against the database underneath without us: what that is called, and the bound.
-const BOUNDS: &[(&str, &str, f64)] = &[("redb", "bare redb", 1.5)];
+const BOUNDS: &[(&str, &str, f64)] = &[("redb", "bare redb", 1.5), ("postgres", "bare COPY or SELECT", 1.5)];
 
 const WORK: &[(&str, &str)] = &[
+    ("first", "the first 100,000 peers"),
     ("load", "a start: 100,000 peers"),
     ("window", "a month of one peer, 4,000 entries"),
     ("commit_1", "a commit of 1 peer"),
     ("commit_1000", "of 1,000 peers"),
-    ("commit_100000", "of 100,000 peers"),
+    ("commit_100000", "of all 100,000 peers"),
 ];
 
 /// What a `KVStore` is asked for: the work, and what it is called.
@@ -33,7 +41,7 @@ const ASKED: &[(&str, &str)] = &[
     ("window", "a month of one peer, 4,000 entries"),
     ("commit_1", "a commit of 1 peer"),
     ("commit_1000", "of 1,000 peers"),
-    ("commit_100000", "of 100,000 peers"),
+    ("commit_100000", "of all 100,000 peers"),
 ];
 
 /// Runs the bench and prints its tables; with `write`, puts them into the page as well.
@@ -94,7 +102,11 @@ fn bounds(criterion: &Criterion) -> Result<String, String> {
             }
         }
     }
-    Ok(table(&["", "store", "", "held against", "", "ratio", "bound"], rows, 4..7).to_string())
+    let mut table = table(&["", "store", "", "held against", "", "ratio", "bound"], rows, 2..7);
+    if let Some(against) = table.column_mut(3) {
+        against.set_cell_alignment(CellAlignment::Left);
+    }
+    Ok(table.to_string())
 }
 
 fn benchmark(work: &str, store: &str) -> String {

@@ -1,0 +1,173 @@
+//! The same rows in the same tables, without us: written by COPY, read by a SELECT a table.
+
+use std::io::Cursor;
+use std::pin::pin;
+
+use fitness_core::NodeId;
+use fitness_store_postgres::PostgresStore;
+use futures_util::SinkExt;
+use tokio_postgres::{Client, Error, NoTls, Row};
+
+use crate::kind::{Bare, BarePlace};
+use crate::postgres::Database;
+use crate::sample::{OBSERVER, Rows};
+use crate::work::block_on;
+
+/// How much of a COPY is sent at a time.
+const CHUNK: usize = 64 << 10;
+
+/// A table, and what makes a row of it another one that is there: COPY adds rows, and changes none.
+const TABLES: [(&str, &str); 3] = [
+    (
+        "peers",
+        "(observer, node_id) DO UPDATE SET first_seen_ns = excluded.first_seen_ns, \
+         since_ns = excluded.since_ns, online_ns = excluded.online_ns, observed_ns = excluded.observed_ns, \
+         last_flap_ns = excluded.last_flap_ns, flap_count = excluded.flap_count, \
+         disconnects = excluded.disconnects, channels = excluded.channels, \
+         presence = excluded.presence, watched = excluded.watched, record = excluded.record",
+    ),
+    ("segments", "(observer, node_id, number) DO UPDATE SET record = excluded.record"),
+    (
+        "observers",
+        "(observer) DO UPDATE SET started_at_ns = excluded.started_at_ns, \
+         heartbeat_ns = excluded.heartbeat_ns, clock_ahead_ns = excluded.clock_ahead_ns, \
+         record = excluded.record",
+    ),
+];
+
+/// Where rows are put first of which some may be there; made once a connection.
+const BEGIN: &str = "BEGIN; \
+    CREATE TEMP TABLE IF NOT EXISTS new_peers (LIKE peers) ON COMMIT DELETE ROWS; \
+    CREATE TEMP TABLE IF NOT EXISTS new_segments (LIKE segments) ON COMMIT DELETE ROWS; \
+    CREATE TEMP TABLE IF NOT EXISTS new_observers (LIKE observers) ON COMMIT DELETE ROWS";
+
+pub(crate) struct BareTables(Database);
+
+impl BareTables {
+    pub(crate) fn create(database: Database) -> Self {
+        drop(block_on(PostgresStore::open(&database.url)).expect("it opens"));
+        Self(database)
+    }
+}
+
+impl BarePlace for BareTables {
+    fn open(&self) -> Box<dyn Bare> {
+        let connected = async {
+            let (client, connection) = tokio_postgres::connect(&self.0.url, NoTls).await?;
+            tokio::spawn(connection);
+            client.batch_execute("SET search_path = ldk_fitness").await?;
+            Ok::<_, Error>(client)
+        };
+        Box::new(block_on(connected).expect("it connects"))
+    }
+
+    fn settle(&self) {
+        self.0.checkpoint();
+    }
+}
+
+/// The rows of each table.
+fn copied(rows: &Rows) -> [Vec<u8>; 3] {
+    let (mut peers, mut segments, mut observers) = <(Copied, Copied, Copied)>::default();
+    for (node_id, record) in &rows.peers {
+        // What ours says of a record beside it: as many bytes, whatever they say.
+        let [big, int, small, yes] = [&[0; 8][..], &[0; 4], &[0; 2], &[1]];
+        let id = &node_id.0;
+        peers.row(&[&OBSERVER.0, id, big, big, big, big, big, big, big, int, small, yes, record]);
+    }
+    for (node_id, index, record) in &rows.segments {
+        segments.row(&[&OBSERVER.0, &node_id.0, &i64::from(*index).to_be_bytes(), record]);
+    }
+    observers.row(&[&OBSERVER.0, &[0; 8], &[0; 8], &[0; 8], &rows.observer]);
+    [peers, segments, observers].map(Copied::end)
+}
+
+async fn copy(client: &Client, table: &str, rows: &[u8]) -> Result<(), Error> {
+    let sink = client.copy_in(&format!("COPY {table} FROM STDIN BINARY")).await?;
+    let mut sink = pin!(sink);
+    for chunk in rows.chunks(CHUNK) {
+        sink.send(Cursor::new(chunk.to_vec())).await?;
+    }
+    sink.finish().await.map(drop)
+}
+
+impl Bare for Client {
+    fn first(&self, rows: &Rows) {
+        let rows = copied(rows);
+        block_on(async {
+            self.batch_execute("BEGIN").await?;
+            for ((table, _), rows) in TABLES.iter().zip(&rows) {
+                copy(self, table, rows).await?;
+            }
+            self.batch_execute("COMMIT").await
+        })
+        .expect("a commit");
+    }
+
+    fn commit(&self, rows: &Rows) {
+        let rows = copied(rows);
+        block_on(async {
+            self.batch_execute(BEGIN).await?;
+            for ((table, update), rows) in TABLES.iter().zip(&rows) {
+                copy(self, &format!("new_{table}"), rows).await?;
+                let update = format!("INSERT INTO {table} SELECT * FROM new_{table} ON CONFLICT {update}");
+                self.batch_execute(&update).await?;
+            }
+            self.batch_execute("COMMIT").await
+        })
+        .expect("a commit");
+    }
+
+    fn load(&self) -> usize {
+        let ours = &OBSERVER.0[..];
+        let read = async {
+            self.query_one("SELECT record FROM observers WHERE observer = $1", &[&ours]).await?;
+            self.query("SELECT node_id, record FROM peers WHERE observer = $1", &[&ours]).await
+        };
+        block_on(read).expect("it reads").len()
+    }
+
+    fn one(&self, peer: &NodeId) -> Rows {
+        const PEER: &str = "SELECT record FROM peers WHERE observer = $1 AND node_id = $2";
+        const LOG: &str =
+            "SELECT number, record FROM segments WHERE observer = $1 AND node_id = $2 ORDER BY number";
+        let (ours, id) = (&OBSERVER.0[..], &peer.0[..]);
+        let read = async {
+            let observer = "SELECT record FROM observers WHERE observer = $1";
+            let observer = self.query_one(observer, &[&ours]).await?.try_get(0)?;
+            let record = self.query_one(PEER, &[&ours, &id]).await?.try_get(0)?;
+            let log = self.query(LOG, &[&ours, &id]).await?;
+            let segment = |row: &Row| {
+                let number: i64 = row.try_get(0)?;
+                Ok((*peer, u32::try_from(number).expect("as it was stored"), row.try_get(1)?))
+            };
+            let segments = log.iter().map(segment).collect::<Result<_, Error>>()?;
+            Ok::<_, Error>(Rows { observer, peers: vec![(*peer, record)], segments })
+        };
+        block_on(read).expect("it reads")
+    }
+}
+
+/// Rows as COPY takes them.
+struct Copied(Vec<u8>);
+
+impl Default for Copied {
+    fn default() -> Self {
+        Self(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec())
+    }
+}
+
+impl Copied {
+    fn row(&mut self, fields: &[&[u8]]) {
+        self.0.extend_from_slice(&i16::try_from(fields.len()).expect("few").to_be_bytes());
+        for field in fields {
+            self.0.extend_from_slice(&i32::try_from(field.len()).expect("short").to_be_bytes());
+            self.0.extend_from_slice(field);
+        }
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.0.extend_from_slice(&(-1_i16).to_be_bytes());
+        self.0
+    }
+}
