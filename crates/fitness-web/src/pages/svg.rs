@@ -131,7 +131,7 @@ const THINNEST: usize = 3;
 
 /// As many outages as can be told apart. Were more of them drawn, each at its least width, a peer that is
 /// mostly there would look as if it were mostly gone.
-const APART: usize = WIDTH / THINNEST / 5;
+const APART: usize = WIDTH / THINNEST / 10;
 
 /// A peer's timeline: each stretch of it, or how good each part of it was where that is too many.
 pub(super) fn timeline(history: &PeerHistory, intervals: &[Interval], words: &str) -> Markup {
