@@ -94,10 +94,9 @@ async fn a_second_connection_of_the_same_peer_changes_nothing() {
     let (a, b) = pair().await;
     a.connect(&b).await;
     let mut changes = a.handle().subscribe();
-    let refused =
-        |world: &support::World| world.has_said("lightning::ln::peer_handler", "Got second connection");
+    let refused = |log: &support::Log| log.has_said("lightning::ln::peer_handler", "Got second connection");
     b.dial(&a).await;
-    until(|| refused(&a.world) || refused(&b.world)).await;
+    until(|| refused(&a.log) || refused(&b.log)).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(presences(&mut changes, b.node_id()).await.is_empty());
     assert!(a.lists(&b) && b.lists(&a));
@@ -195,7 +194,7 @@ async fn a_channel_is_usable_when_ldk_says_so_and_its_peer_is_there() {
     let is_usable = |node: &RawNode| node.channels.list_channels()[0].is_usable;
     until(|| is_usable(&a) && is_usable(&b)).await;
     // By which `ConnectionHint` knows. This fails where LDK words it differently.
-    assert!(a.world.has_said("lightning::ln::channel", "Reconnected channel "));
+    assert!(a.log.has_said("lightning::ln::channel", "Reconnected channel "));
     assert_eq!((a.channel().usable, b.channel().usable), (Presence::Online, Presence::Online));
     a.seed();
     assert_eq!(a.channel().usable, Presence::Online);
@@ -216,8 +215,7 @@ async fn whom_a_node_drops_because_it_was_held_up_was_lost_by_itself() {
     // There is but one thread, for both nodes and their services.
     let held_up = async {
         // Once the processor sleeps.
-        until(|| a.world.has_said(PROCESSOR, "Calling ChannelManager's timer_tick_occurred on startup"))
-            .await;
+        until(|| a.log.has_said(PROCESSOR, "Calling ChannelManager's timer_tick_occurred on startup")).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         std::thread::sleep(Duration::from_millis(1_500));
         until(|| b.presence(&a) == Presence::Offline).await;
@@ -226,7 +224,7 @@ async fn whom_a_node_drops_because_it_was_held_up_was_lost_by_itself() {
         () = a.process_in_background() => panic!("it goes on until it is dropped"),
         () = held_up => {}
     }
-    assert!(a.world.has_said(PROCESSOR, "100ms sleep took more than a second, disconnecting peers."));
+    assert!(a.log.has_said(PROCESSOR, "100ms sleep took more than a second, disconnecting peers."));
     // To the other end, which was held up no less but does not know, the first one is gone.
     let disconnects =
         |node: &RawNode, other: &RawNode| node.handle().peer(&other.node_id()).unwrap().disconnects;

@@ -8,43 +8,17 @@ use std::time::Duration;
 
 use bitcoin::Network;
 use bitcoin::secp256k1::PublicKey;
-use lightning::chain::chainmonitor::ChainMonitor;
-use lightning::chain::{BestBlock, Filter};
-use lightning::ln::channelmanager::{ChainParameters, ChannelManager};
 use lightning::ln::peer_handler::{IgnoringMessageHandler, MessageHandler, PeerManager};
-use lightning::onion_message::messenger::NullMessageRouter;
-use lightning::sign::{InMemorySigner, KeysManager, NodeSigner, Recipient};
+use lightning::sign::{KeysManager, NodeSigner, Recipient};
 use lightning::util::config::UserConfig;
 use lightning_net_tokio::SocketDescriptor;
 use tokio::net::TcpListener;
 
 use crate::worker::Worker;
-use crate::world::World;
+use crate::world::{Channels, World, channel_manager};
 
 /// How often a node pings those that are connected, as LDK recommends.
 const PING: Duration = Duration::from_secs(10);
-
-type Monitor = ChainMonitor<
-    InMemorySigner,
-    Arc<dyn Filter + Send + Sync>,
-    Arc<World>,
-    Arc<World>,
-    Arc<World>,
-    Arc<World>,
-    Arc<KeysManager>,
->;
-
-type Channels = ChannelManager<
-    Arc<Monitor>,
-    Arc<World>,
-    Arc<KeysManager>,
-    Arc<KeysManager>,
-    Arc<KeysManager>,
-    Arc<World>,
-    Arc<World>,
-    Arc<NullMessageRouter>,
-    Arc<World>,
->;
 
 type Peers = PeerManager<
     SocketDescriptor,
@@ -139,30 +113,8 @@ impl std::fmt::Debug for BareNode {
 
 /// The channel manager is what makes it say which network it is on.
 fn peer_manager(seed: [u8; 32], network: Network, keys: Arc<KeysManager>) -> Peers {
-    let world = Arc::new(World);
-    let monitor = Arc::new(Monitor::new(
-        None,
-        Arc::clone(&world),
-        Arc::clone(&world),
-        Arc::clone(&world),
-        Arc::clone(&world),
-        Arc::clone(&keys),
-        keys.get_peer_storage_key(),
-    ));
-    let channels = Arc::new(Channels::new(
-        Arc::clone(&world),
-        monitor,
-        Arc::clone(&world),
-        Arc::clone(&world),
-        Arc::new(NullMessageRouter {}),
-        Arc::clone(&world),
-        Arc::clone(&keys),
-        Arc::clone(&keys),
-        Arc::clone(&keys),
-        UserConfig::default(),
-        ChainParameters { network, best_block: BestBlock::from_network(network) },
-        1,
-    ));
+    let world = Arc::<World>::default();
+    let (_, channels) = channel_manager(&world, &keys, network, UserConfig::default());
     let handlers = MessageHandler {
         chan_handler: channels,
         route_handler: IgnoringMessageHandler {},

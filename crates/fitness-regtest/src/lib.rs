@@ -27,7 +27,8 @@
 //! second bitcoind, no peer-to-peer protocol.
 //!
 //! The crate knows nothing of ldk-fitness. With the feature `ldk-node` it starts real nodes on the
-//! chain ([`LocalNode`]), with the feature `lightning` real nodes without one, in milliseconds ([`BareNode`]);
+//! chain ([`LocalNode`]), with the feature `lightning` real nodes without one, in milliseconds ([`BareNode`]), and what
+//! a test builds its own from ([`channel_manager`]);
 //! watching them is the business of its callers.
 
 #[cfg(feature = "lightning")]
@@ -55,3 +56,5 @@ pub use handle::{Chain, RpcAccess};
 #[cfg(feature = "ldk-node")]
 pub use node::{LocalNode, fund, open_channels, until};
 pub use proxy::{Proxy, ProxyMode};
+#[cfg(feature = "lightning")]
+pub use world::{Channels, Monitor, World, channel_manager};

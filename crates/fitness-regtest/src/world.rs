@@ -1,24 +1,109 @@
 //! What LDK asks of the world around a node: nobody broadcasts, nobody pays, all is kept at once.
 
-use bitcoin::Transaction;
+use std::sync::{Arc, OnceLock};
+
 use bitcoin::secp256k1::{PublicKey, Secp256k1, Signing, Verification};
+use bitcoin::{Network, Transaction};
 use lightning::blinded_path::payment::{BlindedPaymentPath, ReceiveTlvs};
-use lightning::chain::ChannelMonitorUpdateStatus;
 use lightning::chain::chaininterface::{BroadcasterInterface, ConfirmationTarget, FeeEstimator};
-use lightning::chain::chainmonitor::Persist;
+use lightning::chain::chainmonitor::{ChainMonitor, Persist};
 use lightning::chain::channelmonitor::{ChannelMonitor, ChannelMonitorUpdate};
+use lightning::chain::{BestBlock, ChannelMonitorUpdateStatus, Filter};
 use lightning::ln::channel_state::ChannelDetails;
+use lightning::ln::channelmanager::{ChainParameters, ChannelManager};
+use lightning::onion_message::messenger::NullMessageRouter;
 use lightning::routing::router::{InFlightHtlcs, Route, RouteParameters, Router};
-use lightning::sign::InMemorySigner;
+use lightning::sign::{InMemorySigner, KeysManager, NodeSigner as _};
+use lightning::util::config::UserConfig;
 use lightning::util::logger::{Logger, Record};
 use lightning::util::persist::MonitorName;
 
-/// The world around a node that has no channels.
-pub(crate) struct World;
+/// Somebody who hears what LDK logs.
+type Listener = Box<dyn Fn(&Record<'_>) + Send + Sync>;
+
+/// The world around a node on LDK that has neither chain nor money: what [`Channels`] asks for.
+#[derive(Default)]
+pub struct World {
+    listener: OnceLock<Listener>,
+}
+
+impl World {
+    /// Has `listener` hear what LDK logs from now on. The first one stays.
+    pub fn hear(&self, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) {
+        let _ = self.listener.set(Box::new(listener));
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+/// LDK's chain monitor in such a world.
+pub type Monitor = ChainMonitor<
+    InMemorySigner,
+    Arc<dyn Filter + Send + Sync>,
+    Arc<World>,
+    Arc<World>,
+    Arc<World>,
+    Arc<World>,
+    Arc<KeysManager>,
+>;
+
+/// LDK's channel manager in such a world.
+pub type Channels = ChannelManager<
+    Arc<Monitor>,
+    Arc<World>,
+    Arc<KeysManager>,
+    Arc<KeysManager>,
+    Arc<KeysManager>,
+    Arc<World>,
+    Arc<World>,
+    Arc<NullMessageRouter>,
+    Arc<World>,
+>;
+
+/// A channel manager that has just begun, and its monitor.
+#[must_use]
+pub fn channel_manager(
+    world: &Arc<World>,
+    keys: &Arc<KeysManager>,
+    network: Network,
+    config: UserConfig,
+) -> (Arc<Monitor>, Arc<Channels>) {
+    let monitor = Arc::new(Monitor::new(
+        None,
+        Arc::clone(world),
+        Arc::clone(world),
+        Arc::clone(world),
+        Arc::clone(world),
+        Arc::clone(keys),
+        keys.get_peer_storage_key(),
+    ));
+    let channels = Channels::new(
+        Arc::clone(world),
+        Arc::clone(&monitor),
+        Arc::clone(world),
+        Arc::clone(world),
+        Arc::new(NullMessageRouter {}),
+        Arc::clone(world),
+        Arc::clone(keys),
+        Arc::clone(keys),
+        Arc::clone(keys),
+        config,
+        ChainParameters { network, best_block: BestBlock::from_network(network) },
+        1,
+    );
+    (monitor, Arc::new(channels))
+}
 
 impl Logger for World {
     fn log(&self, record: Record<'_>) {
         tracing::trace!(target: "ldk", module = record.module_path, "{}", record.args);
+        if let Some(listener) = self.listener.get() {
+            listener(&record);
+        }
     }
 }
 

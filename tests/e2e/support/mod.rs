@@ -6,9 +6,6 @@ pub(crate) mod raw_node;
 mod storage;
 mod wallet;
 mod watch;
-#[allow(dead_code, reason = "the copy of the log is for the tests of fitness-ldk")]
-#[path = "../../../crates/fitness-ldk/tests/support/world.rs"]
-mod world;
 
 use std::time::Duration;
 

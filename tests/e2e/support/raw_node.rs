@@ -9,18 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use fitness_actor::{Fitness, Handle, Service};
 use fitness_core::NodeId;
 use fitness_ldk::{LdkFitness, PeerObserver, convert};
+use fitness_regtest::{Channels, World, channel_manager};
 use lightning::bitcoin::Network;
 use lightning::bitcoin::secp256k1::PublicKey;
-use lightning::chain::chainmonitor::ChainMonitor;
-use lightning::chain::{BestBlock, Filter};
-use lightning::ln::channelmanager::{ChainParameters, ChannelManager};
 use lightning::ln::msgs::{DecodeError, Init, LightningError};
 use lightning::ln::peer_handler::{
     CustomMessageHandler, IgnoringMessageHandler, MessageHandler, PeerManager,
 };
 use lightning::ln::wire::CustomMessageReader;
-use lightning::onion_message::messenger::NullMessageRouter;
-use lightning::sign::{InMemorySigner, KeysManager, NodeSigner, Recipient};
+use lightning::sign::{KeysManager, NodeSigner, Recipient};
 use lightning::types::features::{InitFeatures, NodeFeatures};
 use lightning::util::config::UserConfig;
 use lightning::util::ser::LengthLimitedRead;
@@ -28,7 +25,6 @@ use lightning_net_tokio::SocketDescriptor;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::world::World;
 use super::{log, open_store};
 
 /// The wallet's own custom message handler, which refuses everybody while it is told to.
@@ -78,28 +74,6 @@ impl CustomMessageHandler for Gatekeeper {
     }
 }
 
-type Monitor = ChainMonitor<
-    InMemorySigner,
-    Arc<dyn Filter + Send + Sync>,
-    Arc<World>,
-    Arc<World>,
-    Arc<World>,
-    Arc<World>,
-    Arc<KeysManager>,
->;
-
-type Channels = ChannelManager<
-    Arc<Monitor>,
-    Arc<World>,
-    Arc<KeysManager>,
-    Arc<KeysManager>,
-    Arc<KeysManager>,
-    Arc<World>,
-    Arc<World>,
-    Arc<NullMessageRouter>,
-    Arc<World>,
->;
-
 type Peers = PeerManager<
     SocketDescriptor,
     Arc<Channels>,
@@ -134,7 +108,7 @@ impl RawNode {
         let service = Fitness::builder(convert::node_id(&key), store).start().await.unwrap();
         let fitness = LdkFitness::new(service.handle());
 
-        let channels = channel_manager(&world, &keys);
+        let (_, channels) = channel_manager(&world, &keys, Network::Regtest, UserConfig::default());
         let gatekeeper = Arc::<Gatekeeper>::default();
         let handlers = MessageHandler {
             chan_handler: Arc::clone(&channels),
@@ -200,33 +174,6 @@ impl RawNode {
     pub(crate) fn lists(&self, other: &Self) -> bool {
         self.peers.peer_by_node_id(&other.key).is_some()
     }
-}
-
-fn channel_manager(world: &Arc<World>, keys: &Arc<KeysManager>) -> Arc<Channels> {
-    let monitor = Arc::new(Monitor::new(
-        None,
-        Arc::clone(world),
-        Arc::clone(world),
-        Arc::clone(world),
-        Arc::clone(world),
-        Arc::clone(keys),
-        keys.get_peer_storage_key(),
-    ));
-    let network = Network::Regtest;
-    Arc::new(Channels::new(
-        Arc::clone(world),
-        monitor,
-        Arc::clone(world),
-        Arc::clone(world),
-        Arc::new(NullMessageRouter {}),
-        Arc::clone(world),
-        Arc::clone(keys),
-        Arc::clone(keys),
-        Arc::clone(keys),
-        UserConfig::default(),
-        ChainParameters { network, best_block: BestBlock::from_network(network) },
-        1,
-    ))
 }
 
 async fn accept(listener: TcpListener, peers: Arc<Peers>) {

@@ -16,7 +16,9 @@ use lightning_background_processor::{
     GossipSync, NO_LIQUIDITY_MANAGER, NO_ONION_MESSENGER, process_events_async,
 };
 
-use super::{RawNode, World};
+use fitness_regtest::World;
+
+use super::RawNode;
 
 /// A store that keeps nothing, and a wallet without an address.
 struct Nothing;

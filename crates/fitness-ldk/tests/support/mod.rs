@@ -2,7 +2,7 @@
 //! behind a real `PeerManager` that has our wrapper as its custom message handler.
 
 mod background;
-mod world;
+mod log;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,7 @@ use std::time::Duration;
 use fitness_actor::{Fitness, Handle, Service};
 use fitness_core::{ChannelReport, NodeId, Presence};
 use fitness_ldk::{LdkFitness, PeerObserver, convert};
+use fitness_regtest::{Channels, Monitor, World, channel_manager};
 use fitness_store::MemoryStore;
 use lightning::bitcoin::absolute::LockTime;
 use lightning::bitcoin::block::Header;
@@ -20,10 +21,8 @@ use lightning::bitcoin::hashes::Hash;
 use lightning::bitcoin::secp256k1::PublicKey;
 use lightning::bitcoin::transaction::Version;
 use lightning::bitcoin::{Amount, Network, OutPoint, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
-use lightning::chain::chainmonitor::ChainMonitor;
-use lightning::chain::{BestBlock, Confirm, Filter};
+use lightning::chain::Confirm;
 use lightning::events::{Event, EventsProvider};
-use lightning::ln::channelmanager::{ChainParameters, ChannelManager};
 use lightning::ln::msgs::{
     BaseMessageHandler, Init, LightningError, MessageSendEvent, SendOnlyMessageHandler,
 };
@@ -31,14 +30,13 @@ use lightning::ln::peer_handler::{
     CustomMessageHandler, IgnoringMessageHandler, MessageHandler, PeerManager,
 };
 use lightning::ln::wire::CustomMessageReader;
-use lightning::onion_message::messenger::NullMessageRouter;
-use lightning::sign::{InMemorySigner, KeysManager, NodeSigner, Recipient};
+use lightning::sign::{KeysManager, NodeSigner, Recipient};
 use lightning::types::features::{InitFeatures, NodeFeatures};
 use lightning::util::config::UserConfig;
 use lightning::util::ser::LengthLimitedRead;
 use lightning_net_tokio::SocketDescriptor;
 
-pub(crate) use self::world::World;
+pub(crate) use self::log::Log;
 
 /// A custom message handler, or a send-only one, that refuses everybody when it is told to.
 #[derive(Debug, Default)]
@@ -110,28 +108,6 @@ impl BaseMessageHandler for Gatekeeper {
 
 impl SendOnlyMessageHandler for Gatekeeper {}
 
-type Monitor = ChainMonitor<
-    InMemorySigner,
-    Arc<dyn Filter + Send + Sync>,
-    Arc<World>,
-    Arc<World>,
-    Arc<World>,
-    Arc<World>,
-    Arc<KeysManager>,
->;
-
-type Channels = ChannelManager<
-    Arc<Monitor>,
-    Arc<World>,
-    Arc<KeysManager>,
-    Arc<KeysManager>,
-    Arc<KeysManager>,
-    Arc<World>,
-    Arc<World>,
-    Arc<NullMessageRouter>,
-    Arc<World>,
->;
-
 type Peers = PeerManager<
     SocketDescriptor,
     Arc<Channels>,
@@ -147,6 +123,7 @@ type Peers = PeerManager<
 pub(crate) struct RawNode {
     pub(crate) key: PublicKey,
     pub(crate) world: Arc<World>,
+    pub(crate) log: Arc<Log>,
     monitor: Arc<Monitor>,
     pub(crate) channels: Arc<Channels>,
     pub(crate) peers: Arc<Peers>,
@@ -166,37 +143,20 @@ impl RawNode {
         let world = Arc::<World>::default();
         let keys = Arc::new(KeysManager::new(&[seed; 32], 1, 1, true));
         let key = keys.get_node_id(Recipient::Node).unwrap();
-        let monitor = Arc::new(Monitor::new(
-            None,
-            Arc::clone(&world),
-            Arc::clone(&world),
-            Arc::clone(&world),
-            Arc::clone(&world),
-            Arc::clone(&keys),
-            keys.get_peer_storage_key(),
-        ));
         let mut config = UserConfig::default();
         config.channel_handshake_config.minimum_depth = 1;
-        let network = Network::Regtest;
-        let channels = Arc::new(Channels::new(
-            Arc::clone(&world),
-            Arc::clone(&monitor),
-            Arc::clone(&world),
-            Arc::clone(&world),
-            Arc::new(NullMessageRouter {}),
-            Arc::clone(&world),
-            Arc::clone(&keys),
-            Arc::clone(&keys),
-            Arc::clone(&keys),
-            config,
-            ChainParameters { network, best_block: BestBlock::from_network(network) },
-            1,
-        ));
+        let (monitor, channels) = channel_manager(&world, &keys, Network::Regtest, config);
 
         let store = Arc::new(MemoryStore::default());
         let service = Fitness::builder(convert::node_id(&key), store).start().await.unwrap();
         let fitness = LdkFitness::new(service.handle());
-        world.tell(&fitness);
+        let (log, told) = (Arc::<Log>::default(), fitness.clone());
+        let keep = Arc::clone(&log);
+        world.hear(move |record| {
+            // As a wallet's logger does.
+            told.observe_log(record);
+            keep.keep(record);
+        });
         let (custom, send_only) = (Arc::<Gatekeeper>::default(), Arc::<Gatekeeper>::default());
         let handlers = MessageHandler {
             chan_handler: Arc::clone(&channels),
@@ -218,7 +178,7 @@ impl RawNode {
                 tokio::spawn(lightning_net_tokio::setup_inbound(peers, stream.into_std().unwrap()));
             }
         });
-        Self { key, world, monitor, channels, peers, custom, send_only, fitness, service, addr }
+        Self { key, world, log, monitor, channels, peers, custom, send_only, fitness, service, addr }
     }
 
     pub(crate) fn node_id(&self) -> NodeId {
