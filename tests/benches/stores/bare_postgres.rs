@@ -1,4 +1,4 @@
-//! The same rows in the same tables, without us: written by COPY, read by a SELECT a table.
+//! The same rows in the same tables, without us: one is written by INSERT, many by COPY; a SELECT a table reads.
 
 use std::io::Cursor;
 use std::pin::pin;
@@ -6,7 +6,8 @@ use std::pin::pin;
 use fitness_core::NodeId;
 use fitness_store_postgres::PostgresStore;
 use futures_util::SinkExt;
-use tokio_postgres::{Client, Error, NoTls, Row};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, NoTls, Row, Statement};
 
 use crate::kind::{Bare, BarePlace};
 use crate::postgres::Database;
@@ -41,6 +42,13 @@ const BEGIN: &str = "BEGIN; \
     CREATE TEMP TABLE IF NOT EXISTS new_segments (LIKE segments) ON COMMIT DELETE ROWS; \
     CREATE TEMP TABLE IF NOT EXISTS new_observers (LIKE observers) ON COMMIT DELETE ROWS";
 
+/// One row each, with what ours say beside the record: as many bytes, whatever they say.
+const ONE: [&str; 3] = [
+    "INSERT INTO peers VALUES ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0::smallint, false, $3) ON CONFLICT ",
+    "INSERT INTO segments VALUES ($1, $2, $3, $4) ON CONFLICT ",
+    "INSERT INTO observers VALUES ($1, 0, 0, 0, $2) ON CONFLICT ",
+];
+
 pub(crate) struct BareTables(Database);
 
 impl BareTables {
@@ -56,13 +64,50 @@ impl BarePlace for BareTables {
             let (client, connection) = tokio_postgres::connect(&self.0.url, NoTls).await?;
             tokio::spawn(connection);
             client.batch_execute("SET search_path = ldk_fitness").await?;
-            Ok::<_, Error>(client)
+            let mut one = Vec::new();
+            for (insert, (_, update)) in ONE.iter().zip(TABLES) {
+                one.push(client.prepare(&format!("{insert}{update}")).await?);
+            }
+            Ok::<_, Error>(Connected { client, one })
         };
         Box::new(block_on(connected).expect("it connects"))
     }
 
     fn settle(&self) {
         self.0.checkpoint();
+    }
+}
+
+struct Connected {
+    client: Client,
+    one: Vec<Statement>,
+}
+
+impl Connected {
+    /// Nobody takes COPY for a row.
+    async fn commit_one(&self, rows: &Rows) -> Result<(), Error> {
+        let ours = &OBSERVER.0[..];
+        self.client.batch_execute("BEGIN").await?;
+        for (node_id, record) in &rows.peers {
+            self.client.execute(&self.one[0], &[&ours, &&node_id.0[..], record]).await?;
+        }
+        for (node_id, index, record) in &rows.segments {
+            let params: [&(dyn ToSql + Sync); 4] = [&ours, &&node_id.0[..], &i64::from(*index), record];
+            self.client.execute(&self.one[1], &params).await?;
+        }
+        self.client.execute(&self.one[2], &[&ours, &rows.observer]).await?;
+        self.client.batch_execute("COMMIT").await
+    }
+
+    async fn commit_many(&self, rows: &Rows) -> Result<(), Error> {
+        let rows = copied(rows);
+        self.client.batch_execute(BEGIN).await?;
+        for ((table, update), rows) in TABLES.iter().zip(&rows) {
+            copy(&self.client, &format!("new_{table}"), rows).await?;
+            let update = format!("INSERT INTO {table} SELECT * FROM new_{table} ON CONFLICT {update}");
+            self.client.batch_execute(&update).await?;
+        }
+        self.client.batch_execute("COMMIT").await
     }
 }
 
@@ -91,38 +136,32 @@ async fn copy(client: &Client, table: &str, rows: &[u8]) -> Result<(), Error> {
     sink.finish().await.map(drop)
 }
 
-impl Bare for Client {
+impl Bare for Connected {
     fn first(&self, rows: &Rows) {
         let rows = copied(rows);
         block_on(async {
-            self.batch_execute("BEGIN").await?;
+            self.client.batch_execute("BEGIN").await?;
             for ((table, _), rows) in TABLES.iter().zip(&rows) {
-                copy(self, table, rows).await?;
+                copy(&self.client, table, rows).await?;
             }
-            self.batch_execute("COMMIT").await
+            self.client.batch_execute("COMMIT").await
         })
         .expect("a commit");
     }
 
     fn commit(&self, rows: &Rows) {
-        let rows = copied(rows);
-        block_on(async {
-            self.batch_execute(BEGIN).await?;
-            for ((table, update), rows) in TABLES.iter().zip(&rows) {
-                copy(self, &format!("new_{table}"), rows).await?;
-                let update = format!("INSERT INTO {table} SELECT * FROM new_{table} ON CONFLICT {update}");
-                self.batch_execute(&update).await?;
-            }
-            self.batch_execute("COMMIT").await
-        })
-        .expect("a commit");
+        let stored = match rows.peers.len() {
+            1 => block_on(self.commit_one(rows)),
+            _ => block_on(self.commit_many(rows)),
+        };
+        stored.expect("a commit");
     }
 
     fn load(&self) -> usize {
         let ours = &OBSERVER.0[..];
         let read = async {
-            self.query_one("SELECT record FROM observers WHERE observer = $1", &[&ours]).await?;
-            self.query("SELECT node_id, record FROM peers WHERE observer = $1", &[&ours]).await
+            self.client.query_one("SELECT record FROM observers WHERE observer = $1", &[&ours]).await?;
+            self.client.query("SELECT node_id, record FROM peers WHERE observer = $1", &[&ours]).await
         };
         block_on(read).expect("it reads").len()
     }
@@ -134,9 +173,9 @@ impl Bare for Client {
         let (ours, id) = (&OBSERVER.0[..], &peer.0[..]);
         let read = async {
             let observer = "SELECT record FROM observers WHERE observer = $1";
-            let observer = self.query_one(observer, &[&ours]).await?.try_get(0)?;
-            let record = self.query_one(PEER, &[&ours, &id]).await?.try_get(0)?;
-            let log = self.query(LOG, &[&ours, &id]).await?;
+            let observer = self.client.query_one(observer, &[&ours]).await?.try_get(0)?;
+            let record = self.client.query_one(PEER, &[&ours, &id]).await?.try_get(0)?;
+            let log = self.client.query(LOG, &[&ours, &id]).await?;
             let segment = |row: &Row| {
                 let number: i64 = row.try_get(0)?;
                 Ok((*peer, u32::try_from(number).expect("as it was stored"), row.try_get(1)?))
