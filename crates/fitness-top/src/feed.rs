@@ -1,0 +1,404 @@
+//! Asks the source for what is seen, follows what happens, and finds it again when it is gone.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use fitness_core::{NodeId, Span, Timestamp};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::api::{Buckets, Gaps, Health, Interval, Peer, PeerDetail, PeerList, Timeline, Windows};
+use crate::model::{HOUR_NS, Hours, News, Service, Told, Wants};
+use crate::source::{self, Failure, Source};
+
+/// How many peers one answer lists.
+const PART: usize = 1_000;
+
+/// How many questions are asked at the same time, and how many strips before something more urgent.
+const AT_A_TIME: usize = 8;
+const STRIPS_AT_A_TIME: usize = 16;
+
+/// How long changes are gathered before they are asked about.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// From so many peers with changes on, all are asked about at once.
+const MANY: usize = 24;
+
+/// How often all is asked for, whatever happens; a page; and a strip. Numbers in between are worked out.
+const ALL_EVERY: Duration = Duration::from_secs(60);
+const PAGE_EVERY: Duration = Duration::from_secs(15);
+const STRIP_EVERY: Duration = Duration::from_secs(300);
+
+/// How often is asked where there is no live stream.
+const POLL_EVERY: Duration = Duration::from_secs(5);
+
+/// How long is never, for a clock.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// The longest strip, and how many are remembered.
+const MOST_HOURS: u16 = 72;
+const STRIPS: usize = 1_000;
+
+/// The most stretches of a timeline that are kept, the latest.
+const MOST_INTERVALS: usize = 50_000;
+
+/// The longest that is waited before a service that is gone is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(crate) struct Feed {
+    source: Source,
+    wants: watch::Receiver<Wants>,
+    told: mpsc::Sender<News>,
+    /// The service's clock, and when it was read.
+    clock: (Timestamp, Instant),
+    /// Peers that are not any more as they were told, and since when there are some.
+    changed: BTreeSet<NodeId>,
+    changed_at: Option<Instant>,
+    /// When all is to be asked for again, and may be.
+    all_due: Instant,
+    all_from: Instant,
+    refreshed: u32,
+    /// What was asked for, and when.
+    page: Option<((NodeId, Span), Instant)>,
+    strips: HashMap<NodeId, (u16, Instant)>,
+    /// Whether it is told what happens, and whether it was told since the source was found.
+    is_streamed: bool,
+    was_live: bool,
+}
+
+/// Why nothing more is told.
+enum Stopped {
+    /// Nobody listens.
+    Over,
+    /// Perhaps there is a stream by now.
+    Again,
+    Lost(Failure),
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Lost(failure)
+    }
+}
+
+impl Feed {
+    pub(crate) fn new(source: Source, wants: watch::Receiver<Wants>, told: mpsc::Sender<News>) -> Self {
+        let now = Instant::now();
+        Self {
+            source,
+            wants,
+            told,
+            clock: (Timestamp::EPOCH, now),
+            changed: BTreeSet::new(),
+            changed_at: None,
+            all_due: now,
+            all_from: now,
+            refreshed: 0,
+            page: None,
+            strips: HashMap::new(),
+            is_streamed: false,
+            was_live: false,
+        }
+    }
+
+    /// Tells what there is until nobody listens.
+    pub(crate) async fn run(mut self) {
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(250))
+            .with_max_delay(PATIENCE)
+            .with_jitter()
+            .without_max_times();
+        let mut delays = backoff.build();
+        loop {
+            self.was_live = false;
+            let failure = match self.follow().await {
+                Stopped::Lost(failure) => failure,
+                Stopped::Again => continue,
+                Stopped::Over => return,
+            };
+            if self.was_live {
+                delays = backoff.build();
+            }
+            let lost = News::Lost { silent_ns: nanos(failure.silence()), why: failure.to_string() };
+            if self.told.send(lost).await.is_err() {
+                return;
+            }
+            tokio::select! {
+                () = sleep(delays.next().unwrap_or(PATIENCE)) => {}
+                () = self.told.closed() => return,
+            }
+        }
+    }
+
+    /// Tells all there is, and then what changes, until that ends.
+    async fn follow(&mut self) -> Stopped {
+        match self.followed().await {
+            Ok(never) => match never {},
+            Err(stopped) => stopped,
+        }
+    }
+
+    async fn followed(&mut self) -> Result<Infallible, Stopped> {
+        // The stream comes first: whoever has that and then asks misses nothing.
+        let mut changes: BoxStream<'static, source::News> = match self.source.changes().await {
+            Ok(changes) => {
+                self.is_streamed = true;
+                changes
+            }
+            // It is there and tells nothing by itself: too many listen, or something between keeps it back.
+            Err(failure) if failure.is_answer() && !matches!(failure, Failure::Unauthorized) => {
+                self.is_streamed = false;
+                stream::pending().boxed()
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        self.strips.clear();
+        self.page = None;
+        self.tell_all().await?;
+        self.tell(News::Live { at: self.now() }).await?;
+        self.was_live = true;
+        let until = Instant::now() + ALL_EVERY;
+        loop {
+            if !self.is_streamed && Instant::now() >= until {
+                return Err(Stopped::Again);
+            }
+            let due = self.due();
+            tokio::select! {
+                biased;
+                news = changes.next() => self.hear(news)?,
+                wanted = self.wants.changed() => wanted.map_err(|_| Stopped::Over)?,
+                () = self.told.closed() => return Err(Stopped::Over),
+                () = sleep_until(due) => self.work().await?,
+            }
+        }
+    }
+
+    fn hear(&mut self, news: Option<source::News>) -> Result<(), Stopped> {
+        let now = Instant::now();
+        match news {
+            Some(source::News::Change(changed)) => match changed.who() {
+                Some(node_id) => {
+                    self.changed.insert(node_id);
+                    self.changed_at.get_or_insert(now);
+                }
+                None => self.all_changed(now),
+            },
+            Some(source::News::Missed) => self.all_changed(now),
+            Some(source::News::Broke(failure)) => return Err(failure.into()),
+            None => return Err(Stopped::Again),
+        }
+        Ok(())
+    }
+
+    fn all_changed(&mut self, now: Instant) {
+        self.all_due = now.max(self.all_from);
+        self.strips.clear();
+        self.page = None;
+    }
+
+    /// When there is something to ask for.
+    fn due(&self) -> Instant {
+        let wants = self.wants.borrow();
+        let now = Instant::now();
+        if wants.refreshed != self.refreshed {
+            return now;
+        }
+        let mut due = self.all_due;
+        if let Some(since) = self.changed_at {
+            due = due.min(since + GATHER);
+        }
+        if let Some(wanted) = wants.page {
+            due = due.min(self.page_due(wanted).unwrap_or(now));
+        }
+        let strips = wants.strips.iter().map(|node_id| self.strip_due(node_id, wants.hours).unwrap_or(now));
+        strips.min().map_or(due, |strip| strip.min(due))
+    }
+
+    /// When a page is to be asked for again; none where it never was.
+    fn page_due(&self, wanted: (NodeId, Span)) -> Option<Instant> {
+        let (_, asked_at) = self.page.filter(|(told, _)| *told == wanted)?;
+        Some(asked_at + self.every(PAGE_EVERY))
+    }
+
+    fn strip_due(&self, node_id: &NodeId, hours: u16) -> Option<Instant> {
+        let (_, asked_at) = self.strips.get(node_id).filter(|(told, _)| *told >= hours)?;
+        Some(*asked_at + self.every(STRIP_EVERY))
+    }
+
+    /// How often something is asked for: never again where nothing changes.
+    const fn every(&self, usual: Duration) -> Duration {
+        if self.source.is_at_rest() { NEVER } else { usual }
+    }
+
+    /// Asks for what is needed most.
+    async fn work(&mut self) -> Result<(), Stopped> {
+        let wants = self.wants.borrow().clone();
+        let now = Instant::now();
+        if let Some((node_id, span)) = wants.page
+            && self.page_due((node_id, span)).is_none_or(|due| due <= now)
+        {
+            return self.tell_page(node_id, span).await;
+        }
+        if self.changed.len() > MANY {
+            self.all_due = self.all_due.min(now.max(self.all_from));
+        }
+        if wants.refreshed != self.refreshed {
+            self.refreshed = wants.refreshed;
+            self.all_changed(now);
+            self.all_due = now;
+        }
+        if self.all_due <= now {
+            return self.tell_all().await;
+        }
+        if self.changed_at.is_some_and(|since| since + GATHER <= now) && self.changed.len() <= MANY {
+            return self.tell_changed().await;
+        }
+        if self.changed.len() > MANY {
+            // They are asked for with all the others, as soon as that may be.
+            self.changed_at = None;
+        }
+        let is_due = |node_id: &&NodeId| self.strip_due(node_id, wants.hours).is_none_or(|due| due <= now);
+        let due: Vec<NodeId> = wants.strips.iter().filter(is_due).take(STRIPS_AT_A_TIME).copied().collect();
+        self.tell_strips(due, wants.hours).await
+    }
+
+    async fn tell_all(&mut self) -> Result<(), Stopped> {
+        let began = Instant::now();
+        let mut peers: Vec<Peer> = Vec::new();
+        // What changes from now on is not in it for sure.
+        self.changed.clear();
+        self.changed_at = None;
+        loop {
+            let path = format!("peers?limit={PART}&offset={}", peers.len());
+            let mut part: PeerList = self.source.get(&path).await?;
+            part.peers.iter_mut().for_each(|peer| peer.as_of = part.at_ns);
+            let is_last = part.peers.is_empty() || peers.len() + part.peers.len() >= part.total;
+            peers.append(&mut part.peers);
+            if is_last {
+                break;
+            }
+        }
+        let health: Health = self.source.get("health").await?;
+        let at = health.now_ns;
+        let from = at.before_nanos(u64::from(MOST_HOURS) * HOUR_NS);
+        let path = format!("coverage?from_ns={}&limit=10000", from.as_nanos());
+        let Gaps { gaps } = self.source.get(&path).await?;
+        let done = Instant::now();
+        self.clock = (at, done);
+        self.all_due = done + self.every(if self.is_streamed { ALL_EVERY } else { POLL_EVERY });
+        self.all_from = done + (done - began) * 4;
+        let service = Box::new(Service { health, gaps });
+        self.tell(News::All { at, peers, service }).await
+    }
+
+    async fn tell_changed(&mut self) -> Result<(), Stopped> {
+        self.changed_at = None;
+        let changed = std::mem::take(&mut self.changed);
+        for node_id in &changed {
+            self.strips.remove(node_id);
+            self.page.take_if(|((told, _), _)| told == node_id);
+        }
+        let asked = changed.into_iter().map(|node_id| {
+            let source = &self.source;
+            async move { (node_id, source.get::<PeerDetail>(&format!("peers/{node_id}")).await) }
+        });
+        let mut answers = stream::iter(asked).buffer_unordered(AT_A_TIME);
+        while let Some((node_id, answer)) = answers.next().await {
+            let news = match answer {
+                Ok(detail) => {
+                    News::Peer { at: detail.at_ns, node_id, peer: Some(Box::new(peer_of(&detail))) }
+                }
+                Err(failure) if failure.is_not_found() => News::Peer { at: self.now(), node_id, peer: None },
+                Err(failure) => return Err(failure.into()),
+            };
+            self.tell(news).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_strips(&mut self, node_ids: Vec<NodeId>, hours: u16) -> Result<(), Stopped> {
+        let now = self.now();
+        // As hours begin.
+        let first = (now.as_nanos() / HOUR_NS).saturating_sub(u64::from(hours.saturating_sub(1))) * HOUR_NS;
+        let asked = node_ids.into_iter().map(|node_id| {
+            let path = format!("peers/{node_id}/buckets?width=hour&from_ns={first}&limit=1000");
+            let source = &self.source;
+            async move { (node_id, source.get::<Buckets>(&path).await) }
+        });
+        let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_A_TIME).collect().await;
+        for (node_id, answer) in answers {
+            let sums = match answer {
+                Ok(Buckets { buckets }) => buckets,
+                // Without a history there is no strip.
+                Err(Failure::Refused { .. }) => Vec::new(),
+                Err(failure) => return Err(failure.into()),
+            };
+            self.strips.insert(node_id, (hours, Instant::now()));
+            self.tell(News::Hours { node_id, hours: Hours { at: now, sums } }).await?;
+        }
+        // Those that are not seen any more may be let go there, too.
+        if self.strips.len() > STRIPS {
+            let seen = &self.wants.borrow().strips;
+            self.strips.retain(|node_id, _| seen.contains(node_id));
+        }
+        Ok(())
+    }
+
+    async fn tell_page(&mut self, node_id: NodeId, span: Span) -> Result<(), Stopped> {
+        let told = match self.page_of(node_id, span).await {
+            Ok(told) => Ok(Box::new(told)),
+            Err(Failure::Refused { detail, .. }) => Err(detail),
+            Err(failure) => return Err(failure.into()),
+        };
+        self.page = Some(((node_id, span), Instant::now()));
+        self.tell(News::Page { node_id, told }).await
+    }
+
+    async fn page_of(&self, node_id: NodeId, span: Span) -> Result<Told, Failure> {
+        let detail: PeerDetail = self.source.get(&format!("peers/{node_id}")).await?;
+        let windows: Windows = self.source.get(&format!("peers/{node_id}/windows")).await?;
+        let timeline = self.timeline(node_id, span).await?;
+        Ok(Told::new(peer_of(&detail), detail.channels, windows, span, detail.at_ns, timeline))
+    }
+
+    /// The timeline, and whether older stretches are left out of it.
+    async fn timeline(&self, node_id: NodeId, span: Span) -> Result<(Vec<Interval>, bool), Failure> {
+        let mut kept: VecDeque<Interval> = VecDeque::new();
+        let (mut from, mut is_cut) = (format!("window={span}"), false);
+        loop {
+            let path = format!("peers/{node_id}/timeline?{from}&limit=10000");
+            let Timeline { next_ns, timeline } = self.source.get(&path).await?;
+            let goes_on = !timeline.is_empty();
+            kept.extend(timeline);
+            while kept.len() > MOST_INTERVALS {
+                kept.pop_front();
+                is_cut = true;
+            }
+            match next_ns {
+                Some(next) if goes_on => from = format!("from_ns={}", next.as_nanos()),
+                _ => return Ok((kept.into(), is_cut)),
+            }
+        }
+    }
+
+    /// What the service's clock reads by now.
+    fn now(&self) -> Timestamp {
+        let (at, read) = self.clock;
+        if self.source.is_at_rest() { at } else { at.after_nanos(nanos(read.elapsed())) }
+    }
+
+    async fn tell(&self, news: News) -> Result<(), Stopped> {
+        self.told.send(news).await.map_err(|_| Stopped::Over)
+    }
+}
+
+fn peer_of(detail: &PeerDetail) -> Peer {
+    Peer { as_of: detail.at_ns, channel_count: detail.channels.len(), ..detail.peer.clone() }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,184 @@
+//! Where the data comes from: a service's address, or its router in this process. Both answer the same.
+
+mod http;
+mod router;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use ::http::{Request, Response, StatusCode};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use http_body_util::Empty;
+use serde::de::DeserializeOwned;
+use tower::Service;
+
+use self::http::Http;
+use self::router::InProcess;
+use crate::api::{Changed, Problem};
+use crate::text;
+
+/// The longest answer that is taken.
+const LONGEST: usize = 64 << 20;
+
+/// Where the data comes from.
+pub struct Source {
+    ask: Box<dyn Ask>,
+    place: String,
+    at_rest: bool,
+}
+
+impl Source {
+    /// A service that answers at `address`, such as `http://127.0.0.1:8080`, a path included where its
+    /// router is mounted under one. It is asked with `token` where there is one.
+    ///
+    /// Nothing is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Address`] or [`Failure::Token`]; neither tells the token or a password.
+    pub fn service(address: &str, token: Option<&str>) -> Result<Self, Failure> {
+        let http = Http::new(address, token)?;
+        Ok(Self { place: http.place(), ask: Box::new(http), at_rest: false })
+    }
+
+    /// A store at rest, called `place`, through the router of a service that only tells of it: nothing
+    /// will change there.
+    pub fn at_rest<S, B>(router: S, place: impl Into<String>) -> Self
+    where
+        S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send,
+        B: http_body_util::BodyExt<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        Self { ask: Box::new(InProcess(router)), place: place.into(), at_rest: true }
+    }
+
+    /// What is asked, for who reads it.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.at_rest
+    }
+
+    /// The answer to `path`, counted from `/api/v1/`.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let Answer { status, body } = self.ask.get(path).await?;
+        match status {
+            _ if status.is_success() => serde_json::from_slice(&body)
+                .map_err(|error| Failure::Malformed { path: path.to_owned(), reason: error.to_string() }),
+            _ => Err(Failure::status(status, &body)),
+        }
+    }
+
+    /// Changes from now on.
+    pub(crate) async fn changes(&self) -> Result<BoxStream<'static, News>, Failure> {
+        self.ask.changes().await
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("place", &self.place).field("at_rest", &self.at_rest).finish()
+    }
+}
+
+/// Something that can be asked.
+trait Ask: Send + Sync {
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Answer, Failure>>;
+
+    fn changes(&self) -> BoxFuture<'_, Result<BoxStream<'static, News>, Failure>>;
+}
+
+struct Answer {
+    status: StatusCode,
+    body: Bytes,
+}
+
+/// What a live stream tells.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// This is different from before, for one peer or for all.
+    Change(Changed),
+    /// Too much happened: all has to be asked anew.
+    Missed,
+    /// It broke. Nothing comes after it.
+    Broke(Failure),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// An address that is none.
+    #[error("{reason}; give the address of a service, such as http://127.0.0.1:8080")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A token that cannot be sent.
+    #[error("the token has a character that cannot be sent; it is made of visible ASCII characters")]
+    Token,
+    /// Nobody answers.
+    #[error("no answer from {place}: {reason}")]
+    Unreachable {
+        /// Who was asked.
+        place: String,
+        /// What went wrong.
+        reason: String,
+        /// For how long nothing had been heard before that was noticed.
+        silence: Duration,
+    },
+    /// The service does not know us.
+    #[error("the service asks for another token; give it by --token-file or LDK_FITNESS_TOKEN")]
+    Unauthorized,
+    /// The service answers, and does not tell.
+    #[error("{status}: {detail}")]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// What it says.
+        detail: String,
+    },
+    /// An answer that is none of ours.
+    #[error("the answer to /api/v1/{path} is not that of an ldk-fitness of this release: {reason}")]
+    Malformed {
+        /// What was asked.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Failure {
+    fn status(status: StatusCode, body: &[u8]) -> Self {
+        if status == StatusCode::UNAUTHORIZED {
+            return Self::Unauthorized;
+        }
+        let said = serde_json::from_slice(body).ok().and_then(|said: Problem| text::harmless(&said.detail));
+        let detail = said.unwrap_or_else(|| "is this the address of an ldk-fitness?".to_owned());
+        Self::Refused { status, detail }
+    }
+
+    /// Whether it has nothing, and not whether it does not work.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, .. })
+    }
+
+    /// For how long nothing had been heard before it was noticed.
+    pub(crate) const fn silence(&self) -> Duration {
+        match self {
+            Self::Unreachable { silence, .. } => *silence,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Whether somebody answered.
+    pub(crate) const fn is_answer(&self) -> bool {
+        !matches!(self, Self::Unreachable { .. })
+    }
+}
