@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{advise, compare, completions, copy, demo, import, replay, report, watch};
+use crate::{advise, compare, completions, copy, demo, import, replay, report, top, watch};
 
 /// The part of the help that every command ends with.
 pub(crate) const EXIT_CODES: &str = "\
@@ -27,6 +27,7 @@ Examples:
   ldk-fitness demo --seconds 60 --store demo.redb
   ldk-fitness report fitness.redb           what a stopped node knows of its peers
   ldk-fitness report sqlite:~/wallet/ldk_node_data.sqlite
+  ldk-fitness top http://127.0.0.1:8080     peers as they come and go, on the terminal
   ldk-fitness advise fitness.redb           what to close, what to keep, and why
   ldk-fitness watch 02ab…@lsp.example:9735 --store lsps.redb
   ldk-fitness compare lsps.redb             which of the watched is the best
@@ -36,10 +37,10 @@ Examples:
   ldk-fitness import lnd --help             what lnd has counted, for who moves to LDK
 
 Environment:
-  LDK_FITNESS_STORE  the store of `report`, `advise`, `compare` and `import`
-                     where none is named, so that no password is seen where
-                     processes are listed
-  LDK_FITNESS_TOKEN  what whoever asks `--listen` has to know
+  LDK_FITNESS_STORE  the store of `report`, `top`, `advise`, `compare` and
+                     `import` where none is named, so that no password is seen
+                     where processes are listed
+  LDK_FITNESS_TOKEN  what whoever asks `--listen` has to know; `top` sends it
   NO_COLOR           no colours, whatever the terminal can do
   COLUMNS            width of the table, in place of the terminal's
   RUST_LOG           what to log to standard error, `warn` by default; such as
@@ -75,6 +76,7 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Replay(replay::Args),
     Report(report::Args),
+    Top(top::Args),
     Advise(advise::Args),
     Watch(watch::Args),
     Compare(compare::Args),

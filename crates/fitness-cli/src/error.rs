@@ -9,6 +9,7 @@ use fitness_actor::{ShutdownError, StartError};
 use fitness_core::NodeId;
 use fitness_store::StoreError;
 use fitness_store::copy::CopyError;
+use fitness_top::{Failure, TopError};
 use fitness_watch::{ListError, TargetError};
 use fitness_web::ServeError;
 
@@ -239,6 +240,23 @@ pub(crate) enum CliError {
     #[error("the token of --listen: {0}")]
     Token(#[from] fitness_web::TokenError),
 
+    /// An option that means nothing here.
+    #[error("{option} is for {meant}")]
+    NotMeant {
+        /// The option.
+        option: &'static str,
+        /// What it is for.
+        meant: &'static str,
+    },
+
+    /// A terminal that cannot be drawn on, or a service that does not answer.
+    #[error(transparent)]
+    Top(#[from] TopError),
+
+    /// An address or a token that is none.
+    #[error(transparent)]
+    Source(#[from] Failure),
+
     /// A webhook that is none.
     #[error(transparent)]
     Webhook(#[from] fitness_webhook::WebhookError),
@@ -311,6 +329,9 @@ impl CliError {
             Self::WhichObserver { .. } => true,
             Self::Serve(error) => matches!(error, ServeError::TokenNeeded { .. }),
             Self::Token(_) | Self::Webhook(_) => true,
+            Self::NotMeant { .. } | Self::Source(_) | Self::Top(TopError::NoTerminal) => true,
+            Self::Top(TopError::Source(failure)) => !matches!(failure, Failure::Unreachable { .. }),
+            Self::Top(_) => false,
             Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => false,
             Self::Network(_) | Self::Unseen { .. } | Self::Untrue => false,
             Self::Start(_) | Self::Shutdown(_) => false,

@@ -69,7 +69,12 @@ impl ListenArgs {
     }
 }
 
-fn read_names(path: &Path) -> Result<HashMap<NodeId, String>, CliError> {
+/// What peers are called, from a file with a node id and a name a line.
+///
+/// # Errors
+///
+/// A file that cannot be read, or a line that is something else.
+pub(crate) fn read_names(path: &Path) -> Result<HashMap<NodeId, String>, CliError> {
     let file = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|source| CliError::Open { file: file.clone(), source })?;

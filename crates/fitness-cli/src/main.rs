@@ -18,6 +18,7 @@ mod output;
 mod replay;
 mod report;
 mod store;
+mod top;
 mod watch;
 
 use std::error::Error as _;
@@ -34,11 +35,15 @@ use crate::error::CliError;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.color.apply();
-    log_to_stderr();
+    // What is logged would be written across the screen of `top`.
+    if !matches!(cli.command, Command::Top(_)) || !io::stderr().is_terminal() {
+        log_to_stderr();
+    }
     let outcome = match &cli.command {
         Command::Demo(args) => demo::run(args),
         Command::Replay(args) => replay::run(args),
         Command::Report(args) => report::run(args),
+        Command::Top(args) => top::run(args),
         Command::Advise(args) => advise::run(args),
         Command::Watch(args) => watch::run(args),
         Command::Compare(args) => compare::run(args),

@@ -32,6 +32,8 @@ pub(crate) struct Peer {
     pub(crate) observed_ns: u64,
     pub(crate) uptime_ns: u64,
     #[serde(default)]
+    pub(crate) taken_over: Option<TakenOver>,
+    #[serde(default)]
     pub(crate) channel_count: usize,
     /// The moment of the question.
     #[serde(skip)]
@@ -50,6 +52,13 @@ impl Peer {
             Presence::Unobserved => (self.observed_ns, self.uptime_ns),
         }
     }
+}
+
+/// That another program had counted a part of it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct TakenOver {
+    pub(crate) source: String,
+    pub(crate) at_ns: Timestamp,
 }
 
 /// A peer and its channels.

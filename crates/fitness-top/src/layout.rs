@@ -5,8 +5,10 @@ use crate::model::{Column, Model};
 /// The columns beside name and state, the most important first.
 const PRIORITY: [Column; 9] = [
     Column::Availability,
+    // Here the strip comes, as short as it may be.
     Column::Since,
     Column::Disconnects,
+    // And here it grows to a day.
     Column::Flaps,
     Column::Channels,
     Column::Uptime,
@@ -15,11 +17,13 @@ const PRIORITY: [Column; 9] = [
     Column::FirstSeen,
 ];
 
-/// How many of those stand before the strip is given up for the next.
+/// How many of those come before the strip, and before it is a day long.
 const BEFORE_STRIP: usize = 1;
+const BEFORE_DAY: usize = 3;
 
 /// How many hours a strip may have; a mark each.
 const HOURS: [u16; 5] = [12, 24, 36, 48, 72];
+const DAY: u16 = 24;
 
 /// How wide names get before anything else does, and at most.
 const NAME: u16 = 20;
@@ -96,6 +100,9 @@ fn fit(width: u16, sort: Column) -> (Vec<Column>, u16, u16) {
         if place == BEFORE_STRIP && take(HOURS[0], &mut left) {
             hours = HOURS[0];
         }
+        if place == BEFORE_DAY && hours > 0 && take(DAY - hours - 1, &mut left) {
+            hours = DAY;
+        }
         if take(column.width(), &mut left) {
             chosen.push(*column);
         } else if place >= BEFORE_STRIP {
@@ -124,7 +131,7 @@ mod tests {
     fn nothing_stands_beyond_the_edge_or_on_something_else() {
         for width in 0..300 {
             for sort in Column::ALL {
-                let model = Model { size: (width, 24), ..model(sort) };
+                let model = model(width, sort);
                 let Layout { columns, strip, hours, .. } = Layout::of(&model);
                 let mut taken: Vec<(u16, u16)> = columns.iter().map(|(_, x, wide)| (*x, x + wide)).collect();
                 taken.extend((hours > 0).then_some((strip, strip + hours)));
@@ -144,14 +151,14 @@ mod tests {
     #[test]
     fn the_wider_the_more() {
         let seen = |width| {
-            let layout = Layout::of(&Model { size: (width, 24), ..model(Column::Availability) });
+            let layout = Layout::of(&model(width, Column::Availability));
             (layout.columns.len(), layout.hours)
         };
-        assert_eq!([40, 80, 120, 200].map(seen), [(3, 12), (7, 12), (11, 12), (11, 72)]);
+        assert_eq!([40, 80, 120, 200].map(seen), [(3, 12), (7, 24), (11, 24), (11, 72)]);
     }
 
-    fn model(sort: Column) -> Model {
-        let mut model = Model::new(String::new(), false, (0, 0));
+    fn model(width: u16, sort: Column) -> Model {
+        let mut model = Model::new(String::new(), false, (width, 24));
         model.list.sort = sort;
         model
     }

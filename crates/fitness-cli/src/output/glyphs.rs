@@ -37,10 +37,13 @@ impl Glyphs {
 
     /// Those that standard output can show: a terminal may not know more than ASCII, and files are UTF-8.
     pub(crate) fn available() -> &'static Self {
-        let knows_more =
-            !io::stdout().is_terminal() || cfg!(windows) || is_utf8(|name| std::env::var(name).ok());
-        if knows_more { &Self::UNICODE } else { &Self::ASCII }
+        if knows_unicode() { &Self::UNICODE } else { &Self::ASCII }
     }
+}
+
+/// Whether standard output can show more than ASCII.
+pub(crate) fn knows_unicode() -> bool {
+    !io::stdout().is_terminal() || cfg!(windows) || is_utf8(|name| std::env::var(name).ok())
 }
 
 /// Whether the locale's characters are UTF-8: the first of these variables that says anything counts.

@@ -22,6 +22,7 @@ use fitness_core::Presence;
 
 pub(crate) use self::document::{Document, Observer, PeerEntry, Section};
 use self::glyphs::Glyphs;
+pub(crate) use self::glyphs::knows_unicode;
 use self::order::{Sort, SortParser};
 pub(crate) use self::strip::Strip;
 use self::table::{TableOptions, render};

@@ -19,7 +19,7 @@ use fitness_store_redb::RedbStore;
 use lightning_persister::fs_store::FilesystemStore;
 use tokio::runtime::Runtime;
 
-pub(crate) use self::url::{FORMS, StoreUrl};
+pub(crate) use self::url::{FORMS, StoreUrl, StoreUrlParser};
 use crate::error::CliError;
 
 /// How a wallet's directory names what it keeps.

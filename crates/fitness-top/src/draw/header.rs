@@ -37,11 +37,24 @@ pub(super) fn state(model: &Model) -> (String, bool) {
     }
 }
 
-pub(super) fn title(screen: &mut Screen<'_>, model: &Model, y: u16) {
-    let (state, is_well) = state(model);
+/// The same in a word.
+fn state_word(model: &Model) -> &'static str {
+    match &model.link {
+        _ if !model.is_begun() => "asking",
+        Link::Lost { .. } => "not live",
+        Link::Live if model.at_rest => "at rest",
+        Link::Live => "live",
+    }
+}
+
+fn title(screen: &mut Screen<'_>, model: &Model, y: u16) {
+    let (mut state, is_well) = state(model);
     let look = screen.look;
     let style = if is_well { look.good() } else { look.alarm() };
     let width = screen.area.width;
+    if width < 60 {
+        state_word(model).clone_into(&mut state);
+    }
     let taken = u16::try_from(text::width(&state)).unwrap_or(width).min(width);
     let room = width.saturating_sub(taken + 1);
     let mut title = format!("ldk-fitness  {}", model.place);

@@ -91,25 +91,28 @@ fn who(model: &Model, peer: &Peer, width: u16, look: Look) -> Vec<Row> {
     };
     let name = list::called(peer, usize::from(width).saturating_sub(2), look.gap());
     let (link, _) = header::state(model);
-    let since = text::duration(now.nanos_since(peer.since_ns));
+    let length = text::duration(now.nanos_since(peer.since_ns));
     let mut lines = vec![
         Row::Text(format!("{state} {name}"), look.bold()),
-        Row::Text(
-            format!("{word} for {since}, since {} UTC  [{link}]", text::moment(peer.since_ns)),
-            look.state_style(peer.online),
-        ),
     ];
+    let since = format!("since {} UTC", text::moment(peer.since_ns));
+    let so = [format!("{word} for {length}"), since, format!("[{link}]")];
+    lines.extend(flow(&so, width).into_iter().map(|line| Row::Text(line, look.state_style(peer.online))));
     let known = text::duration(now.nanos_since(peer.first_seen_ns));
     let flap = peer.last_flap_ns.map(|at| format!(" (last {} ago)", text::duration(now.nanos_since(at))));
     let mut facts = vec![
         format!("availability {}", text::share(uptime_ns, observed_ns)),
         format!("uptime {}", text::duration(uptime_ns)),
         format!("observed {}", text::duration(observed_ns)),
-        format!("known for {known}"),
+        format!("followed for {known}"),
         format!("lost {} times", peer.disconnects),
         format!("flaps {}{}", peer.flap_count, flap.unwrap_or_default()),
     ];
     facts.extend(peer.watched.then(|| "watched for its own sake".to_owned()));
+    facts.extend(peer.taken_over.as_ref().map(|taken| {
+        let until = text::moment(taken.at_ns);
+        format!("until {until} as counted by {}", text::harmless(&taken.source).unwrap_or_default())
+    }));
     facts.extend(peer.closed_at_ns.map(|at| format!("let go {}", text::moment(at))));
     // Where there is no room for a whole id, its two halves are.
     let id = peer.node_id.to_string();

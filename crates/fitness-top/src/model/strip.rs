@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn a_timeline_is_cut_into_marks() {
         let at = Timestamp::from_secs;
-        let interval = |from, to, observed, uptime, presence, cause| Interval {
+        let interval = |from, to, observed: u64, uptime: u64, presence, cause| Interval {
             from_ns: at(from),
             to_ns: at(to),
             observed_ns: observed * 1_000_000_000,
