@@ -93,6 +93,22 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
             "fitness-cli",
         ],
     ),
+    // It sees the JSON API alone.
+    (
+        "fitness-top",
+        &[
+            "lightning",
+            "ldk-node",
+            "bitcoin",
+            "redb",
+            "tokio-postgres",
+            "fitness-store",
+            "fitness-actor",
+            "fitness-web",
+            "fitness-ldk",
+            "fitness-cli",
+        ],
+    ),
     ("fitness-regtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
     ("fitness-pgtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
 ];

@@ -41,7 +41,8 @@ fn a_service_is_seen_as_it_goes() {
     top.see("live at first", |screen| screen.contains("live") && screen.contains("● 3 online"));
     served.lose(1);
     top.see("somebody is lost", |screen| {
-        screen.contains("● 2 online  ○ 1 offline") && screen.lines().nth(4).is_some_and(|line| line.starts_with('○'))
+        screen.contains("● 2 online  ○ 1 offline")
+            && screen.lines().nth(4).is_some_and(|line| line.starts_with('○'))
     });
     served.open(7);
     top.see("somebody came", |screen| screen.contains("4 peers"));
@@ -51,7 +52,9 @@ fn a_service_is_seen_as_it_goes() {
     top.see("its page", |screen| screen.contains(&peer(1).to_string()) && screen.contains("[24h]"));
     top.see("its outage", |screen| screen.contains("theirs    it was offline"));
     served.find(1);
-    top.see("it is back, on its page", |screen| screen.contains("online for") && screen.contains("lost 1 times"));
+    top.see("it is back, on its page", |screen| {
+        screen.contains("online for") && screen.contains("lost 1 time")
+    });
     top.press("\x1b[C");
     top.see("another window", |screen| screen.contains("[7d]") && screen.contains("in the last 7d"));
     top.press("\x7f");
@@ -86,7 +89,8 @@ fn a_service_that_is_gone_is_waited_for() {
 fn who_knows_the_token_may_look() {
     let served = Served::with_token(2, "correct-horse-battery");
     let address = served.address();
-    let mut top = Terminal::new(&["top", &address], 80, 24, &[("LDK_FITNESS_TOKEN", "correct-horse-battery")]);
+    let mut top =
+        Terminal::new(&["top", &address], 80, 24, &[("LDK_FITNESS_TOKEN", "correct-horse-battery")]);
     top.see("it may", |screen| screen.contains("● 2 online"));
     // A kind request to end.
     top.signal(Signal::TERM);
@@ -96,7 +100,8 @@ fn who_knows_the_token_may_look() {
     let directory = tempfile::tempdir().expect("a directory");
     let token = directory.path().join("token");
     std::fs::write(&token, "wrong-horse-battery\n").expect("it can be written");
-    let mut top = Terminal::new(&["top", &address, "--token-file", &token.display().to_string()], 80, 24, &[]);
+    let mut top =
+        Terminal::new(&["top", &address, "--token-file", &token.display().to_string()], 80, 24, &[]);
     top.see("it may not", |screen| screen.contains("error: ") && screen.contains("--token-file"));
     assert_eq!(top.ends(), Some(2));
 }

@@ -24,6 +24,11 @@ impl Seen {
     fn screen(&self) -> MutexGuard<'_, vt100::Parser> {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        let [rows, columns] = [rows, columns].map(|size| size.try_into().expect("a terminal has a size"));
+        self.screen().screen_mut().set_size(rows, columns);
+    }
 }
 
 pub(crate) struct Terminal {
@@ -48,7 +53,7 @@ impl Terminal {
         let command = command.args(args).env("TERM", "xterm-256color").env("LC_ALL", "C.UTF-8");
         let child = command.envs(env.iter().copied()).spawn(pts).expect("it starts");
         let seen = Arc::new(Seen::default());
-        seen.screen().screen_mut().set_size(rows, columns);
+        seen.resize(columns, rows);
         let (pty, shown) = (Arc::new(pty), Arc::clone(&seen));
         let output = Arc::clone(&pty);
         let reader = std::thread::spawn(move || {
@@ -67,7 +72,7 @@ impl Terminal {
     }
 
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
-        self.seen.screen().screen_mut().set_size(rows, columns);
+        self.seen.resize(columns, rows);
         self.pty.resize(Size::new(rows, columns)).expect("it has a size");
     }
 
@@ -96,10 +101,12 @@ impl Terminal {
     pub(crate) fn has_colours(&self) -> bool {
         let screen = self.seen.screen();
         let (rows, columns) = screen.screen().size();
-        let mut cells = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        let mut cells = (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
         cells.any(|(row, column)| {
             let cell = screen.screen().cell(row, column);
-            cell.is_some_and(|cell| cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default)
+            cell.is_some_and(|cell| {
+                cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default
+            })
         })
     }
 
@@ -138,7 +145,7 @@ impl Drop for Terminal {
 
 fn lines(parser: &vt100::Parser) -> String {
     let (_, columns) = parser.screen().size();
-    let rows = parser.screen().rows(0, columns);
+    let rows = parser.screen().rows(0, columns.get());
     let rows: Vec<String> = rows.map(|row| row.trim_end().to_owned()).collect();
     rows.join("\n")
 }

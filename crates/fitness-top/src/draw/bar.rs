@@ -31,23 +31,24 @@ pub(super) fn draw(screen: &mut Screen<'_>, model: &Model, layout: &Layout) -> O
         return Some(typed(screen, prompt, y));
     }
     if layout.has_bar {
-        let end = keys(screen, &LIST, y);
+        let mut x = 0;
         if !model.list.filter().is_empty() {
             let wanted = text::harmless(model.list.filter()).unwrap_or_default();
             let (shown, all) = (text::count(model.list.len()), text::count(model.list.all()));
-            let filter = format!(" {shown} of {all}: {wanted}");
-            screen.put_all(end, y, &[(&filter, screen.look.bold())]);
+            let filter = format!("{shown} of {all}: {}  ", text::cut(&wanted, 16, screen.look.gap()));
+            x = screen.put_all(x, y, &[(&filter, screen.look.bold())]);
         }
+        keys(screen, &LIST, x, y);
     }
     None
 }
 
 pub(super) fn page(screen: &mut Screen<'_>, y: u16) {
-    keys(screen, &PAGE, y);
+    keys(screen, &PAGE, 0, y);
 }
 
 pub(super) fn help(screen: &mut Screen<'_>, y: u16) {
-    keys(screen, &HELP, y);
+    keys(screen, &HELP, 0, y);
 }
 
 fn typed(screen: &mut Screen<'_>, prompt: &Prompt, y: u16) -> (u16, u16) {
@@ -76,18 +77,17 @@ fn typed(screen: &mut Screen<'_>, prompt: &Prompt, y: u16) -> (u16, u16) {
     (x.min(screen.area.width.saturating_sub(1)), y)
 }
 
-/// Puts as many keys as fit. Returns where the last one ends.
-fn keys(screen: &mut Screen<'_>, keys: &[(&str, &str, u8)], y: u16) -> u16 {
+/// Puts as many keys as fit from `x` on.
+fn keys(screen: &mut Screen<'_>, keys: &[(&str, &str, u8)], mut x: u16, y: u16) {
+    let room = usize::from(screen.area.width.saturating_sub(x)) + 1;
     let wide = |least: u8| -> usize {
         let shown = keys.iter().filter(|key| key.2 <= least);
         shown.map(|(key, word, _)| key.len() + word.len() + 1).sum()
     };
     let most = 0..u8::try_from(keys.len()).unwrap_or(u8::MAX);
-    let least = most.rev().find(|least| wide(*least) <= usize::from(screen.area.width) + 1);
+    let least = most.rev().find(|least| wide(*least) <= room);
     let look = screen.look;
-    let mut x = 0;
     for (key, word, _) in keys.iter().filter(|key| Some(key.2) <= least) {
         x = screen.put_all(x, y, &[(key, look.bold()), (word, look.chosen()), (" ", Style::new())]);
     }
-    x
 }

@@ -1,6 +1,6 @@
 //! Above the list: whom we ask, how many peers there are, and when we ourselves were gone.
 
-use fitness_core::Presence;
+use fitness_core::{Presence, Timestamp};
 use ratatui::style::Style;
 
 use super::Screen;
@@ -32,6 +32,9 @@ pub(super) fn state(model: &Model) -> (String, bool) {
     match &model.link {
         _ if !model.is_begun() => ("asking".to_owned(), true),
         Link::Lost { since, .. } => (format!("not live since {}", text::moment(*since)), false),
+        Link::Live if model.at_rest && model.clock == Timestamp::EPOCH => {
+            ("at rest, and empty".to_owned(), true)
+        }
         Link::Live if model.at_rest => (format!("at rest, as of {}", text::moment(model.clock)), true),
         Link::Live => ("live".to_owned(), true),
     }

@@ -48,7 +48,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, look: Look) {
 
 /// How many lines the help has.
 pub(crate) fn help_lines() -> usize {
-    help::LINES.len()
+    help::lines(Look { unicode: true, colour: false }).len()
 }
 
 /// How many lines the page of a peer has.

@@ -92,9 +92,7 @@ fn who(model: &Model, peer: &Peer, width: u16, look: Look) -> Vec<Row> {
     let name = list::called(peer, usize::from(width).saturating_sub(2), look.gap());
     let (link, _) = header::state(model);
     let length = text::duration(now.nanos_since(peer.since_ns));
-    let mut lines = vec![
-        Row::Text(format!("{state} {name}"), look.bold()),
-    ];
+    let mut lines = vec![Row::Text(format!("{state} {name}"), look.bold())];
     let since = format!("since {} UTC", text::moment(peer.since_ns));
     let so = [format!("{word} for {length}"), since, format!("[{link}]")];
     lines.extend(flow(&so, width).into_iter().map(|line| Row::Text(line, look.state_style(peer.online))));
@@ -105,7 +103,7 @@ fn who(model: &Model, peer: &Peer, width: u16, look: Look) -> Vec<Row> {
         format!("uptime {}", text::duration(uptime_ns)),
         format!("observed {}", text::duration(observed_ns)),
         format!("followed for {known}"),
-        format!("lost {} times", peer.disconnects),
+        format!("lost {}", text::counted(peer.disconnects as usize, "time")),
         format!("flaps {}{}", peer.flap_count, flap.unwrap_or_default()),
     ];
     facts.extend(peer.watched.then(|| "watched for its own sake".to_owned()));
@@ -241,7 +239,7 @@ fn outage(interval: &Interval, told: &Told, width: u16, look: Look) -> (String, 
     let line = if width >= 80 {
         format!("{from}  {until:<19}  {length:>7}  {whose:<8}  {what}")
     } else {
-        format!("{from} {length:>7} {whose:<8} {what}")
+        format!("{from} {length:>7} {whose}")
     };
     let style = if whose == "theirs" { look.state_style(Presence::Offline) } else { Style::new() };
     (line, style)

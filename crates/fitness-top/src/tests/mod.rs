@@ -1,4 +1,6 @@
 //! What is seen, and what keys do to it.
 
+mod live;
+mod properties;
 mod screens;
 mod support;

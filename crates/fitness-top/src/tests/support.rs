@@ -12,6 +12,7 @@ use fitness_store::{Batch, MemoryStore, Store as _};
 use fitness_web::Web;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use tokio::sync::{mpsc, watch};
 
 use crate::draw::draw;
@@ -84,7 +85,6 @@ pub(super) async fn source(peers: u32) -> (Source, AtRest) {
 /// What somebody sees: a model with its source, and its screen.
 pub(super) struct Seat {
     pub(super) model: Model,
-    terminal: Terminal<TestBackend>,
     wants: watch::Sender<Wants>,
     news: mpsc::Receiver<News>,
     _known: AtRest,
@@ -94,11 +94,10 @@ impl Seat {
     pub(super) async fn new(peers: u32, width: u16, height: u16) -> Self {
         let (source, known) = source(peers).await;
         let model = Model::new(source.place().to_owned(), source.is_at_rest(), (width, height));
-        let terminal = Terminal::new(TestBackend::new(width, height)).expect("memory");
         let (wants, wanted) = watch::channel(Wants::default());
         let (told, news) = mpsc::channel(64);
         tokio::spawn(Feed::new(source, wanted, told).run());
-        let mut seat = Self { model, terminal, wants, news, _known: known };
+        let mut seat = Self { model, wants, news, _known: known };
         seat.settle().await;
         seat
     }
@@ -129,25 +128,25 @@ impl Seat {
     }
 
     pub(super) async fn resize(&mut self, width: u16, height: u16) {
-        self.terminal.backend_mut().resize(width, height);
         self.model.update(Message::Resized(width, height));
         self.settle().await;
     }
 
     /// The screen as text, without blanks at the ends of lines.
-    pub(super) fn screen(&mut self, look: Look) -> String {
-        let model = &self.model;
-        self.terminal.draw(|frame| draw(frame, model, look)).expect("memory");
-        text(self.terminal.backend())
-    }
-
-    pub(super) fn buffer(&self) -> &ratatui::buffer::Buffer {
-        self.terminal.backend().buffer()
+    pub(super) fn screen(&self, look: Look) -> String {
+        text(&drawn(&self.model, look))
     }
 }
 
-fn text(backend: &TestBackend) -> String {
-    let buffer = backend.buffer();
+/// What a terminal of the model's size shows.
+pub(super) fn drawn(model: &Model, look: Look) -> Buffer {
+    let (width, height) = model.size;
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory");
+    terminal.draw(|frame| draw(frame, model, look)).expect("memory");
+    terminal.backend().buffer().clone()
+}
+
+pub(super) fn text(buffer: &Buffer) -> String {
     let mut text = String::new();
     for y in 0..buffer.area.height {
         let (mut line, mut covered) = (String::new(), 0);

@@ -1,0 +1,145 @@
+//! What is so whatever comes.
+
+use std::cmp::Ordering;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use fitness_core::{NodeId, Presence, Timestamp};
+use proptest::prelude::*;
+
+use super::support::{PLAIN, drawn, peer};
+use crate::api::{Health, Peer};
+use crate::layout::Layout;
+use crate::look::Look;
+use crate::model::{Column, Hours, Message, Model, News, Service};
+
+const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
+
+fn any_peer() -> impl Strategy<Value = Peer> {
+    let name = proptest::option::of("(a|B|ビ|é|\u{1b}|\u{202e}| ){1,9}");
+    let moment = || (0..2_000_000_000_u64).prop_map(Timestamp::from_secs);
+    let presence = prop_oneof![Just(Presence::Online), Just(Presence::Offline), Just(Presence::Unobserved)];
+    let numbers = (0..3_u32, proptest::option::of(moment()), 0..3_u32, 0..3_usize);
+    (0..40_u32, name, presence, moment(), numbers, moment(), 0..4_u64, 0..4_u64).prop_map(
+        |(
+            number,
+            name,
+            online,
+            since_ns,
+            (flap_count, last_flap_ns, disconnects, channel_count),
+            seen,
+            a,
+            b,
+        )| Peer {
+            node_id: peer(number),
+            label: name.and_then(|name| crate::text::harmless(&name)),
+            online,
+            since_ns,
+            flap_count,
+            last_flap_ns,
+            disconnects,
+            watched: false,
+            closed_at_ns: None,
+            first_seen_ns: seen,
+            observed_ns: a.max(b),
+            uptime_ns: a.min(b),
+            taken_over: None,
+            channel_count,
+            as_of: NOW,
+        },
+    )
+}
+
+fn service() -> Box<Service> {
+    let health = serde_json::json!({
+        "observer": NodeId([3; 33]),
+        "now_ns": NOW,
+        "channels": 0,
+        "store": { "consecutive_failures": 1, "last_error": { "error": "full\u{1b}[2J" } },
+        "coverage": null,
+    });
+    let health: Health = serde_json::from_value(health).expect("it is what the API tells");
+    Box::new(Service { health, gaps: Vec::new() })
+}
+
+fn any_message() -> impl Strategy<Value = Message> {
+    let codes = prop_oneof![
+        proptest::sample::select(vec![
+            KeyCode::Up,
+            KeyCode::Down,
+            KeyCode::PageUp,
+            KeyCode::PageDown,
+            KeyCode::Home,
+            KeyCode::End,
+            KeyCode::Enter,
+            KeyCode::Esc,
+            KeyCode::Backspace,
+            KeyCode::Left,
+            KeyCode::Right,
+            KeyCode::Tab,
+        ]),
+        (1..=12_u8).prop_map(KeyCode::F),
+        any::<char>().prop_map(KeyCode::Char),
+        proptest::sample::select("hs/\\nNI<>qgGb ".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
+    ];
+    let modifiers = prop_oneof![9 => Just(KeyModifiers::NONE), 1 => Just(KeyModifiers::CONTROL)];
+    prop_oneof![
+        20 => (codes, modifiers).prop_map(|(code, modifiers)| Message::Key(KeyEvent::new(code, modifiers))),
+        3 => (0..130_u16, 0..40_u16).prop_map(|(columns, rows)| Message::Resized(columns, rows)),
+        1 => (0..9_u64).prop_map(|secs| Message::Tick(NOW.after_secs(secs))),
+        3 => proptest::collection::vec(any_peer(), 0..60)
+            .prop_map(|peers| Message::Told(News::All { at: NOW, peers, service: service() })),
+        2 => (any_peer(), any::<bool>()).prop_map(|(peer, is_there)| {
+            let node_id = peer.node_id;
+            let peer = is_there.then(|| Box::new(peer));
+            Message::Told(News::Peer { at: NOW, node_id, peer })
+        }),
+        1 => (0..40_u32).prop_map(|number| {
+            Message::Told(News::Hours { node_id: peer(number), hours: Hours::default() })
+        }),
+        1 => (0..40_u32).prop_map(|number| {
+            Message::Told(News::Page { node_id: peer(number), told: Err("unknown".to_owned()) })
+        }),
+        1 => Just(()).prop_map(|()| {
+            Message::Told(News::Lost { silent_ns: 5, why: "gone".to_owned() })
+        }),
+        1 => Just(()).prop_map(|()| Message::Told(News::Live { at: NOW })),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn sorting_is_a_total_order(
+        peers in (any_peer(), any_peer(), any_peer()),
+        column in proptest::sample::select(Column::ALL.to_vec()),
+        inverted: bool,
+    ) {
+        let compare = |a: &Peer, b: &Peer| column.compare(inverted, NOW, a, b);
+        let (a, b, c) = &peers;
+        prop_assume!(a.node_id != b.node_id && b.node_id != c.node_id && a.node_id != c.node_id);
+        prop_assert_eq!(compare(a, a), Ordering::Equal);
+        prop_assert_ne!(compare(a, b), Ordering::Equal, "or the rows would dance");
+        prop_assert_eq!(compare(a, b), compare(b, a).reverse());
+        if compare(a, b) == Ordering::Less && compare(b, c) == Ordering::Less {
+            prop_assert_eq!(compare(a, c), Ordering::Less);
+        }
+    }
+
+    #[test]
+    fn the_cursor_never_leaves_the_list(messages in proptest::collection::vec(any_message(), 1..60)) {
+        let mut model = Model::new("http://x".to_owned(), false, (80, 24));
+        for message in messages {
+            let told = format!("{message:?}");
+            model.update(message);
+            let (cursor, count) = (model.list.cursor(), model.list.len());
+            prop_assert!(cursor < count.max(1), "{cursor} of {count} after {told}");
+            let rows = Layout::of(&model).rows();
+            let seen = model.list.visible(rows).filter(|(_, is_chosen)| *is_chosen).count();
+            prop_assert_eq!(seen, usize::from(count > 0 && rows > 0), "after {}", told);
+            let shown = model.list.visible(usize::MAX).count();
+            prop_assert!(shown >= rows.min(count), "no row is empty without need after {told}");
+            let buffer = drawn(&model, PLAIN);
+            prop_assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(char::is_control)));
+            drawn(&model, Look { unicode: false, colour: true });
+        }
+    }
+}
