@@ -5,16 +5,16 @@
 mod common;
 #[path = "top/served.rs"]
 mod served;
+#[path = "top/stored.rs"]
+mod stored;
 #[path = "top/terminal.rs"]
 mod terminal;
 
-use std::path::Path;
-
-use common::{block_on, filled, ldk_fitness, stderr};
+use common::{ldk_fitness, stderr};
 use fitness_core::NodeId;
-use fitness_store_redb::RedbStore;
 use rustix::process::Signal;
 use served::{Served, peer};
+use stored::file;
 use terminal::Terminal;
 
 const US: NodeId = NodeId([3; 33]);
@@ -26,12 +26,6 @@ const DOWN: &str = "\x1b[B";
 const END: &str = "\x1b[F";
 const F4: &str = "\x1bOS";
 const F6: &str = "\x1b[17~";
-
-fn file(directory: &Path, peers: u32) -> String {
-    let path = directory.join(format!("{peers}.redb"));
-    block_on(filled(&RedbStore::open(&path).expect("a new file"), US, peers));
-    path.display().to_string()
-}
 
 #[test]
 fn a_service_is_seen_as_it_goes() {
@@ -122,7 +116,7 @@ fn a_file_is_seen_at_every_size() {
                     && (rows < 4 || lines.last().is_some_and(|line| line.starts_with("F1Help")))
             });
             if columns >= 40 && peers > 0 {
-                top.see(&size, |screen| screen.contains("█~██") && screen.contains(" %"));
+                top.see(&size, |screen| screen.contains("~") && screen.contains(" %"));
             }
             top.show(&size);
         }
@@ -130,7 +124,7 @@ fn a_file_is_seen_at_every_size() {
             top.see("all of them", |screen| screen.contains("5,000 peers: ● 2,500 online  ○ 2,500 offline"));
             top.press(END);
             top.see("the last is online, and its strip is there", |screen| {
-                screen.lines().nth(22).is_some_and(|line| line.starts_with("● ") && line.contains("█~██"))
+                screen.lines().nth(22).is_some_and(|line| line.starts_with("● ") && line.contains("███~██"))
             });
             top.press("\\0202020202020202020202020202020202020202020202020202020202000000ff");
             top.see("the only one", |screen| screen.contains("Filter: 0202"));
