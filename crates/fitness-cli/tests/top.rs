@@ -144,6 +144,10 @@ fn a_file_is_seen_at_every_size() {
         top.see("help", |screen| screen.contains("this help"));
         top.press(ESCAPE);
         top.see("no help", |screen| screen.contains("FOR^"));
+        top.scribble("\x1b[3;1Hwall: the machine goes down");
+        assert!(top.text().contains("goes down"));
+        top.press("\x0c");
+        top.see("it is drawn anew", |screen| !screen.contains("goes down") && screen.contains("We watched"));
         top.press(F4);
         top.see("what is typed", |screen| screen.contains("Filter:"));
         top.press("q");

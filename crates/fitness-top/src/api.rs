@@ -267,3 +267,48 @@ fn presence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Presence, D::E
 fn harmless<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|name| text::harmless(&name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(online: Option<bool>) -> Peer {
+        let told = serde_json::json!({
+            "node_id": NodeId([2; 33]),
+            "label": "evil\u{1b}[2J\u{202e}name\n",
+            "online": online,
+            "since_ns": 5,
+            "flap_count": 1,
+            "last_flap_ns": null,
+            "disconnects": 1,
+            "watched": false,
+            "closed_at_ns": null,
+            "first_seen_ns": 0,
+            "observed_ns": 10,
+            "uptime_ns": 4,
+            "availability": 0.4,
+            "something_new": { "of": "a later release" },
+        });
+        let peer: Peer = serde_json::from_value(told).expect("it is what the API tells");
+        Peer { as_of: Timestamp::from_nanos(100), ..peer }
+    }
+
+    #[test]
+    fn names_are_harmless_from_here_on() {
+        assert_eq!(peer(None).label.as_deref(), Some("evil\u{fffd}[2J\u{fffd}name"));
+    }
+
+    #[test]
+    fn totals_go_on_as_they_do_where_they_are_kept() {
+        let now = Timestamp::from_nanos(107);
+        assert_eq!(peer(Some(true)).totals(now), (17, 11));
+        assert_eq!(peer(Some(false)).totals(now), (17, 4));
+        assert_eq!(peer(None).totals(now), (10, 4));
+        assert_eq!(peer(Some(true)).totals(Timestamp::EPOCH), (10, 4), "a clock that went back adds nothing");
+    }
+
+    #[test]
+    fn a_cause_that_has_no_word_yet_is_some_cause() {
+        assert_eq!(serde_json::from_str::<Cause>("\"abducted\"").expect("any"), Cause::Other);
+    }
+}

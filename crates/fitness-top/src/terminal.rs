@@ -93,7 +93,8 @@ async fn show(GivenBack(terminal): &mut GivenBack, source: Source, look: Look) -
     let outcome = loop {
         match then {
             Then::Quit => break Ok(()),
-            Then::Redraw => terminal.clear()?,
+            // To clear it would ask the terminal where its cursor is, and wait for an answer among the keys.
+            Then::Redraw => terminal.resize(terminal.size()?.into())?,
             Then::Nothing | Then::Draw => {}
         }
         if then != Then::Nothing {

@@ -71,6 +71,11 @@ impl Terminal {
         (&*self.pty).write_all(keys.as_bytes()).expect("somebody reads");
     }
 
+    /// Something else writes across the screen.
+    pub(crate) fn scribble(&mut self, text: &str) {
+        self.seen.screen().process(text.as_bytes());
+    }
+
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         self.seen.resize(columns, rows);
         self.pty.resize(Size::new(rows, columns)).expect("it has a size");

@@ -134,7 +134,7 @@ pub enum Failure {
         silence: Duration,
     },
     /// The service does not know us.
-    #[error("the service asks for another token; give it by --token-file or LDK_FITNESS_TOKEN")]
+    #[error("the service asks for its token; give it by --token-file or LDK_FITNESS_TOKEN")]
     Unauthorized,
     /// The service answers, and does not tell.
     #[error("{status}: {detail}")]

@@ -125,6 +125,22 @@ proptest! {
     }
 
     #[test]
+    fn what_is_not_known_comes_last(peers in (any_peer(), any_peer()), inverted: bool) {
+        let known = |peer: &Peer| (peer.label.is_some(), peer.observed_ns > 0, peer.last_flap_ns.is_some());
+        let (a, b) = (&peers.0, &peers.1);
+        let columns = [Column::Name, Column::Availability, Column::LastFlap];
+        let of = |(name, availability, flap)| [name, availability, flap];
+        let (of_a, of_b) = (of(known(a)), of(known(b)));
+        // Observed time goes on since it was told.
+        let now = a.as_of;
+        for (column, (a_is, b_is)) in columns.into_iter().zip(of_a.into_iter().zip(of_b)) {
+            if a_is != b_is {
+                prop_assert_eq!(column.compare(inverted, now, a, b) == Ordering::Less, a_is);
+            }
+        }
+    }
+
+    #[test]
     fn the_cursor_never_leaves_the_list(messages in proptest::collection::vec(any_message(), 1..60)) {
         let mut model = Model::new("http://x".to_owned(), false, (80, 24));
         for message in messages {
