@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use common::{data, ldk_fitness, stderr, stdout};
 
-const COMMANDS: [&str; 9] =
-    ["demo", "replay", "report", "advise", "watch", "compare", "copy", "import", "completions"];
+const COMMANDS: [&str; 10] =
+    ["demo", "replay", "report", "top", "advise", "watch", "compare", "copy", "import", "completions"];
 
 #[test]
 fn help_names_every_command_and_exit_code() {
