@@ -89,11 +89,6 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     humantime::format_rfc3339(UNIX_EPOCH + Duration::from_nanos(at.as_nanos())).to_string()
 }
 
-/// The same to the second, for tables.
-pub(crate) fn rfc3339_seconds(at: Timestamp) -> String {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_nanos(at.as_nanos())).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,7 +48,6 @@ mod headers;
 mod host;
 mod listing;
 mod metrics;
-mod names;
 mod pages;
 mod range;
 mod root;

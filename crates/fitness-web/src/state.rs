@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use fitness_actor::Handle;
 use fitness_core::{NodeId, Timestamp};
+use fitness_words::harmless;
 use tokio::sync::{Semaphore, watch};
 
 use crate::Token;
-use crate::names::harmless;
 use crate::summaries::Summaries;
 
 /// What all requests share.

@@ -6,7 +6,7 @@ use super::document::{PeerEntry, Section};
 use super::grid;
 use super::humanise;
 use super::watch::count;
-use crate::moment::rfc3339_seconds;
+use fitness_words::machine;
 
 /// What was asked of a peer beyond its rows; `None` where nothing was.
 pub(super) fn render(section: &Section, peer: &PeerEntry, name: &str, width: Option<u16>) -> Option<String> {
@@ -20,7 +20,7 @@ pub(super) fn render(section: &Section, peer: &PeerEntry, name: &str, width: Opt
     let report = &peer.report;
     let lifetime = humanise::duration(section.lifetime_ns(peer));
     let disconnects = count(u64::from(report.disconnects), "disconnect");
-    let first_seen = rfc3339_seconds(report.first_seen);
+    let first_seen = machine(report.first_seen);
     let mut title = format!("{name}\nfollowed since {first_seen} ({lifetime}), {disconnects}");
     if let Some(taken) = &report.taken_over {
         title += &format!("\n{}", grid::wrap(&taken_over(taken), width));
@@ -32,7 +32,7 @@ pub(super) fn render(section: &Section, peer: &PeerEntry, name: &str, width: Opt
 fn taken_over(taken: &TakenOverReport) -> String {
     let (observed, uptime) = (humanise::duration(taken.observed_ns), humanise::duration(taken.uptime_ns));
     let flaps = count(taken.flap_count.into(), "flap");
-    let until = rfc3339_seconds(taken.at);
+    let until = machine(taken.at);
     format!("until {until} as counted by {}: observed {observed}, uptime {uptime}, {flaps}", taken.source)
 }
 
@@ -75,7 +75,7 @@ fn timeline(timeline: &[Interval], width: Option<u16>) -> String {
             }
         };
         let length = humanise::duration(interval.length_ns());
-        [rfc3339_seconds(interval.from), rfc3339_seconds(interval.to), length, what]
+        [machine(interval.from), machine(interval.to), length, what]
     };
     grid::lines(["from", "to", ">length", "state"], timeline.iter().map(row), width)
 }
@@ -84,7 +84,7 @@ fn buckets(bucket: Bucket, windows: &[WindowReport], width: Option<u16>) -> Stri
     let heading = bucket.to_string();
     let row = |window: &WindowReport| {
         [
-            rfc3339_seconds(window.from),
+            machine(window.from),
             humanise::duration(window.length_ns),
             humanise::within(window.observed_ns, window.observed_error_ns),
             humanise::within(window.uptime_ns, window.uptime_error_ns),

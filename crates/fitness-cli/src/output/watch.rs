@@ -5,7 +5,7 @@ use fitness_core::{Gap, GapSums};
 use super::document::Section;
 use super::grid;
 use super::humanise;
-use crate::moment::rfc3339_seconds;
+use fitness_words::machine;
 
 /// How many gaps are listed where not all of them are asked for.
 const LATEST: usize = 5;
@@ -19,7 +19,7 @@ pub(super) fn render(section: &Section, width: Option<u16>) -> Option<String> {
         humanise::duration(watched),
         humanise::duration(lifetime),
         humanise::availability(watched, lifetime),
-        rfc3339_seconds(coverage.first_started),
+        machine(coverage.first_started),
     )];
     let causes = [
         ("down", coverage.down),
@@ -32,7 +32,7 @@ pub(super) fn render(section: &Section, width: Option<u16>) -> Option<String> {
         sentences.push(format!("We were gone: {}.", told.join(", ")));
     }
     if let Some(gap) = coverage.ongoing {
-        let since = rfc3339_seconds(gap.from);
+        let since = machine(gap.from);
         let length = humanise::duration(gap.length_ns());
         sentences.push(format!("We are gone since {since}: {} ({length} so far).", gap.cause));
     }
@@ -47,8 +47,8 @@ pub(super) fn render(section: &Section, width: Option<u16>) -> Option<String> {
 fn list(section: &Section, width: Option<u16>) -> String {
     let earlier = if section.all_gaps { 0 } else { section.gaps.len().saturating_sub(LATEST) };
     let row = |gap: &Gap| {
-        let to = if gap.ongoing { "-".to_owned() } else { rfc3339_seconds(gap.to) };
-        [gap.cause.to_string(), rfc3339_seconds(gap.from), to, humanise::duration(gap.length_ns())]
+        let to = if gap.ongoing { "-".to_owned() } else { machine(gap.to) };
+        [gap.cause.to_string(), machine(gap.from), to, humanise::duration(gap.length_ns())]
     };
     let rows = section.gaps.iter().skip(earlier).map(row);
     let mut lines = grid::lines(["our gap", "from", "to", ">length"], rows, width);

@@ -7,8 +7,8 @@ use fitness_core::{NodeId, Timestamp};
 use fitness_watch::{News, Row, TargetReport};
 use serde::Serialize;
 
-use crate::moment::rfc3339_seconds;
 use crate::output::humanise;
+use fitness_words::machine;
 
 /// Says it to people, on standard error.
 pub(super) fn say(news: &News) {
@@ -20,12 +20,12 @@ pub(super) fn say(news: &News) {
         }
         _ => return,
     };
-    tell(&format!("{}  {}  {text}", rfc3339_seconds(at), short(news.node_id())));
+    tell(&format!("{}  {}  {text}", machine(at), short(news.node_id())));
 }
 
 /// Says an alert to people, on standard error.
 pub(super) fn alarm(alert: &Alert) {
-    tell(&format!("{}  ALERT  {alert}", rfc3339_seconds(alert.at)));
+    tell(&format!("{}  ALERT  {alert}", machine(alert.at)));
 }
 
 /// Says anything else on standard error.

@@ -1,4 +1,4 @@
-//! Aliases: what peers call themselves, which is whatever they like.
+//! Names and ids: what peers call themselves, which is whatever they like, and what they are called by.
 
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
@@ -12,7 +12,8 @@ const MARKS: usize = 2;
 /// turns the text around it, no towers of accents, and not too long; `None` where nothing is left.
 ///
 /// It is still text, to be escaped wherever it is written.
-pub(crate) fn harmless(name: &str) -> Option<String> {
+#[must_use]
+pub fn harmless(name: &str) -> Option<String> {
     let (mut kept, mut length, mut marks) = (String::new(), 0, 0);
     for c in name.chars() {
         // Emoji that were joined into one fall apart, and are still emoji.
@@ -46,6 +47,18 @@ pub(crate) fn harmless(name: &str) -> Option<String> {
     }
     kept.truncate(kept.trim_end().len());
     (!kept.is_empty()).then_some(kept)
+}
+
+/// The two ends of an id: `02ab12…9f3c`, with `head` digits before the `gap` and `tail` after it. What is no
+/// longer than that is left as it is.
+#[must_use]
+pub fn short(id: &impl ToString, head: usize, gap: &str, tail: usize) -> String {
+    let id = id.to_string();
+    let ends = (id.get(..head), id.len().checked_sub(tail).and_then(|from| id.get(from..)));
+    match ends {
+        (Some(start), Some(end)) if head + tail < id.len() => format!("{start}{gap}{end}"),
+        _ => id,
+    }
 }
 
 /// Whether it is a pictograph, or what may follow one.
@@ -82,8 +95,15 @@ mod tests {
     }
 
     #[test]
+    fn ids_keep_both_ends() {
+        assert_eq!(short(&"02ab12cdef9f3c", 6, "…", 4), "02ab12…9f3c");
+        assert_eq!(short(&"02ab12", 6, "…", 4), "02ab12");
+        assert_eq!(short(&"02ab12", 2, "..", 2), "02..12");
+    }
+
+    #[test]
     fn long_ones_are_cut_where_a_character_ends() {
-        let cut = harmless(&"⚡".repeat(10_000)).unwrap();
+        let cut = harmless(&"⚡".repeat(10_000)).unwrap_or_default();
         assert_eq!(cut.chars().count(), LONGEST + 1);
         assert!(cut.ends_with("⚡…"));
         assert_eq!(harmless(&"x".repeat(LONGEST)), Some("x".repeat(LONGEST)));

@@ -1,0 +1,16 @@
+//! Numbers, moments and names as people read them, the same in the program's tables, on the dashboard and
+//! in the terminal view.
+//!
+//! ```
+//! assert_eq!(fitness_words::duration(76 * 3_600_000_000_000), "3d 04h");
+//! assert_eq!(fitness_words::share(9_995, 10_000), "99.95 %");
+//! assert_eq!(fitness_words::harmless("safe\u{202e}gnp.exe").as_deref(), Some("safe\u{fffd}gnp.exe"));
+//! ```
+
+mod moment;
+mod name;
+mod number;
+
+pub use moment::{cause, machine, moment};
+pub use name::{harmless, short};
+pub use number::{UNKNOWN, count, counted, duration, known, share};

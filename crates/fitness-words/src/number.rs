@@ -1,0 +1,122 @@
+//! Numbers.
+
+const MICRO: u64 = 1_000;
+const MILLI: u64 = 1_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+/// What stands for a number that is not known.
+pub const UNKNOWN: &str = "n/a";
+
+/// A duration in nanoseconds, in its two largest units: `3d 04h`, `4h 07m`, `2m 05s`, `12.3s`, `250ms`.
+///
+/// What is smaller is cut off, not rounded, so that a part never looks longer than its whole.
+#[must_use]
+pub fn duration(ns: u64) -> String {
+    let secs = ns / SECOND;
+    let (mins, hours, days) = (secs / 60, secs / 3_600, secs / 86_400);
+    match ns {
+        0 => "0s".to_owned(),
+        _ if days >= 1_000 => format!("{days}d"),
+        _ if days > 0 => format!("{days}d {:02}h", hours % 24),
+        _ if hours > 0 => format!("{hours}h {:02}m", mins % 60),
+        _ if mins > 0 => format!("{mins}m {:02}s", secs % 60),
+        SECOND.. => format!("{secs}.{}s", ns % SECOND / (SECOND / 10)),
+        MILLI.. => format!("{}ms", ns / MILLI),
+        MICRO.. => format!("{}us", ns / MICRO),
+        _ => format!("{ns}ns"),
+    }
+}
+
+/// A duration, or [`UNKNOWN`] where there is none.
+#[must_use]
+pub fn known(ns: Option<u64>) -> String {
+    ns.map_or_else(|| UNKNOWN.to_owned(), duration)
+}
+
+/// A part of a whole: `99.95 %`, or [`UNKNOWN`] where there is no whole.
+///
+/// Only all of it is 100.00 %, and only nothing is 0.00 %.
+#[must_use]
+pub fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return UNKNOWN.to_owned();
+    }
+    let (wide_part, wide) = (u128::from(part), u128::from(whole));
+    let hundredths = match part {
+        0 => 0,
+        _ if part >= whole => 10_000,
+        _ => ((wide_part * 10_000 + wide / 2) / wide).clamp(1, 9_999),
+    };
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
+}
+
+/// A whole number with its thousands apart: `1,234,567`.
+#[must_use]
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// How many there are of something: `1 outage`, `3 outages`.
+#[must_use]
+pub fn counted(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { more })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units() {
+        let texts = [
+            (0, "0s"),
+            (1, "1ns"),
+            (999, "999ns"),
+            (1_500, "1us"),
+            (999_999_999, "999ms"),
+            (SECOND, "1.0s"),
+            (12_399_999_999, "12.3s"),
+            (59_999_999_999, "59.9s"),
+            (60 * SECOND, "1m 00s"),
+            (3_599 * SECOND, "59m 59s"),
+            (3_600 * SECOND, "1h 00m"),
+            (86_399 * SECOND, "23h 59m"),
+            (86_400 * SECOND, "1d 00h"),
+            (76 * 3_600 * SECOND, "3d 04h"),
+            (1_000 * 86_400 * SECOND, "1000d"),
+            (u64::MAX, "213503d"),
+        ];
+        for (ns, text) in texts {
+            assert_eq!(duration(ns), text);
+        }
+    }
+
+    #[test]
+    fn only_perfection_looks_perfect() {
+        assert_eq!(share(0, 0), "n/a");
+        assert_eq!(share(0, 5), "0.00 %");
+        assert_eq!(share(1, u64::MAX), "0.01 %");
+        assert_eq!(share(2, 3), "66.67 %");
+        assert_eq!(share(57, 100), "57.00 %");
+        assert_eq!(share(u64::MAX - 1, u64::MAX), "99.99 %");
+        assert_eq!(share(u64::MAX, u64::MAX), "100.00 %");
+    }
+
+    #[test]
+    fn what_is_counted_has_its_thousands_apart() {
+        assert_eq!(
+            [0, 999, 1_000, 12_345, 1_234_567].map(count),
+            ["0", "999", "1,000", "12,345", "1,234,567"]
+        );
+        let texts = [0, 1, 2_000].map(|number| counted(number, "outage", "outages"));
+        assert_eq!(texts, ["0 outages", "1 outage", "2,000 outages"]);
+    }
+}
