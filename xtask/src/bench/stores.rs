@@ -91,7 +91,7 @@ fn speed(criterion: &Criterion) -> Result<String, String> {
 
 fn bounds(criterion: &Criterion) -> Result<String, String> {
     let mut rows = Vec::new();
-    for (store, _) in STORES {
+    for (store, named) in STORES {
         for (work, title) in WORK {
             let (ours, bare) = (benchmark(work, store), benchmark(work, &format!("{store}_bare")));
             if criterion.has(&ours) && criterion.has(&bare) {
@@ -99,7 +99,7 @@ fn bounds(criterion: &Criterion) -> Result<String, String> {
                 let ratio = format!("{:.2}", ours / bare);
                 let bound = if reads(work) { String::new() } else { BOUND.to_string() };
                 let against = without_us(store, work);
-                let cells = [title, *store, &time(ours), against, &time(bare), &ratio, &bound];
+                let cells = [title, *named, &time(ours), against, &time(bare), &ratio, &bound];
                 rows.push(cells.map(String::from).into());
             }
         }
