@@ -10,6 +10,9 @@ mod stored;
 #[path = "top/terminal.rs"]
 mod terminal;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
 use common::{ldk_fitness, stderr};
 use fitness_core::NodeId;
 use rustix::process::Signal;
@@ -156,6 +159,33 @@ fn a_file_is_seen_at_every_size() {
         assert_eq!(top.ends(), Some(0));
         assert!(!top.is_taken_over());
     }
+}
+
+#[test]
+fn a_file_that_is_served_stands_still() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = file(directory.path(), 6);
+    let mut server = Command::new(assert_cmd::cargo::cargo_bin!("ldk-fitness"))
+        .args(["report", &file, "--listen", "127.0.0.1:0"])
+        .env_remove("LDK_FITNESS_TOKEN")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let said = BufReader::new(server.stderr.take().expect("it is piped"));
+    let mut words = said
+        .lines()
+        .map_while(Result::ok)
+        .flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let address = words.find(|word| word.starts_with("http://")).expect("it says where");
+    let mut top = Terminal::new(&["top", &address], 100, 24, &[]);
+    top.see("as of its last moment", |screen| {
+        screen.contains("at rest, as of 2026-01-01 10:00:00") && screen.contains("○ 3 offline")
+    });
+    server.kill().and_then(|()| server.wait()).expect("it is ours");
+    top.see("not even that", |screen| screen.contains("Not live for"));
+    top.press("q");
+    assert_eq!(top.ends(), Some(0));
 }
 
 #[test]

@@ -184,6 +184,10 @@ pub(crate) enum Cause {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Health {
     pub(crate) observer: NodeId,
+    pub(crate) running: bool,
+    /// Whether it is a store that no service runs on.
+    #[serde(default)]
+    pub(crate) at_rest: bool,
     pub(crate) now_ns: Timestamp,
     pub(crate) channels: usize,
     pub(crate) store: StoreHealth,

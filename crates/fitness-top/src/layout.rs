@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn model(width: u16, sort: Column) -> Model {
-        let mut model = Model::new(String::new(), false, (width, 24));
+        let mut model = Model::new(String::new(), (width, 24));
         model.list.sort = sort;
         model
     }

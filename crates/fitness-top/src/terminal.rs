@@ -81,7 +81,7 @@ impl Drop for GivenBack {
 
 async fn show(GivenBack(terminal): &mut GivenBack, source: Source, look: Look) -> Result<(), TopError> {
     let size = terminal.size()?;
-    let mut model = Model::new(source.place().to_owned(), source.is_at_rest(), (size.width, size.height));
+    let mut model = Model::new(source.place().to_owned(), (size.width, size.height));
     let (wants, wanted) = watch::channel(Wants::default());
     let (told, mut news) = mpsc::channel(MESSAGES);
     let feed = tokio::spawn(Feed::new(source, wanted, told).run());

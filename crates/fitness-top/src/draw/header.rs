@@ -153,7 +153,11 @@ pub(crate) fn alarm(model: &Model) -> Option<String> {
         let (since, cause) = (text::moment(gap.from_ns), text::cause(gap.cause));
         return Some(format!("We cannot tell since {since}: {cause}. It counts for nobody"));
     }
-    let store = &model.service.as_ref()?.health.store;
+    let health = &model.service.as_ref()?.health;
+    if !health.running && !health.at_rest {
+        return Some("The service has stopped, and follows nobody any more".to_owned());
+    }
+    let store = &health.store;
     let failure = store.last_error.as_ref().filter(|_| store.consecutive_failures > 0)?;
     let error = text::harmless(&failure.error).unwrap_or_default();
     Some(format!("The service cannot store, and goes on trying: {error}"))

@@ -44,6 +44,8 @@ pub(crate) struct Feed {
     told: mpsc::Sender<News>,
     /// The service's clock, and when it was read.
     clock: (Timestamp, Instant),
+    /// Whether it is a store that no service runs on, where nothing changes.
+    at_rest: bool,
     /// Peers that are not any more as they were told, and since when there are some.
     changed: BTreeSet<NodeId>,
     changed_at: Option<Instant>,
@@ -82,6 +84,7 @@ impl Feed {
             wants,
             told,
             clock: (Timestamp::EPOCH, now),
+            at_rest: false,
             changed: BTreeSet::new(),
             changed_at: None,
             all_due: now,
@@ -231,7 +234,7 @@ impl Feed {
 
     /// How often something is asked for: never again where nothing changes.
     const fn every(&self, usual: Duration) -> Duration {
-        if self.source.is_at_rest() { NEVER } else { usual }
+        if self.at_rest { NEVER } else { usual }
     }
 
     /// Asks for what is needed most.
@@ -269,7 +272,7 @@ impl Feed {
     /// What the service's clock reads by now.
     fn now(&self) -> Timestamp {
         let (at, read) = self.clock;
-        if self.source.is_at_rest() { at } else { at.after_nanos(nanos(read.elapsed())) }
+        if self.at_rest { at } else { at.after_nanos(nanos(read.elapsed())) }
     }
 
     async fn tell(&self, news: News) -> Result<(), Stopped> {

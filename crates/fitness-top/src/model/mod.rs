@@ -128,6 +128,7 @@ pub(crate) enum Then {
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) place: String,
+    /// Whether it is a store that no service runs on: time stands still there.
     pub(crate) at_rest: bool,
     pub(crate) link: Link,
     /// The moment it is. It may be later than what is known.
@@ -144,10 +145,10 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    pub(crate) fn new(place: String, at_rest: bool, size: (u16, u16)) -> Self {
+    pub(crate) fn new(place: String, size: (u16, u16)) -> Self {
         Self {
             place,
-            at_rest,
+            at_rest: false,
             link: Link::Live,
             clock: Timestamp::EPOCH,
             service: None,
@@ -214,7 +215,7 @@ impl Model {
             }
             Message::Tick(now) => {
                 // A store at rest has no time but its last moment.
-                if self.at_rest {
+                if self.at_rest && self.link == Link::Live {
                     return Then::Nothing;
                 }
                 self.clock = self.clock.max(now);
@@ -263,6 +264,7 @@ impl Model {
             News::All { at, peers, service } => {
                 self.is_begun = true;
                 self.clock = at;
+                self.at_rest = service.health.at_rest;
                 self.service = Some(*service);
                 self.list.set_all(peers, self.now());
             }

@@ -26,7 +26,6 @@ const LONGEST: usize = 64 << 20;
 pub struct Source {
     ask: Box<dyn Ask>,
     place: String,
-    at_rest: bool,
 }
 
 impl Source {
@@ -40,7 +39,7 @@ impl Source {
     /// [`Failure::Address`] or [`Failure::Token`]; neither tells the token or a password.
     pub fn service(address: &str, token: Option<&str>) -> Result<Self, Failure> {
         let http = Http::new(address, token)?;
-        Ok(Self { place: http.place(), ask: Box::new(http), at_rest: false })
+        Ok(Self { place: http.place(), ask: Box::new(http) })
     }
 
     /// A store at rest, called `place`, through the router of a service that only tells of it: nothing
@@ -53,16 +52,12 @@ impl Source {
         B: http_body_util::BodyExt<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self { ask: Box::new(InProcess(router)), place: place.into(), at_rest: true }
+        Self { ask: Box::new(InProcess(router)), place: place.into() }
     }
 
     /// What is asked, for who reads it.
     pub(crate) fn place(&self) -> &str {
         &self.place
-    }
-
-    pub(crate) const fn is_at_rest(&self) -> bool {
-        self.at_rest
     }
 
     /// The answer to `path`, counted from `/api/v1/`.
@@ -83,7 +78,7 @@ impl Source {
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("place", &self.place).field("at_rest", &self.at_rest).finish()
+        f.debug_struct("Source").field("place", &self.place).finish_non_exhaustive()
     }
 }
 

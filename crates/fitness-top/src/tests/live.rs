@@ -49,7 +49,7 @@ impl Live {
         let (wants, wanted) = watch::channel(Wants::default());
         let (told, news) = mpsc::channel(64);
         tokio::spawn(Feed::new(source, wanted, told).run());
-        Self { model: Model::new(address, false, (80, 24)), wants, news, handle }
+        Self { model: Model::new(address, (80, 24)), wants, news, handle }
     }
 
     async fn until(&mut self, what: &str, is_so: impl Fn(&Model) -> bool) {

@@ -52,6 +52,7 @@ fn any_peer() -> impl Strategy<Value = Peer> {
 fn service() -> Box<Service> {
     let health = serde_json::json!({
         "observer": NodeId([3; 33]),
+        "running": true,
         "now_ns": NOW,
         "channels": 0,
         "store": { "consecutive_failures": 1, "last_error": { "error": "full\u{1b}[2J" } },
@@ -142,7 +143,7 @@ proptest! {
 
     #[test]
     fn the_cursor_never_leaves_the_list(messages in proptest::collection::vec(any_message(), 1..60)) {
-        let mut model = Model::new("http://x".to_owned(), false, (80, 24));
+        let mut model = Model::new("http://x".to_owned(), (80, 24));
         for message in messages {
             let told = format!("{message:?}");
             model.update(message);

@@ -93,7 +93,7 @@ pub(super) struct Seat {
 impl Seat {
     pub(super) async fn new(peers: u32, width: u16, height: u16) -> Self {
         let (source, known) = source(peers).await;
-        let model = Model::new(source.place().to_owned(), source.is_at_rest(), (width, height));
+        let model = Model::new(source.place().to_owned(), (width, height));
         let (wants, wanted) = watch::channel(Wants::default());
         let (told, news) = mpsc::channel(64);
         tokio::spawn(Feed::new(source, wanted, told).run());
