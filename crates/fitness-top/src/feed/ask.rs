@@ -45,7 +45,7 @@ impl Feed {
         let Gaps { gaps } = self.source.get(&path).await?;
         let done = Instant::now();
         self.clock = (at, done);
-        self.at_rest = health.at_rest;
+        (self.at_rest, self.is_running) = (health.at_rest, health.running);
         self.all_due = done + self.every(if self.is_streamed { ALL_EVERY } else { POLL_EVERY });
         self.all_from = done + (done - began) * 4;
         let service = Box::new(Service { health, gaps });

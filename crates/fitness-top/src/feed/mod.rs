@@ -12,6 +12,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::api::Health;
 use crate::model::{News, Wants};
 use crate::source::{self, Failure, Source};
 
@@ -44,8 +45,10 @@ pub(crate) struct Feed {
     told: mpsc::Sender<News>,
     /// The service's clock, and when it was read.
     clock: (Timestamp, Instant),
-    /// Whether it is a store that no service runs on, where nothing changes.
+    /// Whether time stands still there, as in a store that no service runs on.
     at_rest: bool,
+    /// Whether anything can change.
+    is_running: bool,
     /// Peers that are not any more as they were told, and since when there are some.
     changed: BTreeSet<NodeId>,
     changed_at: Option<Instant>,
@@ -58,7 +61,7 @@ pub(crate) struct Feed {
     strips: HashMap<NodeId, (u16, Instant)>,
     /// Whether it is told what happens, and whether it was told since the source was found.
     is_streamed: bool,
-    was_live: bool,
+    live_since: Option<Instant>,
 }
 
 /// Why nothing more is told.
@@ -85,6 +88,7 @@ impl Feed {
             told,
             clock: (Timestamp::EPOCH, now),
             at_rest: false,
+            is_running: true,
             changed: BTreeSet::new(),
             changed_at: None,
             all_due: now,
@@ -93,7 +97,7 @@ impl Feed {
             page: None,
             strips: HashMap::new(),
             is_streamed: false,
-            was_live: false,
+            live_since: None,
         }
     }
 
@@ -106,13 +110,14 @@ impl Feed {
             .without_max_times();
         let mut delays = backoff.build();
         loop {
-            self.was_live = false;
+            self.live_since = None;
             let failure = match self.follow().await {
                 Stopped::Lost(failure) => failure,
                 Stopped::Again => continue,
                 Stopped::Over => return,
             };
-            if self.was_live {
+            // One that comes and goes is not asked for all it has each time it does.
+            if self.live_since.is_some_and(|since| since.elapsed() > PATIENCE) {
                 delays = backoff.build();
             }
             let lost = News::Lost { silent_ns: nanos(failure.silence()), why: failure.to_string() };
@@ -152,21 +157,34 @@ impl Feed {
         self.page = None;
         self.tell_all().await?;
         self.tell(News::Live { at: self.now() }).await?;
-        self.was_live = true;
-        let until = Instant::now() + ALL_EVERY;
+        let now = Instant::now();
+        self.live_since = Some(now);
+        let mut look_at = now + if self.is_running { ALL_EVERY } else { POLL_EVERY };
+        if !self.is_running {
+            // What does not run has no news, and ends its stream at once.
+            changes = stream::pending().boxed();
+        }
+        let looks = self.source.is_remote() && !(self.is_running && self.is_streamed);
         loop {
-            if !self.is_streamed && Instant::now() >= until {
-                return Err(Stopped::Again);
-            }
             let due = self.due();
             tokio::select! {
                 biased;
                 news = changes.next() => self.hear(news)?,
                 wanted = self.wants.changed() => wanted.map_err(|_| Stopped::Over)?,
                 () = self.told.closed() => return Err(Stopped::Over),
+                () = sleep_until(look_at), if looks => {
+                    self.look().await?;
+                    look_at = Instant::now() + POLL_EVERY;
+                }
                 () = sleep_until(due) => self.work().await?,
             }
         }
+    }
+
+    /// Whether it is still there, and by now there may be more to follow.
+    async fn look(&self) -> Result<(), Stopped> {
+        let health: Health = self.source.get("health").await?;
+        if health.running { Err(Stopped::Again) } else { Ok(()) }
     }
 
     fn hear(&mut self, news: Option<source::News>) -> Result<(), Stopped> {
@@ -234,7 +252,7 @@ impl Feed {
 
     /// How often something is asked for: never again where nothing changes.
     const fn every(&self, usual: Duration) -> Duration {
-        if self.at_rest { NEVER } else { usual }
+        if self.is_running { usual } else { NEVER }
     }
 
     /// Asks for what is needed most.

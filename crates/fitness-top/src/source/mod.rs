@@ -26,6 +26,7 @@ const LONGEST: usize = 64 << 20;
 pub struct Source {
     ask: Box<dyn Ask>,
     place: String,
+    is_remote: bool,
 }
 
 impl Source {
@@ -39,7 +40,7 @@ impl Source {
     /// [`Failure::Address`] or [`Failure::Token`]; neither tells the token or a password.
     pub fn service(address: &str, token: Option<&str>) -> Result<Self, Failure> {
         let http = Http::new(address, token)?;
-        Ok(Self { place: http.place(), ask: Box::new(http) })
+        Ok(Self { place: http.place(), ask: Box::new(http), is_remote: true })
     }
 
     /// A store at rest, called `place`, through the router of a service that only tells of it: nothing
@@ -52,12 +53,17 @@ impl Source {
         B: http_body_util::BodyExt<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self { ask: Box::new(InProcess(router)), place: place.into() }
+        Self { ask: Box::new(InProcess(router)), place: place.into(), is_remote: false }
     }
 
     /// What is asked, for who reads it.
     pub(crate) fn place(&self) -> &str {
         &self.place
+    }
+
+    /// Whether it can go away.
+    pub(crate) const fn is_remote(&self) -> bool {
+        self.is_remote
     }
 
     /// The answer to `path`, counted from `/api/v1/`.
