@@ -143,6 +143,7 @@ async fn health_has_a_serialised_form() {
     let expected = serde_json::json!({
         "observer": OURSELVES.to_string(),
         "running": true,
+        "at_rest": false,
         "paused": false,
         "started_at_ns": EPOCH.as_nanos(),
         "now_ns": EPOCH.after_secs(3).as_nanos(),

@@ -24,7 +24,7 @@ pub(super) struct KeepArgs {
     store: Option<StoreUrl>,
 
     /// The node that is said to have observed it, with --store or --listen
-    #[arg(long, value_name = "NODE_ID")]
+    #[arg(long, value_name = "NODE_ID", requires = "kept")]
     observer: Option<NodeId>,
 }
 

@@ -62,6 +62,7 @@ Examples:
 #[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
 // What lnd would say is for the table: the dashboard shows what we say.
 #[command(group(clap::ArgGroup::new("shown").args(["preset", "listen"])))]
+#[command(group(clap::ArgGroup::new("kept").args(["store", "listen"]).multiple(true)))]
 pub(crate) struct Args {
     /// The trace: JSON lines, plain or gzipped; `-` for standard input
     file: PathBuf,
