@@ -12,5 +12,5 @@ mod name;
 mod number;
 
 pub use moment::{cause, machine, moment};
-pub use name::{harmless, short};
-pub use number::{UNKNOWN, count, counted, duration, known, share};
+pub use name::{harmless, line, short};
+pub use number::{UNKNOWN, count, counted, duration, known, seconds, share};

@@ -14,8 +14,14 @@ const MARKS: usize = 2;
 /// It is still text, to be escaped wherever it is written.
 #[must_use]
 pub fn harmless(name: &str) -> Option<String> {
+    line(name, LONGEST)
+}
+
+/// The same for any text of a stranger, such as what a server says went wrong: `longest` characters of it.
+#[must_use]
+pub fn line(text: &str, longest: usize) -> Option<String> {
     let (mut kept, mut length, mut marks) = (String::new(), 0, 0);
-    for c in name.chars() {
+    for c in text.chars() {
         // Emoji that were joined into one fall apart, and are still emoji.
         let joins = c == '\u{200d}' && kept.chars().next_back().is_some_and(is_picture);
         if joins {
@@ -38,7 +44,7 @@ pub fn harmless(name: &str) -> Option<String> {
         if is_blank_again || is_tower {
             continue;
         }
-        if length == LONGEST {
+        if length == longest {
             kept.push('…');
             return Some(kept);
         }

@@ -3,6 +3,7 @@
 const MICRO: u64 = 1_000;
 const MILLI: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
+const MINUTE: u64 = 60 * SECOND;
 
 /// What stands for a number that is not known.
 pub const UNKNOWN: &str = "n/a";
@@ -12,18 +13,26 @@ pub const UNKNOWN: &str = "n/a";
 /// What is smaller is cut off, not rounded, so that a part never looks longer than its whole.
 #[must_use]
 pub fn duration(ns: u64) -> String {
+    match ns {
+        0 | MINUTE.. => seconds(ns),
+        SECOND.. => format!("{}.{}s", ns / SECOND, ns % SECOND / (SECOND / 10)),
+        MILLI.. => format!("{}ms", ns / MILLI),
+        MICRO.. => format!("{}us", ns / MICRO),
+        _ => format!("{ns}ns"),
+    }
+}
+
+/// The same with nothing below a second, for what is drawn again and again: `3d 04h`, `2m 05s`, `12s`.
+#[must_use]
+pub fn seconds(ns: u64) -> String {
     let secs = ns / SECOND;
     let (mins, hours, days) = (secs / 60, secs / 3_600, secs / 86_400);
-    match ns {
-        0 => "0s".to_owned(),
+    match secs {
         _ if days >= 1_000 => format!("{days}d"),
         _ if days > 0 => format!("{days}d {:02}h", hours % 24),
         _ if hours > 0 => format!("{hours}h {:02}m", mins % 60),
         _ if mins > 0 => format!("{mins}m {:02}s", secs % 60),
-        SECOND.. => format!("{secs}.{}s", ns % SECOND / (SECOND / 10)),
-        MILLI.. => format!("{}ms", ns / MILLI),
-        MICRO.. => format!("{}us", ns / MICRO),
-        _ => format!("{ns}ns"),
+        _ => format!("{secs}s"),
     }
 }
 
@@ -96,6 +105,10 @@ mod tests {
         ];
         for (ns, text) in texts {
             assert_eq!(duration(ns), text);
+        }
+        let texts = [(0, "0s"), (59 * SECOND + 1, "59s"), (MINUTE, "1m 00s"), (u64::MAX, "213503d")];
+        for (ns, text) in texts {
+            assert_eq!(seconds(ns), text);
         }
     }
 
