@@ -109,6 +109,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
             "fitness-cli",
         ],
     ),
+    ("fitness-words", &["tokio", "lightning", "ldk-node", "redb", "fitness-store", "fitness-actor"]),
     ("fitness-regtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
     ("fitness-pgtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
 ];
