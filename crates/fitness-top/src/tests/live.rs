@@ -1,7 +1,6 @@
 //! A service that is asked over HTTP, as it goes on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fitness_actor::{Fitness, Handle};
 use fitness_core::{ChannelId, ChannelOpened, Event, NodeId};
@@ -10,13 +9,10 @@ use fitness_web::Web;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::support::peer;
+use super::support::{PATIENCE, peer};
 use crate::feed::Feed;
 use crate::model::{Message, Model, News, Wants};
 use crate::source::Source;
-
-/// After so long what is waited for will not come.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Live {
     model: Model,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use fitness_actor::AtRest;
@@ -14,12 +15,16 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 use crate::draw::draw;
 use crate::feed::Feed;
 use crate::look::Look;
 use crate::model::{Message, Model, News, Wants};
 use crate::source::Source;
+
+/// After so long what is waited for will not come.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) const PLAIN: Look = Look { unicode: true, colour: false };
 
@@ -104,11 +109,14 @@ impl Seat {
 
     /// Waits until all that is seen has been told.
     pub(super) async fn settle(&mut self) {
-        while !self.is_settled() {
-            self.wants.send_replace(self.model.wants());
-            let news = self.news.recv().await.expect("the feed goes on");
-            self.model.update(Message::Told(news));
-        }
+        let told = timeout(PATIENCE, async {
+            while !self.is_settled() {
+                self.wants.send_replace(self.model.wants());
+                let news = self.news.recv().await.expect("the feed goes on");
+                self.model.update(Message::Told(news));
+            }
+        });
+        assert!(told.await.is_ok(), "it never settles");
     }
 
     fn is_settled(&self) -> bool {
