@@ -43,7 +43,7 @@ pub(super) struct ChangesAsked {
     tag = "service",
     params(ChangesAsked),
     responses(
-        (status = 200, body = String, content_type = "text/event-stream", description = "It ends with the service"),
+        (status = 200, body = String, content_type = "text/event-stream", description = "It ends with the service; that of a store at rest has no changes and does not end"),
         BadRequest,
         NoStore,
     ),
@@ -63,7 +63,9 @@ pub(super) async fn changes(
         )
     })?;
     // Before the greeting: whoever has that and then asks misses nothing.
-    let live = Live { changes: state.handle.subscribe(), state, about, greeted: false, _permit: permit };
+    let is_at_rest = state.handle.health().at_rest;
+    let changes = state.handle.subscribe();
+    let live = Live { changes, state, about, greeted: false, is_at_rest, _permit: permit };
     let sse = Sse::new(live.into_stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT));
     // Proxies that gather answers would hold back what is live.
     Ok(([("x-accel-buffering", "no")], sse).into_response())
@@ -74,6 +76,8 @@ struct Live {
     changes: Subscription,
     about: Option<NodeId>,
     greeted: bool,
+    /// Nothing happens in a store at rest.
+    is_at_rest: bool,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -85,6 +89,11 @@ impl Live {
     async fn next(&mut self) -> Option<Event> {
         if !std::mem::replace(&mut self.greeted, true) {
             return Some(Event::default().event("hello").retry(RETRY).data("{}"));
+        }
+        if self.is_at_rest {
+            // Whoever listened to a stream that ended would ask again, and again.
+            self.state.closed().await;
+            return None;
         }
         loop {
             let next = tokio::select! {

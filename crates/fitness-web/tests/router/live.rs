@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use fitness_actor::{Fitness, TokioClock};
+use fitness_actor::{AtRest, Fitness, TokioClock};
 use fitness_store::MemoryStore;
 use fitness_web::Web;
 use http_body_util::BodyExt as _;
@@ -55,6 +55,19 @@ async fn changes_are_told_in_order_and_end_with_the_service() {
     assert_eq!(kinds, ["presence", "channel_opened", "presence"]);
     assert_eq!(told[2].1["online"], false);
     service.shutdown().await.unwrap();
+    assert_eq!(stream.next().await, None);
+}
+
+/// A client that is told the end of a stream asks again at once.
+#[tokio::test(start_paused = true)]
+async fn the_stream_of_a_store_at_rest_is_silent_and_does_not_end() {
+    let known = AtRest::open(OURSELVES, Arc::new(MemoryStore::default())).await.unwrap();
+    let web = Web::builder(known.handle()).build();
+    let mut stream = Stream::open(&web.router(), "").await;
+    for _ in 0..3 {
+        assert_eq!(stream.next().await.as_deref(), Some(":\n\n"), "it says that it is there");
+    }
+    web.close();
     assert_eq!(stream.next().await, None);
 }
 
