@@ -19,7 +19,8 @@ be told whether the peer was online (observed), how much of that it was (uptime)
 connection changed (flaps). Availability is uptime over observed time: our own outages count neither \
 for nor against a peer, and where nothing was observed it is `n/a`.
 
-Every command prints the same table, or with --json the same document.";
+`demo`, `report` and `replay` print the same table, or with --json the same document; with --listen they \
+serve the same dashboard.";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -33,6 +34,7 @@ Examples:
   ldk-fitness compare lsps.redb             which of the watched is the best
   ldk-fitness copy fitness.redb dir:wallet/fs_store
   ldk-fitness replay trace.jsonl.gz --window 7d
+  ldk-fitness replay examples/month.jsonl.gz --listen   a dashboard, in a browser
   ldk-fitness replay - --json < trace.jsonl | jq '.channels[].availability'
   ldk-fitness import lnd --help             what lnd has counted, for who moves to LDK
 
