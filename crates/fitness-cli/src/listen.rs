@@ -30,6 +30,8 @@ pub(crate) struct ListenArgs {
     token_file: Option<PathBuf>,
 
     /// Answer under this name as well, that of a proxy in front; may be given several times
+    ///
+    /// Whoever the proxy lets through is answered, unless there is a token.
     #[arg(long, value_name = "NAME", requires = "listen")]
     host: Vec<String>,
 
