@@ -25,6 +25,7 @@ const SCREENS: &[Screen] = &[
     Screen { name: "peers-dark.png", of: Of::Path("peers?sort=state"), size: (1_280, 1_000), dark: true },
     Screen { name: "peer.png", of: Of::Peer("saltmarsh"), size: (1_280, 1_400), dark: false },
     Screen { name: "coverage.png", of: Of::Path("coverage"), size: (1_280, 1_060), dark: false },
+    Screen { name: "advice.png", of: Of::Path("advice"), size: (1_280, 1_000), dark: false },
     Screen { name: "phone.png", of: Of::Path("peers?sort=availability"), size: (400, 1_060), dark: false },
 ];
 

@@ -59,6 +59,22 @@ pub enum Reason {
     Ignored,
 }
 
+impl Reason {
+    /// The rule's name, which is also that of its serialised form: `threshold`.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Threshold { .. } => "threshold",
+            Self::Outlier { .. } => "outlier",
+            Self::Flapping { .. } => "flapping",
+            Self::Gone { .. } => "gone",
+            Self::TooEarly { .. } => "too_early",
+            Self::Apart => "apart",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -156,8 +156,8 @@ async fn judge(known: AtRest, args: &Args) -> Result<Judged, CliError> {
     let handle = known.handle();
     let mut peers = Vec::new();
     for report in handle.peers() {
-        let from = args.window.before(known.at());
-        let Some(history) = handle.history_since(&report.node_id, from).await? else { continue };
+        // All of it: who is gone may have been for longer than the window.
+        let Some(history) = handle.history(&report.node_id).await? else { continue };
         peers.push(Evidence::of(&report, &history, args.window).of_kind(args.kind(&report.node_id)));
     }
     let mut advice = advise(&peers, &args.policy());

@@ -29,7 +29,7 @@
 //!
 //! | path | what it is |
 //! |---|---|
-//! | `/peers` | the dashboard: all peers at a glance, which `/` leads to; from there each peer, and when we ourselves were gone |
+//! | `/peers` | the dashboard: all peers at a glance, which `/` leads to; from there each peer, what is recommended, and when we ourselves were gone |
 //! | `/api/v1/…` | the same as JSON, described by `/api/v1/openapi.json` ([`openapi`]); changes as they happen |
 //! | `/metrics` | OpenMetrics, for Prometheus |
 //!
@@ -41,6 +41,7 @@
 //! Where there is a [`Token`], who knows it: as `Authorization: Bearer` or, in a browser, by a form that
 //! leaves a cookie for thirty days. Nothing can be changed from here, with a token or without.
 
+mod advice;
 mod api;
 mod assets;
 mod gate;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use fitness_actor::Handle;
+use fitness_advice::Policy;
 use fitness_core::{NodeId, Timestamp};
 use fitness_words::harmless;
 use tokio::sync::{Semaphore, watch};
 
 use crate::Token;
+use crate::advice::Kinds;
 use crate::summaries::Summaries;
 
 /// What all requests share.
@@ -20,6 +22,9 @@ pub(crate) struct Shared {
     pub(crate) handle: Handle,
     pub(crate) names: Option<Names>,
     pub(crate) token: Option<Token>,
+    /// By which rules peers are judged.
+    pub(crate) policy: Policy,
+    pub(crate) kinds: Option<Kinds>,
     /// Names under which we may be asked, besides those of this machine.
     pub(crate) hosts: Vec<String>,
     pub(crate) metrics_peers: usize,

@@ -166,7 +166,8 @@ impl Gatherer {
             tracing::warn!(peer = %key.node_id, error = %err, "a history was not read");
             err.to_string()
         })?;
-        let history = history.ok_or_else(|| format!("peer {} was just forgotten", key.node_id))?;
-        Ok(Arc::new(Summary::of(&history, key.span)))
+        let known = history.zip(self.handle.peer(&key.node_id));
+        let (history, report) = known.ok_or_else(|| format!("peer {} was just forgotten", key.node_id))?;
+        Ok(Arc::new(Summary::of(&report, &history, key.span)))
     }
 }

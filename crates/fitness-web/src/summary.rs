@@ -1,12 +1,15 @@
 //! A window of a peer's history in short: its numbers, and a strip of marks to look at.
 
-use fitness_core::{PeerHistory, Span, Timestamp, WindowReport, WindowStats};
+use fitness_advice::Evidence;
+use fitness_core::{PeerHistory, PeerReport, Span, Timestamp, WindowReport, WindowStats};
 
 /// How a peer did in a window.
 #[derive(Clone, Debug)]
 pub(crate) struct Summary {
     pub(crate) stats: WindowStats,
     pub(crate) strip: Strip,
+    /// What it is judged by; of a window that reaches back far enough for that.
+    pub(crate) evidence: Option<Evidence>,
 }
 
 /// Equal parts of a window, each as good as it was.
@@ -26,12 +29,17 @@ pub(crate) enum Mark {
 }
 
 impl Summary {
-    pub(crate) fn of(history: &PeerHistory, span: Span) -> Self {
+    pub(crate) fn of(report: &PeerReport, history: &PeerHistory, span: Span) -> Self {
         let to = history.now();
         // A lifetime begins where the history does.
         let from =
             span.before(to).max(if span == Span::Lifetime { history.start() } else { Timestamp::EPOCH });
-        Self { stats: history.stats(from, to), strip: Strip::of(history, from, to, parts(span)) }
+        let is_long = matches!(span, Span::Quarter | Span::Lifetime);
+        Self {
+            stats: history.stats(from, to),
+            strip: Strip::of(history, from, to, parts(span)),
+            evidence: is_long.then(|| Evidence::of(report, history, span)),
+        }
     }
 }
 
@@ -91,7 +99,9 @@ mod tests {
         tracker.apply(start.after_secs(10 * hour), &Event::PeerOffline { node_id });
         tracker.apply(start.after_secs(12 * hour - 180), &Event::PeerOnline { node_id });
         let history = tracker.history(start.after_secs(12 * hour), &node_id, &[]).expect("it is watched");
-        let Summary { stats, strip } = Summary::of(&history, Span::Day);
+        let report = tracker.peer(history.now(), &node_id).expect("it is watched");
+        let Summary { stats, strip, evidence } = Summary::of(&report, &history, Span::Day);
+        assert!(evidence.is_none(), "a day is too short to judge by");
         // The day is cut at the peer's beginning, and the strip is not.
         assert_eq!(stats.window.length_ns, 12 * hour * 1_000_000_000);
         let mut expected = vec![Mark::Nothing; 24];
@@ -101,7 +111,7 @@ mod tests {
         expected.push(Mark::Partly(100));
         assert_eq!(strip.marks(), expected);
 
-        let lifetime = Summary::of(&history, Span::Lifetime).strip;
+        let lifetime = Summary::of(&report, &history, Span::Lifetime).strip;
         assert_eq!(lifetime.marks().len(), parts(Span::Lifetime));
         assert_eq!(lifetime.marks()[0], Mark::Unobserved, "a lifetime has nothing before it");
     }

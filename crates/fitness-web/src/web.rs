@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use fitness_actor::Handle;
+use fitness_advice::{PeerKind, Policy};
 use fitness_core::NodeId;
 use tokio::sync::{Semaphore, watch};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
+use crate::advice::Kinds;
 use crate::state::{Names, Shared, State};
 use crate::summaries::Summaries;
 use crate::{Token, api, assets, gate, headers, metrics, pages};
@@ -29,6 +31,8 @@ pub struct Builder {
     handle: Handle,
     names: Option<Names>,
     token: Option<Token>,
+    policy: Policy,
+    kinds: Option<Kinds>,
     hosts: Vec<String>,
     metrics_peers: usize,
     live_streams: usize,
@@ -41,6 +45,8 @@ impl Web {
             handle,
             names: None,
             token: None,
+            policy: Policy::default(),
+            kinds: None,
             hosts: Vec::new(),
             metrics_peers: 1_000,
             live_streams: 64,
@@ -96,6 +102,17 @@ impl Builder {
         Self { token: Some(token), ..self }
     }
 
+    /// By which rules peers are judged; the default is [`Policy::default`]. A window shorter than 90 days is
+    /// taken for 90 days.
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// What sort of peer one is; by default all are expected to be online, which is not what phones are for.
+    pub fn kinds(self, kinds: impl Fn(&NodeId) -> PeerKind + Send + Sync + 'static) -> Self {
+        Self { kinds: Some(Box::new(kinds)), ..self }
+    }
+
     /// A host name, without a port, under which [`Web::listen`] may be asked on a loopback
     /// address, besides this machine's own: that of a proxy in front of it.
     pub fn host(mut self, host: impl Into<String>) -> Self {
@@ -123,6 +140,8 @@ impl Builder {
             handle: self.handle,
             names: self.names,
             token: self.token,
+            policy: self.policy,
+            kinds: self.kinds,
             hosts: self.hosts,
             metrics_peers: self.metrics_peers,
             streams: Arc::new(Semaphore::new(self.live_streams)),

@@ -1,6 +1,7 @@
 //! The JSON API: what the service knows, for programs. Its description comes from this code.
 #![allow(unused_qualifications, reason = "the macros that describe the API write them")]
 
+mod advice;
 mod changes;
 mod channels;
 mod coverage;
@@ -39,6 +40,7 @@ fn described() -> OpenApiRouter<State> {
         .routes(routes!(histories::channel_window))
         .routes(routes!(histories::channel_timeline))
         .routes(routes!(histories::channel_buckets))
+        .routes(routes!(advice::advice))
         .routes(routes!(coverage::coverage))
         .routes(routes!(health::health))
         .routes(routes!(changes::changes))

@@ -6,7 +6,7 @@ use fitness_actor::Health;
 use fitness_core::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
-use super::{HOME, text};
+use super::{HOME, advice, text};
 use crate::assets;
 use crate::root::Root;
 use crate::state::Shared;
@@ -15,6 +15,7 @@ use crate::state::Shared;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Here {
     Peers,
+    Advice,
     Coverage,
     Elsewhere,
 }
@@ -35,7 +36,11 @@ impl Page<'_> {
         let health = state.handle.health();
         // Where nothing runs there are no news.
         let live = self.live.as_ref().filter(|_| health.running);
-        let menu = [(Here::Peers, HOME, "Peers"), (Here::Coverage, "coverage", "Coverage")];
+        let menu = [
+            (Here::Peers, HOME, "Peers"),
+            (Here::Advice, advice::PATH, "Advice"),
+            (Here::Coverage, "coverage", "Coverage"),
+        ];
         let body = html! {
             header {
                 p.brand { a href=(self.root.link(HOME)) { "ldk-fitness" } }

@@ -1,5 +1,6 @@
 //! The dashboard: pages that are whole without a script, and live with one.
 
+mod advice;
 mod coverage;
 mod days;
 mod filter;
@@ -30,6 +31,7 @@ pub(crate) fn router() -> Router<State> {
         .route("/", get(home))
         .route("/peers", get(index::page))
         .route("/peers/{node_id}", get(peer::page))
+        .route("/advice", get(advice::page))
         .route("/coverage", get(coverage::page))
         .fallback(fallback)
 }

@@ -63,7 +63,7 @@ async fn everything_has_a_role_and_a_name() {
         let peer = format!("peers/{}", stage.world.peers[18]);
         for width in [1280, 390] {
             browser.size(width).await;
-            for page in ["peers", &peer, "coverage", "nothing-here"] {
+            for page in ["peers", &peer, "advice", "coverage", "nothing-here"] {
                 browser.goto(&stage.url(page)).await;
                 if page != "nothing-here" {
                     is_told_well(&browser, page).await;
@@ -124,16 +124,19 @@ async fn what_is_written_can_be_read_in_the_light_and_in_the_dark() {
     with_browser(async |browser| {
         let stage = Stage::of(30).await;
         let peer = format!("peers/{}", stage.world.peers[18]);
-        stage.handle().record(fitness_core::Event::ObservationPaused);
-        for dark in [false, true] {
-            browser.dark(dark).await;
-            for width in [1280, 390] {
+        // With everybody online or offline, and with nobody either.
+        for paused in [false, true] {
+            if paused {
+                stage.handle().record(fitness_core::Event::ObservationPaused);
+            }
+            for (dark, width) in [(false, 1280), (false, 390), (true, 1280), (true, 390)] {
+                browser.dark(dark).await;
                 browser.size(width).await;
-                for page in ["peers", &peer, "coverage", "nothing-here"] {
+                for page in ["peers", &peer, "advice", "coverage", "nothing-here"] {
                     browser.goto(&stage.url(page)).await;
                     let told = browser.eval(FAINT).await;
                     assert!(told["seen"].as_u64().unwrap() > 3, "{told}");
-                    assert_eq!(told["faint"], json!([]), "{page}, dark: {dark}");
+                    assert_eq!(told["faint"], json!([]), "{page}, dark: {dark}, paused: {paused}");
                 }
             }
         }
@@ -200,7 +203,7 @@ async fn everything_fits_and_can_be_touched() {
         let peer = format!("peers/{}?window=90d", shaky.node_id);
         for width in [320, 360, 768, 1000, 1280, 1920] {
             browser.size(width).await;
-            for page in ["peers?sort=name", &peer, "coverage?window=lifetime", "nothing-here"] {
+            for page in ["peers?sort=name", &peer, "advice", "coverage?window=lifetime", "nothing-here"] {
                 browser.goto(&stage.url(page)).await;
                 browser.eval("document.querySelectorAll('details').forEach((e) => (e.open = true))").await;
                 let root = "document.documentElement";

@@ -1,6 +1,7 @@
 //! The router as whoever mounts it sees it, without a browser.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod advice;
 mod api;
 mod ask;
 mod compressed;

@@ -78,6 +78,7 @@ async fn every_answer_is_strict() {
         "/",
         "/peers",
         "/coverage",
+        "/advice",
         "/nothing",
         "/api/v1/peers",
         "/api/v1/nothing",
