@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
 use super::model::text;
+use super::peer_asked;
 use super::problem::{Asked, BadRequest, NoStore, Problem};
 use crate::state::State;
 
@@ -52,10 +53,7 @@ pub(super) async fn changes(
     Extract(state): Extract<State>,
     Asked(asked): Asked<ChangesAsked>,
 ) -> Result<Response, Problem> {
-    let about = asked
-        .node_id
-        .map(|node_id| node_id.parse().map_err(|err| Problem::bad_request(format!("`node_id`: {err}"))))
-        .transpose()?;
+    let about = peer_asked(asked.node_id.as_deref())?;
     let permit = state.streams.clone().try_acquire_owned().map_err(|_| {
         Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,

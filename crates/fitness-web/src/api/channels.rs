@@ -4,11 +4,12 @@ use std::cmp::Ordering;
 
 use axum::Json;
 use axum::extract::State as Extract;
-use fitness_core::{ChannelId, ChannelReport, NodeId, Timestamp};
+use fitness_core::{ChannelId, ChannelReport, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::model::{Channel, text};
+use super::peer_asked;
 use super::problem::{Asked, BadRequest, Id, NotFound, Problem};
 use crate::listing::{Order, is_channel, page, part};
 use crate::state::State;
@@ -105,10 +106,7 @@ pub(super) async fn list(
     Asked(asked): Asked<ListAsked>,
 ) -> Result<Json<ChannelList>, Problem> {
     let (offset, limit) = part(asked.offset, asked.limit, MOST_CHANNELS).map_err(Problem::bad_request)?;
-    let peer: Option<NodeId> = asked
-        .node_id
-        .map(|node_id| node_id.parse().map_err(|err| Problem::bad_request(format!("`node_id`: {err}"))))
-        .transpose()?;
+    let peer = peer_asked(asked.node_id.as_deref())?;
     let at_ns = state.now();
     let query = asked.q.as_deref().unwrap_or_default().trim().to_lowercase();
     let peers = match peer {

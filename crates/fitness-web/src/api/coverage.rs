@@ -6,9 +6,9 @@ use fitness_core::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::MOST;
 use super::model::{Coverage, Gap};
 use super::problem::{Asked, BadRequest, NoStore, Problem};
+use super::{limit, usual_limit};
 use crate::range::{Range, WindowName};
 use crate::state::State;
 
@@ -31,10 +31,6 @@ pub(super) struct CoverageAsked {
     #[serde(default = "usual_limit")]
     #[param(minimum = 1, maximum = 10000, default = 1000)]
     limit: u32,
-}
-
-const fn usual_limit() -> u32 {
-    1_000
 }
 
 /// Our own sessions.
@@ -65,10 +61,7 @@ pub(super) async fn coverage(
     Extract(state): Extract<State>,
     Asked(asked): Asked<CoverageAsked>,
 ) -> Result<Json<Sessions>, Problem> {
-    let limit = asked.limit as usize;
-    if !(1..=MOST).contains(&limit) {
-        return Err(Problem::bad_request(format!("`limit` is from 1 to {MOST}, not {limit}")));
-    }
+    let limit = limit(asked.limit)?;
     let range = Range { window: asked.window, from_ns: asked.from_ns, to_ns: asked.to_ns };
     let at_ns = state.now();
     let (from, to) = range.ends(at_ns, Span::Lifetime).map_err(Problem::bad_request)?;

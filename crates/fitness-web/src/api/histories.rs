@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::model::{Interval, Sums, Window, text};
 use super::problem::{Asked, BadRequest, Id, NoStore, NotFound, Problem};
-use super::{MOST, channels, peers};
+use super::{channels, limit, peers, usual_limit};
 use crate::range::{Range, WindowName};
 use crate::state::{Shared, State};
 
@@ -80,18 +80,6 @@ impl Subject {
         let buckets = buckets.into_iter().take(limit).map(Sums::from).collect();
         Ok(Json(Buckets { at_ns: history.now(), next_ns, buckets }))
     }
-}
-
-fn limit(asked: u32) -> Result<usize, Problem> {
-    let limit = asked as usize;
-    if (1..=MOST).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Problem::bad_request(format!("`limit` is from 1 to {MOST}, not {limit}")))
-}
-
-const fn usual_limit() -> u32 {
-    1_000
 }
 
 #[derive(Deserialize, IntoParams)]

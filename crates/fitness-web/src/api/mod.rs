@@ -15,6 +15,7 @@ mod problem;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
+use fitness_core::NodeId;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,6 +25,26 @@ use crate::state::State;
 
 /// The most entries that one answer lists.
 const MOST: usize = 10_000;
+
+/// How many entries are listed, where that can be.
+fn limit(asked: u32) -> Result<usize, Problem> {
+    let limit = asked as usize;
+    if (1..=MOST).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::bad_request(format!("`limit` is from 1 to {MOST}, not {limit}")))
+}
+
+/// How many are where nobody asks for a number.
+const fn usual_limit() -> u32 {
+    1_000
+}
+
+/// The peer that a query names, if it names one.
+fn peer_asked(node_id: Option<&str>) -> Result<Option<NodeId>, Problem> {
+    let parse = |text: &str| text.parse().map_err(|err| Problem::bad_request(format!("`node_id`: {err}")));
+    node_id.map(parse).transpose()
+}
 
 /// The routes, and their description.
 fn described() -> OpenApiRouter<State> {
