@@ -82,16 +82,22 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
 }
 
-/// Stores ten hours of so many peers with a channel each, every other one of which went off. We were away for
-/// one of the hours.
-pub(crate) async fn filled(store: &dyn Store, observer: NodeId, peers: u32) {
-    let at = |hours: u64| Timestamp::from_nanos(T0 + hours * HOUR);
+/// A moment, so many hours after the beginning.
+pub(crate) fn at(hours: u64) -> Timestamp {
+    Timestamp::from_nanos(T0 + hours * HOUR)
+}
+
+/// A peer of [`eight_hours`].
+pub(crate) fn id(number: u32) -> NodeId {
+    let mut node_id = NodeId([2; 33]);
+    node_id.0[29..].copy_from_slice(&number.to_be_bytes());
+    node_id
+}
+
+/// Eight hours of so many peers with a channel each, every other one of which went off in the fourth. We were
+/// paused in the last of them.
+pub(crate) fn eight_hours(peers: u32) -> Tracker {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
-    let id = |number: u32| {
-        let mut node_id = NodeId([2; 33]);
-        node_id.0[29..].copy_from_slice(&number.to_be_bytes());
-        node_id
-    };
     for number in 0..peers {
         let mut channel_id = ChannelId([1; 32]);
         channel_id.0[28..].copy_from_slice(&number.to_be_bytes());
@@ -99,13 +105,24 @@ pub(crate) async fn filled(store: &dyn Store, observer: NodeId, peers: u32) {
         tracker.apply(at(0), &Event::ChannelOpened(opened));
     }
     for number in (0..peers).step_by(2) {
+        // Not all at once, which would be an outage of ours.
         let later = at(3).after_secs(u64::from(number) / 10);
         tracker.apply(later, &Event::PeerOffline { node_id: id(number) });
     }
     tracker.apply(at(7), &Event::ObservationPaused);
     tracker.apply(at(8), &Event::ObservationResumed);
+    tracker
+}
+
+/// Stores all that a tracker knows, until the tenth hour.
+pub(crate) async fn keep(store: &dyn Store, observer: NodeId, mut tracker: Tracker) {
     let mut changes = Changes::default();
     assert!(!tracker.take_changes(usize::MAX, &mut changes));
     let batch = Batch { changes, observer: Some(tracker.observer_record(at(10))), ..Batch::default() };
     store.commit(&observer, Arc::new(batch)).await.expect("it is stored");
+}
+
+/// Stores [`eight_hours`], and two more in which nobody came back.
+pub(crate) async fn filled(store: &dyn Store, observer: NodeId, peers: u32) {
+    keep(store, observer, eight_hours(peers)).await;
 }
