@@ -1,10 +1,8 @@
 //! What one observer stored, restored into a tracker and asked.
 
-use std::collections::HashMap;
-
 use fitness_core::{
-    ChannelId, Coverage, Gap, GapRecord, HashSeed, LogSegment, NodeId, ObserverRecord, PeerRecord,
-    PeerReport, Presence, Timestamp, Tracker, TrackerConfig,
+    Coverage, Gap, GapRecord, HashSeed, LogSegment, NodeId, ObserverRecord, PeerRecord, Timestamp, Tracker,
+    TrackerConfig,
 };
 use fitness_store::Store;
 
@@ -30,8 +28,7 @@ pub(super) async fn read(
     let all_gaps = args.ask.asks_for_gaps(args.output.json);
     let first = if all_gaps { 0 } else { record.gap_count.saturating_sub(LATEST_GAPS) };
     let gaps = read_gaps(store, &observer, first).await?;
-    let history = History::load(store, observer, &record, &gaps).await?;
-    let heartbeat = history.heartbeat;
+    let history = History::load(store, observer, &record, &gaps, args.at).await?;
     if let Some(asked) = args.at.filter(|&at| at < history.end) {
         return Err(CliError::BeforeLastMoment {
             store: args.store.to_string(),
@@ -42,7 +39,8 @@ pub(super) async fn read(
     }
     let at = args.at.unwrap_or(history.end);
     let mut section = history.answer(at, args.ask.asks_for_closed());
-    let started_at = Timestamp::from_nanos(record.started_at_ns);
+    let time_of = |ns| history.tracker.time_of(ns);
+    let (started_at, heartbeat) = (time_of(record.started_at_ns), time_of(record.heartbeat_ns));
     section.observer = Some(Observer { node_id: observer, started_at, heartbeat });
     if let Some(stored) = &stored {
         (section.coverage, section.gaps) = watched(stored, &gaps, at);
@@ -131,79 +129,57 @@ fn watched(observer: &ObserverRecord, gaps: &[GapRecord], at: Timestamp) -> (Opt
 /// A tracker that took over what was stored.
 struct History {
     tracker: Tracker,
-    heartbeat: Timestamp,
     /// The last moment that anything is known of.
     end: Timestamp,
-    last_known: HashMap<NodeId, LastKnown>,
-}
-
-/// What a record says of a peer's connection, which a tracker that takes over no longer believes.
-struct LastKnown {
-    presence: Presence,
-    since: Timestamp,
-    until: Timestamp,
-    usable: Vec<(ChannelId, Presence)>,
 }
 
 impl History {
-    /// What `observer` stored; `record` and the latest of its gaps are read already.
+    /// What `observer` stored, to be asked as of `at` or else of the last moment that it knows; `record` and the
+    /// latest of its gaps are read already.
     async fn load(
         store: &dyn Store,
         observer: NodeId,
         record: &ObserverRecord,
         gaps: &[GapRecord],
+        at: Option<Timestamp>,
     ) -> Result<Self, CliError> {
-        let mut history = Self::new(Timestamp::from_nanos(record.heartbeat_ns));
-        if *record != ObserverRecord::default() {
-            history.tracker.restore_observer(record, gaps);
-        }
-        let mut after = None;
-        loop {
-            let page = store.peers(&observer, after.as_ref(), PAGE).await?;
-            for peer in &page {
-                history.restore(peer);
-            }
-            after = page.last().map(|peer| peer.node_id);
-            if page.len() < PAGE {
-                return Ok(history);
-            }
-        }
-    }
-
-    fn new(heartbeat: Timestamp) -> Self {
         // The ids are those of our own store, and nothing is added to them.
-        let tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
-        Self { tracker, heartbeat, end: heartbeat, last_known: HashMap::new() }
-    }
-
-    fn restore(&mut self, record: &PeerRecord) {
-        self.tracker.restore(record);
-        let since = Timestamp::from_nanos(record.since_ns);
+        let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
+        if *record != ObserverRecord::default() {
+            tracker.restore_observer(record, gaps);
+        }
+        let peers = read_peers(store, &observer).await?;
         // A change that was stored after the last heartbeat was observed, too.
-        let until = self.heartbeat.max(since);
-        self.end = self.end.max(until);
-        let usable = record.channels.iter().map(|channel| (channel.channel_id, channel.usable.presence()));
-        let last = LastKnown { presence: record.presence, since, until, usable: usable.collect() };
-        self.last_known.insert(record.node_id, last);
+        let end_ns = peers.iter().fold(record.heartbeat_ns, |end_ns, peer| end_ns.max(peer.since_ns));
+        let end = tracker.time_of(end_ns);
+        for peer in &peers {
+            // Up to its last moment what was known holds; from then on nothing does.
+            if at.is_some_and(|at| at > end) {
+                tracker.restore(peer);
+            } else {
+                tracker.recall(peer, end_ns);
+            }
+        }
+        Ok(Self { tracker, end })
     }
 
     fn answer(&self, at: Timestamp, all: bool) -> Section {
-        let as_last_known = |mut report: PeerReport| {
-            // Up to its last moment what was known holds; from then on nothing does.
-            if let Some(last) = self.last_known.get(&report.node_id).filter(|last| at <= last.until) {
-                report.online = last.presence;
-                report.since = last.since;
-                for channel in &mut report.channels {
-                    let usable = last.usable.iter().find(|known| known.0 == channel.channel_id);
-                    channel.usable = usable.map_or(channel.usable, |known| known.1);
-                }
-            }
-            report
-        };
         if all {
-            Section::new(Some(at), self.tracker.known_peers(at).map(as_last_known))
+            Section::new(Some(at), self.tracker.known_peers(at))
         } else {
-            Section::new(Some(at), self.tracker.peers(at).map(as_last_known))
+            Section::new(Some(at), self.tracker.peers(at))
+        }
+    }
+}
+
+async fn read_peers(store: &dyn Store, observer: &NodeId) -> Result<Vec<PeerRecord>, CliError> {
+    let mut peers: Vec<PeerRecord> = Vec::new();
+    loop {
+        let page = store.peers(observer, peers.last().map(|peer| &peer.node_id), PAGE).await?;
+        let is_last = page.len() < PAGE;
+        peers.extend(page);
+        if is_last {
+            return Ok(peers);
         }
     }
 }
