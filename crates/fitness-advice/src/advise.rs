@@ -1,5 +1,7 @@
 //! What to close and what to keep.
 
+use std::cmp::Ordering;
+
 use fitness_core::NodeId;
 
 use crate::{Evidence, PeerKind, Policy, Quartiles, Reason, Score};
@@ -35,6 +37,16 @@ pub struct Advice {
     pub reasons: Vec<Reason>,
     /// Its score; `None` while nothing was observed.
     pub score: Option<Score>,
+}
+
+impl Advice {
+    /// The order in which advice is read: the gravest first, of those the least reliable, and who has no score
+    /// last.
+    #[must_use]
+    pub fn by_gravity(&self, other: &Self) -> Ordering {
+        let value = |advice: &Self| advice.score.map_or(f64::INFINITY, |score| score.value);
+        self.verdict.cmp(&other.verdict).then(value(self).total_cmp(&value(other)))
+    }
 }
 
 /// Judges peers by `policy`, in the order of `peers`.

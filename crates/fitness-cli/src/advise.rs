@@ -1,8 +1,7 @@
 //! `advise`: what to close and what to keep.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
-use std::sync::Arc;
+use std::io::{self, Write};
 
 use clap::ValueEnum;
 use fitness_actor::AtRest;
@@ -11,6 +10,7 @@ use fitness_core::{NodeId, Span, Timestamp};
 use serde::Serialize;
 
 use crate::cli::EXIT_CODES;
+use crate::each::{self, figure};
 use crate::error::CliError;
 use crate::moment::rfc3339;
 use crate::output::{available_width, grid, humanise};
@@ -109,11 +109,6 @@ fn parse_share(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "expected a share such as 80% or 0.8".to_owned())
 }
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    observers: &'a [Judged],
-}
-
 /// What is said of one observer's peers.
 #[derive(Serialize)]
 struct Judged {
@@ -138,18 +133,8 @@ struct Told {
 /// A store that cannot be opened or read, an observer that it does not know, or an output that cannot be
 /// written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let judged = store::runtime()?.block_on(judge_all(args))?;
-    let printed = if args.json { print_json(&judged) } else { print_tables(&judged) };
-    printed.map_err(CliError::Output)
-}
-
-async fn judge_all(args: &Args) -> Result<Vec<Judged>, CliError> {
-    let store = args.store.open_existing().await?;
-    let mut judged = Vec::new();
-    for observer in args.store.observers(&*store, args.observer).await? {
-        judged.push(judge(AtRest::open(observer, Arc::clone(&store)).await?, args).await?);
-    }
-    Ok(judged)
+    let judged = each::judge(&args.store, args.observer, async |known| judge(known, args).await)?;
+    each::print(&judged, args.json, print_table)
 }
 
 async fn judge(known: AtRest, args: &Args) -> Result<Judged, CliError> {
@@ -161,10 +146,7 @@ async fn judge(known: AtRest, args: &Args) -> Result<Judged, CliError> {
         peers.push(Evidence::of(&report, &history, args.window).of_kind(args.kind(&report.node_id)));
     }
     let mut advice = advise(&peers, &args.policy());
-    let value = |advice: &Advice| advice.score.map_or(f64::INFINITY, |score| score.value);
-    advice.sort_by(|a, b| {
-        (a.verdict, value(a)).partial_cmp(&(b.verdict, value(b))).unwrap_or(std::cmp::Ordering::Equal)
-    });
+    advice.sort_by(Advice::by_gravity);
     let tell =
         |advice: Advice| Told { texts: advice.reasons.iter().map(ToString::to_string).collect(), advice };
     Ok(Judged { observer: handle.observer(), at: known.at(), advice: advice.into_iter().map(tell).collect() })
@@ -200,42 +182,23 @@ impl Args {
     }
 }
 
-fn print_json(judged: &[Judged]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &Answer { observers: judged })?;
-    out.write_all(b"\n")
-}
-
-fn print_tables(judged: &[Judged]) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    if judged.is_empty() {
-        writeln!(out, "Nothing has been recorded yet.")?;
-    }
-    for (index, Judged { observer, at, advice }) in judged.iter().enumerate() {
-        if index > 0 {
-            writeln!(out)?;
-        }
-        let (peers, s) = (advice.len(), if advice.len() == 1 { "" } else { "s" });
-        writeln!(out, "{peers} peer{s} of {observer}, as of {}\n", rfc3339(*at))?;
-        let rows = advice.iter().map(row);
-        let headings = ["peer", "advice", ">score", ">at best", ">availability", ">observed", "why"];
-        writeln!(out, "{}", grid::lines(headings, rows, available_width()))?;
-    }
-    Ok(())
+fn print_table(out: &mut dyn Write, judged: &Judged) -> io::Result<()> {
+    let Judged { observer, at, advice } = judged;
+    let peers = fitness_words::counted(advice.len() as u64, "peer", "peers");
+    writeln!(out, "{peers} of {observer}, as of {}\n", rfc3339(*at))?;
+    let headings = ["peer", "advice", ">score", ">at best", ">availability", ">observed", "why"];
+    writeln!(out, "{}", grid::lines(headings, advice.iter().map(row), available_width()))
 }
 
 fn row(told: &Told) -> [String; 7] {
     let Advice { node_id, verdict, score, .. } = &told.advice;
-    let id = node_id.to_string();
-    let figure =
-        |of: fn(&fitness_advice::Score) -> String| score.as_ref().map_or_else(|| "n/a".to_owned(), of);
+    let figure = |of| figure(score.as_ref(), of);
     [
-        // Node ids are hexadecimal digits.
-        format!("{}…{}", id.get(..6).unwrap_or_default(), id.get(62..).unwrap_or_default()),
+        humanise::short(&node_id.to_string(), 6, "…"),
         word(*verdict).to_owned(),
         figure(|score| format!("{:.1}", score.value)),
         figure(|score| format!("{:.1}", score.at_best)),
-        figure(|score| format!("{:.2} %", score.availability * 100.0)),
+        figure(|score| fitness_words::ratio(score.availability)),
         figure(|score| humanise::duration(score.observed_ns)),
         told.texts.join("; "),
     ]

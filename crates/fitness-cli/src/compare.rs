@@ -1,7 +1,6 @@
 //! `compare`: which of the nodes that are watched is the most reliable.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
 use fitness_actor::{AtRest, Handle};
@@ -10,6 +9,7 @@ use fitness_watch::{Entrant, Row, compare};
 use serde::Serialize;
 
 use crate::cli::EXIT_CODES;
+use crate::each::{self, figure};
 use crate::error::CliError;
 use crate::moment::rfc3339;
 use crate::output::{available_width, grid, humanise};
@@ -51,11 +51,6 @@ pub(crate) struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Answer<'a> {
-    observers: &'a [Ranked],
-}
-
 /// What one observer watches.
 #[derive(Serialize)]
 struct Ranked {
@@ -73,18 +68,8 @@ struct Ranked {
 /// A store that cannot be opened or read, an observer that it does not know, or an output that cannot be
 /// written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let ranked = store::runtime()?.block_on(rank_all(args))?;
-    let printed = if args.json { print_json(&ranked) } else { print_tables(&ranked) };
-    printed.map_err(CliError::Output)
-}
-
-async fn rank_all(args: &Args) -> Result<Vec<Ranked>, CliError> {
-    let store = args.store.open_existing().await?;
-    let mut ranked = Vec::new();
-    for observer in args.store.observers(&*store, args.observer).await? {
-        ranked.push(rank(AtRest::open(observer, Arc::clone(&store)).await?, args.window).await?);
-    }
-    Ok(ranked)
+    let ranked = each::judge(&args.store, args.observer, async |known| rank(known, args.window).await)?;
+    each::print(&ranked, args.json, print_table)
 }
 
 async fn rank(known: AtRest, window: Span) -> Result<Ranked, CliError> {
@@ -113,41 +98,23 @@ pub(crate) async fn ranks(
     Ok(compare(entrants))
 }
 
-fn print_json(ranked: &[Ranked]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &Answer { observers: ranked })?;
-    out.write_all(b"\n")
-}
-
-fn print_tables(ranked: &[Ranked]) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    if ranked.is_empty() {
-        writeln!(out, "Nothing has been recorded yet.")?;
+fn print_table(mut out: &mut dyn Write, ranked: &Ranked) -> io::Result<()> {
+    let Ranked { observer, at, window, ranks } = ranked;
+    let at = rfc3339(*at);
+    if ranks.is_empty() {
+        return writeln!(out, "Nobody is watched by {observer}, as of {at}.");
     }
-    for (index, Ranked { observer, at, window, ranks }) in ranked.iter().enumerate() {
-        if index > 0 {
-            writeln!(out)?;
-        }
-        let at = rfc3339(*at);
-        if ranks.is_empty() {
-            writeln!(out, "Nobody is watched by {observer}, as of {at}.")?;
-            continue;
-        }
-        let (nodes, s) = (ranks.len(), if ranks.len() == 1 { "" } else { "s" });
-        writeln!(out, "{nodes} node{s} watched by {observer}, window {}, as of {at}\n", window.name())?;
-        let headings = [">#", "node", ">score", ">at best", ">availability", ">observed", ">disconnects"];
-        writeln!(out, "{}", grid::lines(headings, ranks.iter().map(row), available_width()))?;
-        explain(&mut out, ranks)?;
-    }
-    Ok(())
+    let nodes = fitness_words::counted(ranks.len() as u64, "node", "nodes");
+    writeln!(out, "{nodes} watched by {observer}, window {}, as of {at}\n", window.name())?;
+    let headings = [">#", "node", ">score", ">at best", ">availability", ">observed", ">disconnects"];
+    writeln!(out, "{}", grid::lines(headings, ranks.iter().map(row), available_width()))?;
+    explain(&mut out, ranks)
 }
 
 /// A rank's cells: its place, the node, its score, what that may be at best, availability, observed time and
 /// disconnects.
 pub(crate) fn row(row: &Row) -> [String; 7] {
-    let figure = |of: fn(&fitness_advice::Score) -> String| {
-        row.score.as_ref().map_or_else(|| humanise::UNKNOWN.to_owned(), of)
-    };
+    let figure = |of| figure(row.score.as_ref(), of);
     let window = &row.stats.window;
     let least = if row.stats.outages.complete { "" } else { ">= " };
     [

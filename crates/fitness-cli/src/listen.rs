@@ -58,16 +58,26 @@ impl ListenArgs {
     }
 
     fn token(&self) -> Result<Option<Token>, CliError> {
-        let secret = match &self.token_file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|source| CliError::Open { file: path.display().to_string(), source })?,
-            None => std::env::var("LDK_FITNESS_TOKEN").unwrap_or_default(),
-        };
-        let secret = secret.trim();
-        if secret.is_empty() && self.token_file.is_none() {
-            return Ok(None);
+        Ok(read_secret(self.token_file.as_deref())?.as_deref().map(Token::new).transpose()?)
+    }
+}
+
+/// The token that stands in a file, or where none is named in the variable `LDK_FITNESS_TOKEN`, if anything does.
+///
+/// # Errors
+///
+/// A file that cannot be read.
+pub(crate) fn read_secret(file: Option<&Path>) -> Result<Option<String>, CliError> {
+    match file {
+        Some(path) => {
+            let failed = |source| CliError::Open { file: path.display().to_string(), source };
+            // An empty file is no token, and not none.
+            Ok(Some(std::fs::read_to_string(path).map_err(failed)?.trim().to_owned()))
         }
-        Ok(Some(Token::new(secret)?))
+        None => {
+            let secret = std::env::var("LDK_FITNESS_TOKEN").unwrap_or_default();
+            Ok(Some(secret.trim().to_owned()).filter(|secret| !secret.is_empty()))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod compare;
 mod completions;
 mod copy;
 mod demo;
+mod each;
 mod error;
 mod import;
 mod listen;

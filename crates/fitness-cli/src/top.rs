@@ -12,7 +12,7 @@ use fitness_web::Web;
 
 use crate::cli::EXIT_CODES;
 use crate::error::CliError;
-use crate::listen::read_names;
+use crate::listen::{read_names, read_secret};
 use crate::output::knows_unicode;
 use crate::store::{self, StoreUrl, StoreUrlParser};
 
@@ -114,7 +114,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
             Place::Service(address) => {
                 args.refuse("--observer", args.observer.is_some(), "a store; a service says who observes")?;
                 args.refuse("--names", args.names.is_some(), "a store; a service knows its peers' names")?;
-                let token = args.token()?;
+                let token = read_secret(args.token_file.as_deref())?;
                 Ok(fitness_top::run(Source::service(address, token.as_deref())?, look).await?)
             }
             Place::Store(url) => {
@@ -135,15 +135,5 @@ impl Args {
     /// An option that has no meaning here is not passed over in silence.
     fn refuse(&self, option: &'static str, is_given: bool, meant: &'static str) -> Result<(), CliError> {
         if is_given { Err(CliError::NotMeant { option, meant }) } else { Ok(()) }
-    }
-
-    fn token(&self) -> Result<Option<String>, CliError> {
-        let secret = match &self.token_file {
-            Some(path) => std::fs::read_to_string(path)
-                .map_err(|source| CliError::Open { file: path.display().to_string(), source })?,
-            None => std::env::var("LDK_FITNESS_TOKEN").unwrap_or_default(),
-        };
-        let secret = secret.trim();
-        Ok((!secret.is_empty()).then(|| secret.to_owned()))
     }
 }

@@ -59,8 +59,7 @@ impl Advised {
             })
             .collect();
         let mut advice = advise(&evidence, &state.policy);
-        let value = |advice: &Advice| advice.score.map_or(f64::INFINITY, |score| score.value);
-        advice.sort_by(|a, b| a.verdict.cmp(&b.verdict).then(value(a).total_cmp(&value(b))));
+        advice.sort_by(Advice::by_gravity);
         Ok(Self { at, span, advice, missing: gathered.missing, failure: gathered.failure })
     }
 }

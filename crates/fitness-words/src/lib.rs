@@ -13,4 +13,4 @@ mod number;
 
 pub use moment::{cause, machine, moment};
 pub use name::{harmless, line, short};
-pub use number::{UNKNOWN, count, counted, duration, known, seconds, share};
+pub use number::{UNKNOWN, count, counted, duration, known, ratio, seconds, share};

@@ -59,6 +59,20 @@ pub fn share(part: u64, whole: u64) -> String {
     format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }
 
+/// The same of a ratio from 0 to 1: `99.95 %`.
+///
+/// Only 1 is 100.00 %, and only 0 is 0.00 %. What is beyond is cut, and what is no number is [`UNKNOWN`].
+#[must_use]
+pub fn ratio(ratio: f64) -> String {
+    let shown = match ratio {
+        _ if ratio.is_nan() => return UNKNOWN.to_owned(),
+        whole if whole >= 1.0 => 10_000.0,
+        none if none <= 0.0 => 0.0,
+        _ => (ratio * 10_000.0).round().clamp(1.0, 9_999.0),
+    };
+    format!("{:.2} %", shown / 100.0)
+}
+
 /// A whole number with its thousands apart: `1,234,567`.
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -121,6 +135,18 @@ mod tests {
         assert_eq!(share(57, 100), "57.00 %");
         assert_eq!(share(u64::MAX - 1, u64::MAX), "99.99 %");
         assert_eq!(share(u64::MAX, u64::MAX), "100.00 %");
+    }
+
+    #[test]
+    fn ratios_look_like_the_parts_that_they_are_of() {
+        for (part, whole) in
+            [(0, 5), (1, u64::MAX), (1, 2), (2, 3), (57, 100), (9_999_999, 10_000_000), (7, 7)]
+        {
+            #[allow(clippy::cast_precision_loss)]
+            let of = part as f64 / whole as f64;
+            assert_eq!(ratio(of), share(part, whole));
+        }
+        assert_eq!([f64::NAN, -1.0, 2.0].map(ratio), ["n/a", "0.00 %", "100.00 %"]);
     }
 
     #[test]

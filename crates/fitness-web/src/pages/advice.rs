@@ -3,7 +3,7 @@
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use fitness_advice::{Advice, Verdict};
+use fitness_advice::{Advice, Score, Verdict};
 use fitness_core::Span;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
@@ -112,11 +112,11 @@ fn row(state: &Shared, root: &Root, advice: &Advice) -> Markup {
             (number("Score", html! {
                 @match score {
                     Some(score) => { (format!("{:.1}", score.value)) " " small { "at best " (format!("{:.1}", score.at_best)) } },
-                    None => "n/a",
+                    None => (text::UNKNOWN),
                 }
             }))
-            (number("Availability", score.map_or_else(|| "n/a".to_owned(), |score| percent(score.availability))))
-            (number("Observed", score.map_or_else(|| "n/a".to_owned(), |score| text::duration(score.observed_ns))))
+            (number("Availability", known(score, |score| text::ratio(score.availability))))
+            (number("Observed", known(score, |score| text::duration(score.observed_ns))))
             td.wide.why role="cell" data-label="Why" {
                 @if advice.reasons.is_empty() { "nothing speaks against it" }
                 @for (i, reason) in advice.reasons.iter().enumerate() { @if i > 0 { "; " } (reason) }
@@ -125,15 +125,8 @@ fn row(state: &Shared, root: &Root, advice: &Advice) -> Markup {
     }
 }
 
-/// Only perfection looks perfect.
-fn percent(availability: f64) -> String {
-    let hundredths = (availability * 10_000.0).round();
-    let shown = match availability {
-        whole if whole >= 1.0 => 10_000.0,
-        none if none <= 0.0 => 0.0,
-        _ => hundredths.clamp(1.0, 9_999.0),
-    };
-    format!("{:.2} %", shown / 100.0)
+fn known(score: Option<&Score>, of: impl Fn(&Score) -> String) -> String {
+    score.map_or_else(|| text::UNKNOWN.to_owned(), of)
 }
 
 /// How a verdict looks: told by the word and the sign as well as by the colour.
@@ -159,16 +152,5 @@ fn pager(root: &Root, total: usize, page: usize, pages: usize) -> Markup {
                 }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_perfection_looks_perfect() {
-        let shown = [0.0, 1e-9, 0.5, 0.999_999, 1.0].map(percent);
-        assert_eq!(shown, ["0.00 %", "0.01 %", "50.00 %", "99.99 %", "100.00 %"]);
     }
 }

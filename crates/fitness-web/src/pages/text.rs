@@ -2,7 +2,9 @@
 
 use fitness_core::{NodeId, Timestamp};
 use fitness_words::machine;
-pub(super) use fitness_words::{cause, count as many, counted, duration, known, moment, share};
+pub(super) use fitness_words::{
+    UNKNOWN, cause, count as many, counted, duration, known, moment, ratio, share,
+};
 use maud::{Markup, html};
 
 /// A duration, and how far it may be off where it may be.
