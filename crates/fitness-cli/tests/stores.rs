@@ -255,6 +255,32 @@ fn a_trace_is_kept_in_any_store() {
     assert!(!Path::new(&at("new.redb")).exists());
 }
 
+/// A device that boots in 1970: what it noted then is told by the clock as it was set.
+#[test]
+fn a_store_tells_times_by_the_clock_that_was_set() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (store, node) = (directory.path().join("test.redb"), common::node('a'));
+    let store = store.to_str().expect("it is text");
+    let trace = format!(
+        "{{\"at_ns\":1000000000,\"event\":\"watch\",\"node_id\":\"{node}\"}}\n\
+         {{\"at_ns\":1000000000,\"event\":\"peer_online\",\"node_id\":\"{node}\"}}\n\
+         {{\"at_ns\":5000000000,\"event\":\"clock_set\",\"to_ns\":{T0}}}\n\
+         {{\"at_ns\":{},\"event\":\"peer_offline\",\"node_id\":\"{node}\"}}\n",
+        T0 + HOUR
+    );
+    let output = common::replay(trace, &["--json", "--store", store, "--observer", &US.to_string()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let replayed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let kept = report_json(store, &[]);
+    assert_eq!(replayed["at_ns"], T0 + HOUR);
+    assert_eq!(kept["observers"][0]["heartbeat_ns"], T0 + HOUR);
+    for told in ["at_ns", "peers", "coverage"] {
+        assert_eq!(kept[told], replayed[told], "{told}");
+    }
+    let later = report_json(store, &["--at", &(T0 + 2 * HOUR).to_string()]);
+    assert_eq!(later["coverage"][0]["ongoing"]["from_ns"], T0 + HOUR);
+}
+
 #[test]
 fn the_environment_names_a_store() {
     let directory = tempfile::tempdir().expect("a directory");

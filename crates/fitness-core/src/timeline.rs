@@ -135,6 +135,13 @@ impl Timeline {
         }
     }
 
+    /// What a clock that is right reads at a moment on the line.
+    fn right_clock(&self, at_ns: u64) -> Timestamp {
+        let ahead_ns = self.clock_ahead_ns.unsigned_abs();
+        let line = Timestamp::from_nanos(at_ns);
+        if self.clock_ahead_ns >= 0 { line.after_nanos(ahead_ns) } else { line.before_nanos(ahead_ns) }
+    }
+
     fn catch_up(&mut self, clock: Timestamp) {
         let by_ns = self.line_of(clock).saturating_sub(self.now_ns);
         if by_ns > LONGEST_STEP_NS {
@@ -154,7 +161,7 @@ impl Timeline {
 
     /// A moment on the line, in terms of the clock as it reads now.
     pub(crate) fn to_clock(self, at_ns: u64) -> Timestamp {
-        let Some(clock) = self.clock else { return Timestamp::from_nanos(at_ns) };
+        let Some(clock) = self.clock else { return self.right_clock(at_ns) };
         if at_ns <= self.now_ns {
             clock.before_nanos(self.now_ns - at_ns)
         } else {
@@ -164,7 +171,7 @@ impl Timeline {
 
     /// A moment in terms of the clock as it reads now, on the line.
     pub(crate) fn to_line(self, at: Timestamp) -> u64 {
-        let Some(clock) = self.clock else { return at.as_nanos() };
+        let Some(clock) = self.clock else { return self.line_of(at) };
         if at <= clock {
             self.now_ns.saturating_sub(clock.nanos_since(at))
         } else {
@@ -247,6 +254,8 @@ mod tests {
 
         let mut next = Timeline::default();
         next.resume_from(heartbeat, ahead_ns);
+        assert_eq!(next.to_clock(opened), secs(1_700_000_000), "before the clock is read, too");
+        assert_eq!(next.to_clock(next.peek(secs(1_700_000_090))), secs(1_700_000_090));
         assert_eq!(next.advance(secs(1_700_000_090)) - heartbeat, 30_000_000_000);
         assert_eq!(next.to_clock(opened), secs(1_700_000_000));
         assert_eq!(next.faults(), ClockFaults::default());

@@ -107,7 +107,7 @@ async fn read_gaps(store: &dyn Store, observer: &NodeId, first: u32) -> Result<V
 fn watched(observer: &ObserverRecord, gaps: &[GapRecord], at: Timestamp) -> (Option<Coverage>, Vec<Gap>) {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     tracker.restore_observer(observer, gaps);
-    let is_later = at.as_nanos() > observer.heartbeat_ns.max(observer.started_at_ns);
+    let is_later = at > tracker.time_of(observer.heartbeat_ns.max(observer.started_at_ns));
     let before = tracker.coverage(at);
     if is_later {
         // What would start at that moment would find itself gone since the last heartbeat. But

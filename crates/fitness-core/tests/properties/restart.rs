@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::model::Model;
 use crate::traces::{SECOND, START, all_nodes, trace};
-use fitness_core::{HashSeed, Tracker};
+use fitness_core::{Event, HashSeed, Tracker};
 
 use crate::{Disk, TrackerConfig, at, clock_after, compare, reports};
 
@@ -68,10 +68,18 @@ proptest! {
     /// Whoever reads a store sees what its process last saw: who is connected, since when, and all that
     /// was counted.
     #[test]
-    fn what_is_recalled_is_what_was_known(trace in trace(100), idle in 0..100 * SECOND) {
+    fn what_is_recalled_is_what_was_known(trace in trace(100), idle in 0..100 * SECOND, is_set_late: bool) {
         let (config, mut disk) = (TrackerConfig::default(), Disk::default());
         let mut tracker = disk.restart(config);
         let mut now = START;
+        if is_set_late {
+            // A device that boots in 1970.
+            for (secs, node_id) in (1..).zip(all_nodes()) {
+                tracker.apply(at(secs * SECOND), &Event::Watch { node_id });
+                tracker.apply(at(secs * SECOND), &Event::PeerOnline { node_id });
+            }
+            tracker.apply(at(100 * SECOND), &Event::ClockSet { to: at(START) });
+        }
         for (time, event) in &trace {
             tracker.apply(at(*time), event);
             now = clock_after(*time, event);
@@ -84,6 +92,7 @@ proptest! {
         let mut reader = Tracker::new(config, HashSeed([5; 16]));
         reader.restore_observer(&observer, &disk.gaps);
         disk.peers.values().for_each(|record| reader.recall(record, observer.heartbeat_ns));
+        prop_assert_eq!(reader.time_of(observer.heartbeat_ns), at(now));
         prop_assert_eq!(reports(&reader, now), reports(&tracker, now));
         prop_assert_eq!(reader.coverage(at(now)), tracker.coverage(at(now)));
         prop_assert!(!reader.is_dirty(), "there is nothing to store");
