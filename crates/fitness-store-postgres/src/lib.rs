@@ -64,7 +64,7 @@
 //!
 //! A flush is a transaction of few statements: up to 8,192 rows each, as arrays, sorted by key, two on their
 //! way at a time. Half of each page of peers is left free, so that rows that change stay where they are.
-//! `cargo bench -p fitness-store-postgres` holds 100,000 peers against a bare `COPY` of the same rows.
+//! `cargo xtask bench --stores` holds 100,000 peers against a bare `COPY` of the same rows.
 
 mod builder;
 mod claim;
