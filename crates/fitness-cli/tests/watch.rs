@@ -161,15 +161,46 @@ fn nodes_come_from_files_and_from_standard_input() {
     assert_eq!(left.len(), 1, "without a store nothing is kept");
 }
 
+/// Watches until something was said, and returns that and the table at the end.
+#[cfg(unix)]
+fn told(args: &[&str]) -> (String, String) {
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("ldk-fitness"))
+        .arg("watch")
+        .args(args)
+        .env("COLUMNS", "200")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = String::new();
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped"));
+    lines.read_line(&mut said).expect("it says something");
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).expect("it runs");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0));
+    (said, stdout(&output))
+}
+
+#[cfg(unix)]
 #[test]
 fn people_are_told_line_by_line_and_get_a_table() {
     let node = node(1);
-    let output = run(&["watch", &at(&node), "--for", "1500ms", "--network", "mainnet"]);
-    assert_eq!(output.status.code(), Some(0));
-    let (said, table) = (stderr(&output), stdout(&output));
-    assert!(said.lines().next().expect("a line").ends_with(": wrong network: it is on regtest"), "{said}");
+    let (said, table) = told(&[&at(&node), "--network", "mainnet"]);
+    assert!(said.trim_end().ends_with(": wrong network: it is on regtest"), "{said}");
     assert!(table.lines().next().expect("a heading").ends_with("last attempt"), "{table}");
     assert!(table.contains("n/a") && table.contains("wrong network: it is on regtest"), "{table}");
+    // Where no network is asked for, that of each is learnt.
+    let (said, table) = told(&[&at(&node)]);
+    assert!(said.contains(": connected in "), "{said}");
+    assert!(table.contains("connected in ") && table.contains(", on regtest"), "{table}");
+}
+
+#[test]
+fn it_ends_by_itself_where_it_was_told_when() {
+    let output = run(&["watch", &at(&node(1)), "--for", "1ms"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("last attempt"), "{}", stdout(&output));
 }
 
 #[test]

@@ -21,10 +21,10 @@
 //! ";
 //! let identity = Identity::from_seed(&[42; 32])?;
 //! let service = Fitness::builder(identity.node_id(), Arc::new(MemoryStore::default())).start().await?;
-//! let watcher =
-//!     Watcher::builder(service.handle()).targets(Target::list(lsps)?).identity(identity).start()?;
-//!
+//! let watcher = Watcher::builder(service.handle()).targets(Target::list(lsps)?).identity(identity);
 //! let mut news = watcher.news();
+//! let watcher = watcher.start()?;
+//!
 //! if let Some(news) = news.next().await {
 //!     println!("{news:?}");
 //! }

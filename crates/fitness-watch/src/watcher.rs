@@ -45,6 +45,7 @@ impl Watcher {
     pub fn builder(handle: Handle) -> WatcherBuilder {
         WatcherBuilder {
             handle,
+            herald: Herald::new(),
             targets: Vec::new(),
             network: None,
             proxy: None,
@@ -63,7 +64,7 @@ impl Watcher {
         self.followed.iter().map(|followed| followed.account().report()).collect()
     }
 
-    /// What happens from now on.
+    /// What happens from now on; [`WatcherBuilder::news`] misses nothing.
     #[must_use]
     pub fn news(&self) -> NewsFeed {
         self.watch.herald.feed()
@@ -98,6 +99,7 @@ impl std::fmt::Debug for Watcher {
 #[derive(Debug)]
 pub struct WatcherBuilder {
     handle: Handle,
+    herald: Herald,
     targets: Vec<Target>,
     network: Option<Network>,
     proxy: Option<Proxy>,
@@ -157,6 +159,12 @@ impl WatcherBuilder {
         Self { ping, ..self }
     }
 
+    /// What happens from the first attempt on. [`Watcher::news`] can be too late for that.
+    #[must_use]
+    pub fn news(&self) -> NewsFeed {
+        self.herald.feed()
+    }
+
     /// Begins to watch, on the present tokio runtime, whose I/O and time drivers have to be enabled.
     ///
     /// Nodes that the service watched before and that are not among the targets are watched no longer:
@@ -189,7 +197,7 @@ impl WatcherBuilder {
         let watch = Arc::new(Watch {
             means: Means { ldk, witness, proxy: self.proxy, timeouts: self.timeouts },
             dials: Semaphore::new(self.dials.clamp(1, Semaphore::MAX_PERMITS)),
-            herald: Herald::new(),
+            herald: self.herald,
             backoff: self.backoff,
             handle: self.handle,
         });

@@ -17,14 +17,15 @@ use fitness_advice::AlertRules;
 use fitness_core::Span;
 use fitness_store::{MemoryStore, Store};
 use fitness_watch::{
-    Identity, Network, Proxy, Row, StartError, Target, TargetReport, Watcher, WatcherBuilder,
+    Identity, Network, NewsFeed, Outcome, Proxy, Row, StartError, Target, TargetReport, Watcher,
+    WatcherBuilder,
 };
 use tokio::task::JoinHandle;
 
 use crate::cli::EXIT_CODES;
 use crate::compare::{ranks, row as rank};
 use crate::error::CliError;
-use crate::listen::{ListenArgs, stopped};
+use crate::listen::{Front, ListenArgs, stopped};
 use crate::output::{available_width, grid, humanise};
 use crate::store::{self, StoreUrl};
 
@@ -117,7 +118,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
 
 async fn watch(args: &Args, targets: Vec<Target>) -> Result<(), CliError> {
     let stop = stopped().map_err(CliError::Runtime)?;
-    let mut front = args.listen.front(None)?;
+    let front = args.listen.front(None)?;
     let webhook = args.webhook.as_deref().map(webhook::read).transpose()?;
     let identity = args.identity()?;
     let store: Arc<dyn Store> = match &args.store {
@@ -126,18 +127,11 @@ async fn watch(args: &Args, targets: Vec<Target>) -> Result<(), CliError> {
     };
     let service = Fitness::builder(identity.node_id(), store).start().await?;
     let handle = service.handle();
-    let serving = match &mut front {
-        Some(front) => Some(front.serve(handle.clone()).await?),
-        None => None,
-    };
     let posting = webhook.map(|webhook| {
         let alerts = handle.alerts(AlertRules::default());
         tokio::spawn(async move { webhook.run(handle.observer(), alerts).await })
     });
-    let watched = follow(args, service.handle(), identity, targets, stop).await;
-    if let Some(serving) = serving {
-        serving.stop().await;
-    }
+    let watched = follow(args, service.handle(), front, identity, targets, stop).await;
     // Whatever went wrong, what was seen is kept.
     service.shutdown().await?;
     posting.inspect(JoinHandle::abort);
@@ -147,18 +141,28 @@ async fn watch(args: &Args, targets: Vec<Target>) -> Result<(), CliError> {
 async fn follow(
     args: &Args,
     handle: Handle,
+    front: Option<Front>,
     identity: Identity,
     targets: Vec<Target>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
     let alerts = handle.alerts(AlertRules::default());
     let builder = Watcher::builder(handle.clone()).targets(targets).identity(identity);
+    let news = builder.news();
     let watcher = args.apply(builder).start()?;
-    let told = tell(args, &watcher, alerts, stop).await;
+    // Whoever asks finds all nodes there.
+    let serving = match front {
+        Some(mut front) => Some(front.serve(handle.clone()).await?),
+        None => None,
+    };
+    let told = tell(args, news, alerts, stop).await;
     let reports = watcher.targets();
     let connecting = reports.iter().map(|report| (report.node_id, report.median_took));
     let (at, ranks) = (handle.now(), ranks(&handle, connecting, Span::Lifetime).await?);
     watcher.stop().await;
+    if let Some(serving) = serving {
+        serving.stop().await;
+    }
     told?;
     let end = live::End { at, observer: handle.observer(), targets: &reports, ranks: &ranks };
     let printed = if args.json { live::write(&end) } else { print(&reports, &ranks) };
@@ -168,11 +172,10 @@ async fn follow(
 /// Tells what happens until it is time to stop.
 async fn tell(
     args: &Args,
-    watcher: &Watcher,
+    mut news: NewsFeed,
     mut alerts: AlertStream,
     stop: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
-    let mut news = watcher.news();
     let length = async {
         match args.length {
             Some(length) => tokio::time::sleep(length).await,
@@ -244,13 +247,24 @@ impl Args {
     }
 }
 
+/// How the last attempt went, and where that was learnt the network.
+fn last_attempt(report: &TargetReport) -> String {
+    let Some(attempt) = &report.last_attempt else { return String::new() };
+    let chains: Vec<String> = report.chains.iter().map(ToString::to_string).collect();
+    match &attempt.outcome {
+        connected @ Outcome::Connected(_) if !chains.is_empty() => {
+            format!("{connected}, on {}", chains.join(", "))
+        }
+        outcome => outcome.to_string(),
+    }
+}
+
 fn print(reports: &[TargetReport], ranks: &[Row]) -> io::Result<()> {
     let reports: HashMap<_, _> = reports.iter().map(|report| (report.node_id, report)).collect();
     let rows = ranks.iter().map(|row| {
         let report = reports.get(&row.node_id);
         let connecting = row.connecting.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-        let last = report.and_then(|report| report.last_attempt.as_ref());
-        let last = last.map_or_else(String::new, |attempt| attempt.outcome.to_string());
+        let last = report.map_or_else(String::new, |report| last_attempt(report));
         let [place, node, score, at_best, availability, observed, disconnects] = rank(row);
         let connecting = humanise::known(connecting);
         [place, node, score, at_best, availability, observed, disconnects, connecting, last]

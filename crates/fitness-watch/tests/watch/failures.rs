@@ -30,6 +30,19 @@ async fn nobody_listens() {
     assert_eq!(only(&watcher).last_attempt.unwrap().outcome, Outcome::Refused);
 }
 
+/// Whoever asks the builder for news hears of what happens before anybody could have asked the watcher.
+#[tokio::test]
+async fn the_very_first_attempt_is_news() {
+    let (service, node, nobody) = (service().await, node(1), Nobody::new());
+    let builder = builder(&service.handle(), at(&node, nobody.addr));
+    let mut news = builder.news();
+    let watcher = builder.start().unwrap();
+    until("an attempt", || only(&watcher).last_attempt.is_some()).await;
+    let first = next_attempt(&mut news).await;
+    watcher.stop().await;
+    assert_eq!(first.outcome, Outcome::Refused);
+}
+
 #[tokio::test]
 async fn somebody_listens_and_says_nothing() {
     let (service, node, silent) = (service().await, node(1), Server::start(swallow).await);
