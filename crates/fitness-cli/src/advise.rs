@@ -9,12 +9,12 @@ use fitness_advice::{Advice, Evidence, PeerKind, Policy, Style, Verdict, advise}
 use fitness_core::{NodeId, Span, Timestamp};
 use serde::Serialize;
 
-use crate::cli::EXIT_CODES;
 use crate::each::{self, figure};
 use crate::error::CliError;
+use crate::help;
 use crate::moment::rfc3339;
 use crate::output::{available_width, grid, humanise};
-use crate::store::{self, StoreUrl};
+use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
 Say what to close and what to keep, and why.
@@ -38,7 +38,7 @@ Examples:
 
 /// Say what to close and what to keep, and why
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// The store: a redb file, or another kind by its name, as below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]

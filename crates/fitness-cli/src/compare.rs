@@ -8,12 +8,12 @@ use fitness_core::{NodeId, Span, Timestamp};
 use fitness_watch::{Entrant, Row, compare};
 use serde::Serialize;
 
-use crate::cli::EXIT_CODES;
 use crate::each::{self, figure};
 use crate::error::CliError;
+use crate::help;
 use crate::moment::rfc3339;
 use crate::output::{available_width, grid, humanise};
-use crate::store::{self, StoreUrl};
+use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
 Rank the nodes that are watched, the most reliable first.
@@ -32,7 +32,7 @@ Examples:
 
 /// Rank the nodes that are watched
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// The store: a redb file, or another kind by its name, as below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]

@@ -5,8 +5,9 @@ use std::io::{self, Write as _};
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, EXIT_CODES};
+use crate::cli::Cli;
 use crate::error::CliError;
+use crate::help;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,7 +17,7 @@ Examples:
 
 /// Print shell completions
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(after_help = help::end(EXAMPLES))]
 pub(crate) struct Args {
     /// The shell to complete for
     #[arg(value_enum)]

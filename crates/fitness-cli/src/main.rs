@@ -12,6 +12,7 @@ mod copy;
 mod demo;
 mod each;
 mod error;
+mod help;
 mod import;
 mod listen;
 mod moment;

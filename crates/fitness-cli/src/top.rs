@@ -10,11 +10,11 @@ use fitness_core::NodeId;
 use fitness_top::{Look, Source};
 use fitness_web::Web;
 
-use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::help;
 use crate::listen::{read_names, read_secret};
 use crate::output::knows_unicode;
-use crate::store::{self, StoreUrl, StoreUrlParser};
+use crate::store::{StoreUrl, StoreUrlParser};
 
 const LONG_ABOUT: &str = "\
 Watch peers come and go, on the terminal.
@@ -35,7 +35,7 @@ Examples:
 
 /// Watch peers come and go, on the terminal
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// The address of a service, such as http://127.0.0.1:8080; or a store, a redb file or another kind as below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true, value_name = "ADDRESS|STORE")]

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use self::bar::Bar;
 use self::print::Summary;
-use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::help;
 use crate::store::{self, StoreUrl};
 
 const LONG_ABOUT: &str = "\
@@ -40,7 +40,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = LONG_ABOUT,
-    after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS)
+    after_help = help::end_with_stores(EXAMPLES)
 )]
 pub(crate) struct Args {
     /// The store to copy from; it is not changed

@@ -22,11 +22,11 @@ use self::play::Play;
 use self::stage::Stage;
 use self::verdict::Verdict;
 use self::wallet::Wallet;
-use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::help;
 use crate::listen::{Front, ListenArgs};
 use crate::output::{Document, OutputArgs, Section};
-use crate::store::{self, StoreUrl};
+use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
 See it work: a real wallet, real peers, real outages.
@@ -52,7 +52,7 @@ Examples:
 
 /// See it work: a real wallet, real peers, real outages
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// How long to cut and restore connections, in seconds, once the channels are open; what a restart
     /// takes is added

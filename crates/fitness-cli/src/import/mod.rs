@@ -5,8 +5,8 @@ mod lnd;
 use clap::Subcommand;
 
 pub(crate) use self::lnd::LndError;
-use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::help;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,7 +15,7 @@ Examples:
 
 /// Take over what another program has counted
 #[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(after_help = help::end(EXAMPLES))]
 pub(crate) struct Args {
     #[command(subcommand)]
     from: From,

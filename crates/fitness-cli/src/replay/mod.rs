@@ -19,13 +19,12 @@ use self::keep::KeepArgs;
 pub(crate) use self::line::LineError;
 use self::trace::Trace;
 use crate::ask::AskArgs;
-use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::help;
 use crate::listen::ListenArgs;
 use crate::moment::{parse_moment, rfc3339};
 use crate::output::humanise;
 use crate::output::{Document, OutputArgs, Section, print};
-use crate::store;
 
 const LONG_ABOUT: &str = "\
 Put a recorded trace of events through the tracker, and print what it makes of them.
@@ -59,7 +58,7 @@ Examples:
 
 /// Put a recorded trace of events through the tracker
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 // What lnd would say is for the table: the dashboard shows what we say.
 #[command(group(clap::ArgGroup::new("shown").args(["preset", "listen"])))]
 #[command(group(clap::ArgGroup::new("kept").args(["store", "listen"]).multiple(true)))]

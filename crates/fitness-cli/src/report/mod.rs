@@ -9,12 +9,12 @@ use fitness_core::{NodeId, Timestamp};
 use fitness_store::Store;
 
 use crate::ask::AskArgs;
-use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::help;
 use crate::listen::ListenArgs;
 use crate::moment::parse_moment;
 use crate::output::{Document, OutputArgs, print};
-use crate::store::{self, StoreUrl};
+use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
 Print what a store at rest knows of its peers and channels.
@@ -45,7 +45,7 @@ Examples:
 
 /// Print what a store at rest knows
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 // The dashboard is of the last moment alone.
 #[command(group(clap::ArgGroup::new("shown").args(["at", "listen"])))]
 pub(crate) struct Args {

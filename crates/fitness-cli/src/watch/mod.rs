@@ -22,12 +22,12 @@ use fitness_watch::{
 };
 use tokio::task::JoinHandle;
 
-use crate::cli::EXIT_CODES;
 use crate::compare::{ranks, row as rank};
 use crate::error::CliError;
+use crate::help;
 use crate::listen::{Front, ListenArgs, stopped};
 use crate::output::{available_width, grid, humanise};
-use crate::store::{self, StoreUrl};
+use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
 Follow any Lightning nodes from outside, with no channels and no wallet.
@@ -53,7 +53,7 @@ Examples:
 
 /// Follow any Lightning nodes from outside
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// NODE@HOST:PORT, a file with one such a line, or - for standard input
     ///

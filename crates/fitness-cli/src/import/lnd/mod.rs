@@ -19,8 +19,8 @@ use fitness_store::{Batch, Store};
 pub(crate) use self::error::LndError;
 use self::lists::Lists;
 use self::outcome::Outcome;
-use crate::cli::EXIT_CODES;
 use crate::error::CliError;
+use crate::help;
 use crate::moment::{parse_moment, rfc3339};
 use crate::store::{self, StoreUrl};
 
@@ -52,7 +52,7 @@ Examples:
 
 /// Take over what lnd has counted of its peers and channels
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = format!("Stores:\n{}\n\n{EXAMPLES}\n\n{EXIT_CODES}", store::FORMS))]
+#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// What lncli printed; `-` for standard input
     #[arg(required = true, value_name = "FILE")]
