@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use fitness_core::{GapCause, NodeId, Presence, Timestamp};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::truth::now;
 use crate::wallet::{MARK, Orders, presence_name};
@@ -112,9 +112,12 @@ impl Child {
         killed_at
     }
 
-    /// Has it stand still.
+    /// Has it stand still, and waits until it does: on a busy machine its threads run on for a while.
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
+        let waited = waitpid(Some(Pid::from_child(&self.process)), WaitOptions::UNTRACED);
+        let (_, status) = waited.unwrap().expect("it was waited for");
+        assert!(status.stopped(), "it has not ended: {status:?}");
     }
 
     /// Has it go on.

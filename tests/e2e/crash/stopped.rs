@@ -64,7 +64,7 @@ fn who_is_lost_while_the_wallet_is_stopped_and_stays_away_is_offline_from_then_o
     }
 
     let account = check_account(&life, *lost);
-    assert_eq!((account.flaps, account.disconnects), (1, 0), "its return, and nothing else");
+    assert_eq!((account.flaps, account.disconnects), (1, 0), "its return, and nothing else: {life:#?}");
     let offline = life.told_of(*lost).find(|(_, presence, _)| *presence == Presence::Offline).unwrap().0;
     assert!(stop.over_at <= offline, "it may have been there until we looked again");
     assert!(offline.nanos_since(stop.over_at) <= nanos(SLACK), "and no longer");
