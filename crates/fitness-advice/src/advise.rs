@@ -16,7 +16,7 @@ pub enum Verdict {
     Close,
     /// It is to be looked at: something is wrong with its connection, or between us.
     Watch,
-    /// Too little is known of it.
+    /// Too little is known of it. One that is young and [gone](Policy::gone_ns) is to be looked at, though.
     TooEarly,
     /// Nothing speaks against it.
     Keep,
@@ -76,8 +76,9 @@ fn judge(peer: &Evidence, policy: &Policy, quartiles: Option<Quartiles>, among: 
     }
     let mut reasons: Vec<Reason> = gone(peer, policy).into_iter().collect();
     if peer.observed_ns < policy.min_observed_ns {
-        let too_early = Reason::TooEarly { observed_ns: peer.observed_ns, needed_ns: policy.min_observed_ns };
-        return advice(Verdict::TooEarly, vec![too_early]);
+        let verdict = if reasons.is_empty() { Verdict::TooEarly } else { Verdict::Watch };
+        reasons.push(Reason::TooEarly { observed_ns: peer.observed_ns, needed_ns: policy.min_observed_ns });
+        return advice(verdict, reasons);
     }
     if peer.kind != PeerKind::Routing {
         let verdict = if reasons.is_empty() { Verdict::Keep } else { Verdict::Close };

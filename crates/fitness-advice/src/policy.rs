@@ -48,8 +48,7 @@ pub struct Policy {
     /// With more changes of its connection in 7 days a peer is to be looked at; the default is 50.
     pub flapping: Option<u64>,
     /// A peer of any kind that has not been online for so long is to be closed, in nanoseconds of observed
-    /// time; the default
-    /// is 30 days.
+    /// time; the default is 30 days. One that is not judged yet is to be looked at.
     pub gone_ns: Option<u64>,
     /// Peers that are left alone.
     pub ignore: BTreeSet<NodeId>,

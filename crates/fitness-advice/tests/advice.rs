@@ -114,6 +114,17 @@ fn a_restart_costs_no_observed_time_and_the_young_are_not_judged() {
 }
 
 #[test]
+fn who_is_young_and_gone_is_to_be_looked_at() {
+    let mut young = daily(1, 10, 0);
+    young.absent_ns = 5 * DAY * 1_000_000_000;
+    let policy = Policy { gone_ns: Some(4 * DAY * 1_000_000_000), ..Policy::default() };
+    let advice = advise(&[young.clone()], &policy);
+    assert_eq!(advice[0].verdict, Verdict::Watch);
+    assert!(matches!(advice[0].reasons[..], [Reason::Gone { .. }, Reason::TooEarly { .. }]), "{advice:?}");
+    assert_eq!(advise(&[young], &Policy::default())[0].verdict, Verdict::TooEarly);
+}
+
+#[test]
 fn phones_are_judged_apart() {
     let phone = daily(1, 60, DAY - 600).of_kind(PeerKind::Mobile);
     let others = (2..8).map(|number| daily(number, 60, 60));

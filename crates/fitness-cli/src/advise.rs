@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "28d", value_parser = humantime::parse_duration, value_name = "TIME")]
     min_observed: std::time::Duration,
 
-    /// Who has been offline for so long is to be closed, such as 30d
+    /// Who has been offline for so long is to be closed, or looked at where it is not judged yet, such as 30d
     #[arg(long, default_value = "30d", value_parser = humantime::parse_duration, value_name = "TIME")]
     gone: std::time::Duration,
 
