@@ -21,9 +21,9 @@
 //! ";
 //! let identity = Identity::from_seed(&[42; 32])?;
 //! let service = Fitness::builder(identity.node_id(), Arc::new(MemoryStore::default())).start().await?;
-//! let watcher = Watcher::builder(service.handle()).targets(Target::list(lsps)?).identity(identity);
-//! let mut news = watcher.news();
-//! let watcher = watcher.start()?;
+//! let builder = Watcher::builder(service.handle()).targets(Target::list(lsps)?).identity(identity);
+//! let mut news = builder.news();
+//! let watcher = builder.start()?;
 //!
 //! if let Some(news) = news.next().await {
 //!     println!("{news:?}");
