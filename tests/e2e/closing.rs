@@ -53,7 +53,7 @@ fn closed_by_us(force: bool) {
     until("the peer's departure", || handle.is_connected(&peer.id()) == Some(false));
     let dormant = wallet.report(&peer);
     assert!(dormant.channels.is_empty());
-    assert_eq!((dormant.online, counts(&dormant)), (Presence::Unobserved, (0, 0)));
+    assert_eq!((dormant.presence, counts(&dormant)), (Presence::Unobserved, (0, 0)));
     assert_eq!(changes.presences(peer.id()), [(Presence::Unobserved, at)]);
 }
 
@@ -119,7 +119,7 @@ fn of_two_channels_with_a_peer_one_goes_and_the_other_is_followed() {
     let [left] = once.channels[..] else { panic!("one channel is left") };
     assert_eq!((left.channel_id, left.opened_at), (second.channel_id, second.opened_at));
     // One connection, one outage, whatever it carries.
-    assert_eq!((once.online, counts(&once)), (Presence::Online, (2, 1)));
+    assert_eq!((once.presence, counts(&once)), (Presence::Online, (2, 1)));
     assert_eq!(downtime_ns(&left), downtime_ns(&last));
 
     wallet.cut(&peer);
@@ -190,9 +190,9 @@ fn closed_while_down(go_down: impl Fn(&mut Wallet), before_the_watch: impl Fn(&W
     assert_eq!((handle.channel(&id), handle.channel_by_funding(&funding(&listed))), (None, None));
     assert!(handle.peers().is_empty());
     let dormant = wallet.report(&peer);
-    assert_eq!((dormant.online, counts(&dormant)), (Presence::Unobserved, (2, 1)));
+    assert_eq!((dormant.presence, counts(&dormant)), (Presence::Unobserved, (2, 1)));
     assert!(0 < dormant.uptime_ns && dormant.uptime_ns < dormant.observed_ns);
-    let unobserved_ns = handle.now().nanos_since(dormant.first_seen) - dormant.observed_ns;
+    let unobserved_ns = handle.now().nanos_since(dormant.tracked_since) - dormant.observed_ns;
     assert!(unobserved_ns >= handle.health().started_at.nanos_since(gone_at));
     assert_eq!(block_on(handle.flap_count(&peer.id())).unwrap().unwrap().count, 2);
     assert_eq!(handle.health().store.failures, 0);

@@ -24,31 +24,31 @@ fn a_cut_counts_for_exactly_as_long_as_it_lasts() {
     wallet.cut(&peer);
     let noticed_at = handle.now();
     let cut = wallet.report(&peer);
-    assert_between(cut_at, cut.since, noticed_at);
-    assert_eq!((counts(&cut), cut.last_flap), ((1, 1), Some(cut.since)));
+    assert_between(cut_at, cut.presence_since, noticed_at);
+    assert_eq!((counts(&cut), cut.last_flap), ((1, 1), Some(cut.presence_since)));
 
     let restored_at = handle.now();
     wallet.restore(&peer);
     let seen_at = handle.now();
     let back = wallet.report(&peer);
-    assert_between(restored_at, back.since, seen_at);
-    assert_eq!((counts(&back), back.last_flap), ((2, 1), Some(back.since)));
+    assert_between(restored_at, back.presence_since, seen_at);
+    assert_eq!((counts(&back), back.last_flap), ((2, 1), Some(back.presence_since)));
 
     // What is measured is what was told, and lies within what we know of the real outage.
     assert_eq!(
         changes.presences(peer.id()),
-        [(Presence::Offline, cut.since), (Presence::Online, back.since)]
+        [(Presence::Offline, cut.presence_since), (Presence::Online, back.presence_since)]
     );
     let after = handle.channel(&id).unwrap();
     assert_sane(&after);
     let down_ns = downtime_ns(&after);
-    assert_eq!(down_ns, back.since.nanos_since(cut.since));
+    assert_eq!(down_ns, back.presence_since.nanos_since(cut.presence_since));
     assert!(restored_at.nanos_since(noticed_at) <= down_ns && down_ns <= seen_at.nanos_since(cut_at));
     let passed_ns = after.lifetime_ns - before.lifetime_ns;
     assert_eq!(after.observed_ns - before.observed_ns, passed_ns, "we looked all the time");
     assert_eq!(after.uptime_ns - before.uptime_ns, passed_ns - down_ns);
 
-    let outage = handle.channel_window(&id, cut.since, back.since).unwrap();
+    let outage = handle.channel_window(&id, cut.presence_since, back.presence_since).unwrap();
     assert_eq!(outage.length_ns, down_ns);
     assert!(outage.uptime_ns <= outage.uptime_error_ns, "{outage:?}");
     assert!(outage.observed_ns + outage.observed_error_ns >= down_ns, "{outage:?}");
@@ -103,7 +103,7 @@ fn a_held_connection_is_no_outage_and_a_dead_one_is_once_ldk_gives_it_up() {
     peer.proxy().black_hole();
     wallet.until_presence(&peer, Presence::Offline);
     let dead = wallet.report(&peer);
-    assert_between(dead_at, dead.since, handle.now());
+    assert_between(dead_at, dead.presence_since, handle.now());
     assert!(!wallet.local().is_connected_to(&peer.key()));
     assert_eq!(counts(&dead), (1, 1));
     // The other end is told by the proxy, which closes what it broke.

@@ -30,7 +30,7 @@ fn a_channel_counts_from_its_funding_on_and_its_confirmation_changes_nothing() {
     assert_eq!((pending.node_id, pending.funding), (peer.id(), Some(funding(&listed))));
     assert_between(asked_at, pending.opened_at, known_at);
     wallet.until_presence(&peer, Presence::Online);
-    until("word of the channel", || handle.channel(&id).unwrap().usable == Presence::Offline);
+    until("word of the channel", || handle.channel(&id).unwrap().usable == Some(false));
 
     wallet.mine(6, &[&peer]);
     until("a usable channel", || wallet.channel_with(&peer).is_usable);
@@ -38,10 +38,10 @@ fn a_channel_counts_from_its_funding_on_and_its_confirmation_changes_nothing() {
     until("no more events", || wallet.node().next_event().is_none());
     let ready = handle.channel_by_funding(&funding(&listed)).unwrap();
     assert_eq!((ready.channel_id, ready.opened_at), (id, pending.opened_at));
-    assert_eq!(handle.channel_of(&peer.id(), &id).unwrap().funding, Some(funding(&listed)));
+    assert_eq!(handle.peer_channel(&peer.id(), &id).unwrap().funding, Some(funding(&listed)));
     assert!(ready.lifetime_ns > pending.lifetime_ns);
 
-    until("word of the channel", || handle.channel(&id).unwrap().usable == Presence::Online);
+    until("word of the channel", || handle.channel(&id).unwrap().usable == Some(true));
     let before = handle.channel(&id).unwrap();
     until("some use of it", || handle.channel(&id).unwrap().usable_ns > before.usable_ns);
     let after = handle.channel(&id).unwrap();
@@ -100,7 +100,7 @@ fn a_stranger_costs_nothing_until_it_opens_a_channel() {
     assert_sane(&channel);
     assert_eq!(channel.uptime_ns, channel.lifetime_ns, "it is online from the first moment");
     assert_eq!(changes.presences(stranger.id()), [(Presence::Online, channel.opened_at)]);
-    assert_eq!((report.first_seen, counts(&report)), (channel.opened_at, (0, 0)));
+    assert_eq!((report.tracked_since, counts(&report)), (channel.opened_at, (0, 0)));
 }
 
 #[test]
@@ -126,5 +126,5 @@ fn a_watched_peer_counts_without_a_channel() {
     until("its return", || handle.is_connected(&peer.id()) == Some(true));
     assert!(handle.peers().is_empty());
     let dormant = wallet.report(&peer);
-    assert_eq!((dormant.online, counts(&dormant)), (Presence::Unobserved, (2, 1)));
+    assert_eq!((dormant.presence, counts(&dormant)), (Presence::Unobserved, (2, 1)));
 }

@@ -31,7 +31,7 @@ async fn the_refused_never_count_and_the_accepted_do_across_a_restart() {
         wallet.handle().record(Event::Watch { node_id });
     }
     let mut changes = Changes::since_now(&wallet.handle());
-    let presence = |wallet: &RawNode| wallet.handle().peer(&id).map(|peer| peer.online);
+    let presence = |wallet: &RawNode| wallet.handle().peer(&id).map(|peer| peer.presence);
 
     // Refused, whoever dials. The other end may have had its handshake by then, or not.
     wallet.refuse(true);
@@ -53,7 +53,7 @@ async fn the_refused_never_count_and_the_accepted_do_across_a_restart() {
     way.cut();
     until("the cut", || presence(&wallet) == Some(Presence::Offline)).await;
     let cut = wallet.handle().peer(&id).unwrap();
-    assert_between(cut_at, cut.since, wallet.handle().now());
+    assert_between(cut_at, cut.presence_since, wallet.handle().now());
     assert_eq!(counts(&cut), (1, 1));
     // Until it has noticed, the other end refuses a second connection.
     until("the cut, as the other end sees it", || !other.lists(&wallet)).await;
@@ -72,7 +72,7 @@ async fn the_refused_never_count_and_the_accepted_do_across_a_restart() {
     until("our departure, as the other end sees it", || !other.lists(&wallet)).await;
     let handle = wallet.handle();
     let seeded = handle.peer(&id).unwrap();
-    assert_eq!((seeded.watched, seeded.first_seen), (true, before.first_seen));
+    assert_eq!((seeded.watched, seeded.tracked_since), (true, before.tracked_since));
     assert_eq!((seeded.last_flap, counts(&seeded)), (before.last_flap, (2, 1)), "our departure is no flap");
     wallet.dial(&other, way.addr()).await;
     until("the return", || are_connected(&wallet)).await;
@@ -80,7 +80,7 @@ async fn the_refused_never_count_and_the_accepted_do_across_a_restart() {
     let after = handle.peer(&id).unwrap();
     assert_eq!(counts(&after), (2, 1), "a return is no flap");
     assert!(after.observed_ns > before.observed_ns && after.uptime_ns > before.uptime_ns);
-    let unobserved_ns = handle.now().nanos_since(after.first_seen) - after.observed_ns;
+    let unobserved_ns = handle.now().nanos_since(after.tracked_since) - after.observed_ns;
     assert!(unobserved_ns >= handle.health().started_at.nanos_since(gone_at));
     wallet.stop().await;
     other.stop().await;

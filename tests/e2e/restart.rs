@@ -16,7 +16,7 @@ fn a_restart_on_the_same_file_goes_on_where_it_was_and_leaves_a_gap() {
     let leaving_at = wallet.handle().now();
     let gone = wallet.unwatch();
     assert!(gone.health().paused, "nobody looks any more");
-    assert_eq!(gone.peer(&before.peer.id()).unwrap().online, Presence::Unobserved);
+    assert_eq!(gone.peer(&before.peer.id()).unwrap().presence, Presence::Unobserved);
     let gone_at = gone.now();
     wallet.stop_node();
     wallet.start_node();
@@ -33,7 +33,7 @@ fn a_crash_is_a_gap_too_and_who_was_there_before_it_has_time_to_come_back() {
     wallet.flush();
     let handle = wallet.handle();
     // The presence is credited until the last time that something was stored, which was no earlier.
-    let stored_at = before.report.since;
+    let stored_at = before.report.presence_since;
     wallet.crash_watch();
     let gone_at = handle.now();
     wallet.stop_node();
@@ -44,7 +44,7 @@ fn a_crash_is_a_gap_too_and_who_was_there_before_it_has_time_to_come_back() {
     let handle = wallet.handle();
     until("a look", || handle.is_connected(&before.peer.id()) == Some(false));
     let awaited = wallet.report(&before.peer);
-    assert_eq!((awaited.online, counts(&awaited)), (Presence::Unobserved, (2, 1)));
+    assert_eq!((awaited.presence, counts(&awaited)), (Presence::Unobserved, (2, 1)));
     before.peer.proxy().restore();
     wallet.dial(&before.peer);
     before.goes_on(stored_at, gone_at);

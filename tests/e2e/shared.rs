@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use fitness_actor::Fitness;
+use fitness_actor::Service;
 use fitness_core::{Event, NodeId, Presence};
 use fitness_ldk::convert;
 use fitness_regtest::Chain;
@@ -33,7 +33,7 @@ fn a_wallet_and_its_fitness_go_on_from_one_file() {
     wallet.flush();
     let handle = wallet.handle();
     let (report, channel) = (wallet.report(&peer), handle.channel(&id).unwrap());
-    let (from, to) = (report.first_seen, handle.now());
+    let (from, to) = (report.tracked_since, handle.now());
     let timeline = block_on(handle.timeline(&peer.id(), from, to)).unwrap().unwrap();
     assert_eq!((counts(&report), handle.health().store.failures), ((2, 1), 0));
 
@@ -114,7 +114,7 @@ fn flap_often(dir: &Path, observer: NodeId, peer: NodeId) {
     let sqlite = open_sqlite(dir);
     block_on(async {
         let store = Arc::new(KvStore::new(Arc::clone(&sqlite), "the node's store"));
-        let service = Fitness::builder(observer, store).start().await.unwrap();
+        let service = Service::builder(observer, store).start().await.unwrap();
         let handle = service.handle();
         handle.record(Event::Watch { node_id: stranger });
         for _ in 0..100 {
@@ -127,7 +127,7 @@ fn flap_often(dir: &Path, observer: NodeId, peer: NodeId) {
         }
         handle.record(Event::Unwatch { node_id: stranger });
         assert!(handle.forget(&stranger));
-        assert_eq!(handle.peer(&peer).unwrap().online, Presence::Offline);
+        assert_eq!(handle.peer(&peer).unwrap().presence, Presence::Offline);
         service.shutdown().await.unwrap();
     });
     assert!(Arc::into_inner(sqlite).is_some(), "the service lets go of it");

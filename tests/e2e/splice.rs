@@ -28,7 +28,7 @@ fn a_spliced_channel_goes_on_at_its_new_outpoint() {
     let new = funding(&spliced);
     assert_eq!(spliced.channel_id, listed.channel_id);
     assert_eq!(spliced.channel_value_sats, listed.channel_value_sats + 100_000);
-    assert_eq!(convert::bitcoin_outpoint(&new).txid, txid, "it is that of the splice");
+    assert_eq!(convert::to_bitcoin_outpoint(&new).txid, txid, "it is that of the splice");
 
     assert_eq!(handle.channel_by_funding(&old), None);
     let after = handle.channel_by_funding(&new).unwrap();
@@ -37,7 +37,7 @@ fn a_spliced_channel_goes_on_at_its_new_outpoint() {
     assert!(after.lifetime_ns > before.lifetime_ns);
     assert_eq!(after.uptime_ns - before.uptime_ns, after.lifetime_ns - before.lifetime_ns, "unbroken");
     assert_eq!(counts(&wallet.report(&peer)), (0, 0));
-    let moved = Change::FundingChanged { channel_id: id, was: Some(old), funding: new };
+    let moved = Change::FundingChanged { channel_id: id, previous: Some(old), funding: new };
     assert_eq!(changes.all(), [moved]);
 
     // Events that come once more, and looks, find nothing new.

@@ -21,7 +21,7 @@ impl Harness for Sqlite {
     }
 
     fn open(&self) -> KvStore {
-        KvStore::blocking(open_sqlite(self.0.path()), "a SQLite file")
+        KvStore::from_sync(open_sqlite(self.0.path()), "a SQLite file")
     }
 }
 

@@ -1,8 +1,8 @@
 //! A day in the life of a peer, as it was, as the model tells it, and as lnd's log would.
 
 use fitness_core::{
-    Changes, ChannelId, ChannelOpened, Event, FlapCount, GapCause, HashSeed, NodeId, PeerRecord, Presence,
-    Timestamp, Tracker, TrackerConfig,
+    ChannelId, ChannelOpened, Event, FlapCount, GapCause, HashSeed, NodeId, PeerRecord, Presence, Timestamp,
+    Tracker, TrackerConfig, UnsavedChanges,
 };
 
 /// Something for so many seconds of the day.
@@ -106,9 +106,9 @@ pub(crate) fn live() -> Day {
     let gap = |(from, to), what| Stretch { from, to, what };
     Day {
         node: vec![
-            gap(NO_NETWORK, GapCause::NetworkOut),
+            gap(NO_NETWORK, GapCause::NetworkDown),
             gap(ASLEEP, GapCause::Suspended),
-            gap(RESTART, GapCause::Down),
+            gap(RESTART, GapCause::NotRunning),
         ],
         ours,
         lnds,
@@ -128,7 +128,7 @@ fn true_sums(truth: &[Stretch<Seen>], within: &[Stretch<()>]) -> Sums {
     let mut flaps = FlapCount::default();
     let is_inside = |second: u64| within.iter().any(|other| other.from <= second && second < other.to);
     for (second, _) in true_changes().into_iter().filter(|change| is_inside(change.0)) {
-        flaps.flap(at(second).as_nanos());
+        flaps.record_flap(at(second).as_nanos());
     }
     Sums {
         lifetime: END * SECOND_NS,
@@ -152,19 +152,19 @@ fn ours() -> (Vec<Stretch<Seen>>, Sums) {
     tell(&mut tracker, ASLEEP.1 + 5, false, true);
     tell(&mut tracker, ASLEEP.1 + 10, true, true);
 
-    let mut changes = Changes::default();
-    while tracker.take_changes(100, &mut changes) {}
+    let mut changes = UnsavedChanges::default();
+    while tracker.drain_changes(100, &mut changes) {}
     let mut segments = changes.segments.clone();
     let observer = tracker.observer_record(at(RESTART.0));
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
-    tracker.restore_observer(&observer, &changes.gaps);
-    changes.peers.iter().for_each(|record| tracker.restore(record));
+    tracker.resume_observer(&observer, &changes.gaps);
+    changes.peers.iter().for_each(|record| tracker.resume_peer(record));
     tell(&mut tracker, RESTART.1, true, true);
     true_changes_within(RESTART.1, END)
         .for_each(|(second, online)| tell(&mut tracker, second, online, false));
 
-    let mut changes = Changes::default();
-    while tracker.take_changes(100, &mut changes) {}
+    let mut changes = UnsavedChanges::default();
+    while tracker.drain_changes(100, &mut changes) {}
     segments.extend(changes.segments);
     if let Some(history) = tracker.history(at(END), &PEER, &segments) {
         for interval in history.timeline(MIDNIGHT, at(END)) {
@@ -190,20 +190,20 @@ fn lnds() -> (Vec<Stretch<Seen>>, Sums) {
     let record = PeerRecord {
         node_id: PEER,
         watched: false,
-        awaited: false,
-        first_seen_ns: 0,
+        in_reconnect_grace: false,
+        tracked_since_ns: 0,
         presence: Presence::Unobserved,
-        since_ns: 0,
+        presence_since_ns: 0,
         totals: fitness_core::Totals::default(),
         flap_count,
         last_flap_ns: last.map(Timestamp::as_nanos),
         disconnects: 0,
         log_end: 0,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     };
     let mut after = Tracker::new(TrackerConfig::lnd_0_19(), HashSeed([0; 16]));
-    after.restore(&record);
+    after.resume_peer(&record);
     tell(&mut after, RESTART.1, true, true);
     open_all(&mut after, RESTART.1);
     true_changes_within(RESTART.1, END).for_each(|(second, online)| tell(&mut after, second, online, false));
@@ -212,7 +212,7 @@ fn lnds() -> (Vec<Stretch<Seen>>, Sums) {
     seen.push((RESTART.0, Some(Presence::Unobserved)));
     seen.extend(logged(&after, RESTART.1));
     let mut sums = sums(&after);
-    sums.uptime = after.log_uptime_ns(at(END), &CHANNEL).unwrap_or(0);
+    sums.uptime = after.lnd_uptime_ns(at(END), &CHANNEL).unwrap_or(0);
     sums.observed = sums.lifetime;
     (stretches(&seen), sums)
 }

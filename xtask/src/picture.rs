@@ -110,7 +110,7 @@ fn draw(day: &Day) -> String {
         .add(node_row(1, &node))
         .add(row(2, "what ldk-fitness knows", &day.ours, UNOBSERVED))
         .add(row(3, "what lnd's log says", &day.lnds, FORGOTTEN));
-    if let Some(restart) = day.node.iter().find(|gap| gap.what == GapCause::Down) {
+    if let Some(restart) = day.node.iter().find(|gap| gap.what == GapCause::NotRunning) {
         let (x, y) = (LEFT + restart.from / SCALE, TOP + 3 * ROW + 8 + BAR + 13);
         document = document.add(label(x, y, "middle", "all before is forgotten").set("font-size", 11));
     }
@@ -131,9 +131,9 @@ fn draw(day: &Day) -> String {
 
 fn cause(cause: GapCause) -> &'static str {
     match cause {
-        GapCause::NetworkOut => "no network",
+        GapCause::NetworkDown => "no network",
         GapCause::Suspended => "asleep",
-        GapCause::Down => "restart",
+        GapCause::NotRunning => "restart",
         _ => "paused",
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use fitness_actor::{Clock, Fitness, Handle, Service, SystemClock};
+use fitness_actor::{Clock, Handle, Service, SystemClock};
 use fitness_core::{ChannelId, ChannelOpened, Event, NodeId, Timestamp, TrackerConfig};
 use fitness_store::MemoryStore;
 use hashbrown::HashMap;
@@ -79,7 +79,7 @@ fn opened(node_id: NodeId, channel_id: ChannelId) -> Event {
 }
 
 fn start(runtime: &Runtime, commit_delay: Duration, clock: Arc<dyn Clock>) -> (Service, Handle) {
-    let service = Fitness::builder(NodeId([2; 33]), Arc::new(MemoryStore::default()))
+    let service = Service::builder(NodeId([2; 33]), Arc::new(MemoryStore::default()))
         .tracker(TrackerConfig::default().with_log_capacity(200_000).with_unsaved_log_capacity(200_000))
         .commit_delay(commit_delay)
         // A clock that jumps is not a process that was held up.

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use fitness_advice::{Alarms, Alert, AlertRules};
+use fitness_advice::{Alert, AlertRules, AlertTracker};
 use fitness_core::NodeId;
 use tokio::time::Instant;
 
 use crate::stop::from_now;
-use crate::{Handle, Missed, Subscription};
+use crate::{ChangesLagged, Handle, Subscription};
 
 /// How often availability is measured, and who is followed looked up.
 const ROUND: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ const ROUND: Duration = Duration::from_secs(60);
 pub struct AlertStream {
     handle: Handle,
     changes: Subscription,
-    alarms: Alarms,
+    alarms: AlertTracker,
     told: VecDeque<Alert>,
     round_at: Instant,
 }
@@ -30,7 +30,7 @@ impl AlertStream {
     pub(crate) fn new(handle: Handle, rules: AlertRules) -> Self {
         // Subscribed first: what changes in between is heard twice and not missed.
         let changes = handle.subscribe();
-        let mut alarms = Alarms::new(rules);
+        let mut alarms = AlertTracker::new(rules);
         alarms.reconcile(&handle.peers());
         Self { handle, changes, alarms, told: VecDeque::new(), round_at: from_now(ROUND) }
     }
@@ -47,8 +47,8 @@ impl AlertStream {
             tokio::select! {
                 biased;
                 change = self.changes.next() => match change? {
-                    Ok(change) => self.alarms.changed(&change),
-                    Err(Missed { count }) => {
+                    Ok(change) => self.alarms.record_change(&change),
+                    Err(ChangesLagged { skipped: count }) => {
                         tracing::debug!(count, "changes were missed; looking at all peers instead");
                         self.alarms.reconcile(&self.handle.peers());
                     }
@@ -68,7 +68,7 @@ impl AlertStream {
     /// When there will be something to tell or to look at, if nothing else happens.
     fn wake_at(&self) -> Instant {
         let now = self.handle.now();
-        let due = self.alarms.wake_at().map(|at| from_now(Duration::from_nanos(at.nanos_since(now))));
+        let due = self.alarms.next_deadline().map(|at| from_now(Duration::from_nanos(at.nanos_since(now))));
         due.map_or(self.round_at, |due| due.min(self.round_at))
     }
 
@@ -77,19 +77,20 @@ impl AlertStream {
         let peers: Vec<NodeId> = self.alarms.peers().copied().collect();
         for node_id in peers {
             let now = self.handle.now();
-            let window = match self.handle.peer_window(&node_id, rule.span.before(now), now) {
-                Some(window) if !window.is_exact() => match self.handle.peer_stats(&node_id, rule.span).await
-                {
-                    Ok(stats) => stats.map(|stats| stats.window),
-                    Err(error) => {
-                        tracing::warn!(peer = %node_id, %error, "its availability could not be measured");
-                        continue;
+            let window = match self.handle.peer_window(&node_id, rule.window.start(now), now) {
+                Some(window) if !window.is_exact() => {
+                    match self.handle.peer_stats(&node_id, rule.window).await {
+                        Ok(stats) => stats.map(|stats| stats.window),
+                        Err(error) => {
+                            tracing::warn!(peer = %node_id, %error, "its availability could not be measured");
+                            continue;
+                        }
                     }
-                },
+                }
                 window => window,
             };
             if let Some(window) = window {
-                self.alarms.measured(now, &node_id, &window);
+                self.alarms.record_availability(now, &node_id, &window);
             }
         }
     }

@@ -20,51 +20,43 @@ const FLUSH_QUEUE: usize = 64;
 /// More than this many changes are never kept for a subscriber.
 const MAX_SUBSCRIPTION_CAPACITY: usize = 1 << 20;
 
-/// The service of ldk-fitness. [`Fitness::builder`] is where it starts.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Fitness {}
-
-impl Fitness {
-    /// A service for the node `observer`, which is our own, with its history in `store`.
-    pub fn builder(observer: NodeId, store: Arc<dyn Store>) -> Builder {
-        Builder {
-            observer,
-            store,
-            config: TrackerConfig::default(),
-            commit_delay: None,
-            pulse: Duration::from_secs(5),
-            heartbeat: Duration::from_secs(60),
-            upkeep: Duration::from_secs(24 * 3600),
-            commit_timeout: Duration::from_secs(30),
-            shutdown_timeout: Duration::from_secs(10),
-            retry: (Duration::from_secs(1), Duration::from_secs(60)),
-            subscription_capacity: 1_024,
-            snapshot: None,
-            clock: None,
-        }
-    }
-}
-
 /// How the service is to behave.
 #[must_use = "nothing runs until `start`"]
-pub struct Builder {
+pub struct ServiceBuilder {
     observer: NodeId,
     store: Arc<dyn Store>,
     config: TrackerConfig,
     commit_delay: Option<Duration>,
-    pulse: Duration,
-    heartbeat: Duration,
-    upkeep: Duration,
+    stall_check_interval: Duration,
+    heartbeat_interval: Duration,
+    maintenance_interval: Duration,
     commit_timeout: Duration,
     shutdown_timeout: Duration,
-    retry: (Duration, Duration),
+    retry_backoff: (Duration, Duration),
     subscription_capacity: usize,
     snapshot: Option<Snapshot>,
     clock: Option<Arc<dyn Clock>>,
 }
 
-impl Builder {
+impl ServiceBuilder {
+    pub(crate) fn new(observer: NodeId, store: Arc<dyn Store>) -> Self {
+        Self {
+            observer,
+            store,
+            config: TrackerConfig::default(),
+            commit_delay: None,
+            stall_check_interval: Duration::from_secs(5),
+            heartbeat_interval: Duration::from_secs(60),
+            maintenance_interval: Duration::from_secs(24 * 3600),
+            commit_timeout: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(10),
+            retry_backoff: (Duration::from_secs(1), Duration::from_secs(60)),
+            subscription_capacity: 1_024,
+            snapshot: None,
+            clock: None,
+        }
+    }
+
     /// How the tracker behaves: ours, or lnd's.
     pub fn tracker(self, config: TrackerConfig) -> Self {
         Self { config, ..self }
@@ -83,7 +75,7 @@ impl Builder {
     ///
     /// After a crash the time since the last note counts as unobserved.
     pub fn heartbeat(self, period: Duration) -> Self {
-        Self { heartbeat: period.max(Duration::from_millis(100)), ..self }
+        Self { heartbeat_interval: period.max(Duration::from_millis(100)), ..self }
     }
 
     /// How often the service gives itself a sign of life; the default is 5 s, the least 50 ms.
@@ -93,14 +85,14 @@ impl Builder {
     /// process that is held up for less than one period is never found out, and one that is for more
     /// than two always.
     pub fn pulse(self, period: Duration) -> Self {
-        Self { pulse: period.max(Duration::from_millis(50)), ..self }
+        Self { stall_check_interval: period.max(Duration::from_millis(50)), ..self }
     }
 
     /// How often old logs are thinned and peers that left long ago are let go, as the tracker's
     /// [`Retention`](fitness_core::Retention) says; the default is a day, the least a second. The first
     /// time is ten minutes after the start, where that is sooner.
     pub fn upkeep(self, period: Duration) -> Self {
-        Self { upkeep: period.max(Duration::from_secs(1)), ..self }
+        Self { maintenance_interval: period.max(Duration::from_secs(1)), ..self }
     }
 
     /// How long the store may take for a commit before it is given up and tried again; the default
@@ -118,7 +110,7 @@ impl Builder {
     /// The default is 1 s and 60 s, the least a hundredth of a second.
     pub fn retry(self, first: Duration, longest: Duration) -> Self {
         let first = first.max(Duration::from_millis(10));
-        Self { retry: (first, longest.max(first)), ..self }
+        Self { retry_backoff: (first, longest.max(first)), ..self }
     }
 
     /// How many changes are kept for a subscriber that is slow, up to a million; the default is 1,024.
@@ -186,16 +178,21 @@ impl Builder {
             flushes,
             commit_delay,
             self.subscription_capacity,
-            self.pulse,
+            self.stall_check_interval,
         ));
         let (stopper, stop) = stop::channel();
-        let committer =
-            Committer::new(Arc::clone(&shared), self.store, self.commit_timeout, stop.clone(), self.pulse);
-        let (retry_min, retry_max) = self.retry;
+        let committer = Committer::new(
+            Arc::clone(&shared),
+            self.store,
+            self.commit_timeout,
+            stop.clone(),
+            self.stall_check_interval,
+        );
+        let (retry_min, retry_max) = self.retry_backoff;
         let timing = Timing {
-            pulse: self.pulse,
-            heartbeat: self.heartbeat,
-            upkeep: self.upkeep,
+            pulse: self.stall_check_interval,
+            heartbeat: self.heartbeat_interval,
+            upkeep: self.maintenance_interval,
             retry_min,
             retry_max,
         };
@@ -205,8 +202,8 @@ impl Builder {
     }
 }
 
-impl std::fmt::Debug for Builder {
+impl std::fmt::Debug for ServiceBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder").field("observer", &self.observer).finish_non_exhaustive()
+        f.debug_struct("ServiceBuilder").field("observer", &self.observer).finish_non_exhaustive()
     }
 }

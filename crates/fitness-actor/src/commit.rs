@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_core::Changes;
+use fitness_core::UnsavedChanges;
 use fitness_store::{Batch, Store};
 use tokio::time::Instant;
 
-use crate::health::{CommitError, InFlight, StoreFailure};
+use crate::health::{CommitError, InFlightCommit, StoreFailure};
 use crate::shared::Shared;
 use crate::stop::Stop;
 
@@ -49,7 +49,7 @@ impl Committer {
         let (mut left, at, record) = {
             let mut state = self.shared.lock();
             let at = self.shared.now(&mut state);
-            (state.tracker.begin_flush(), at, state.tracker.observer_record(at))
+            (state.tracker.begin_commit(), at, state.tracker.observer_record(at))
         };
         loop {
             let peers = left.min(self.peers_per_batch);
@@ -68,7 +68,8 @@ impl Committer {
 
     pub(crate) async fn store_one(&mut self, batch: Arc<Batch>) -> Result<(), CommitError> {
         let peers = batch.changes.peers.len();
-        self.shared.notes().store.in_flight = Some(InFlight { since: self.shared.clock.now(), peers });
+        self.shared.notes().store.in_flight =
+            Some(InFlightCommit { started_at: self.shared.clock.now(), peers });
         let began = Instant::now();
         // Also where this future is dropped halfway.
         let _answered = InFlightGuard(&self.shared);
@@ -100,7 +101,7 @@ impl Committer {
         match result {
             Ok(()) => {
                 store.commits += 1;
-                store.commit_times.took(took);
+                store.commit_durations.took(took);
                 store.last_commit = Some(now);
                 let failed = std::mem::take(&mut store.consecutive_failures);
                 drop(notes);
@@ -165,7 +166,7 @@ impl Taken {
             left -= some;
             // Nobody else has it yet, so nothing is cloned.
             let changes = &mut Arc::make_mut(&mut self.batch).changes;
-            if !self.shared.lock().tracker.take_changes(some, changes) || left == 0 {
+            if !self.shared.lock().tracker.drain_changes(some, changes) || left == 0 {
                 return;
             }
             tokio::task::yield_now().await;
@@ -180,8 +181,8 @@ impl Taken {
     fn arrived(mut self) {
         self.stored = true;
         for segments in self.batch.changes.segments.chunks(PEERS_PER_LOCK) {
-            let some = Changes { segments: segments.to_vec(), ..Changes::default() };
-            self.shared.lock().tracker.stored(&some);
+            let some = UnsavedChanges { segments: segments.to_vec(), ..UnsavedChanges::default() };
+            self.shared.lock().tracker.mark_stored(&some);
         }
     }
 }
@@ -191,12 +192,16 @@ impl Drop for Taken {
         if self.stored {
             return;
         }
-        let Changes { forgotten, peers, gaps, .. } = &self.batch.changes;
-        let rest = Changes { forgotten: forgotten.clone(), gaps: gaps.clone(), ..Changes::default() };
-        self.shared.lock().tracker.put_back(&rest);
+        let UnsavedChanges { forgotten_peers: forgotten, peers, gaps, .. } = &self.batch.changes;
+        let rest = UnsavedChanges {
+            forgotten_peers: forgotten.clone(),
+            gaps: gaps.clone(),
+            ..UnsavedChanges::default()
+        };
+        self.shared.lock().tracker.requeue(&rest);
         for peers in peers.chunks(PEERS_PER_LOCK) {
-            let some = Changes { peers: peers.to_vec(), ..Changes::default() };
-            self.shared.lock().tracker.put_back(&some);
+            let some = UnsavedChanges { peers: peers.to_vec(), ..UnsavedChanges::default() };
+            self.shared.lock().tracker.requeue(&some);
         }
     }
 }

@@ -48,10 +48,10 @@ pub enum FlushError {
     },
 
     /// The store did not answer in time.
-    #[error("the store did not answer within {after:?}")]
+    #[error("the store did not answer within {timeout:?}")]
     TimedOut {
         /// How long it was given.
-        after: Duration,
+        timeout: Duration,
     },
 
     /// The service does not run any more.
@@ -65,23 +65,23 @@ pub enum FlushError {
 pub enum ShutdownError {
     /// The store did not take the last changes within the time that it was given.
     #[error(
-        "the changes of {lost_peers} peers are lost, as the store did not take them within {after:?}: {reason}"
+        "the changes of {unstored_peers} peers are lost, as the store did not take them within {timeout:?}"
     )]
     NotFlushed {
         /// How many peers have changes that are not known to be stored. Their stored records are
         /// whole, and as they were at the last commit.
-        lost_peers: usize,
+        unstored_peers: usize,
         /// How long the store was given.
-        after: Duration,
+        timeout: Duration,
         /// The last thing that went wrong.
         #[source]
-        reason: FlushError,
+        source: FlushError,
     },
 
     /// The task that stores had ended before: its runtime was shut down, or the store panicked.
-    #[error("the changes of {lost_peers} peers are lost, as the service had stopped before")]
-    Stopped {
+    #[error("the changes of {unstored_peers} peers are lost, as the service had stopped before")]
+    AlreadyStopped {
         /// How many peers have changes that are not known to be stored.
-        lost_peers: usize,
+        unstored_peers: usize,
     },
 }

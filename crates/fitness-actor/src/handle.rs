@@ -53,7 +53,7 @@ impl Handle {
     ///
     /// It is stamped, applied and never dropped, and is stored after the commit delay at the
     /// latest, unless the store fails. After a shutdown it is applied and counted in
-    /// [`Health::recorded_after_shutdown`], and not stored.
+    /// [`Health::events_after_shutdown`], and not stored.
     ///
     /// For an event other than a snapshot this is O(1). A snapshot takes time in proportion to all
     /// that is known and all that it lists, and other calls wait for it.
@@ -97,8 +97,8 @@ impl Handle {
     ///
     /// [`NotFound::Peer`] for a peer that is not tracked, [`NotFound::Channel`] for a channel that
     /// is not open with it.
-    pub fn channel_of(&self, node_id: &NodeId, channel_id: &ChannelId) -> Result<ChannelReport, NotFound> {
-        self.ask(|tracker, now| tracker.channel_of(now, node_id, channel_id))
+    pub fn peer_channel(&self, node_id: &NodeId, channel_id: &ChannelId) -> Result<ChannelReport, NotFound> {
+        self.ask(|tracker, now| tracker.peer_channel(now, node_id, channel_id))
     }
 
     /// A channel's fitness within `[from, to)`, cut to its lifetime. O(log n) in its history.
@@ -141,7 +141,7 @@ impl Handle {
         const AT_A_TIME: usize = 1_000;
         let (mut peers, mut place) = (Vec::new(), Some(0));
         while let Some(from) = place {
-            let (some, next) = self.ask(|tracker, now| tracker.peers_from(now, from, AT_A_TIME));
+            let (some, next) = self.ask(|tracker, now| tracker.peers_page(now, from, AT_A_TIME));
             peers.extend(some);
             place = next;
         }
@@ -175,13 +175,13 @@ impl Handle {
         let state = self.shared.lock();
         Ok(record.filter(|_| !state.tracker.is_forgotten(node_id)).map(|record| FlapInfo {
             count: record.flap_count,
-            last_flap: record.last_flap_ns.map(|at_ns| state.tracker.time_of(at_ns)),
+            last_flap: record.last_flap_ns.map(|at_ns| state.tracker.to_wall_clock(at_ns)),
         }))
     }
 
     /// The store, for as long as the service has it open.
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
-        self.shared.store.upgrade().ok_or_else(|| StoreError::Open {
+        self.shared.store.upgrade().ok_or_else(|| StoreError::OpenFailed {
             location: "the store".into(),
             reason: "the service has stopped and closed it".into(),
             source: None,
@@ -237,7 +237,7 @@ impl Handle {
         Health {
             observer: self.shared.observer,
             running,
-            at_rest: self.shared.at_rest,
+            archived: self.shared.at_rest,
             paused: state.tracker.is_paused(),
             started_at: self.shared.clock.started_at(),
             now: self.shared.clock.now(),
@@ -249,7 +249,7 @@ impl Handle {
             clock_faults: state.tracker.clock_faults(),
             wall_clock,
             subscribers: state.changes.as_ref().map_or(0, broadcast::Sender::receiver_count),
-            recorded_after_shutdown: state.recorded_after_shutdown,
+            events_after_shutdown: state.events_after_shutdown,
             wakeups,
         }
     }

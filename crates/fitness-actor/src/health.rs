@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fitness_core::{ClockFaults, Coverage, NodeId, Timestamp};
 use fitness_store::StoreError;
 
-use crate::times::CommitTimes;
+use crate::times::CommitDurations;
 
 /// How the service is doing, at the moment of the question.
 ///
@@ -19,8 +19,8 @@ pub struct Health {
     /// Whether changes are still being stored. `false` after a shutdown, and where the service's
     /// task died.
     pub running: bool,
-    /// Whether it is no service but a store at rest ([`AtRest`](crate::AtRest)), for which time stands still.
-    pub at_rest: bool,
+    /// Whether it is no service but a store at rest ([`Archive`](crate::Archive)), for which time stands still.
+    pub archived: bool,
     /// Whether observation is paused.
     pub paused: bool,
     /// When this process started to observe.
@@ -42,11 +42,11 @@ pub struct Health {
     /// What was wrong with the times of events.
     pub clock_faults: ClockFaults,
     /// What the wall clock did while service time went on.
-    pub wall_clock: WallClock,
+    pub wall_clock: WallClockHealth,
     /// How many subscriptions to changes there are.
     pub subscribers: usize,
     /// Events that came after the shutdown: questions see them, the store does not.
-    pub recorded_after_shutdown: u64,
+    pub events_after_shutdown: u64,
     /// How often the service's task woke up.
     pub wakeups: u64,
 }
@@ -63,7 +63,7 @@ pub struct StoreHealth {
     /// How many commits in a row have failed until now; 0 while all is well.
     pub consecutive_failures: u64,
     /// How long those took that were stored.
-    pub commit_times: CommitTimes,
+    pub commit_durations: CommitDurations,
     /// The last batch was stored at this moment.
     #[cfg_attr(feature = "serde", serde(rename = "last_commit_ns"))]
     pub last_commit: Option<Timestamp>,
@@ -73,7 +73,7 @@ pub struct StoreHealth {
     /// What went wrong last; kept after it was overcome.
     pub last_error: Option<StoreFailure>,
     /// The commit that the store is busy with, if any.
-    pub in_flight: Option<InFlight>,
+    pub in_flight: Option<InFlightCommit>,
 }
 
 /// A commit that did not succeed.
@@ -94,10 +94,10 @@ pub struct StoreFailure {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct InFlight {
+pub struct InFlightCommit {
     /// Since when. A moment long past means a store that is slow, or hangs.
-    #[cfg_attr(feature = "serde", serde(rename = "since_ns"))]
-    pub since: Timestamp,
+    #[cfg_attr(feature = "serde", serde(rename = "started_at_ns"))]
+    pub started_at: Timestamp,
     /// How many peers' changes it carries.
     pub peers: usize,
 }
@@ -106,53 +106,53 @@ pub struct InFlight {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct WallClock {
+pub struct WallClockHealth {
     /// How far it was ahead of service time when it was last looked at, in nanoseconds; negative
     /// where it was behind.
     pub drift_ns: i64,
     /// How far service time has followed it ahead: time in which we were suspended, or that it was set
     /// ahead by, in nanoseconds.
-    pub followed_ns: u64,
+    pub adjusted_ns: u64,
     /// How often it was found to have stepped ahead by more than a second: a suspended machine, or
     /// a clock that was set.
-    pub steps_ahead: u64,
+    pub steps_forward: u64,
     /// How often it was found to have stepped back by more than a second.
     pub steps_back: u64,
     /// The last step.
-    pub last_step: Option<WallStep>,
+    pub last_step: Option<WallClockStep>,
 }
 
 /// A step of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct WallStep {
+pub struct WallClockStep {
     /// When it was noticed.
     #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
     pub at: Timestamp,
     /// How far, in nanoseconds; negative where it stepped back.
-    pub by_ns: i64,
+    pub offset_ns: i64,
 }
 
 /// A change of the drift beyond this, between two looks, is a step and no slewing.
 const STEP_NS: u64 = 1_000_000_000;
 
-impl WallClock {
+impl WallClockHealth {
     /// Takes a reading of the drift, of service time that has followed the wall clock by so much, and
     /// returns the step that it shows, if any.
-    pub(crate) fn look(&mut self, at: Timestamp, drift_ns: i64, followed_ns: u64) -> Option<WallStep> {
-        let followed = i64::try_from(followed_ns.saturating_sub(self.followed_ns)).unwrap_or(i64::MAX);
+    pub(crate) fn look(&mut self, at: Timestamp, drift_ns: i64, adjusted_ns: u64) -> Option<WallClockStep> {
+        let followed = i64::try_from(adjusted_ns.saturating_sub(self.adjusted_ns)).unwrap_or(i64::MAX);
         let by_ns = drift_ns.saturating_sub(self.drift_ns).saturating_add(followed);
-        (self.drift_ns, self.followed_ns) = (drift_ns, followed_ns);
+        (self.drift_ns, self.adjusted_ns) = (drift_ns, adjusted_ns);
         if by_ns.unsigned_abs() <= STEP_NS {
             return None;
         }
         if by_ns > 0 {
-            self.steps_ahead += 1;
+            self.steps_forward += 1;
         } else {
             self.steps_back += 1;
         }
-        self.last_step = Some(WallStep { at, by_ns });
+        self.last_step = Some(WallClockStep { at, offset_ns: by_ns });
         self.last_step
     }
 }
@@ -179,7 +179,7 @@ impl From<CommitError> for crate::FlushError {
     fn from(err: CommitError) -> Self {
         match err {
             CommitError::Store(source) => Self::Store { source },
-            CommitError::TimedOut(after) => Self::TimedOut { after },
+            CommitError::TimedOut(after) => Self::TimedOut { timeout: after },
         }
     }
 }
@@ -191,15 +191,19 @@ mod tests {
     #[test]
     fn steps_are_told_from_slewing() {
         let at = Timestamp::from_secs(5);
-        let mut wall = WallClock::default();
+        let mut wall = WallClockHealth::default();
         assert_eq!(wall.look(at, 900_000_000, 0), None);
         assert_eq!(wall.look(at, 1_800_000_000, 0), None, "slow drift adds up without a step");
-        assert_eq!(wall.look(at, 11_800_000_000, 0), Some(WallStep { at, by_ns: 10_000_000_000 }));
+        assert_eq!(wall.look(at, 11_800_000_000, 0), Some(WallClockStep { at, offset_ns: 10_000_000_000 }));
         assert_eq!(wall.look(at, 11_800_000_000, 0), None, "a step is told once");
-        assert_eq!(wall.look(at, -200_000_000, 0), Some(WallStep { at, by_ns: -12_000_000_000 }));
-        assert_eq!((wall.steps_ahead, wall.steps_back), (1, 1));
+        assert_eq!(wall.look(at, -200_000_000, 0), Some(WallClockStep { at, offset_ns: -12_000_000_000 }));
+        assert_eq!((wall.steps_forward, wall.steps_back), (1, 1));
         let followed = wall.look(at, 0, 60_000_000_000);
-        assert_eq!(followed, Some(WallStep { at, by_ns: 60_200_000_000 }), "followed, and so no drift");
+        assert_eq!(
+            followed,
+            Some(WallClockStep { at, offset_ns: 60_200_000_000 }),
+            "followed, and so no drift"
+        );
         assert!(wall.look(at, i64::MAX, 60_000_000_000).is_some() && wall.look(at, i64::MIN, 0).is_some());
     }
 }

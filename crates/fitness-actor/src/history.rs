@@ -1,8 +1,8 @@
 //! Questions that reach back further than memory: the older part of their answers is in the store.
 
 use fitness_core::{
-    ChannelId, Gap, GapRecord, Interval, LogSegment, NodeId, PeerHistory, SEGMENT_ENTRIES, Span, Timestamp,
-    Tracker, WindowStats,
+    ChannelId, Gap, GapRecord, LogSegment, NodeId, PeerHistory, PresenceInterval, SEGMENT_ENTRIES,
+    StandardWindow, Timestamp, Tracker, WindowStats,
 };
 use fitness_store::StoreError;
 
@@ -86,8 +86,12 @@ impl Handle {
     /// # Errors
     ///
     /// What the store says, where it has to be asked.
-    pub async fn peer_stats(&self, node_id: &NodeId, span: Span) -> Result<Option<WindowStats>, StoreError> {
-        let history = self.history_since(node_id, span.before(self.now())).await?;
+    pub async fn peer_stats(
+        &self,
+        node_id: &NodeId,
+        span: StandardWindow,
+    ) -> Result<Option<WindowStats>, StoreError> {
+        let history = self.history_since(node_id, span.start(self.now())).await?;
         Ok(history.map(|history| history.stats_over(span)))
     }
 
@@ -100,14 +104,14 @@ impl Handle {
     pub async fn channel_stats(
         &self,
         channel_id: &ChannelId,
-        span: Span,
+        span: StandardWindow,
     ) -> Result<Option<WindowStats>, StoreError> {
-        let history = self.channel_history_since(channel_id, span.before(self.now())).await?;
+        let history = self.channel_history_since(channel_id, span.start(self.now())).await?;
         Ok(history.map(|history| history.stats_over(span)))
     }
 
     /// What a peer was when within `[from, to)`, and where we could not tell, why; `None` where the
-    /// peer is not known. See [`PeerHistory::timeline_with`].
+    /// peer is not known. See [`PeerHistory::timeline_with_gaps`].
     ///
     /// # Errors
     ///
@@ -117,11 +121,11 @@ impl Handle {
         node_id: &NodeId,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Option<Vec<Interval>>, StoreError> {
+    ) -> Result<Option<Vec<PresenceInterval>>, StoreError> {
         let older_gaps = self.older_gaps(from).await?;
         let answer = |tracker: &Tracker, now, older: &[LogSegment]| {
             let gaps = tracker.gaps(now, &older_gaps, from, to);
-            Some(tracker.history(now, node_id, older)?.timeline_with(from, to, &gaps))
+            Some(tracker.history(now, node_id, older)?.timeline_with_gaps(from, to, &gaps))
         };
         self.reach_back(node_id, from, answer).await
     }
@@ -134,10 +138,10 @@ impl Handle {
     /// What the store says, where it has to be asked.
     pub async fn gaps(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Gap>, StoreError> {
         loop {
-            let held_from = self.ask(|tracker, _| tracker.first_gap());
+            let held_from = self.ask(|tracker, _| tracker.first_gap_number());
             let older = self.older_gaps(from).await?;
             let (now_from, gaps) =
-                self.ask(|tracker, now| (tracker.first_gap(), tracker.gaps(now, &older, from, to)));
+                self.ask(|tracker, now| (tracker.first_gap_number(), tracker.gaps(now, &older, from, to)));
             if now_from <= held_from {
                 return Ok(gaps);
             }
@@ -154,8 +158,8 @@ impl Handle {
         loop {
             let held = self.ask(|tracker, _| {
                 let log = tracker.event_log(node_id)?;
-                let oldest = log.committed().first().map(|entry| tracker.time_of(entry.at_ns()));
-                Some((log.first(), oldest))
+                let oldest = log.committed().first().map(|entry| tracker.to_wall_clock(entry.at_ns()));
+                Some((log.first_number(), oldest))
             });
             let Some((held_from, oldest)) = held else { return Ok(None) };
             let older = if oldest.is_some_and(|oldest| oldest < from) {
@@ -164,7 +168,7 @@ impl Handle {
                 self.older_segments(node_id, from, held_from).await?
             };
             let (now_from, answer) = self.ask(|tracker, now| {
-                (tracker.event_log(node_id).map(|log| log.first()), answer(tracker, now, &older))
+                (tracker.event_log(node_id).map(|log| log.first_number()), answer(tracker, now, &older))
             });
             // What left memory while we were reading is in the store by now, or soon.
             if now_from.is_none_or(|now_from| now_from <= held_from) {
@@ -199,7 +203,7 @@ impl Handle {
             }
             let oldest = segments.get(read_before).and_then(|segment: &LogSegment| segment.entries.first());
             if let Some(oldest) = oldest {
-                if self.ask(|tracker, _| tracker.time_of(oldest.at_ns())) < from {
+                if self.ask(|tracker, _| tracker.to_wall_clock(oldest.at_ns())) < from {
                     break;
                 }
             }
@@ -211,7 +215,7 @@ impl Handle {
     /// Our gaps that are in the store alone, back to one that ended before `from`.
     async fn older_gaps(&self, from: Timestamp) -> Result<Vec<GapRecord>, StoreError> {
         let (mut end, oldest) = self.ask(|tracker, now| {
-            let first = tracker.first_gap();
+            let first = tracker.first_gap_number();
             let held = (first > 0).then(|| tracker.gaps(now, &[], Timestamp::EPOCH, Timestamp::MAX));
             (first, held.and_then(|gaps| Some(gaps.first()?.to)))
         });
@@ -223,7 +227,7 @@ impl Handle {
             let start = end.saturating_sub(GAPS);
             let mut page = self.store()?.gaps(&self.shared.observer, start, GAPS as usize).await?;
             page.retain(|gap| gap.number < end);
-            let oldest = page.first().map(|gap| self.ask(|tracker, _| tracker.time_of(gap.to_ns)));
+            let oldest = page.first().map(|gap| self.ask(|tracker, _| tracker.to_wall_clock(gap.to_ns)));
             page.append(&mut gaps);
             gaps = page;
             // The oldest ones are deleted after a time: where there are none, there are none before.

@@ -21,9 +21,9 @@ pub(crate) async fn load(
     // one is the beginning of a first, long flush. It was observed until then.
     if let Some(record) = store.observer(&observer).await? {
         let from = record.gap_count.saturating_sub(GAPS);
-        tracker.restore_observer(&record, &store.gaps(&observer, from, GAPS as usize).await?);
+        tracker.resume_observer(&record, &store.gaps(&observer, from, GAPS as usize).await?);
     }
-    all_peers(store, observer, |page| page.iter().for_each(|record| tracker.restore(record))).await
+    all_peers(store, observer, |page| page.iter().for_each(|record| tracker.resume_peer(record))).await
 }
 
 /// Reads the records of all peers, page by page.

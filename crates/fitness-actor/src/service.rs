@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fitness_core::NodeId;
+use fitness_store::Store;
 use tokio::task::JoinHandle;
 
 use crate::shared::Shared;
 use crate::stop::Stopper;
-use crate::{FlushError, Handle, ShutdownError};
+use crate::{FlushError, Handle, ServiceBuilder, ShutdownError};
 
 /// What a store gets beyond the shutdown timeout, to notice that its future was dropped.
 const GRACE: Duration = Duration::from_secs(1);
@@ -26,6 +28,11 @@ pub struct Service {
 }
 
 impl Service {
+    /// Returns a builder of a service for the node `observer`, with its history in `store`.
+    pub fn builder(observer: NodeId, store: Arc<dyn Store>) -> ServiceBuilder {
+        ServiceBuilder::new(observer, store)
+    }
+
     pub(crate) fn new(
         shared: Arc<Shared>,
         stopper: Stopper,
@@ -60,9 +67,9 @@ impl Service {
         let result = match tokio::time::timeout(bound, &mut self.task).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(reason))) => Err(self.not_flushed(reason)),
-            Ok(Err(_)) => Err(ShutdownError::Stopped { lost_peers: self.unstored_peers() }),
+            Ok(Err(_)) => Err(ShutdownError::AlreadyStopped { unstored_peers: self.unstored_peers() }),
             // The store blocks its thread, so that not even its future can be dropped.
-            Err(_) => Err(self.not_flushed(FlushError::TimedOut { after: self.shutdown_timeout })),
+            Err(_) => Err(self.not_flushed(FlushError::TimedOut { timeout: self.shutdown_timeout })),
         };
         match &result {
             Ok(()) => tracing::info!(observer = %self.shared.observer, "stopped"),
@@ -74,8 +81,8 @@ impl Service {
     }
 
     fn not_flushed(&self, reason: FlushError) -> ShutdownError {
-        let lost_peers = self.unstored_peers();
-        ShutdownError::NotFlushed { lost_peers, after: self.shutdown_timeout, reason }
+        let unstored_peers = self.unstored_peers();
+        ShutdownError::NotFlushed { unstored_peers, timeout: self.shutdown_timeout, source: reason }
     }
 
     fn unstored_peers(&self) -> usize {

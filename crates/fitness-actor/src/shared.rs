@@ -9,7 +9,7 @@ use tokio::sync::{Notify, broadcast, mpsc, oneshot};
 
 use crate::FlushError;
 use crate::clock::{ServiceClock, nanos};
-use crate::health::{StoreHealth, WallClock};
+use crate::health::{StoreHealth, WallClockHealth};
 
 /// Somebody waits for everything recorded so far to be stored.
 pub(crate) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
@@ -42,7 +42,7 @@ pub(crate) struct State {
     pub(crate) changes: Option<broadcast::Sender<Change>>,
     /// Since the shutdown nothing more is going to be stored.
     pub(crate) closed: bool,
-    pub(crate) recorded_after_shutdown: u64,
+    pub(crate) events_after_shutdown: u64,
 }
 
 impl State {
@@ -81,7 +81,7 @@ impl State {
 pub(crate) struct Notes {
     pub(crate) running: bool,
     pub(crate) store: StoreHealth,
-    pub(crate) wall_clock: WallClock,
+    pub(crate) wall_clock: WallClockHealth,
     pub(crate) wakeups: u64,
 }
 
@@ -113,7 +113,7 @@ impl Shared {
                 well_at,
                 changes: None,
                 closed: false,
-                recorded_after_shutdown: 0,
+                events_after_shutdown: 0,
             }),
             notes: Mutex::new(Notes { running: true, ..Notes::default() }),
         }
@@ -141,7 +141,7 @@ impl Shared {
             };
             state.apply(jumped.unwrap_or(now), event);
             if state.closed {
-                state.recorded_after_shutdown += 1;
+                state.events_after_shutdown += 1;
             }
             jumped
         });
@@ -191,9 +191,10 @@ impl Shared {
     /// or somebody to wait for.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        let (was_dirty, grace) = (state.tracker.is_dirty(), state.tracker.grace_deadline());
+        let (was_dirty, grace) = (state.tracker.is_dirty(), state.tracker.reconnect_grace_deadline());
         let result = change(&mut state);
-        let wake = !was_dirty && state.tracker.is_dirty() || grace != state.tracker.grace_deadline();
+        let wake =
+            !was_dirty && state.tracker.is_dirty() || grace != state.tracker.reconnect_grace_deadline();
         drop(state);
         if wake {
             self.wake.notify_one();
@@ -209,7 +210,7 @@ impl Shared {
 
     /// How long from now the tracker waits for peers to come back; `None` while it waits for nobody.
     pub(crate) fn grace_ends_in(&self) -> Option<Duration> {
-        let deadline = self.lock().tracker.grace_deadline()?;
+        let deadline = self.lock().tracker.reconnect_grace_deadline()?;
         Some(Duration::from_nanos(deadline.nanos_since(self.clock.now())))
     }
 
@@ -227,7 +228,7 @@ impl Shared {
         let drift_ns = self.clock.wall_drift_ns();
         let step = self.notes().wall_clock.look(now, drift_ns, jumped_ns);
         if let Some(step) = step {
-            tracing::warn!(by_ns = step.by_ns, drift_ns, "the wall clock stepped");
+            tracing::warn!(by_ns = step.offset_ns, drift_ns, "the wall clock stepped");
         }
     }
 

@@ -5,7 +5,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 /// A stream of changes, in the order in which they happened, from the subscription on.
 ///
-/// At most [`Builder::subscription_capacity`](crate::Builder::subscription_capacity) changes wait
+/// At most [`ServiceBuilder::subscription_capacity`](crate::ServiceBuilder::subscription_capacity) changes wait
 /// for a subscriber. One that is slower loses the oldest, and is told how many.
 #[derive(Debug)]
 pub struct Subscription {
@@ -14,10 +14,10 @@ pub struct Subscription {
 
 /// A subscriber was too slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{count} changes were missed")]
-pub struct Missed {
+#[error("{skipped} changes were missed")]
+pub struct ChangesLagged {
     /// How many changes it lost. The next one that it receives is the oldest that was kept.
-    pub count: u64,
+    pub skipped: u64,
 }
 
 impl Subscription {
@@ -33,10 +33,10 @@ impl Subscription {
     ///
     /// [`Missed`] where changes were lost because this subscriber was too slow. The next call goes
     /// on with those that were kept; a question to the handle tells what is so now.
-    pub async fn next(&mut self) -> Option<Result<Change, Missed>> {
+    pub async fn next(&mut self) -> Option<Result<Change, ChangesLagged>> {
         match self.changes.recv().await {
             Ok(change) => Some(Ok(change)),
-            Err(RecvError::Lagged(count)) => Some(Err(Missed { count })),
+            Err(RecvError::Lagged(count)) => Some(Err(ChangesLagged { skipped: count })),
             Err(RecvError::Closed) => None,
         }
     }

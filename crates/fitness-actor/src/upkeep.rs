@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use fitness_core::{LogSegment, StoredLog};
-use fitness_store::{Batch, Replacement, Store, StoreError};
+use fitness_store::{Batch, LogReplacement, Store, StoreError};
 
 use crate::commit::Committer;
 use crate::health::CommitError;
@@ -71,24 +71,24 @@ async fn thin(committer: &mut Committer, logs: &mut Vec<StoredLog>) -> Result<()
         let Some(log) = logs.pop() else { break };
         let stored = read(committer, &log).await.map_err(|err| CommitError::Store(Arc::new(err)))?;
         let (now, state) = (committer.shared.clock.now(), committer.shared.lock());
-        let Some(kept) = state.tracker.thinned(now, &log, &stored) else { continue };
+        let Some(kept) = state.tracker.downsampled(now, &log, &stored) else { continue };
         segments += kept.len().max(1);
-        replaced.push(Replacement { node_id: log.node_id, below: log.below, segments: kept });
+        replaced.push(LogReplacement { node_id: log.node_id, below_index: log.end_index, segments: kept });
     }
     if replaced.is_empty() {
         return Ok(());
     }
     tracing::debug!(peers = replaced.len(), segments, "thinned old history");
-    committer.store_one(Arc::new(Batch { replaced, ..Batch::default() })).await
+    committer.store_one(Arc::new(Batch { replacements: replaced, ..Batch::default() })).await
 }
 
 async fn read(committer: &Committer, log: &StoredLog) -> Result<Vec<LogSegment>, StoreError> {
     let (mut segments, mut index) = (Vec::new(), 0);
-    while index < log.below {
+    while index < log.end_index {
         let page = committer.store.segments(&committer.shared.observer, &log.node_id, index, PAGE).await?;
         let Some(last) = page.last() else { break };
         index = last.index().saturating_add(1);
-        segments.extend(page.into_iter().filter(|segment| segment.index() < log.below));
+        segments.extend(page.into_iter().filter(|segment| segment.index() < log.end_index));
     }
     Ok(segments)
 }
@@ -98,13 +98,13 @@ async fn drop_gaps(committer: &mut Committer) -> Result<(), CommitError> {
     let shared = Arc::clone(&committer.shared);
     let gaps = committer.store.gaps(&shared.observer, 0, GAPS).await;
     let gaps = gaps.map_err(|err| CommitError::Store(Arc::new(err)))?;
-    let gaps_before = {
+    let prune_gaps_before = {
         let (now, state) = (shared.clock.now(), shared.lock());
         let expired = gaps.iter().take_while(|gap| state.tracker.is_expired(now, gap.to_ns)).last();
         expired.map(|gap| gap.number.saturating_add(1))
     };
-    if gaps_before.is_none() {
+    if prune_gaps_before.is_none() {
         return Ok(());
     }
-    committer.store_one(Arc::new(Batch { gaps_before, ..Batch::default() })).await
+    committer.store_one(Arc::new(Batch { prune_gaps_before, ..Batch::default() })).await
 }

@@ -11,13 +11,13 @@ use crate::{Evidence, PeerKind, Policy, Quartiles, Reason, Score};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum Recommendation {
     /// Its money would be better off elsewhere.
     Close,
     /// It is to be looked at: something is wrong with its connection, or between us.
-    Watch,
-    /// Too little is known of it. One that is young and [gone](Policy::gone_ns) is to be looked at, though.
-    TooEarly,
+    Review,
+    /// Too little is known of it. One that is young and [gone](Policy::long_offline_after_ns) is to be looked at, though.
+    InsufficientData,
     /// Nothing speaks against it.
     Keep,
     /// It was not judged, as it was asked for.
@@ -32,7 +32,7 @@ pub struct Advice {
     /// The peer.
     pub node_id: NodeId,
     /// What to do.
-    pub verdict: Verdict,
+    pub recommendation: Recommendation,
     /// Why: every rule that it broke, the gravest first. Empty where nothing speaks against it.
     pub reasons: Vec<Reason>,
     /// Its score; `None` while nothing was observed.
@@ -43,9 +43,9 @@ impl Advice {
     /// The order in which advice is read: the gravest first, of those the least reliable, and who has no score
     /// last.
     #[must_use]
-    pub fn by_gravity(&self, other: &Self) -> Ordering {
+    pub fn by_severity(&self, other: &Self) -> Ordering {
         let value = |advice: &Self| advice.score.map_or(f64::INFINITY, |score| score.value);
-        self.verdict.cmp(&other.verdict).then(value(self).total_cmp(&value(other)))
+        self.recommendation.cmp(&other.recommendation).then(value(self).total_cmp(&value(other)))
     }
 }
 
@@ -70,19 +70,28 @@ fn is_compared(peer: &Evidence, policy: &Policy) -> bool {
 }
 
 fn judge(peer: &Evidence, policy: &Policy, quartiles: Option<Quartiles>, among: usize) -> Advice {
-    let advice = |verdict, reasons| Advice { node_id: peer.node_id, verdict, reasons, score: peer.score() };
+    let advice = |verdict, reasons| Advice {
+        node_id: peer.node_id,
+        recommendation: verdict,
+        reasons,
+        score: peer.score(),
+    };
     if policy.ignore.contains(&peer.node_id) {
-        return advice(Verdict::Ignored, vec![Reason::Ignored]);
+        return advice(Recommendation::Ignored, vec![Reason::Ignored]);
     }
     let mut reasons: Vec<Reason> = gone(peer, policy).into_iter().collect();
     if peer.observed_ns < policy.min_observed_ns {
-        let verdict = if reasons.is_empty() { Verdict::TooEarly } else { Verdict::Watch };
-        reasons.push(Reason::TooEarly { observed_ns: peer.observed_ns, needed_ns: policy.min_observed_ns });
+        let verdict =
+            if reasons.is_empty() { Recommendation::InsufficientData } else { Recommendation::Review };
+        reasons.push(Reason::InsufficientData {
+            observed_ns: peer.observed_ns,
+            needed_ns: policy.min_observed_ns,
+        });
         return advice(verdict, reasons);
     }
     if peer.kind != PeerKind::Routing {
-        let verdict = if reasons.is_empty() { Verdict::Keep } else { Verdict::Close };
-        reasons.push(Reason::Apart);
+        let verdict = if reasons.is_empty() { Recommendation::Keep } else { Recommendation::Close };
+        reasons.push(Reason::NotCompared);
         return advice(verdict, reasons);
     }
     reasons.extend(below_threshold(peer, policy));
@@ -90,22 +99,22 @@ fn judge(peer: &Evidence, policy: &Policy, quartiles: Option<Quartiles>, among: 
     let is_bad = !reasons.is_empty();
     reasons.extend(flapping(peer, policy));
     let verdict = match (is_bad, reasons.is_empty()) {
-        (true, _) => Verdict::Close,
-        (false, false) => Verdict::Watch,
-        (false, true) => Verdict::Keep,
+        (true, _) => Recommendation::Close,
+        (false, false) => Recommendation::Review,
+        (false, true) => Recommendation::Keep,
     };
     advice(verdict, reasons)
 }
 
 fn gone(peer: &Evidence, policy: &Policy) -> Option<Reason> {
-    let (absent_ns, limit_ns) = (peer.absent_ns, policy.gone_ns?);
-    (absent_ns >= limit_ns).then_some(Reason::Gone { absent_ns, limit_ns })
+    let (offline_ns, limit_ns) = (peer.offline_ns, policy.long_offline_after_ns?);
+    (offline_ns >= limit_ns).then_some(Reason::LongOffline { offline_ns, limit_ns })
 }
 
 /// Its availability if all that the log dropped was in its favour.
 // Lengths of time become a ratio.
 #[allow(clippy::cast_precision_loss)]
-fn at_best(peer: &Evidence) -> Option<f64> {
+fn upper_bound(peer: &Evidence) -> Option<f64> {
     let window = &peer.stats.window;
     let availability = window.availability?;
     let doubt = window.uptime_error_ns.saturating_add(window.observed_error_ns);
@@ -113,20 +122,29 @@ fn at_best(peer: &Evidence) -> Option<f64> {
 }
 
 fn below_threshold(peer: &Evidence, policy: &Policy) -> Option<Reason> {
-    let (availability, threshold) = (peer.stats.window.availability?, policy.threshold?);
+    let (availability, threshold) = (peer.stats.window.availability?, policy.availability_threshold?);
     let observed_ns = peer.stats.window.observed_ns;
-    (at_best(peer)? <= threshold).then_some(Reason::Threshold { availability, threshold, observed_ns })
+    (upper_bound(peer)? <= threshold).then_some(Reason::AvailabilityLow {
+        availability,
+        threshold,
+        observed_ns,
+    })
 }
 
 fn outlier(peer: &Evidence, policy: &Policy, quartiles: Option<Quartiles>, among: usize) -> Option<Reason> {
     let (availability, style, quartiles) = (peer.stats.window.availability?, policy.outlier?, quartiles?);
     let first_quartile = quartiles.first;
-    let fence = quartiles.fence(style.multiplier()).min(first_quartile - policy.outlier_margin);
-    (at_best(peer)? < fence).then_some(Reason::Outlier { availability, fence, first_quartile, among })
+    let fence = quartiles.lower_fence(style.iqr_multiplier()).min(first_quartile - policy.outlier_margin);
+    (upper_bound(peer)? < fence).then_some(Reason::Outlier {
+        availability,
+        lower_fence: fence,
+        first_quartile,
+        compared_peers: among,
+    })
 }
 
 fn flapping(peer: &Evidence, policy: &Policy) -> Option<Reason> {
-    let limit = policy.flapping?;
-    let changes = peer.changes_7d;
-    (changes > limit).then_some(Reason::Flapping { changes, limit })
+    let limit = policy.max_flaps_7d?;
+    let changes = peer.flaps_7d;
+    (changes > limit).then_some(Reason::Flapping { flaps: changes, limit })
 }

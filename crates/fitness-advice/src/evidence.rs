@@ -1,6 +1,6 @@
 //! What is known of one peer, as far as a judgement needs it.
 
-use fitness_core::{NodeId, PeerHistory, PeerReport, Presence, Span, Timestamp, WindowStats};
+use fitness_core::{NodeId, PeerHistory, PeerReport, Presence, StandardWindow, Timestamp, WindowStats};
 
 use crate::{DAY_NS, Score};
 
@@ -37,24 +37,24 @@ pub struct Evidence {
     /// Its fitness in the window that it is judged by.
     pub stats: WindowStats,
     /// Changes of its connection, down and up, in the 7 days before; the least that can have been
-    /// where `changes_complete` is `false`.
-    pub changes_7d: u64,
+    /// where `flaps_complete` is `false`.
+    pub flaps_7d: u64,
     /// Whether the log kept every change of those 7 days.
-    pub changes_complete: bool,
+    pub flaps_complete: bool,
     /// Observed time since it was last online, in nanoseconds: gaps of ours are no part of it.
-    pub absent_ns: u64,
+    pub offline_ns: u64,
     /// The part of the time it was online in which LDK could send over its channels, from 0 to 1; `None`
     /// where we were never told.
-    pub usability: Option<f64>,
+    pub usable_ratio: Option<f64>,
 }
 
 impl Evidence {
-    /// From a peer's report and its history, as of the history's [`PeerHistory::now`]. The history has to
+    /// From a peer's report and its history, as of the history's [`PeerHistory::end`]. The history has to
     /// reach back as far as `span` does, and 7 days.
     #[must_use]
-    pub fn of(report: &PeerReport, history: &PeerHistory, span: Span) -> Self {
-        let now = history.now();
-        let (changes_7d, changes_complete) = changes(history, now.before_nanos(7 * DAY_NS), now);
+    pub fn of(report: &PeerReport, history: &PeerHistory, span: StandardWindow) -> Self {
+        let now = history.end();
+        let (flaps_7d, flaps_complete) = changes(history, now.before_nanos(7 * DAY_NS), now);
         Self {
             node_id: report.node_id,
             kind: PeerKind::default(),
@@ -62,16 +62,16 @@ impl Evidence {
             watched: report.watched,
             observed_ns: report.observed_ns,
             stats: history.stats_over(span),
-            changes_7d,
-            changes_complete,
-            absent_ns: absent_ns(history),
-            usability: usability(report),
+            flaps_7d,
+            flaps_complete,
+            offline_ns: offline_ns(history),
+            usable_ratio: usability(report),
         }
     }
 
     /// The same of a peer of another sort.
     #[must_use]
-    pub fn of_kind(mut self, kind: PeerKind) -> Self {
+    pub fn with_kind(mut self, kind: PeerKind) -> Self {
         self.kind = kind;
         self
     }
@@ -79,13 +79,13 @@ impl Evidence {
     /// Its score; `None` while nothing was observed.
     #[must_use]
     pub fn score(&self) -> Option<Score> {
-        Score::of(&self.stats, self.usability)
+        Score::of(&self.stats, self.usable_ratio)
     }
 }
 
 /// Observed time since the last interval in which it was online.
-fn absent_ns(history: &PeerHistory) -> u64 {
-    let timeline = history.timeline(Timestamp::EPOCH, history.now());
+fn offline_ns(history: &PeerHistory) -> u64 {
+    let timeline = history.timeline(Timestamp::EPOCH, history.end());
     let since = timeline.iter().rev().take_while(|interval| interval.uptime_ns == 0);
     since.map(|interval| interval.observed_ns).sum()
 }
@@ -93,7 +93,7 @@ fn absent_ns(history: &PeerHistory) -> u64 {
 /// How often the connection went down or up within `[from, to)`, and whether that is all.
 fn changes(history: &PeerHistory, from: Timestamp, to: Timestamp) -> (u64, bool) {
     let timeline = history.timeline(from, to);
-    let is_change = |pair: &&[fitness_core::Interval]| {
+    let is_change = |pair: &&[fitness_core::PresenceInterval]| {
         let (Some(was), Some(is)) = (pair[0].presence, pair[1].presence) else { return false };
         was != is && was != Presence::Unobserved && is != Presence::Unobserved
     };

@@ -2,7 +2,7 @@
 //!
 //! - [`Score`]: how much a peer is to be trusted, from 0 to 100, with its parts and its uncertainty.
 //! - [`advise`]: what to close and what to keep, with the reasons and the numbers behind them.
-//! - [`Alarms`]: who is to be told of what, and when: a state machine that is told changes and asked
+//! - [`AlertTracker`]: who is to be told of what, and when: a state machine that is told changes and asked
 //!   for alerts.
 //!
 //! Like `fitness-core`, which the numbers come from, it reads no clock and does no I/O. It never acts:
@@ -33,13 +33,13 @@ mod quartiles;
 mod reason;
 mod score;
 
-pub use advise::{Advice, Verdict, advise};
-pub use alert::{Alarms, Alert, AlertKind, AlertRules, AvailabilityRule, FlappingRule};
+pub use advise::{Advice, Recommendation, advise};
+pub use alert::{Alert, AlertKind, AlertRules, AlertTracker, AvailabilityRule, FlappingRule};
 pub use evidence::{Evidence, PeerKind};
-pub use policy::{Policy, Style};
+pub use policy::{OutlierSensitivity, Policy};
 pub use quartiles::Quartiles;
 pub use reason::Reason;
-pub use score::{Bounds, LOOK_NS, Score, availability_bounds};
+pub use score::{ConfidenceBounds, SAMPLE_INTERVAL_NS, Score, availability_bounds};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const DAY_NS: u64 = 86_400 * SECOND_NS;

@@ -13,16 +13,16 @@ pub struct Quartiles {
 
 impl Quartiles {
     /// The fewest values that have quartiles worth the name.
-    pub const FEWEST: usize = 3;
+    pub const MIN_VALUES: usize = 3;
 
-    /// The quartiles of values, which may be in any order; `None` of fewer than [`Quartiles::FEWEST`].
+    /// The quartiles of values, which may be in any order; `None` of fewer than [`Quartiles::MIN_VALUES`].
     ///
     /// Between two values they are interpolated, as R, NumPy and spreadsheets do it (type 7 of Hyndman and
     /// Fan, Sample quantiles in statistical packages, 1996). What is no number is left out.
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
-        if sorted.len() < Self::FEWEST {
+        if sorted.len() < Self::MIN_VALUES {
             return None;
         }
         sorted.sort_unstable_by(f64::total_cmp);
@@ -31,14 +31,14 @@ impl Quartiles {
 
     /// The interquartile range: how far the middle half reaches.
     #[must_use]
-    pub fn range(&self) -> f64 {
+    pub fn iqr(&self) -> f64 {
         self.third - self.first
     }
 
     /// Below this a value is an outlier: `multiplier` ranges under the first quartile.
     #[must_use]
-    pub fn fence(&self, multiplier: f64) -> f64 {
-        self.first - multiplier * self.range()
+    pub fn lower_fence(&self, multiplier: f64) -> f64 {
+        self.first - multiplier * self.iqr()
     }
 }
 
@@ -64,6 +64,6 @@ mod tests {
         assert_eq!(Quartiles::of([7.0, 15.0, 36.0, 39.0]), Some(Quartiles { first: 13.0, third: 36.75 }));
         assert_eq!(Quartiles::of([4.0, 1.0, 3.0, 2.0, 5.0]), Some(Quartiles { first: 2.0, third: 4.0 }));
         let quartiles = Quartiles::of([0.0, 2.0, 4.0]).unwrap();
-        assert_eq!((quartiles.range(), quartiles.fence(1.5)), (2.0, -2.0));
+        assert_eq!((quartiles.iqr(), quartiles.lower_fence(1.5)), (2.0, -2.0));
     }
 }

@@ -13,7 +13,7 @@ use crate::days;
 #[non_exhaustive]
 pub enum Reason {
     /// Its availability is at or below the threshold, even with all that the log dropped in its favour.
-    Threshold {
+    AvailabilityLow {
         /// Its availability, from 0 to 1.
         availability: f64,
         /// The threshold.
@@ -26,35 +26,35 @@ pub enum Reason {
         /// Its availability, from 0 to 1.
         availability: f64,
         /// What an outlier is below.
-        fence: f64,
+        lower_fence: f64,
         /// The first quartile of all peers that were judged.
         first_quartile: f64,
         /// How many those were.
-        among: usize,
+        compared_peers: usize,
     },
     /// Its connection changes all the time.
     Flapping {
         /// How often it changed in 7 days, down and up, at least.
-        changes: u64,
+        flaps: u64,
         /// How often it may.
         limit: u64,
     },
     /// It has not been online for long.
-    Gone {
+    LongOffline {
         /// For how long, in nanoseconds of observed time.
-        absent_ns: u64,
+        offline_ns: u64,
         /// How long it may be.
         limit_ns: u64,
     },
     /// It was not observed for long enough to be judged.
-    TooEarly {
+    InsufficientData {
         /// How long it was observed, in nanoseconds.
         observed_ns: u64,
         /// How long it has to be.
         needed_ns: u64,
     },
     /// It is private or mobile: not expected to be always online, and not held against the others.
-    Apart,
+    NotCompared,
     /// It is to be left alone.
     Ignored,
 }
@@ -64,12 +64,12 @@ impl Reason {
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         match self {
-            Self::Threshold { .. } => "threshold",
+            Self::AvailabilityLow { .. } => "threshold",
             Self::Outlier { .. } => "outlier",
             Self::Flapping { .. } => "flapping",
-            Self::Gone { .. } => "gone",
-            Self::TooEarly { .. } => "too_early",
-            Self::Apart => "apart",
+            Self::LongOffline { .. } => "gone",
+            Self::InsufficientData { .. } => "too_early",
+            Self::NotCompared => "apart",
             Self::Ignored => "ignored",
         }
     }
@@ -78,28 +78,28 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Threshold { availability, threshold, observed_ns } => write!(
+            Self::AvailabilityLow { availability, threshold, observed_ns } => write!(
                 f,
                 "online {} of {} days, at or below {}",
                 Percent(availability),
                 Days(observed_ns),
                 Percent(threshold)
             ),
-            Self::Outlier { availability, fence, first_quartile, among } => write!(
+            Self::Outlier { availability, lower_fence: fence, first_quartile, compared_peers } => write!(
                 f,
-                "online {}, while three quarters of {among} peers are at {} or more (outliers are below {})",
+                "online {}, while three quarters of {compared_peers} peers are at {} or more (outliers are below {})",
                 Percent(availability),
                 Percent(first_quartile),
                 Percent(fence)
             ),
-            Self::Flapping { changes, limit } => {
-                write!(f, "its connection changed {changes} times in 7 days, more than {limit}")
+            Self::Flapping { flaps, limit } => {
+                write!(f, "its connection changed {flaps} times in 7 days, more than {limit}")
             }
-            Self::Gone { absent_ns, .. } => write!(f, "not online for {} days", Days(absent_ns)),
-            Self::TooEarly { observed_ns, needed_ns } => {
+            Self::LongOffline { offline_ns, .. } => write!(f, "not online for {} days", Days(offline_ns)),
+            Self::InsufficientData { observed_ns, needed_ns } => {
                 write!(f, "observed for {} days, and judged after {}", Days(observed_ns), Days(needed_ns))
             }
-            Self::Apart => f.write_str("private or mobile, and judged by long absence alone"),
+            Self::NotCompared => f.write_str("private or mobile, and judged by long absence alone"),
             Self::Ignored => f.write_str("on the ignore list"),
         }
     }

@@ -1,10 +1,10 @@
 //! Who is to be closed and why; and what a score is made of.
 
 use fitness_advice::{
-    Advice, Bounds, Evidence, LOOK_NS, PeerKind, Policy, Reason, Score, Style, Verdict, advise,
-    availability_bounds,
+    Advice, ConfidenceBounds, Evidence, OutlierSensitivity, PeerKind, Policy, Reason, Recommendation,
+    SAMPLE_INTERVAL_NS, Score, advise, availability_bounds,
 };
-use fitness_core::{Event, HashSeed, NodeId, Span, Timestamp, Tracker, TrackerConfig};
+use fitness_core::{Event, HashSeed, NodeId, StandardWindow, Timestamp, Tracker, TrackerConfig};
 use proptest::prelude::*;
 
 const START: u64 = 1_700_000_000;
@@ -31,20 +31,20 @@ fn evidence(tracker: &Tracker, number: u8, secs: u64) -> Evidence {
     let now = Timestamp::from_secs(START + secs);
     let report = tracker.peer(now, &peer(number)).expect("it is watched");
     let history = tracker.history(now, &peer(number), &[]).expect("it is watched");
-    Evidence::of(&report, &history, Span::Quarter)
+    Evidence::of(&report, &history, StandardWindow::Quarter)
 }
 
-fn verdicts(advice: &[Advice]) -> Vec<Verdict> {
-    advice.iter().map(|advice| advice.verdict).collect()
+fn verdicts(advice: &[Advice]) -> Vec<Recommendation> {
+    advice.iter().map(|advice| advice.recommendation).collect()
 }
 
 #[test]
 fn at_or_below_the_threshold_is_too_little() {
     // A quarter of each day.
     let peers = [daily(1, 40, DAY / 4), daily(2, 40, DAY / 4 - 1)];
-    let policy = Policy { threshold: Some(0.75), ..Policy::default() };
+    let policy = Policy { availability_threshold: Some(0.75), ..Policy::default() };
     let advice = advise(&peers, &policy);
-    assert_eq!(verdicts(&advice), [Verdict::Close, Verdict::Keep]);
+    assert_eq!(verdicts(&advice), [Recommendation::Close, Recommendation::Keep]);
     assert_eq!(advice[0].reasons[0].to_string(), "online 75.0 % of 40.0 days, at or below 75.0 %");
     assert_eq!(advice[1].reasons, []);
 }
@@ -54,10 +54,12 @@ fn outliers_need_others() {
     let good = |count: u8| (1..=count).map(|number| daily(number, 60, u64::from(number) * 60));
     let bad = daily(99, 60, DAY / 8);
     let with = |count| advise(&good(count).chain([bad.clone()]).collect::<Vec<_>>(), &Policy::default());
-    assert_eq!(with(1).last().unwrap().verdict, Verdict::Keep, "of two nobody stands out");
+    assert_eq!(with(1).last().unwrap().recommendation, Recommendation::Keep, "of two nobody stands out");
     let advice = with(9);
-    assert!(verdicts(&advice[..9]).iter().all(|verdict| *verdict == Verdict::Keep), "{advice:?}");
-    let Reason::Outlier { among: 10, fence, first_quartile, availability } = advice[9].reasons[0] else {
+    assert!(verdicts(&advice[..9]).iter().all(|verdict| *verdict == Recommendation::Keep), "{advice:?}");
+    let Reason::Outlier { compared_peers: 10, lower_fence: fence, first_quartile, availability } =
+        advice[9].reasons[0]
+    else {
         panic!("{advice:?}")
     };
     assert!(availability < fence && fence < first_quartile);
@@ -71,18 +73,20 @@ fn the_aggressive_fence_is_closer() {
         let percents = [0, 1, 2, 3, 4, 5].into_iter().chain([worst]);
         let peers: Vec<_> =
             percents.zip(1..).map(|(percent, number)| daily(number, 60, percent * DAY / 100)).collect();
-        advise(&peers, &Policy { outlier: Some(style), ..Policy::default() })[6].verdict
+        advise(&peers, &Policy { outlier: Some(style), ..Policy::default() })[6].recommendation
     };
-    assert_eq!(verdict(Style::Aggressive, 8), Verdict::Keep);
-    assert_eq!(verdict(Style::Aggressive, 10), Verdict::Close);
-    assert_eq!(verdict(Style::Careful, 10), Verdict::Keep);
-    assert_eq!(verdict(Style::Careful, 14), Verdict::Close);
+    assert_eq!(verdict(OutlierSensitivity::Aggressive, 8), Recommendation::Keep);
+    assert_eq!(verdict(OutlierSensitivity::Aggressive, 10), Recommendation::Close);
+    assert_eq!(verdict(OutlierSensitivity::Conservative, 10), Recommendation::Keep);
+    assert_eq!(verdict(OutlierSensitivity::Conservative, 14), Recommendation::Close);
 }
 
 #[test]
 fn where_all_are_always_there_an_hour_is_no_outlier() {
     let peers: Vec<_> = (1..=8).map(|number| daily(number, 60, 0)).chain([daily(9, 60, 60)]).collect();
-    assert!(verdicts(&advise(&peers, &Policy::default())).iter().all(|verdict| *verdict == Verdict::Keep));
+    assert!(
+        verdicts(&advise(&peers, &Policy::default())).iter().all(|verdict| *verdict == Recommendation::Keep)
+    );
 }
 
 #[test]
@@ -97,59 +101,65 @@ fn who_flaps_is_looked_at() {
         tracker.apply(Timestamp::from_secs(at + 30), &Event::PeerOnline { node_id });
     }
     let peers = [evidence(&tracker, 1, 42 * DAY)];
-    assert_eq!((peers[0].changes_7d, peers[0].changes_complete), (52, true));
+    assert_eq!((peers[0].flaps_7d, peers[0].flaps_complete), (52, true));
     let advice = advise(&peers, &Policy::default());
-    assert_eq!(advice[0].verdict, Verdict::Watch);
+    assert_eq!(advice[0].recommendation, Recommendation::Review);
     assert_eq!(advice[0].reasons[0].to_string(), "its connection changed 52 times in 7 days, more than 50");
     let calm = [evidence(&tracker, 1, 50 * DAY)];
-    assert_eq!(advise(&calm, &Policy::default())[0].verdict, Verdict::Keep);
+    assert_eq!(advise(&calm, &Policy::default())[0].recommendation, Recommendation::Keep);
 }
 
 #[test]
 fn a_restart_costs_no_observed_time_and_the_young_are_not_judged() {
     let advice = advise(&[daily(1, 27, DAY - 60)], &Policy::default());
-    assert_eq!(advice[0].verdict, Verdict::TooEarly);
+    assert_eq!(advice[0].recommendation, Recommendation::InsufficientData);
     assert_eq!(advice[0].reasons[0].to_string(), "observed for 27.0 days, and judged after 28.0");
-    assert_eq!(advise(&[daily(1, 28, DAY - 60)], &Policy::default())[0].verdict, Verdict::Close);
+    assert_eq!(
+        advise(&[daily(1, 28, DAY - 60)], &Policy::default())[0].recommendation,
+        Recommendation::Close
+    );
 }
 
 #[test]
 fn who_is_young_and_gone_is_to_be_looked_at() {
     let mut young = daily(1, 10, 0);
-    young.absent_ns = 5 * DAY * 1_000_000_000;
-    let policy = Policy { gone_ns: Some(4 * DAY * 1_000_000_000), ..Policy::default() };
+    young.offline_ns = 5 * DAY * 1_000_000_000;
+    let policy = Policy { long_offline_after_ns: Some(4 * DAY * 1_000_000_000), ..Policy::default() };
     let advice = advise(&[young.clone()], &policy);
-    assert_eq!(advice[0].verdict, Verdict::Watch);
-    assert!(matches!(advice[0].reasons[..], [Reason::Gone { .. }, Reason::TooEarly { .. }]), "{advice:?}");
-    assert_eq!(advise(&[young], &Policy::default())[0].verdict, Verdict::TooEarly);
+    assert_eq!(advice[0].recommendation, Recommendation::Review);
+    assert!(
+        matches!(advice[0].reasons[..], [Reason::LongOffline { .. }, Reason::InsufficientData { .. }]),
+        "{advice:?}"
+    );
+    assert_eq!(advise(&[young], &Policy::default())[0].recommendation, Recommendation::InsufficientData);
 }
 
 #[test]
 fn phones_are_judged_apart() {
-    let phone = daily(1, 60, DAY - 600).of_kind(PeerKind::Mobile);
+    let phone = daily(1, 60, DAY - 600).with_kind(PeerKind::Mobile);
     let others = (2..8).map(|number| daily(number, 60, 60));
     let peers: Vec<_> = others.chain([phone]).collect();
     let advice = advise(&peers, &Policy::default());
-    assert!(verdicts(&advice).iter().all(|verdict| *verdict == Verdict::Keep), "{advice:?}");
-    assert_eq!(advice[6].reasons, [Reason::Apart]);
-    let mut gone = daily(1, 60, 0).of_kind(PeerKind::Private);
-    gone.absent_ns = 31 * DAY * 1_000_000_000;
-    assert_eq!(advise(&[gone], &Policy::default())[0].verdict, Verdict::Close);
+    assert!(verdicts(&advice).iter().all(|verdict| *verdict == Recommendation::Keep), "{advice:?}");
+    assert_eq!(advice[6].reasons, [Reason::NotCompared]);
+    let mut gone = daily(1, 60, 0).with_kind(PeerKind::Private);
+    gone.offline_ns = 31 * DAY * 1_000_000_000;
+    assert_eq!(advise(&[gone], &Policy::default())[0].recommendation, Recommendation::Close);
 }
 
 #[test]
 fn who_is_ignored_is_left_alone_and_does_not_count() {
     let peers: Vec<_> = (1..=3).map(|number| daily(number, 60, DAY / 2)).collect();
-    let policy = Policy { ignore: [peer(1)].into(), threshold: None, ..Policy::default() };
+    let policy = Policy { ignore: [peer(1)].into(), availability_threshold: None, ..Policy::default() };
     let advice = advise(&peers, &policy);
-    assert_eq!(verdicts(&advice), [Verdict::Ignored, Verdict::Keep, Verdict::Keep]);
+    assert_eq!(verdicts(&advice), [Recommendation::Ignored, Recommendation::Keep, Recommendation::Keep]);
 }
 
 /// What `statsmodels` answers: `proportion_confint(up, n, alpha=0.10, method="wilson")`.
 #[test]
 fn wilsons_bounds() {
-    let of = |up: u64, n: u64| availability_bounds(up * LOOK_NS, n * LOOK_NS).unwrap();
-    let close = |bounds: Bounds, low: f64, high: f64| {
+    let of = |up: u64, n: u64| availability_bounds(up * SAMPLE_INTERVAL_NS, n * SAMPLE_INTERVAL_NS).unwrap();
+    let close = |bounds: ConfidenceBounds, low: f64, high: f64| {
         assert!((bounds.low - low).abs() < 1e-11 && (bounds.high - high).abs() < 1e-11, "{bounds:?}");
     };
     close(of(1, 1), 0.269_865_948_784, 1.0);
@@ -176,7 +186,7 @@ proptest! {
     fn scores_are_from_0_to_100(days in 1..90_u64, off in 0..DAY, usability in prop::option::of(-1.0..2.0)) {
         let evidence = daily(1, days, off);
         let score = Score::of(&evidence.stats, usability).unwrap();
-        prop_assert!(0.0 <= score.value && score.value <= score.at_best && score.at_best <= 100.0, "{score:?}");
+        prop_assert!(0.0 <= score.value && score.value <= score.upper_bound && score.upper_bound <= 100.0, "{score:?}");
         // More time offline is never better.
         let worse = daily(1, days, off + (DAY - off) / 2);
         let worse = Score::of(&worse.stats, usability).unwrap();

@@ -1,7 +1,7 @@
 //! One flap is one alert, what is told is told once, and our own outages are one notice.
 
-use fitness_advice::{Alarms, Alert, AlertKind, AlertRules, AvailabilityRule, FlappingRule};
-use fitness_core::{Event, GapCause, HashSeed, NodeId, Span, Timestamp, Tracker, TrackerConfig};
+use fitness_advice::{Alert, AlertKind, AlertRules, AlertTracker, AvailabilityRule, FlappingRule};
+use fitness_core::{Event, GapCause, HashSeed, NodeId, StandardWindow, Timestamp, Tracker, TrackerConfig};
 use proptest::prelude::*;
 
 const START: u64 = 1_700_000_000;
@@ -13,14 +13,14 @@ fn peer(number: u8) -> NodeId {
 /// A tracker and the alarms that are told its changes.
 struct Rig {
     tracker: Tracker,
-    alarms: Alarms,
+    alarms: AlertTracker,
     told: Vec<Alert>,
 }
 
 impl Rig {
     fn new(rules: AlertRules, peers: u8) -> Self {
         let tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
-        let mut rig = Self { tracker, alarms: Alarms::new(rules), told: Vec::new() };
+        let mut rig = Self { tracker, alarms: AlertTracker::new(rules), told: Vec::new() };
         for number in 1..=peers {
             rig.apply(0, &Event::Watch { node_id: peer(number) });
             rig.apply(0, &Event::PeerOnline { node_id: peer(number) });
@@ -32,7 +32,7 @@ impl Rig {
         self.pass(secs);
         let at = Timestamp::from_secs(START + secs);
         let alarms = &mut self.alarms;
-        self.tracker.apply_with(at, event, |change| alarms.changed(&change));
+        self.tracker.apply_with(at, event, |change| alarms.record_change(&change));
         self.told.extend(self.alarms.advance(at));
     }
 
@@ -47,11 +47,11 @@ impl Rig {
     /// Nothing happens until then, but time passes as the alarms want it.
     fn pass(&mut self, secs: u64) {
         let until = Timestamp::from_secs(START + secs);
-        while let Some(at) = self.alarms.wake_at().filter(|at| *at <= until) {
+        while let Some(at) = self.alarms.next_deadline().filter(|at| *at <= until) {
             self.told.extend(self.alarms.advance(at));
         }
         let alarms = &mut self.alarms;
-        self.tracker.advance_with(until, |change| alarms.changed(&change));
+        self.tracker.advance_with(until, |change| alarms.record_change(&change));
         self.told.extend(self.alarms.advance(until));
     }
 
@@ -63,13 +63,13 @@ impl Rig {
 fn name(kind: &AlertKind) -> &'static str {
     match kind {
         AlertKind::Offline { .. } => "offline",
-        AlertKind::Back { .. } => "back",
+        AlertKind::BackOnline { .. } => "back",
         AlertKind::Flapping { .. } => "flapping",
-        AlertKind::Calm => "calm",
+        AlertKind::FlappingStopped => "calm",
         AlertKind::AvailabilityLow { .. } => "low",
         AlertKind::AvailabilityRecovered { .. } => "recovered",
-        AlertKind::Ourselves { .. } => "ourselves",
-        AlertKind::OurselvesBack { .. } => "ourselves back",
+        AlertKind::MonitoringInterrupted { .. } => "ourselves",
+        AlertKind::MonitoringResumed { .. } => "ourselves back",
         _ => "unknown",
     }
 }
@@ -102,7 +102,7 @@ fn a_short_outage_is_not_told() {
 #[test]
 fn flapping_is_told_once_and_ends_once() {
     let rules = AlertRules {
-        flapping: Some(FlappingRule { changes: 6, within_ns: 60_000_000_000 }),
+        flapping: Some(FlappingRule { flaps: 6, window_ns: 60_000_000_000 }),
         ..AlertRules::default()
     };
     let mut rig = Rig::new(rules, 1);
@@ -121,7 +121,8 @@ fn flapping_is_told_once_and_ends_once() {
 
 #[test]
 fn our_own_outage_is_one_notice() {
-    let mut rig = Rig::new(AlertRules { offline_ns: Some(60_000_000_000), ..AlertRules::default() }, 20);
+    let mut rig =
+        Rig::new(AlertRules { offline_after_ns: Some(60_000_000_000), ..AlertRules::default() }, 20);
     for number in 1..=20 {
         rig.set(1_000, number, false);
     }
@@ -131,7 +132,7 @@ fn our_own_outage_is_one_notice() {
     }
     rig.pass(10_000);
     assert_eq!(rig.kinds(), [(None, "ourselves"), (None, "ourselves back")]);
-    assert_eq!(rig.told[0].kind, AlertKind::Ourselves { cause: GapCause::NetworkOut });
+    assert_eq!(rig.told[0].kind, AlertKind::MonitoringInterrupted { cause: GapCause::NetworkDown });
     assert_eq!(rig.told[1].kind.to_string(), "we can tell again who is online, after 1 h (network out)");
 }
 
@@ -158,15 +159,15 @@ fn who_is_ignored_is_never_told_of() {
 fn availability_has_to_recover_by_more_than_it_fell() {
     let rule = AvailabilityRule { min_observed_ns: 0, ..AvailabilityRule::default() };
     let mut rig =
-        Rig::new(AlertRules { availability: Some(rule), offline_ns: None, ..AlertRules::default() }, 1);
+        Rig::new(AlertRules { availability: Some(rule), offline_after_ns: None, ..AlertRules::default() }, 1);
     rig.set(50_000, 1, false);
     rig.set(60_000, 1, true);
     let mut measured = Vec::new();
     for hour in 17..60 {
         let at = Timestamp::from_secs(START + hour * 3_600);
         rig.tracker.advance(at);
-        let window = rig.tracker.peer_window(at, &peer(1), Span::Day.before(at), at).unwrap();
-        rig.alarms.measured(at, &peer(1), &window);
+        let window = rig.tracker.peer_window(at, &peer(1), StandardWindow::Day.start(at), at).unwrap();
+        rig.alarms.record_availability(at, &peer(1), &window);
         measured.extend(rig.alarms.advance(at));
     }
     let names: Vec<_> = measured.iter().map(|alert| name(&alert.kind)).collect();
@@ -213,11 +214,11 @@ proptest! {
                     prop_assert!(!ours && offline_ns >= 600_000_000_000);
                     prop_assert!(open.insert((of, "offline")));
                 }
-                AlertKind::Back { .. } => prop_assert!(open.remove(&(of, "offline"))),
+                AlertKind::BackOnline { .. } => prop_assert!(open.remove(&(of, "offline"))),
                 AlertKind::Flapping { .. } => prop_assert!(!ours && open.insert((of, "flapping"))),
-                AlertKind::Calm => prop_assert!(open.remove(&(of, "flapping"))),
-                AlertKind::Ourselves { .. } => { prop_assert!(!ours); ours = true; }
-                AlertKind::OurselvesBack { .. } => { prop_assert!(ours); ours = false; }
+                AlertKind::FlappingStopped => prop_assert!(open.remove(&(of, "flapping"))),
+                AlertKind::MonitoringInterrupted { .. } => { prop_assert!(!ours); ours = true; }
+                AlertKind::MonitoringResumed { .. } => { prop_assert!(ours); ours = false; }
                 _ => {}
             }
         }

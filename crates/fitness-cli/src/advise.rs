@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use fitness_actor::AtRest;
-use fitness_advice::{Advice, Evidence, PeerKind, Policy, Style, Verdict, advise};
-use fitness_core::{NodeId, Span, Timestamp};
+use fitness_actor::Archive;
+use fitness_advice::{Advice, Evidence, OutlierSensitivity, PeerKind, Policy, Recommendation, advise};
+use fitness_core::{NodeId, StandardWindow, Timestamp};
 use serde::Serialize;
 
 use crate::each::{self, figure};
@@ -50,7 +50,7 @@ pub(crate) struct Args {
 
     /// The window that peers are judged by: 24h, 7d, 30d, 90d or lifetime
     #[arg(long, default_value = "90d")]
-    window: Span,
+    window: StandardWindow,
 
     /// At or below this availability a peer is to be closed, such as 80%; 0% for not at all
     #[arg(long, default_value = "80%", value_parser = parse_share)]
@@ -137,35 +137,39 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     each::print(&judged, args.json, print_table)
 }
 
-async fn judge(known: AtRest, args: &Args) -> Result<Judged, CliError> {
+async fn judge(known: Archive, args: &Args) -> Result<Judged, CliError> {
     let handle = known.handle();
     let mut peers = Vec::new();
     for report in handle.peers() {
         // All of it: who is gone may have been for longer than the window.
         let Some(history) = handle.history(&report.node_id).await? else { continue };
-        peers.push(Evidence::of(&report, &history, args.window).of_kind(args.kind(&report.node_id)));
+        peers.push(Evidence::of(&report, &history, args.window).with_kind(args.kind(&report.node_id)));
     }
     let mut advice = advise(&peers, &args.policy());
-    advice.sort_by(Advice::by_gravity);
+    advice.sort_by(Advice::by_severity);
     let tell =
         |advice: Advice| Told { texts: advice.reasons.iter().map(ToString::to_string).collect(), advice };
-    Ok(Judged { observer: handle.observer(), at: known.at(), advice: advice.into_iter().map(tell).collect() })
+    Ok(Judged {
+        observer: handle.observer(),
+        at: known.as_of(),
+        advice: advice.into_iter().map(tell).collect(),
+    })
 }
 
 impl Args {
     fn policy(&self) -> Policy {
         let nanos = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         Policy {
-            span: self.window,
+            window: self.window,
             min_observed_ns: nanos(self.min_observed),
-            threshold: (self.threshold > 0.0).then_some(self.threshold),
+            availability_threshold: (self.threshold > 0.0).then_some(self.threshold),
             outlier: match self.style {
-                Fence::Careful => Some(Style::Careful),
-                Fence::Aggressive => Some(Style::Aggressive),
+                Fence::Careful => Some(OutlierSensitivity::Conservative),
+                Fence::Aggressive => Some(OutlierSensitivity::Aggressive),
                 Fence::Off => None,
             },
-            flapping: Some(self.flapping),
-            gone_ns: Some(nanos(self.gone)),
+            max_flaps_7d: Some(self.flapping),
+            long_offline_after_ns: Some(nanos(self.gone)),
             ignore: self.ignore.iter().copied().collect::<BTreeSet<_>>(),
             ..Policy::default()
         }
@@ -184,33 +188,33 @@ impl Args {
 
 fn print_table(out: &mut dyn Write, judged: &Judged) -> io::Result<()> {
     let Judged { observer, at, advice } = judged;
-    let peers = fitness_words::counted(advice.len() as u64, "peer", "peers");
+    let peers = fitness_words::pluralize(advice.len() as u64, "peer", "peers");
     writeln!(out, "{peers} of {observer}, as of {}\n", rfc3339(*at))?;
     let headings = ["peer", "advice", ">score", ">at best", ">availability", ">observed", "why"];
     writeln!(out, "{}", grid::lines(headings, advice.iter().map(row), available_width()))
 }
 
 fn row(told: &Told) -> [String; 7] {
-    let Advice { node_id, verdict, score, .. } = &told.advice;
+    let Advice { node_id, recommendation: verdict, score, .. } = &told.advice;
     let figure = |of| figure(score.as_ref(), of);
     [
         humanise::short(&node_id.to_string(), 6, "…"),
         word(*verdict).to_owned(),
         figure(|score| format!("{:.1}", score.value)),
-        figure(|score| format!("{:.1}", score.at_best)),
-        figure(|score| fitness_words::ratio(score.availability)),
+        figure(|score| format!("{:.1}", score.upper_bound)),
+        figure(|score| fitness_words::ratio_percent(score.availability)),
         figure(|score| humanise::duration(score.observed_ns)),
         told.texts.join("; "),
     ]
 }
 
-const fn word(verdict: Verdict) -> &'static str {
+const fn word(verdict: Recommendation) -> &'static str {
     match verdict {
-        Verdict::Close => "close",
-        Verdict::Watch => "look at",
-        Verdict::TooEarly => "too early",
-        Verdict::Keep => "keep",
-        Verdict::Ignored => "ignored",
+        Recommendation::Close => "close",
+        Recommendation::Review => "look at",
+        Recommendation::InsufficientData => "too early",
+        Recommendation::Keep => "keep",
+        Recommendation::Ignored => "ignored",
         _ => "?",
     }
 }

@@ -1,7 +1,9 @@
 //! What can be asked of histories, by every command that has some.
 
 use clap::ValueEnum;
-use fitness_core::{Bucket, ChannelId, Gap, NodeId, PeerHistory, Span, Timestamp, WindowStats};
+use fitness_core::{
+    BucketWidth, ChannelId, Gap, NodeId, PeerHistory, StandardWindow, Timestamp, WindowStats,
+};
 
 use crate::error::CliError;
 use crate::moment::Window;
@@ -120,8 +122,8 @@ impl Question<'_> {
         section.window.clone_from(&self.args.window);
         section.all_gaps = self.args.gaps;
         section.gaps.retain(|gap| gap.to >= self.from());
-        let first_seen = section.peers.iter().map(|peer| peer.report.first_seen).min();
-        section.strips_from = first_seen.map(|at| at.max(self.from())).filter(|_| self.to_look_at);
+        let tracked_since = section.peers.iter().map(|peer| peer.report.tracked_since).min();
+        section.strips_from = tracked_since.map(|at| at.max(self.from())).filter(|_| self.to_look_at);
     }
 
     /// Tells of one peer what was asked, from its history and those of its channels. `gaps` are all
@@ -136,16 +138,16 @@ impl Question<'_> {
     ) {
         let (from, to) = (self.from(), self.at);
         let AskArgs { window, peer: named, timeline, buckets, .. } = self.args;
-        let (online, since) = (peer.report.online, peer.report.since);
+        let (online, since) = (peer.report.presence, peer.report.presence_since);
         let as_reported = |history: &PeerHistory, stats: WindowStats| {
             // A history at rest ends with nothing known; the report says what was, until then.
             let mut stats = stats;
-            (stats.online, stats.since) = (online, since.max(history.start()));
+            (stats.presence, stats.presence_since) = (online, since.max(history.start()));
             stats
         };
         let ask = |history: &PeerHistory| {
             let in_window = window.as_ref().map(|_| as_reported(history, history.stats(from, to)));
-            let spans = Span::ALL.into_iter().filter(|_| named.is_some());
+            let spans = StandardWindow::ALL.into_iter().filter(|_| named.is_some());
             let spans = spans.map(|span| (span, as_reported(history, history.stats_over(span))));
             (in_window, spans.collect())
         };
@@ -155,13 +157,13 @@ impl Question<'_> {
                 (channel.window, channel.spans) = ask(&history);
             }
         }
-        peer.timeline = timeline.then(|| history.timeline_with(from, to, gaps));
+        peer.timeline = timeline.then(|| history.timeline_with_gaps(from, to, gaps));
         peer.buckets = buckets.map(|width| {
             let bucket = match width {
-                BucketArg::Hour => Bucket::Hour,
-                BucketArg::Day => Bucket::Day,
+                BucketArg::Hour => BucketWidth::Hour,
+                BucketArg::Day => BucketWidth::Day,
             };
-            (bucket, history.calendar(from, to, bucket, MOST_BUCKETS))
+            (bucket, history.calendar_buckets(from, to, bucket, MOST_BUCKETS))
         });
         if let Some(strips_from) = strips_from {
             peer.strip = Strip::of(history, strips_from, to);

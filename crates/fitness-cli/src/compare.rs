@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use fitness_actor::{AtRest, Handle};
-use fitness_core::{NodeId, Span, Timestamp};
-use fitness_watch::{Entrant, Row, compare};
+use fitness_actor::{Archive, Handle};
+use fitness_core::{NodeId, StandardWindow, Timestamp};
+use fitness_watch::{Candidate, RankedCandidate, rank};
 use serde::Serialize;
 
 use crate::each::{self, figure};
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 
     /// The window that nodes are ranked by: 24h, 7d, 30d, 90d or lifetime
     #[arg(long, default_value = "30d")]
-    window: Span,
+    window: StandardWindow,
 
     /// Print one JSON document instead of the table
     #[arg(long)]
@@ -57,8 +57,8 @@ struct Ranked {
     observer: NodeId,
     #[serde(rename = "at_ns")]
     at: Timestamp,
-    window: Span,
-    ranks: Vec<Row>,
+    window: StandardWindow,
+    ranks: Vec<RankedCandidate>,
 }
 
 /// Reads the store and prints the ranks.
@@ -68,15 +68,16 @@ struct Ranked {
 /// A store that cannot be opened or read, an observer that it does not know, or an output that cannot be
 /// written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let ranked = each::judge(&args.store, args.observer, async |known| rank(known, args.window).await)?;
+    let ranked =
+        each::judge(&args.store, args.observer, async |known| rank_watched(known, args.window).await)?;
     each::print(&ranked, args.json, print_table)
 }
 
-async fn rank(known: AtRest, window: Span) -> Result<Ranked, CliError> {
+async fn rank_watched(known: Archive, window: StandardWindow) -> Result<Ranked, CliError> {
     let handle = known.handle();
     let watched = handle.peers().into_iter().filter(|report| report.watched);
     let ranks = ranks(&handle, watched.map(|report| (report.node_id, None)), window).await?;
-    Ok(Ranked { observer: handle.observer(), at: known.at(), window, ranks })
+    Ok(Ranked { observer: handle.observer(), at: known.as_of(), window, ranks })
 }
 
 /// The nodes as they rank, with how long it takes to connect to them.
@@ -87,15 +88,15 @@ async fn rank(known: AtRest, window: Span) -> Result<Ranked, CliError> {
 pub(crate) async fn ranks(
     handle: &Handle,
     nodes: impl IntoIterator<Item = (NodeId, Option<Duration>)>,
-    window: Span,
-) -> Result<Vec<Row>, CliError> {
+    window: StandardWindow,
+) -> Result<Vec<RankedCandidate>, CliError> {
     let mut entrants = Vec::new();
     for (node_id, connecting) in nodes {
         if let Some(stats) = handle.peer_stats(&node_id, window).await? {
-            entrants.push(Entrant { node_id, stats, connecting });
+            entrants.push(Candidate { node_id, stats, connect_time: connecting });
         }
     }
-    Ok(compare(entrants))
+    Ok(rank(entrants))
 }
 
 fn print_table(mut out: &mut dyn Write, ranked: &Ranked) -> io::Result<()> {
@@ -104,7 +105,7 @@ fn print_table(mut out: &mut dyn Write, ranked: &Ranked) -> io::Result<()> {
     if ranks.is_empty() {
         return writeln!(out, "Nobody is watched by {observer}, as of {at}.");
     }
-    let nodes = fitness_words::counted(ranks.len() as u64, "node", "nodes");
+    let nodes = fitness_words::pluralize(ranks.len() as u64, "node", "nodes");
     writeln!(out, "{nodes} watched by {observer}, window {}, as of {at}\n", window.name())?;
     let headings = [">#", "node", ">score", ">at best", ">availability", ">observed", ">disconnects"];
     writeln!(out, "{}", grid::lines(headings, ranks.iter().map(row), available_width()))?;
@@ -113,24 +114,24 @@ fn print_table(mut out: &mut dyn Write, ranked: &Ranked) -> io::Result<()> {
 
 /// A rank's cells: its place, the node, its score, what that may be at best, availability, observed time and
 /// disconnects.
-pub(crate) fn row(row: &Row) -> [String; 7] {
+pub(crate) fn row(row: &RankedCandidate) -> [String; 7] {
     let figure = |of| figure(row.score.as_ref(), of);
     let window = &row.stats.window;
     let least = if row.stats.outages.complete { "" } else { ">= " };
     [
-        format!("{}{}", if row.may_be_better { "~" } else { "" }, row.rank),
+        format!("{}{}", if row.rank_uncertain { "~" } else { "" }, row.rank),
         humanise::short(&row.node_id.to_string(), 6, "…"),
         figure(|score| format!("{:.1}", score.value)),
-        figure(|score| format!("{:.1}", score.at_best)),
+        figure(|score| format!("{:.1}", score.upper_bound)),
         humanise::availability(window.uptime_ns, window.observed_ns),
         humanise::duration(window.observed_ns),
-        format!("{least}{}", row.stats.outages.count),
+        format!("{least}{}", row.stats.outages.disconnects),
     ]
 }
 
 /// Says what the marks of the table mean, where it has some.
-pub(crate) fn explain(out: &mut impl Write, ranks: &[Row]) -> io::Result<()> {
-    if ranks.iter().any(|row| row.may_be_better) {
+pub(crate) fn explain(out: &mut impl Write, ranks: &[RankedCandidate]) -> io::Result<()> {
+    if ranks.iter().any(|row| row.rank_uncertain) {
         writeln!(out, "\n~ may turn out better than the one above: they have not been watched long enough.")?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use fitness_actor::AtRest;
+use fitness_actor::Archive;
 use fitness_advice::Score;
 use fitness_core::NodeId;
 use serde::Serialize;
@@ -20,13 +20,13 @@ use crate::store::{self, StoreUrl};
 pub(crate) fn judge<T>(
     url: &StoreUrl,
     asked: Option<NodeId>,
-    judge: impl AsyncFn(AtRest) -> Result<T, CliError>,
+    judge: impl AsyncFn(Archive) -> Result<T, CliError>,
 ) -> Result<Vec<T>, CliError> {
     store::runtime()?.block_on(async {
-        let store = url.open_existing().await?;
+        let store = url.open_read_only().await?;
         let mut judged = Vec::new();
         for observer in url.observers(&*store, asked).await? {
-            judged.push(judge(AtRest::open(observer, Arc::clone(&store)).await?).await?);
+            judged.push(judge(Archive::open(observer, Arc::clone(&store)).await?).await?);
         }
         Ok(judged)
     })
@@ -69,5 +69,5 @@ pub(crate) fn print<T: Serialize>(
 
 /// A part of a score as it stands in a table, `n/a` where there is no score.
 pub(crate) fn figure(score: Option<&Score>, of: fn(&Score) -> String) -> String {
-    score.map_or_else(|| humanise::UNKNOWN.to_owned(), of)
+    score.map_or_else(|| humanise::NA.to_owned(), of)
 }

@@ -9,8 +9,8 @@ use fitness_actor::{ShutdownError, StartError};
 use fitness_core::NodeId;
 use fitness_store::StoreError;
 use fitness_store::copy::CopyError;
-use fitness_top::{Failure, TopError};
-use fitness_watch::{ListError, TargetError};
+use fitness_top::{SourceError, TopError};
+use fitness_watch::{TargetError, TargetListError};
 use fitness_web::ServeError;
 
 use crate::import::LndError;
@@ -185,7 +185,7 @@ pub(crate) enum CliError {
     Targets {
         /// The file.
         file: String,
-        source: ListError,
+        source: TargetListError,
     },
 
     /// A list of nodes to watch that has none.
@@ -255,7 +255,7 @@ pub(crate) enum CliError {
 
     /// An address or a token that is none.
     #[error(transparent)]
-    Source(#[from] Failure),
+    Source(#[from] SourceError),
 
     /// A webhook that is none.
     #[error(transparent)]
@@ -329,8 +329,8 @@ impl CliError {
             Self::WhichObserver { .. } => true,
             Self::Serve(error) => matches!(error, ServeError::TokenNeeded { .. }),
             Self::Token(_) | Self::Webhook(_) => true,
-            Self::NotMeant { .. } | Self::Source(_) | Self::Top(TopError::NoTerminal) => true,
-            Self::Top(TopError::Source(failure)) => !matches!(failure, Failure::Unreachable { .. }),
+            Self::NotMeant { .. } | Self::Source(_) | Self::Top(TopError::NotATerminal) => true,
+            Self::Top(TopError::Source(failure)) => !matches!(failure, SourceError::Unreachable { .. }),
             Self::Top(_) => false,
             Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => false,
             Self::Network(_) | Self::Unseen { .. } | Self::Untrue => false,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fitness_actor::{AtRest, Handle};
+use fitness_actor::{Archive, Handle};
 use fitness_core::NodeId;
 use fitness_web::{Token, Web};
 use tokio::sync::oneshot;
@@ -129,9 +129,9 @@ impl Front {
     /// An address that cannot be listened on, or not without a token.
     pub(crate) async fn serve(&mut self, handle: Handle) -> Result<Serving, CliError> {
         let names = Arc::clone(&self.names);
-        let mut web = Web::builder(handle).names(move |node_id| names.get(node_id).cloned());
+        let mut web = Web::builder(handle).aliases(move |node_id| names.get(node_id).cloned());
         for host in &self.hosts {
-            web = web.host(host);
+            web = web.allowed_host(host);
         }
         if let Some(token) = &self.token {
             web = web.token(token.clone());
@@ -156,7 +156,7 @@ impl Front {
     /// # Errors
     ///
     /// As [`Front::serve`].
-    pub(crate) async fn show(mut self, known: AtRest) -> Result<(), CliError> {
+    pub(crate) async fn show(mut self, known: Archive) -> Result<(), CliError> {
         let stopped = stopped().map_err(CliError::Runtime)?;
         let serving = self.serve(known.handle()).await?;
         stopped.await;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
-use fitness_core::{Span, Timestamp};
+use fitness_core::{StandardWindow, Timestamp};
 
 /// A moment: nanoseconds since the Unix epoch, or RFC 3339 such as `2026-03-01T12:00:00Z`.
 ///
@@ -63,7 +63,7 @@ impl Window {
 
     /// Whether it is all the time there is.
     pub(crate) fn is_lifetime(&self) -> bool {
-        self.text == Span::Lifetime.name()
+        self.text == StandardWindow::Lifetime.name()
     }
 }
 
@@ -72,7 +72,7 @@ impl FromStr for Window {
 
     fn from_str(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "expected a duration such as 30m, 24h, 7d or `1d 12h`, or `lifetime`";
-        if text == Span::Lifetime.name() {
+        if text == StandardWindow::Lifetime.name() {
             return Ok(Self { length_ns: u64::MAX, text: text.to_owned() });
         }
         let length = humantime::parse_duration(text).map_err(|error| format!("{EXPECTED}: {error}"))?;
@@ -142,7 +142,7 @@ mod tests {
         let lifetime: Window = "lifetime".parse().expect("all the time there is");
         assert_eq!((lifetime.is_lifetime(), lifetime.before(Timestamp::MAX)), (true, Timestamp::EPOCH));
         assert!(!week.is_lifetime());
-        for span in Span::ALL {
+        for span in StandardWindow::ALL {
             let window: Window = span.name().parse().expect("a usual window");
             assert_eq!(window.length_ns, span.length_ns().unwrap_or(u64::MAX));
         }

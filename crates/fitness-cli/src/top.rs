@@ -5,9 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::builder::{TypedValueParser, ValueParserFactory};
-use fitness_actor::AtRest;
+use fitness_actor::Archive;
 use fitness_core::NodeId;
-use fitness_top::{Look, Source};
+use fitness_top::{Source, TerminalCapabilities};
 use fitness_web::Web;
 
 use crate::error::CliError;
@@ -107,7 +107,7 @@ impl TypedValueParser for PlaceParser {
 /// Standard output that is no terminal, a service that does not answer, or a store that cannot be read.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
-    let look = Look { unicode: !args.ascii && knows_unicode(), colour };
+    let look = TerminalCapabilities { unicode: !args.ascii && knows_unicode(), colour };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(CliError::Runtime)?.block_on(async {
         match &args.place {
@@ -120,11 +120,11 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
             Place::Store(url) => {
                 args.refuse("--token-file", args.token_file.is_some(), "a service; a store has no token")?;
                 let names = args.names.as_deref().map(read_names).transpose()?.unwrap_or_default();
-                let store = url.open_existing().await?;
+                let store = url.open_read_only().await?;
                 let observer = url.one_observer(&*store, args.observer).await?;
-                let known = AtRest::open(observer, store).await?;
-                let web = Web::builder(known.handle()).names(move |node_id| names.get(node_id).cloned());
-                let source = Source::at_rest(web.build().router(), url.to_string());
+                let known = Archive::open(observer, store).await?;
+                let web = Web::builder(known.handle()).aliases(move |node_id| names.get(node_id).cloned());
+                let source = Source::archive(web.build().router(), url.to_string());
                 Ok(fitness_top::run(source, look).await?)
             }
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use common::{HOUR, SECOND, T0, data, ldk_fitness, stderr, stdout};
 use fitness_core::{
-    Changes, ChannelId, ChannelOpened, Event, HashSeed, NodeId, Timestamp, Tracker, TrackerConfig,
+    ChannelId, ChannelOpened, Event, HashSeed, NodeId, Timestamp, Tracker, TrackerConfig, UnsavedChanges,
 };
 use fitness_store::{Batch, Store as _};
 use fitness_store_redb::RedbStore;
@@ -76,16 +76,16 @@ fn file(path: &Path) {
     for (process, heartbeat) in [(1, 24), (2, 48)] {
         let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
         if let Some(record) = block_on(store.observer(&US)).expect("it is read") {
-            tracker.restore_observer(&record, &block_on(store.gaps(&US, 0, 100)).expect("they are read"));
+            tracker.resume_observer(&record, &block_on(store.gaps(&US, 0, 100)).expect("they are read"));
         }
         for record in block_on(store.peers(&US, None, 100)).expect("they are read") {
-            tracker.restore(&record);
+            tracker.resume_peer(&record);
         }
         for (at, event) in events(process) {
             tracker.apply(at, &event);
         }
-        let mut changes = Changes::default();
-        assert!(!tracker.take_changes(usize::MAX, &mut changes));
+        let mut changes = UnsavedChanges::default();
+        assert!(!tracker.drain_changes(usize::MAX, &mut changes));
         let observer = Some(tracker.observer_record(at(heartbeat)));
         let batch = Batch { changes, observer, ..Batch::default() };
         block_on(store.commit(&US, Arc::new(batch))).expect("it is stored");
@@ -131,7 +131,7 @@ fn a_report_tells_how_long_we_watched() {
     let file = File::new();
     let document = file.json(&[]);
     let coverage = &document["coverage"][0];
-    assert_eq!((hours(&coverage["lifetime_ns"]), hours(&coverage["watched_ns"])), (48, 41));
+    assert_eq!((hours(&coverage["lifetime_ns"]), hours(&coverage["monitored_ns"])), (48, 41));
     assert_eq!(coverage["starts"], 2);
     assert_eq!(coverage["down"], json!({"count": 1, "length_ns": 6 * HOUR}));
     assert_eq!(coverage["paused"], json!({"count": 1, "length_ns": HOUR}));
@@ -153,7 +153,7 @@ down      2026-01-02T00:00:00Z   2026-01-02T06:00:00Z   6h 00m
 
     // After the last heartbeat nobody watched.
     let later = &file.json(&["--at", "2026-01-03T10:00:00Z"])["coverage"][0];
-    assert_eq!((hours(&later["lifetime_ns"]), hours(&later["watched_ns"])), (58, 41));
+    assert_eq!((hours(&later["lifetime_ns"]), hours(&later["monitored_ns"])), (58, 41));
     assert_eq!((&later["starts"], &later["started_at_ns"]), (&json!(2), &coverage["started_at_ns"]));
     assert_eq!((&later["down"]["count"], &later["paused"]["count"]), (&json!(1), &json!(1)));
     let ongoing =
@@ -192,8 +192,8 @@ fn a_window_counts_losses_and_returns() {
     let document = file.json(&["--window", "lifetime", "--peer", "0a"]);
     let outages = &document["peers"][0]["window"]["outages"];
     let expected = json!({
-        "count": 2, "mean_time_between_ns": 37 * HOUR / 2, "median_return_ns": 2 * HOUR,
-        "worst_return_ns": 3 * HOUR, "longest_ns": 3 * HOUR, "complete": true,
+        "count": 2, "mean_time_between_disconnects_ns": 37 * HOUR / 2, "median_recovery_ns": 2 * HOUR,
+        "longest_recovery_ns": 3 * HOUR, "longest_ns": 3 * HOUR, "complete": true,
     });
     assert_eq!(outages, &expected);
     let channels = document["channels"].as_array().expect("a list");
@@ -208,7 +208,7 @@ fn a_window_counts_losses_and_returns() {
         assert_eq!(window["online"], true, "until the last heartbeat");
     }
     let day = file.json(&["--window", "24h", "--peer", "0a"]);
-    assert_eq!(day["peers"][0]["window"]["outages"]["median_return_ns"], 3 * HOUR);
+    assert_eq!(day["peers"][0]["window"]["outages"]["median_recovery_ns"], 3 * HOUR);
     let windows = document["peers"][0]["windows"].as_object().expect("an object");
     assert_eq!(windows.keys().collect::<BTreeSet<_>>().len(), 5);
     assert_eq!(windows["24h"], day["peers"][0]["window"]);
@@ -225,7 +225,7 @@ fn a_peer_is_found_by_how_its_id_begins() {
         assert_eq!(document["peers"].as_array().map(Vec::len), Some(1));
         assert_eq!(document["peers"][0]["node_id"], BUSY.to_string());
     }
-    assert_eq!(file.json(&["--peer", "0b"])["peers"][0]["closed_at_ns"], T0 + 20 * HOUR, "let go or not");
+    assert_eq!(file.json(&["--peer", "0b"])["peers"][0]["untracked_at_ns"], T0 + 20 * HOUR, "let go or not");
     let cases = [
         ("0", format!("error: 3 peers begin with 0: {BUSY}, {CLOSED}, {WATCHED}; say more of the id\n")),
         ("ff", "error: no peer begins with ff, of 3 that are known\n".to_owned()),
@@ -301,8 +301,8 @@ fn peers_that_were_let_go_are_told_with_all() {
     assert!(text.starts_with("Observer 020202…0202\n3 peers, 2 channels, at "), "{text}");
     assert_eq!(text.matches(" closed").count(), 1, "{text}");
     let document = file.json(&["--all", "--sort", "peer"]);
-    assert_eq!(document["peers"][1]["closed_at_ns"], T0 + 20 * HOUR);
-    assert_eq!(document["peers"][0]["closed_at_ns"], Value::Null);
+    assert_eq!(document["peers"][1]["untracked_at_ns"], T0 + 20 * HOUR);
+    assert_eq!(document["peers"][0]["untracked_at_ns"], Value::Null);
 }
 
 #[test]

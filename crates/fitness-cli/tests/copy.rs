@@ -255,10 +255,10 @@ fn it_goes_on_with_what_somebody_left() {
     let to = place.store("dir:b");
     std::fs::create_dir(place.at("b")).expect("a directory");
     let kept = Arc::new(FilesystemStore::new(place.at("b")));
-    let target = KvStore::blocking(kept, "a directory");
+    let target = KvStore::from_sync(kept, "a directory");
     // Half of it, a peer that is not what it should be, and no record of the observer's.
     block_on(async {
-        let source = RedbStore::open_existing(place.at("a.redb")).expect("it is there");
+        let source = RedbStore::open_read_only(place.at("a.redb")).expect("it is there");
         let mut batch = Batch::default();
         batch.changes.peers = source.peers(&US, None, 20).await.expect("peers");
         batch.changes.peers[7].flap_count += 1;
@@ -332,14 +332,14 @@ fn it_goes_on_after_it_was_interrupted() {
 fn a_node_that_goes_on_meanwhile_is_noticed_where_it_cannot_be_locked_out() {
     let place = Place::new();
     std::fs::create_dir(place.at("wallet")).expect("a directory");
-    let running = KvStore::blocking(Arc::new(FilesystemStore::new(place.at("wallet"))), "a wallet");
+    let running = KvStore::from_sync(Arc::new(FilesystemStore::new(place.at("wallet"))), "a wallet");
     block_on(filled(&running, US, 12_000));
     let (from, to) = (place.store("dir:wallet"), place.store("dir:b"));
     let before = report_json(&from, &[]);
     let child = under_way(&place, &from, &place.at("b"));
     block_on(async {
         let record = running.observer(&US).await.expect("it is there").expect("it has one");
-        let later = ObserverRecord { heartbeat_ns: record.heartbeat_ns + 1, ..record };
+        let later = ObserverRecord { last_heartbeat_ns: record.last_heartbeat_ns + 1, ..record };
         running.commit(&US, Arc::new(Batch { observer: Some(later), ..Batch::default() })).await
     })
     .expect("it is stored");

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::{ldk_fitness, node, stderr};
 use fitness_core::NodeId;
-use fitness_regtest::BareNode;
+use fitness_regtest::ChainlessNode;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -116,7 +116,7 @@ fn a_store_at_rest_is_shown_and_nothing_in_it_changes() {
 
 #[test]
 fn nodes_that_are_watched_are_served() {
-    let peer = BareNode::start([1; 32], ldk_node::bitcoin::Network::Regtest).expect("a node");
+    let peer = ChainlessNode::start([1; 32], ldk_node::bitcoin::Network::Regtest).expect("a node");
     let serving = Serving::start(&["watch", &format!("{}@{}", peer.id(), peer.addr())]);
     // It is dialled while it is served.
     let online = || serving.json(&format!("/api/v1/peers/{}", peer.id()))["online"].clone();

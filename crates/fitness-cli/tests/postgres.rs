@@ -44,7 +44,7 @@ fn contains_none(output: &Output, secret: &str) {
 #[test]
 fn a_history_moves_there_and_back() {
     let Some(cluster) = Cluster::start() else { return };
-    let database = cluster.database();
+    let database = cluster.create_database();
     let url = database.url();
     let dir = tempfile::tempdir().expect("a directory");
     let path = |name: &str| dir.path().join(name).display().to_string();
@@ -63,7 +63,7 @@ fn a_history_moves_there_and_back() {
 #[test]
 fn what_cannot_be_opened_says_so_without_the_password() {
     let Some(cluster) = Cluster::start() else { return };
-    let database = cluster.database();
+    let database = cluster.create_database();
     let url = database.url();
     // Nothing was ever kept in it.
     let empty = program(&["report", &url]);
@@ -97,7 +97,7 @@ fn copied(from: &str, to: &str) {
 #[test]
 fn a_database_is_a_store_like_any_other() {
     let Some(cluster) = Cluster::start() else { return };
-    let (first, second) = (cluster.database(), cluster.database());
+    let (first, second) = (cluster.create_database(), cluster.create_database());
     let directory = tempfile::tempdir().expect("a directory");
     let redb = |name: &str| directory.path().join(name).display().to_string();
     let file = RedbStore::open(redb("a.redb")).expect("a new file");
@@ -128,7 +128,7 @@ fn a_database_is_a_store_like_any_other() {
     assert_eq!(told, expected);
 
     let lists = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/lncli-listchannels.json");
-    let third = cluster.database().url();
+    let third = cluster.create_database().url();
     for store in [&second.url(), &third] {
         let mut import = ldk_fitness();
         import.args(["import", "lnd", lists, "--observer", &US.to_string(), "--store", store]);
@@ -155,7 +155,7 @@ fn a_database_is_a_store_like_any_other() {
 #[test]
 fn a_node_that_runs_is_not_copied() {
     let Some(cluster) = Cluster::start() else { return };
-    let database = cluster.database();
+    let database = cluster.create_database();
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("a.redb");
     block_on(filled(&RedbStore::open(&file).expect("a new file"), US, 3));
@@ -186,7 +186,7 @@ fn a_node_that_runs_is_not_copied() {
 #[test]
 fn who_may_only_read_can_copy_from_it() {
     let Some(cluster) = Cluster::start() else { return };
-    let database = cluster.database();
+    let database = cluster.create_database();
     let directory = tempfile::tempdir().expect("a directory");
     let file = |name: &str| directory.path().join(name).display().to_string();
     block_on(filled(&RedbStore::open(file("a.redb")).expect("a new file"), US, 3));
@@ -195,7 +195,7 @@ fn who_may_only_read_can_copy_from_it() {
     database.sql(&format!(
         "GRANT USAGE ON SCHEMA {schema} TO {READER}; GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {READER}"
     ));
-    let reader = database.url_of(READER, cluster.port());
+    let reader = database.url_for(READER, cluster.port());
     let output = copy(&reader, &file("b.redb"), &[]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stderr(&output).contains("without keeping others out"), "{}", stderr(&output));

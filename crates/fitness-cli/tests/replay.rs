@@ -245,8 +245,8 @@ fn a_window_ends_at_the_question() {
         "observed_ns": 3 * HOUR, "observed_error_ns": 0, "uptime_ns": 5 * HOUR / 2, "uptime_error_ns": 0,
         "availability": 2.5 / 3.0, "online": true, "since_ns": T0 + 21 * HOUR / 2,
         "outages": {
-            "count": 1, "mean_time_between_ns": 5 * HOUR / 2, "median_return_ns": HOUR / 2,
-            "worst_return_ns": HOUR / 2, "longest_ns": HOUR / 2, "complete": true,
+            "count": 1, "mean_time_between_disconnects_ns": 5 * HOUR / 2, "median_recovery_ns": HOUR / 2,
+            "longest_recovery_ns": HOUR / 2, "longest_ns": HOUR / 2, "complete": true,
         },
     });
     assert_eq!(window, &expected);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use common::{HOUR, SECOND, T0, ldk_fitness, stderr, stdout};
 use fitness_core::{
-    Changes, ChannelId, ChannelOpened, Event, HashSeed, NodeId, ObserverRecord, Timestamp, Tracker,
-    TrackerConfig,
+    ChannelId, ChannelOpened, Event, HashSeed, NodeId, ObserverRecord, Timestamp, Tracker, TrackerConfig,
+    UnsavedChanges,
 };
 use fitness_store::{Batch, Store as _};
 use fitness_store_redb::RedbStore;
@@ -29,7 +29,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// A has two channels and was off from hour 3 to 4; B is watched, and offline since hour 2.
-fn history() -> Changes {
+fn history() -> UnsavedChanges {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     let opened = |number, online| {
         let channel_id = ChannelId([number; 32]);
@@ -42,17 +42,17 @@ fn history() -> Changes {
     tracker.apply(at(2), &opened(2, None));
     tracker.apply(at(3), &Event::PeerOffline { node_id: PEER_A });
     tracker.apply(at(4), &Event::PeerOnline { node_id: PEER_A });
-    let mut changes = Changes::default();
-    assert!(!tracker.take_changes(usize::MAX, &mut changes));
+    let mut changes = UnsavedChanges::default();
+    assert!(!tracker.drain_changes(usize::MAX, &mut changes));
     changes
 }
 
-fn store(store: &RedbStore, observer: NodeId, changes: Changes, heartbeat: Timestamp) {
+fn store(store: &RedbStore, observer: NodeId, changes: UnsavedChanges, heartbeat: Timestamp) {
     let record = ObserverRecord {
         started_at_ns: at(0).as_nanos(),
-        first_started_ns: at(0).as_nanos(),
+        first_started_at_ns: at(0).as_nanos(),
         starts: 1,
-        heartbeat_ns: heartbeat.as_nanos(),
+        last_heartbeat_ns: heartbeat.as_nanos(),
         ..ObserverRecord::default()
     };
     let batch = Batch { changes, observer: Some(record), ..Batch::default() };
@@ -229,8 +229,8 @@ fn many_peers_come_in_pages() {
         node_id.0[31..].copy_from_slice(&number.to_be_bytes());
         tracker.apply(at(0), &Event::Watch { node_id });
     }
-    let mut changes = Changes::default();
-    tracker.take_changes(usize::MAX, &mut changes);
+    let mut changes = UnsavedChanges::default();
+    tracker.drain_changes(usize::MAX, &mut changes);
     store(&RedbStore::open(&path).expect("a new file"), US, changes, at(1));
     assert_eq!(report_json(&path, &[])["peers"].as_array().map(Vec::len), Some(2_500));
 }

@@ -56,12 +56,12 @@ fn a_history_is_read_from_where_a_wallet_keeps_it() {
     assert_eq!(expected["peers"].as_array().map(Vec::len), Some(30));
 
     let sqlite = wallet(at("ldk_node_data.sqlite").as_ref(), KV_TABLE_NAME);
-    block_on(filled(&KvStore::blocking(sqlite, "a wallet"), US, 30));
+    block_on(filled(&KvStore::from_sync(sqlite, "a wallet"), US, 30));
     let raw = wallet(at("raw.sqlite").as_ref(), "ldk_data");
-    block_on(filled(&KvStore::blocking(raw, "a wallet"), US, 30));
+    block_on(filled(&KvStore::from_sync(raw, "a wallet"), US, 30));
     let kept = Arc::new(FilesystemStore::new(at("fs_store").into()));
     kept.write("", "", "manager", vec![7; 5_000]).expect("it is stored");
-    block_on(filled(&KvStore::blocking(kept, "a wallet"), US, 30));
+    block_on(filled(&KvStore::from_sync(kept, "a wallet"), US, 30));
 
     let before = files(directory.path());
     for store in [
@@ -80,7 +80,7 @@ fn a_history_is_read_from_where_a_wallet_keeps_it() {
 fn a_wallet_that_runs_can_be_asked_about() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("ldk_node_data.sqlite");
-    let running = KvStore::blocking(wallet(&file, KV_TABLE_NAME), "a wallet");
+    let running = KvStore::from_sync(wallet(&file, KV_TABLE_NAME), "a wallet");
     block_on(filled(&running, US, 3));
     let store = format!("sqlite:{}", file.display());
     assert_eq!(report_json(&store, &[])["peers"].as_array().map(Vec::len), Some(3));
@@ -93,7 +93,7 @@ fn what_a_wallet_left_half_done_in_a_crash_is_undone() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     let running = wallet(&at("running.sqlite"), KV_TABLE_NAME);
-    block_on(filled(&KvStore::blocking(running, "a wallet"), US, 3));
+    block_on(filled(&KvStore::from_sync(running, "a wallet"), US, 3));
     let crashing = Connection::open(at("running.sqlite")).expect("it is there");
     // So little memory that it writes before it is done.
     let half = "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN; DELETE FROM ldk_node_data; \
@@ -127,10 +127,10 @@ fn the_wrong_kind_is_told_the_right_one() {
     let at = |name: &str| directory.path().join(name).display().to_string();
     let (redb, sqlite, wallet_directory) = (at("fitness.redb"), at("ldk_node_data.sqlite"), at("fs_store"));
     block_on(filled(&RedbStore::open(&redb).expect("a new file"), US, 1));
-    block_on(filled(&KvStore::blocking(wallet(sqlite.as_ref(), KV_TABLE_NAME), "a wallet"), US, 1));
+    block_on(filled(&KvStore::from_sync(wallet(sqlite.as_ref(), KV_TABLE_NAME), "a wallet"), US, 1));
     std::fs::create_dir(&wallet_directory).expect("a directory");
     let kept = Arc::new(FilesystemStore::new((&wallet_directory).into()));
-    block_on(filled(&KvStore::blocking(kept, "a wallet"), US, 1));
+    block_on(filled(&KvStore::from_sync(kept, "a wallet"), US, 1));
     let empty = at("empty");
     std::fs::create_dir(&empty).expect("a directory");
     let text = at("notes.txt");

@@ -7,14 +7,14 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use common::{ldk_fitness, node as odd_node, report_json, stderr, stdout};
-use fitness_regtest::BareNode;
+use fitness_regtest::ChainlessNode;
 use serde_json::{Value, json};
 
-fn node(seed: u8) -> BareNode {
-    BareNode::start([seed; 32], ldk_node::bitcoin::Network::Regtest).expect("a node")
+fn node(seed: u8) -> ChainlessNode {
+    ChainlessNode::start([seed; 32], ldk_node::bitcoin::Network::Regtest).expect("a node")
 }
 
-fn at(node: &BareNode) -> String {
+fn at(node: &ChainlessNode) -> String {
     format!("{}@{}", node.id(), node.addr())
 }
 
@@ -133,7 +133,7 @@ fn a_history_goes_on_with_each_run_and_is_compared() {
     let order: Vec<_> = ranks.iter().map(|row| (row["rank"].clone(), row["node_id"].clone())).collect();
     let expected = [(json!(1), json!(steady.id().to_string())), (json!(2), json!(node(3).id().to_string()))];
     assert_eq!(order, expected);
-    assert_eq!(ranks[1]["may_be_better"], true, "after seconds");
+    assert_eq!(ranks[1]["rank_uncertain"], true, "after seconds");
     let table = stdout(&run(&["compare", store]));
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("2 nodes watched by ") && lines[0].contains("window 30d"), "{table}");

@@ -7,7 +7,7 @@ mod support;
 
 use std::alloc::System;
 
-use fitness_core::{Changes, TrackerConfig};
+use fitness_core::{TrackerConfig, UnsavedChanges};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use support::{PEERS, long_log, names, node, raw_map};
 
@@ -36,7 +36,7 @@ fn main() {
     print("raw_peer", held(|| raw_map(&names)) / peers);
     let tracker = || {
         let mut tracker = node(&names, TrackerConfig::default());
-        tracker.take_changes(usize::MAX, &mut Changes::default());
+        tracker.drain_changes(usize::MAX, &mut UnsavedChanges::default());
         tracker
     };
     print("peer_with_channel", held(tracker) / peers);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use fitness_core::{Changes, Event, TrackerConfig};
+use fitness_core::{Event, TrackerConfig, UnsavedChanges};
 use support::{Names, PEERS, START, long_log, names, node, raw_map, raw_update};
 
 fn bench_raw(group: &mut BenchmarkGroup<'_, WallTime>, names: &Names) {
@@ -51,9 +51,9 @@ fn record(c: &mut Criterion) {
                     tracker.apply(now, &event);
                 }
                 spent += started.elapsed();
-                let mut changes = Changes::default();
-                tracker.take_changes(usize::MAX, &mut changes);
-                tracker.stored(&changes);
+                let mut changes = UnsavedChanges::default();
+                tracker.drain_changes(usize::MAX, &mut changes);
+                tracker.mark_stored(&changes);
             }
             spent
         });

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use fitness_core::{
-    Change, Changes, Event, HashSeed, LogEntry, LogSegment, NodeId, Retention, SEGMENT_ENTRIES, Timestamp,
-    Tracker, TrackerConfig, rate_limit_ns, thin,
+    Change, Event, HashSeed, LogEntry, LogSegment, NodeId, Retention, SEGMENT_ENTRIES, Timestamp, Tracker,
+    TrackerConfig, UnsavedChanges, downsample, log_rate_limit_ns,
 };
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -36,7 +36,7 @@ impl Disk {
         let newer = self.0.split_off(&(held / SEGMENT_ENTRIES));
         let older = self.entries();
         self.0.clear();
-        self.write(LogSegment::pack(PEER, &thin(&older, START_NS, now_ns, &Retention::default())));
+        self.write(LogSegment::pack(PEER, &downsample(&older, START_NS, now_ns, &Retention::default())));
         self.0.extend(newer);
     }
 
@@ -70,11 +70,11 @@ fn print(figure: &str, years: u64, pause_ns: impl Fn(u32) -> u64) {
         });
         if now_ns >= next_day_ns {
             next_day_ns += DAY_NS;
-            let mut changes = Changes::default();
-            while tracker.take_changes(usize::MAX, &mut changes) {}
+            let mut changes = UnsavedChanges::default();
+            while tracker.drain_changes(usize::MAX, &mut changes) {}
             whole.write(changes.segments.clone());
             thinned.write(changes.segments);
-            thinned.thin(tracker.event_log(&PEER).map_or(0, |log| log.first()), now_ns);
+            thinned.thin(tracker.event_log(&PEER).map_or(0, |log| log.first_number()), now_ns);
         }
     }
     println!(
@@ -91,9 +91,9 @@ fn main() {
     print("every_second", years, |_| SECOND_NS);
     print("every_minute", years, |_| 60 * SECOND_NS);
     // As soon as the log takes another entry.
-    print("at_the_rate_limit", years, |count| rate_limit_ns(count + 1) + 1);
+    print("at_the_rate_limit", years, |count| log_rate_limit_ns(count + 1) + 1);
     // The same, but with a night's rest whenever the limit is more than a minute.
-    print("at_the_rate_limit_with_rests", years, |count| match rate_limit_ns(count + 1) {
+    print("at_the_rate_limit_with_rests", years, |count| match log_rate_limit_ns(count + 1) {
         limit_ns if limit_ns > 60 * SECOND_NS => 8 * 3600 * SECOND_NS,
         limit_ns => limit_ns + 1,
     });

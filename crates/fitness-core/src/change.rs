@@ -18,9 +18,9 @@ pub enum Change {
         #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
         at: Timestamp,
         /// Before: `true` online, `false` offline, `null` unobserved.
-        was: Presence,
+        previous: Presence,
         /// From now on.
-        online: Presence,
+        presence: Presence,
         /// The flap count, this change included.
         flap_count: u32,
     },
@@ -47,7 +47,7 @@ pub enum Change {
         /// The channel.
         channel_id: ChannelId,
         /// Where it was, where that was known.
-        was: Option<OutPoint>,
+        previous: Option<OutPoint>,
         /// Where it is.
         funding: OutPoint,
     },

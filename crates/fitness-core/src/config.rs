@@ -20,7 +20,7 @@ pub struct TrackerConfig {
     pub(crate) log: Bounds,
     pub(crate) commit_delay_ns: u64,
     pub(crate) reconnect_grace_ns: u64,
-    pub(crate) outage: Option<OutageRule>,
+    pub(crate) outage: Option<NetworkOutageRule>,
     pub(crate) retention: Retention,
 }
 
@@ -35,27 +35,27 @@ pub struct TrackerConfig {
 ///
 /// Fewer than `min_peers` losses never are an outage, so no failure of one peer is excused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutageRule {
+pub struct NetworkOutageRule {
     /// How many connections have to go down at least; the default is 3, and 0 is 1.
     pub min_peers: u32,
     /// Which part of the connections has to go down, in per cent; the default is 80.
-    pub percent: u8,
+    pub min_percent: u8,
     /// Within what time, in nanoseconds; the default is 30 s.
     pub settle_ns: u64,
 }
 
-impl Default for OutageRule {
+impl Default for NetworkOutageRule {
     fn default() -> Self {
-        Self { min_peers: 3, percent: 80, settle_ns: 30 * SECOND_NS }
+        Self { min_peers: 3, min_percent: 80, settle_ns: 30 * SECOND_NS }
     }
 }
 
-impl OutageRule {
+impl NetworkOutageRule {
     /// Whether `lost` connections of `of` are all but all.
     pub(crate) fn applies(&self, lost: usize, of: usize) -> bool {
         let (lost, of) = (lost as u64, of as u64);
         lost >= u64::from(self.min_peers.max(1))
-            && lost.saturating_mul(100) >= of.saturating_mul(u64::from(self.percent))
+            && lost.saturating_mul(100) >= of.saturating_mul(u64::from(self.min_percent))
     }
 }
 
@@ -123,13 +123,13 @@ impl TrackerConfig {
     /// When to take a loss of peers for an outage of our own network; `None` is never. lnd knows no
     /// such rule, and its presets have none.
     #[must_use]
-    pub const fn with_outage_rule(self, rule: Option<OutageRule>) -> Self {
+    pub const fn with_network_outage_rule(self, rule: Option<NetworkOutageRule>) -> Self {
         Self { outage: rule, ..self }
     }
 
     /// How long which detail of a history is kept. It matters to who calls
     /// [`Tracker::forget_expired`](crate::Tracker::forget_expired) and
-    /// [`Tracker::thinned`](crate::Tracker::thinned) now and then.
+    /// [`Tracker::downsampled`](crate::Tracker::downsampled) now and then.
     #[must_use]
     pub const fn with_retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
@@ -160,7 +160,7 @@ impl Default for TrackerConfig {
             log: Bounds { capacity: 64, unsaved_capacity: 4096 },
             commit_delay_ns: SECOND_NS,
             reconnect_grace_ns: 120 * SECOND_NS,
-            outage: Some(OutageRule::default()),
+            outage: Some(NetworkOutageRule::default()),
             retention: Retention::DEFAULT,
         }
     }

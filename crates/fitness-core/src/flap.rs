@@ -17,7 +17,7 @@ const TIERS_NS: [u64; 6] =
 /// The time that an entry has to have stood in the event log before the next one joins it
 /// instead of replacing it, for a peer with this flap count, in nanoseconds.
 #[must_use]
-pub fn rate_limit_ns(flap_count: u32) -> u64 {
+pub fn log_rate_limit_ns(flap_count: u32) -> u64 {
     let tier = (flap_count / FLAPS_A_TIER) as usize;
     TIERS_NS[tier.min(TIERS_NS.len() - 1)]
 }
@@ -51,15 +51,15 @@ impl FlapCount {
 
     /// When the last flap was, on the tracker's line; `None` before the first.
     #[must_use]
-    pub const fn last_ns(&self) -> Option<u64> {
+    pub const fn last_flap_ns(&self) -> Option<u64> {
         if self.last_ns == 0 { None } else { Some(self.last_ns) }
     }
 
     /// Counts one flap at `at_ns`, after cooling down the count for the time since the last one.
     ///
     /// The cooldown is `count * 0.95^(t / 8 h)`, truncated, once `t` has reached 8 h.
-    pub fn flap(&mut self, at_ns: u64) {
-        if let Some(last_ns) = self.last_ns() {
+    pub fn record_flap(&mut self, at_ns: u64) {
+        if let Some(last_ns) = self.last_flap_ns() {
             self.count = cooled_down(self.count, at_ns.saturating_sub(last_ns));
         }
         self.count = self.count.saturating_add(1);
@@ -83,28 +83,28 @@ mod tests {
 
     #[test]
     fn tiers_are_lnds() {
-        assert_eq!(rate_limit_ns(0), SECOND_NS);
-        assert_eq!(rate_limit_ns(199), SECOND_NS);
-        assert_eq!(rate_limit_ns(200), 5 * SECOND_NS);
-        assert_eq!(rate_limit_ns(1000), 3600 * SECOND_NS);
-        assert_eq!(rate_limit_ns(u32::MAX), 3600 * SECOND_NS);
+        assert_eq!(log_rate_limit_ns(0), SECOND_NS);
+        assert_eq!(log_rate_limit_ns(199), SECOND_NS);
+        assert_eq!(log_rate_limit_ns(200), 5 * SECOND_NS);
+        assert_eq!(log_rate_limit_ns(1000), 3600 * SECOND_NS);
+        assert_eq!(log_rate_limit_ns(u32::MAX), 3600 * SECOND_NS);
     }
 
     #[test]
     fn cools_down_only_after_a_whole_period() {
         let mut flaps = FlapCount::from_parts(100, Some(1));
-        flaps.flap(FLAP_COOLDOWN_PERIOD_NS);
+        flaps.record_flap(FLAP_COOLDOWN_PERIOD_NS);
         assert_eq!(flaps.count(), 101, "one nanosecond short of eight hours");
-        flaps.flap(2 * FLAP_COOLDOWN_PERIOD_NS);
+        flaps.record_flap(2 * FLAP_COOLDOWN_PERIOD_NS);
         assert_eq!(flaps.count(), 96, "101 * 0.95 = 95.95, truncated, and one more");
     }
 
     #[test]
     fn never_overflows() {
         let mut flaps = FlapCount::from_parts(u32::MAX, Some(5));
-        flaps.flap(6);
+        flaps.record_flap(6);
         assert_eq!(flaps.count(), u32::MAX);
-        flaps.flap(u64::MAX);
+        flaps.record_flap(u64::MAX);
         assert_eq!(flaps.count(), 1);
     }
 }

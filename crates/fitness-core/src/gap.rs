@@ -9,26 +9,26 @@ use crate::Timestamp;
 #[non_exhaustive]
 pub enum GapCause {
     /// No process of ours was running.
-    Down,
+    NotRunning,
     /// Our process was suspended, stopped or starved, or its clock was set ahead.
     Suspended,
     /// Our own network was out.
-    NetworkOut,
+    NetworkDown,
     /// The embedder paused the observation.
     Paused,
 }
 
 impl GapCause {
-    /// All causes, in the order in which [`ObserverRecord::gaps`](crate::ObserverRecord::gaps) has them.
-    pub const ALL: [Self; 4] = [Self::Down, Self::Suspended, Self::NetworkOut, Self::Paused];
+    /// All causes, in the order in which [`ObserverRecord::gap_totals`](crate::ObserverRecord::gap_totals) has them.
+    pub const ALL: [Self; 4] = [Self::NotRunning, Self::Suspended, Self::NetworkDown, Self::Paused];
 }
 
 impl core::fmt::Display for GapCause {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::Down => "down",
+            Self::NotRunning => "down",
             Self::Suspended => "suspended",
-            Self::NetworkOut => "network out",
+            Self::NetworkDown => "network out",
             Self::Paused => "paused",
         })
     }
@@ -37,14 +37,14 @@ impl core::fmt::Display for GapCause {
 /// How many gaps there were, and how long they were together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct GapSums {
+pub struct GapTotals {
     /// How many.
     pub count: u32,
     /// Their length, in nanoseconds.
     pub length_ns: u64,
 }
 
-impl GapSums {
+impl GapTotals {
     pub(crate) fn add(&mut self, length_ns: u64) {
         self.count = self.count.saturating_add(1);
         self.length_ns = self.length_ns.saturating_add(length_ns);
@@ -78,14 +78,14 @@ impl Gap {
 
 /// How long we have watched, and how often we were gone.
 ///
-/// `lifetime_ns = watched_ns + the lengths of all gaps`.
+/// `lifetime_ns = monitored_ns + the lengths of all gaps`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Coverage {
     /// When we first observed at all.
-    #[cfg_attr(feature = "serde", serde(rename = "first_started_ns"))]
-    pub first_started: Timestamp,
+    #[cfg_attr(feature = "serde", serde(rename = "first_started_at_ns"))]
+    pub first_started_at: Timestamp,
     /// When this process, or the last one, started to observe.
     #[cfg_attr(feature = "serde", serde(rename = "started_at_ns"))]
     pub started_at: Timestamp,
@@ -94,17 +94,17 @@ pub struct Coverage {
     /// Nanoseconds since we first observed.
     pub lifetime_ns: u64,
     /// The part of those in which we watched.
-    pub watched_ns: u64,
+    pub monitored_ns: u64,
     /// Watched time over lifetime, from 0 to 1; `None` where there was no time yet.
     pub coverage: Option<f64>,
     /// Gaps in which no process of ours was running.
-    pub down: GapSums,
+    pub not_running: GapTotals,
     /// Gaps in which it was suspended, stopped or starved.
-    pub suspended: GapSums,
+    pub suspended: GapTotals,
     /// Gaps in which our own network was out.
-    pub network_out: GapSums,
+    pub network_down: GapTotals,
     /// Gaps that the embedder asked for.
-    pub paused: GapSums,
+    pub paused: GapTotals,
     /// The gap that lasts at present.
-    pub ongoing: Option<Gap>,
+    pub ongoing_gap: Option<Gap>,
 }

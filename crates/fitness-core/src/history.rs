@@ -5,12 +5,14 @@
 
 use alloc::vec::Vec;
 
-use crate::interval::{Interval, explain};
+use crate::interval::{PresenceInterval, explain};
 use crate::log::LogEntry;
-use crate::stats::{Outages, WindowStats};
+use crate::stats::{OutageStats, WindowStats};
 use crate::timeline::Timeline;
 use crate::window::Account;
-use crate::{Bucket, Gap, Ledger, LogSegment, NodeId, Presence, Span, Timestamp, Totals, WindowReport};
+use crate::{
+    BucketWidth, Gap, Ledger, LogSegment, NodeId, Presence, StandardWindow, Timestamp, Totals, WindowReport,
+};
 
 /// What happened to one peer's connection, from when it was first followed until a moment; or a part
 /// of that, such as the life of a channel.
@@ -97,20 +99,20 @@ impl PeerHistory {
 
     /// The moment until which this history goes.
     #[must_use]
-    pub fn now(&self) -> Timestamp {
+    pub fn end(&self) -> Timestamp {
         self.line.to_clock(self.now_ns)
     }
 
-    /// Whether the peer is connected, as of [`PeerHistory::now`].
+    /// Whether the peer is connected, as of [`PeerHistory::end`].
     #[must_use]
-    pub const fn online(&self) -> Presence {
+    pub const fn presence(&self) -> Presence {
         self.ledger.presence()
     }
 
     /// Since when, within this history.
     #[must_use]
-    pub fn since(&self) -> Timestamp {
-        self.line.to_clock(self.ledger.since_ns().max(self.start_ns))
+    pub fn presence_since(&self) -> Timestamp {
+        self.line.to_clock(self.ledger.presence_since_ns().max(self.start_ns))
     }
 
     /// The peer's fitness within `[from, to)`, cut to this history. O(log n).
@@ -132,9 +134,9 @@ impl PeerHistory {
     pub fn stats(&self, from: Timestamp, to: Timestamp) -> WindowStats {
         WindowStats {
             window: self.window(from, to),
-            outages: self.outages(from, to),
-            online: self.online(),
-            since: self.since(),
+            outages: self.outage_stats(from, to),
+            presence: self.presence(),
+            presence_since: self.presence_since(),
         }
     }
 
@@ -151,11 +153,11 @@ impl PeerHistory {
     /// let history = tracker.history(t.after_secs(3600), &node_id, &[]).expect("it is watched");
     /// let day = history.stats_over(Span::Day);
     /// assert_eq!(day.window.uptime_ns, 3570 * 1_000_000_000);
-    /// assert_eq!((day.outages.count, day.outages.median_return_ns), (1, Some(30 * 1_000_000_000)));
+    /// assert_eq!((day.outages.count, day.outages.median_recovery_ns), (1, Some(30 * 1_000_000_000)));
     /// ```
     #[must_use]
-    pub fn stats_over(&self, span: Span) -> WindowStats {
-        self.stats(span.before(self.now()), self.now())
+    pub fn stats_over(&self, span: StandardWindow) -> WindowStats {
+        self.stats(span.start(self.end()), self.end())
     }
 
     /// `[from, to)` cut into windows of `width_ns`, for drawing: the first begins at `from` or where
@@ -168,11 +170,11 @@ impl PeerHistory {
     /// `[from, to)` cut where an hour or a day of UTC begins, for drawing: the first and the last may
     /// be shorter. At most `limit` of them.
     #[must_use]
-    pub fn calendar(
+    pub fn calendar_buckets(
         &self,
         from: Timestamp,
         to: Timestamp,
-        bucket: Bucket,
+        bucket: BucketWidth,
         limit: usize,
     ) -> Vec<WindowReport> {
         self.cut_up(from, to, limit, |at_ns| self.line.to_line(bucket.end_of(self.line.to_clock(at_ns))))
@@ -198,7 +200,7 @@ impl PeerHistory {
     /// What the peer was when within `[from, to)`: intervals that meet. Neighbours are different, or
     /// both of them are such as changed within.
     #[must_use]
-    pub fn timeline(&self, from: Timestamp, to: Timestamp) -> Vec<Interval> {
+    pub fn timeline(&self, from: Timestamp, to: Timestamp) -> Vec<PresenceInterval> {
         let (from_ns, to_ns) = self.cut(from, to);
         self.timeline_on_line(from_ns, to_ns)
     }
@@ -210,16 +212,16 @@ impl PeerHistory {
     /// What then has no [`Interval::cause`] was unobserved for the peer alone: we had not heard of it
     /// yet, it had not had a fair chance to come back after a gap, or it was not followed.
     #[must_use]
-    pub fn timeline_with(&self, from: Timestamp, to: Timestamp, gaps: &[Gap]) -> Vec<Interval> {
+    pub fn timeline_with_gaps(&self, from: Timestamp, to: Timestamp, gaps: &[Gap]) -> Vec<PresenceInterval> {
         explain(&self.timeline(from, to), gaps)
     }
 
-    fn timeline_on_line(&self, from_ns: u64, to_ns: u64) -> Vec<Interval> {
+    fn timeline_on_line(&self, from_ns: u64, to_ns: u64) -> Vec<PresenceInterval> {
         let inside = self.changes().filter(|&at_ns| from_ns < at_ns && at_ns < to_ns);
         let edges: Vec<u64> = [from_ns].into_iter().chain(inside).chain([to_ns]).collect();
-        let mut intervals: Vec<Interval> = Vec::new();
+        let mut intervals: Vec<PresenceInterval> = Vec::new();
         for (&from_ns, &to_ns) in edges.iter().zip(edges.iter().skip(1)).filter(|(from, to)| from < to) {
-            let next = Interval::from(self.window_on_line(from_ns, to_ns));
+            let next = PresenceInterval::from(self.window_on_line(from_ns, to_ns));
             match intervals.last_mut() {
                 Some(last) if last.presence.is_some() && last.presence == next.presence => last.extend(&next),
                 _ => intervals.push(next),
@@ -229,14 +231,14 @@ impl PeerHistory {
     }
 
     fn changes(&self) -> impl Iterator<Item = u64> {
-        self.log.iter().map(LogEntry::at_ns).chain([self.ledger.since_ns()])
+        self.log.iter().map(LogEntry::at_ns).chain([self.ledger.presence_since_ns()])
     }
 
     /// How often the peer was lost within `[from, to)`, and for how long.
     #[must_use]
-    pub fn outages(&self, from: Timestamp, to: Timestamp) -> Outages {
+    pub fn outage_stats(&self, from: Timestamp, to: Timestamp) -> OutageStats {
         let (from_ns, to_ns) = self.cut(from, to);
-        Outages::of(&self.timeline_on_line(from_ns, to_ns), self.presence_before(from_ns))
+        OutageStats::of(&self.timeline_on_line(from_ns, to_ns), self.presence_before(from_ns))
     }
 
     /// What the peer was until `at_ns`; `None` where that is not known. Before its account began
@@ -247,7 +249,7 @@ impl PeerHistory {
         if since_ns >= at_ns {
             return Some(Presence::Unobserved);
         }
-        Interval::from(self.account().window(self.account_ns, since_ns, at_ns, self.line)).presence
+        PresenceInterval::from(self.account().window(self.account_ns, since_ns, at_ns, self.line)).presence
     }
 
     fn end_ns(&self) -> u64 {
@@ -277,8 +279,8 @@ fn can_follow(one: &LogEntry, other: &LogEntry) -> bool {
 pub(crate) fn older_entries(node_id: &NodeId, segments: &[LogSegment], end: u32) -> Vec<LogEntry> {
     let mut segments: Vec<&LogSegment> =
         segments.iter().filter(|segment| segment.node_id == *node_id).collect();
-    segments.sort_by_key(|segment| segment.first);
-    let numbered = segments.into_iter().flat_map(|segment| (segment.first..end).zip(&segment.entries));
+    segments.sort_by_key(|segment| segment.first_number);
+    let numbered = segments.into_iter().flat_map(|segment| (segment.first_number..end).zip(&segment.entries));
     let mut entries: Vec<(u32, LogEntry)> = Vec::new();
     for (number, entry) in numbered {
         while entries.last().is_some_and(|last| last.0 >= number) {

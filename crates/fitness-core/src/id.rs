@@ -42,34 +42,34 @@ impl OutPoint {
 #[non_exhaustive]
 pub enum ParseIdError {
     /// The number of hexadecimal digits is wrong.
-    Length {
+    InvalidLength {
         /// Digits that the id has.
         expected: usize,
         /// Characters that were found.
         found: usize,
     },
     /// A character that is no hexadecimal digit.
-    Digit {
+    InvalidDigit {
         /// Its position, from 0.
         position: usize,
     },
     /// An outpoint without a `:` between transaction id and output index.
     MissingColon,
     /// The output index of an outpoint is no number from 0 to 4294967295.
-    OutputIndex,
+    InvalidOutputIndex,
 }
 
 impl fmt::Display for ParseIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length { expected, found } => {
+            Self::InvalidLength { expected, found } => {
                 write!(f, "expected {expected} hexadecimal digits, found {found} characters")
             }
-            Self::Digit { position } => {
+            Self::InvalidDigit { position } => {
                 write!(f, "the character at position {position} is no hexadecimal digit")
             }
             Self::MissingColon => f.write_str("expected `txid:vout`, found no `:`"),
-            Self::OutputIndex => f.write_str("the output index is no number from 0 to 4294967295"),
+            Self::InvalidOutputIndex => f.write_str("the output index is no number from 0 to 4294967295"),
         }
     }
 }
@@ -86,11 +86,11 @@ fn write_hex(f: &mut fmt::Formatter<'_>, bytes: impl Iterator<Item = u8>) -> fmt
 fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], ParseIdError> {
     let found = text.chars().count();
     if found != 2 * N {
-        return Err(ParseIdError::Length { expected: 2 * N, found });
+        return Err(ParseIdError::InvalidLength { expected: 2 * N, found });
     }
     let mut bytes = [0; N];
     for (position, digit) in text.chars().enumerate() {
-        let value = digit.to_digit(16).ok_or(ParseIdError::Digit { position })?;
+        let value = digit.to_digit(16).ok_or(ParseIdError::InvalidDigit { position })?;
         // A hexadecimal digit is below 16.
         bytes[position / 2] = bytes[position / 2] << 4 | (value & 0xf) as u8;
     }
@@ -134,9 +134,9 @@ impl FromStr for OutPoint {
         txid.reverse();
         // `u32::from_str` takes a leading `+`; an outpoint has none.
         if !vout.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(ParseIdError::OutputIndex);
+            return Err(ParseIdError::InvalidOutputIndex);
         }
-        let vout = vout.parse().map_err(|_| ParseIdError::OutputIndex)?;
+        let vout = vout.parse().map_err(|_| ParseIdError::InvalidOutputIndex)?;
         Ok(Self { txid, vout })
     }
 }
@@ -216,11 +216,11 @@ mod tests {
 
     #[test]
     fn errors_name_what_is_wrong() {
-        assert_eq!("02".parse::<NodeId>(), Err(ParseIdError::Length { expected: 66, found: 2 }));
+        assert_eq!("02".parse::<NodeId>(), Err(ParseIdError::InvalidLength { expected: 66, found: 2 }));
         let bad = ChannelId([0; 32]).to_string().replacen('0', "g", 1);
-        assert_eq!(bad.parse::<ChannelId>(), Err(ParseIdError::Digit { position: 0 }));
+        assert_eq!(bad.parse::<ChannelId>(), Err(ParseIdError::InvalidDigit { position: 0 }));
         assert_eq!("ab".parse::<OutPoint>(), Err(ParseIdError::MissingColon));
         let bad = OutPoint { txid: [0; 32], vout: 1 }.to_string() + "x";
-        assert_eq!(bad.parse::<OutPoint>(), Err(ParseIdError::OutputIndex));
+        assert_eq!(bad.parse::<OutPoint>(), Err(ParseIdError::InvalidOutputIndex));
     }
 }

@@ -10,7 +10,7 @@ use crate::{Gap, GapCause, Presence, Timestamp, WindowReport};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct Interval {
+pub struct PresenceInterval {
     /// When it began.
     #[cfg_attr(feature = "serde", serde(rename = "from_ns"))]
     pub from: Timestamp,
@@ -22,16 +22,13 @@ pub struct Interval {
     /// The part of the observed time in which it was.
     pub uptime_ns: u64,
     /// The presence throughout; `None` where it changed within and only the sums are known.
-    ///
-    /// Serialised by name: `online`, `offline`, `unobserved`, or `null` for `None`.
-    #[cfg_attr(feature = "serde", serde(with = "by_name"))]
     pub presence: Option<Presence>,
     /// The gap of ours that it was unobserved for, where there was one and it was asked for.
     #[cfg_attr(feature = "serde", serde(default))]
     pub cause: Option<GapCause>,
 }
 
-impl Interval {
+impl PresenceInterval {
     /// Its length, in nanoseconds.
     #[must_use]
     pub const fn length_ns(&self) -> u64 {
@@ -52,7 +49,7 @@ impl Interval {
     }
 }
 
-impl From<WindowReport> for Interval {
+impl From<WindowReport> for PresenceInterval {
     fn from(window: WindowReport) -> Self {
         let presence = match (window.observed_ns, window.uptime_ns) {
             _ if !window.is_exact() => None,
@@ -76,14 +73,14 @@ impl From<WindowReport> for Interval {
 /// Cuts what is unobserved at the edges of our gaps, and says which gap it was.
 ///
 /// Both are in order of time, and gaps do not overlap.
-pub(crate) fn explain(timeline: &[Interval], gaps: &[Gap]) -> Vec<Interval> {
+pub(crate) fn explain(timeline: &[PresenceInterval], gaps: &[Gap]) -> Vec<PresenceInterval> {
     let mut explained = Vec::with_capacity(timeline.len());
     let mut gaps = gaps.iter().peekable();
     for interval in timeline {
         let mut at = interval.from;
         let mut piece = |at: &mut Timestamp, to: Timestamp, cause| {
             if *at < to {
-                explained.push(Interval { from: *at, to, cause, ..*interval });
+                explained.push(PresenceInterval { from: *at, to, cause, ..*interval });
                 *at = to;
             }
         };
@@ -101,38 +98,4 @@ pub(crate) fn explain(timeline: &[Interval], gaps: &[Gap]) -> Vec<Interval> {
         piece(&mut at, interval.to, None);
     }
     explained
-}
-
-/// A presence that may not be known, as a word: `null` is taken by what is unobserved elsewhere.
-#[cfg(feature = "serde")]
-mod by_name {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::Presence;
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(remote = "Presence", rename_all = "snake_case")]
-    enum Name {
-        Unobserved,
-        Offline,
-        Online,
-    }
-
-    #[derive(Serialize, Deserialize)]
-    struct Named(#[serde(with = "Name")] Presence);
-
-    // serde hands out a reference to the field.
-    #[allow(clippy::ref_option)]
-    pub(super) fn serialize<S: Serializer>(
-        presence: &Option<Presence>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        presence.map(Named).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Presence>, D::Error> {
-        Ok(Option::<Named>::deserialize(deserializer)?.map(|Named(presence)| presence))
-    }
 }

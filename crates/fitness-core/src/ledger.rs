@@ -4,6 +4,8 @@ use crate::LogEntry;
 
 /// What we know of a peer at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Presence {
     /// We could not tell.
     #[default]
@@ -35,21 +37,6 @@ impl From<bool> for Presence {
 impl From<Option<bool>> for Presence {
     fn from(online: Option<bool>) -> Self {
         online.map_or(Self::Unobserved, Self::from)
-    }
-}
-
-/// `true` online, `false` offline, `null` unobserved.
-#[cfg(feature = "serde")]
-impl serde::Serialize for Presence {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.is_online().serialize(serializer)
-    }
-}
-
-#[cfg(feature = "serde")]
-impl<'de> serde::Deserialize<'de> for Presence {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::<bool>::deserialize(deserializer).map(Self::from)
     }
 }
 
@@ -119,7 +106,7 @@ impl Ledger {
         self.last
     }
 
-    /// What is known since [`Ledger::since_ns`].
+    /// What is known since [`Ledger::presence_since_ns`].
     #[must_use]
     pub const fn presence(&self) -> Presence {
         self.last.presence()
@@ -127,30 +114,30 @@ impl Ledger {
 
     /// When the present presence began, in nanoseconds on the tracker's line.
     #[must_use]
-    pub const fn since_ns(&self) -> u64 {
+    pub const fn presence_since_ns(&self) -> u64 {
         self.last.at_ns()
     }
 
-    /// The totals at [`Ledger::since_ns`].
+    /// The totals at [`Ledger::presence_since_ns`].
     #[must_use]
     pub const fn totals(&self) -> Totals {
         self.last.totals()
     }
 
-    /// The totals at `now_ns`; those at [`Ledger::since_ns`] where that is later.
+    /// The totals at `now_ns`; those at [`Ledger::presence_since_ns`] where that is later.
     #[must_use]
     pub fn totals_at(&self, now_ns: u64) -> Totals {
-        self.totals().after(self.presence(), now_ns.saturating_sub(self.since_ns()))
+        self.totals().after(self.presence(), now_ns.saturating_sub(self.presence_since_ns()))
     }
 
-    /// Says that since [`Ledger::since_ns`] it was not `presence()` but this, after all.
+    /// Says that since [`Ledger::presence_since_ns`] it was not `presence()` but this, after all.
     pub(crate) fn amend(&mut self, presence: Presence) {
-        self.last = LogEntry::new(self.since_ns(), presence, self.totals());
+        self.last = LogEntry::new(self.presence_since_ns(), presence, self.totals());
     }
 
     /// Changes the presence at `at_ns`.
     pub fn set(&mut self, presence: Presence, at_ns: u64) {
         // A moment before the present stretch began would count the time in between twice.
-        self.last = LogEntry::new(self.since_ns().max(at_ns), presence, self.totals_at(at_ns));
+        self.last = LogEntry::new(self.presence_since_ns().max(at_ns), presence, self.totals_at(at_ns));
     }
 }

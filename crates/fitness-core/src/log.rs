@@ -98,7 +98,7 @@ impl<'a> EventLog<'a> {
 
     /// The number of the first entry that is held.
     #[must_use]
-    pub const fn first(&self) -> u32 {
+    pub const fn first_number(&self) -> u32 {
         self.first
     }
 
@@ -122,7 +122,7 @@ impl<'a> EventLog<'a> {
     /// The number that the next entry will bear: how many there were, give or take the fill of
     /// segments that a restart cut short.
     #[must_use]
-    pub fn end(&self) -> u32 {
+    pub fn end_number(&self) -> u32 {
         self.first.saturating_add(u32::try_from(self.len()).unwrap_or(u32::MAX))
     }
 
@@ -131,7 +131,7 @@ impl<'a> EventLog<'a> {
     ///
     /// It is what a preset is compared by; the exact figure is the ledger's.
     #[must_use]
-    pub fn uptime_ns(&self, from_ns: u64, to_ns: u64, now_ns: u64) -> u64 {
+    pub fn lnd_uptime_ns(&self, from_ns: u64, to_ns: u64, now_ns: u64) -> u64 {
         let mut uptime_ns = 0_u64;
         let mut online_since = None;
         let mut count = |start_ns: u64, end_ns: u64| {
@@ -231,7 +231,7 @@ impl Numbers {
 
     /// The entries of every segment that has to be stored, each with the number of its first entry.
     pub(crate) fn unsaved(self, log: EventLog<'_>) -> Vec<(u32, Vec<LogEntry>)> {
-        let end = log.end();
+        let end = log.end_number();
         let mut segments: Vec<(u32, Vec<LogEntry>)> = Vec::new();
         if self.unsaved < end {
             // A log that overflowed before it was saved starts in the middle of a segment.

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{ChannelId, GapCause, GapSums, Ledger, LogEntry, NodeId, OutPoint, Presence, TakenOver, Totals};
+use crate::{ChannelId, GapCause, GapTotals, Imported, Ledger, LogEntry, NodeId, OutPoint, Presence, Totals};
 
 /// A peer: its ledger, flaps and open channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,13 +15,13 @@ pub struct PeerRecord {
     pub watched: bool,
     /// Whether it was online before a gap of ours, and is not back: it has a grace to be after the
     /// next start, too.
-    pub awaited: bool,
+    pub in_reconnect_grace: bool,
     /// When it was first followed, with both totals at 0.
-    pub first_seen_ns: u64,
+    pub tracked_since_ns: u64,
     /// What was known of it since `since_ns`.
     pub presence: Presence,
     /// Since when.
-    pub since_ns: u64,
+    pub presence_since_ns: u64,
     /// The totals at `since_ns`.
     pub totals: Totals,
     /// Flaps, cooled down as of the last one.
@@ -30,10 +30,10 @@ pub struct PeerRecord {
     pub last_flap_ns: Option<u64>,
     /// Changes from online to offline.
     pub disconnects: u32,
-    /// How many log entries were numbered so far; see [`LogSegment::first`].
+    /// How many log entries were numbered so far; see [`LogSegment::first_number`].
     pub log_end: u32,
     /// What of these numbers another program had counted before we did.
-    pub taken_over: Option<TakenOver>,
+    pub imported: Option<Imported>,
     /// Its open channels, oldest first.
     pub channels: Vec<ChannelRecord>,
 }
@@ -51,10 +51,10 @@ pub struct ChannelRecord {
     pub opened_totals: Totals,
     /// What the node last said of it while the peer was online: whether it can carry payments.
     /// `None` where it never said.
-    pub ready: Option<bool>,
+    pub reported_usable: Option<bool>,
     /// The account of the time in which it was usable: `Online` stands for usable, `Offline` for
     /// not usable. It begins with the channel, with both totals at 0.
-    pub usable: Ledger,
+    pub usable_ledger: Ledger,
 }
 
 /// A run of a peer's log entries: at most [`SEGMENT_ENTRIES`](crate::SEGMENT_ENTRIES).
@@ -66,7 +66,7 @@ pub struct LogSegment {
     /// The peer.
     pub node_id: NodeId,
     /// The number of its first entry.
-    pub first: u32,
+    pub first_number: u32,
     /// Its entries, in order of time.
     pub entries: Vec<LogEntry>,
 }
@@ -75,7 +75,7 @@ impl LogSegment {
     /// Which of the peer's segments this is, from 0.
     #[must_use]
     pub const fn index(&self) -> u32 {
-        self.first / crate::SEGMENT_ENTRIES
+        self.first_number / crate::SEGMENT_ENTRIES
     }
 }
 
@@ -85,9 +85,9 @@ pub struct ObserverRecord {
     /// When the process that wrote this started to observe.
     pub started_at_ns: u64,
     /// Until when it is known to have observed.
-    pub heartbeat_ns: u64,
+    pub last_heartbeat_ns: u64,
     /// When the first process of all started to observe.
-    pub first_started_ns: u64,
+    pub first_started_at_ns: u64,
     /// How many processes have started to observe.
     pub starts: u32,
     /// How far the wall clock is ahead of the tracker's line, in nanoseconds, where it was found to
@@ -96,9 +96,9 @@ pub struct ObserverRecord {
     /// How many gaps were numbered so far; see [`GapRecord::number`].
     pub gap_count: u32,
     /// The gaps that have ended, by cause, in the order of [`GapCause::ALL`].
-    pub gaps: [GapSums; 4],
+    pub gap_totals: [GapTotals; 4],
     /// The gap that had not ended yet: why, and since when.
-    pub open_gap: Option<(GapCause, u64)>,
+    pub ongoing_gap: Option<(GapCause, u64)>,
 }
 
 /// A stretch of time in which we could not tell who was online.
@@ -116,9 +116,9 @@ pub struct GapRecord {
 
 /// What has to be stored to catch up with a tracker, and to be stored as one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
+pub struct UnsavedChanges {
     /// Peers to delete with their whole log, before everything else here is written.
-    pub forgotten: Vec<NodeId>,
+    pub forgotten_peers: Vec<NodeId>,
     /// The record of each peer that changed.
     pub peers: Vec<PeerRecord>,
     /// The segments of their logs that changed.
@@ -127,10 +127,13 @@ pub struct Changes {
     pub gaps: Vec<GapRecord>,
 }
 
-impl Changes {
+impl UnsavedChanges {
     /// Whether there is nothing to store.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.forgotten.is_empty() && self.peers.is_empty() && self.segments.is_empty() && self.gaps.is_empty()
+        self.forgotten_peers.is_empty()
+            && self.peers.is_empty()
+            && self.segments.is_empty()
+            && self.gaps.is_empty()
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::window::Estimate;
-use crate::{ChannelId, NodeId, OutPoint, Presence, TakenOverReport, Timestamp, Totals};
+use crate::{ChannelId, ImportedReport, NodeId, OutPoint, Presence, Timestamp, Totals};
 
 /// Uptime over observed time, from 0 to 1; unknown while nothing was observed.
 // A double's 53 bits are good for 104 days at the nanosecond, and for any time at 16 digits.
@@ -37,9 +37,9 @@ pub struct ChannelReport {
     pub uptime_ns: u64,
     /// Uptime over observed time, from 0 to 1; `None` while nothing was observed.
     pub availability: Option<f64>,
-    /// Whether it can carry payments now: `true`, `false`, or `null` where we were not told.
+    /// Whether the channel can carry payments now; `None` if the node has not reported it.
     #[cfg_attr(feature = "serde", serde(default))]
-    pub usable: Presence,
+    pub usable: Option<bool>,
     /// The part of the observed time in which it could, in nanoseconds. `usable_ns <= uptime_ns`.
     #[cfg_attr(feature = "serde", serde(default))]
     pub usable_ns: u64,
@@ -77,7 +77,7 @@ impl ChannelReport {
             observed_ns,
             uptime_ns,
             availability,
-            usable,
+            usable: usable.is_online(),
             usable_ns: usable_totals.online_ns,
             usable_observed_ns: usable_totals.observed_ns,
         }
@@ -98,10 +98,10 @@ pub struct PeerReport {
     /// The peer.
     pub node_id: NodeId,
     /// Whether it is connected: `true`, `false`, or `null` where we cannot tell.
-    pub online: Presence,
+    pub presence: Presence,
     /// Since when.
-    #[cfg_attr(feature = "serde", serde(rename = "since_ns"))]
-    pub since: Timestamp,
+    #[cfg_attr(feature = "serde", serde(rename = "presence_since_ns"))]
+    pub presence_since: Timestamp,
     /// Flaps, cooled down as of the last one.
     pub flap_count: u32,
     /// When the last flap was; `None` before the first.
@@ -113,11 +113,11 @@ pub struct PeerReport {
     pub watched: bool,
     /// When it was let go: its last channel was closed, or it is no longer watched. `None` while it
     /// is followed.
-    #[cfg_attr(feature = "serde", serde(default, rename = "closed_at_ns"))]
-    pub closed_at: Option<Timestamp>,
+    #[cfg_attr(feature = "serde", serde(default, rename = "untracked_at_ns"))]
+    pub untracked_at: Option<Timestamp>,
     /// When we first followed it.
-    #[cfg_attr(feature = "serde", serde(rename = "first_seen_ns"))]
-    pub first_seen: Timestamp,
+    #[cfg_attr(feature = "serde", serde(rename = "tracked_since_ns"))]
+    pub tracked_since: Timestamp,
     /// Nanoseconds in which we knew whether it was online, since it was first followed.
     pub observed_ns: u64,
     /// The part of those in which it was online.
@@ -126,7 +126,7 @@ pub struct PeerReport {
     pub availability: Option<f64>,
     /// What of these numbers another program had counted; `None` where all of it is ours.
     #[cfg_attr(feature = "serde", serde(default))]
-    pub taken_over: Option<TakenOverReport>,
+    pub imported: Option<ImportedReport>,
     /// Its open channels, oldest first.
     pub channels: Vec<ChannelReport>,
 }

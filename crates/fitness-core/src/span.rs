@@ -20,7 +20,7 @@ const DAY_NS: u64 = 24 * HOUR_NS;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub enum Span {
+pub enum StandardWindow {
     /// The last 24 hours.
     #[cfg_attr(feature = "serde", serde(rename = "24h"))]
     Day,
@@ -38,7 +38,7 @@ pub enum Span {
     Lifetime,
 }
 
-impl Span {
+impl StandardWindow {
     /// All of them, the shortest first.
     pub const ALL: [Self; 5] = [Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Lifetime];
 
@@ -69,7 +69,7 @@ impl Span {
     /// Where it begins if it ends at `now`. A lifetime begins at the epoch, which every answer cuts to
     /// its own beginning.
     #[must_use]
-    pub const fn before(self, now: Timestamp) -> Timestamp {
+    pub const fn start(self, now: Timestamp) -> Timestamp {
         match self.length_ns() {
             Some(length_ns) => now.before_nanos(length_ns),
             None => Timestamp::EPOCH,
@@ -77,46 +77,46 @@ impl Span {
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for StandardWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-impl FromStr for Span {
-    type Err = ParseSpanError;
+impl FromStr for StandardWindow {
+    type Err = ParseWindowError;
 
-    fn from_str(text: &str) -> Result<Self, ParseSpanError> {
-        Self::ALL.into_iter().find(|span| span.name() == text).ok_or(ParseSpanError)
+    fn from_str(text: &str) -> Result<Self, ParseWindowError> {
+        Self::ALL.into_iter().find(|span| span.name() == text).ok_or(ParseWindowError)
     }
 }
 
 /// Not the name of a [`Span`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ParseSpanError;
+pub struct ParseWindowError;
 
-impl fmt::Display for ParseSpanError {
+impl fmt::Display for ParseWindowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("expected 24h, 7d, 30d, 90d or lifetime")
     }
 }
 
-impl core::error::Error for ParseSpanError {}
+impl core::error::Error for ParseWindowError {}
 
 /// How wide the bars of a chart are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Bucket {
+pub enum BucketWidth {
     /// An hour, as it begins in UTC.
     Hour,
     /// A day, as it begins in UTC.
     Day,
 }
 
-impl Bucket {
+impl BucketWidth {
     /// Its length, in nanoseconds.
     #[must_use]
     pub const fn width_ns(self) -> u64 {
@@ -132,7 +132,7 @@ impl Bucket {
     }
 }
 
-impl fmt::Display for Bucket {
+impl fmt::Display for BucketWidth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Hour => "hour",

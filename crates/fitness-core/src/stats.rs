@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::{Interval, Presence, Timestamp, WindowReport};
+use crate::{Presence, PresenceInterval, Timestamp, WindowReport};
 
 /// All there is to say of a peer, or of a channel's peer, within a window of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,13 +13,13 @@ pub struct WindowStats {
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub window: WindowReport,
     /// How often the peer was lost, and for how long.
-    pub outages: Outages,
+    pub outages: OutageStats,
     /// Whether it is connected now, and not at the window's end: `true`, `false`, or `null` where we
     /// cannot tell.
-    pub online: Presence,
+    pub presence: Presence,
     /// Since when.
-    #[cfg_attr(feature = "serde", serde(rename = "since_ns"))]
-    pub since: Timestamp,
+    #[cfg_attr(feature = "serde", serde(rename = "presence_since_ns"))]
+    pub presence_since: Timestamp,
 }
 
 impl WindowReport {
@@ -39,27 +39,27 @@ impl WindowReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct Outages {
+pub struct OutageStats {
     /// How often it went from online to offline. Those of windows that meet add up.
-    pub count: u64,
+    pub disconnects: u64,
     /// The window's online time for each of them, in nanoseconds; `None` without one.
-    pub mean_time_between_ns: Option<u64>,
+    pub mean_time_between_disconnects_ns: Option<u64>,
     /// The median length of those that began and ended within the window, in its return and not in a
     /// gap of ours, in nanoseconds; of an even number the mean of the two in the middle, rounded
     /// down. `None` without one.
-    pub median_return_ns: Option<u64>,
+    pub median_recovery_ns: Option<u64>,
     /// The longest of those; `None` without one.
-    pub worst_return_ns: Option<u64>,
+    pub longest_recovery_ns: Option<u64>,
     /// The longest stretch offline within the window, however it began and whether or not it has
     /// ended, in nanoseconds; 0 without one.
-    pub longest_ns: u64,
+    pub longest_outage_ns: u64,
     /// Whether the log kept every change in the window.
     pub complete: bool,
 }
 
-impl Outages {
+impl OutageStats {
     /// Those in a timeline, which `before` came before, where that is known.
-    pub(crate) fn of(timeline: &[Interval], before: Option<Presence>) -> Self {
+    pub(crate) fn of(timeline: &[PresenceInterval], before: Option<Presence>) -> Self {
         let begins_offline = timeline.first().is_some_and(|first| first.presence == Some(Presence::Offline));
         let mut outages = Self { complete: before.is_some() || !begins_offline, ..Self::default() };
         let mut returns: Vec<u64> = Vec::new();
@@ -68,9 +68,9 @@ impl Outages {
             outages.complete &= interval.presence.is_some();
             if interval.presence == Some(Presence::Offline) {
                 let length_ns = interval.length_ns();
-                outages.longest_ns = outages.longest_ns.max(length_ns);
+                outages.longest_outage_ns = outages.longest_outage_ns.max(length_ns);
                 if was == Some(Presence::Online) {
-                    outages.count += 1;
+                    outages.disconnects += 1;
                     let next = timeline.get(i + 1).and_then(|next| next.presence);
                     returns.extend((next == Some(Presence::Online)).then_some(length_ns));
                 }
@@ -78,10 +78,10 @@ impl Outages {
             was = interval.presence;
         }
         returns.sort_unstable();
-        outages.median_return_ns = median(&returns);
-        outages.worst_return_ns = returns.last().copied();
+        outages.median_recovery_ns = median(&returns);
+        outages.longest_recovery_ns = returns.last().copied();
         let uptime_ns: u64 = timeline.iter().map(|interval| interval.uptime_ns).sum();
-        outages.mean_time_between_ns = uptime_ns.checked_div(outages.count);
+        outages.mean_time_between_disconnects_ns = uptime_ns.checked_div(outages.disconnects);
         outages
     }
 }

@@ -28,7 +28,7 @@ pub struct ClockFaults {
     /// The longest of the steps back, in nanoseconds.
     pub longest_step_back_ns: u64,
     /// Steps ahead of more than ten years, taken as no time at all.
-    pub absurd_jumps: u64,
+    pub implausible_jumps: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -104,7 +104,7 @@ impl Timeline {
         } else {
             let step_ns = clock.nanos_since(last);
             if step_ns > LONGEST_STEP_NS {
-                self.faults.absurd_jumps += 1;
+                self.faults.implausible_jumps += 1;
             } else {
                 self.now_ns = self.now_ns.saturating_add(step_ns);
             }
@@ -146,7 +146,7 @@ impl Timeline {
         let by_ns = self.line_of(clock).saturating_sub(self.now_ns);
         if by_ns > LONGEST_STEP_NS {
             // What was noted so far was noted by a clock that was wrong by years.
-            self.faults.absurd_jumps += 1;
+            self.faults.implausible_jumps += 1;
             self.clock_ahead_ns =
                 self.clock_ahead_ns.saturating_add(i64::try_from(by_ns).unwrap_or(i64::MAX));
         } else {
@@ -209,7 +209,7 @@ mod tests {
         line.advance(Timestamp::MAX);
         line.advance(secs(1_000));
         assert_eq!(line.advance(secs(1_010)) - start, 10_000_000_000);
-        assert_eq!(line.faults().absurd_jumps, 1);
+        assert_eq!(line.faults().implausible_jumps, 1);
     }
 
     #[test]

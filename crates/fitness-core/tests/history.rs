@@ -1,8 +1,8 @@
 //! What a history answers, on a day that is easily told by hand.
 
 use fitness_core::{
-    Bucket, Event, GapCause, HashSeed, Interval, NodeId, PeerHistory, Presence, Span, Timestamp, Tracker,
-    TrackerConfig,
+    BucketWidth, Event, GapCause, HashSeed, NodeId, PeerHistory, Presence, PresenceInterval, StandardWindow,
+    Timestamp, Tracker, TrackerConfig,
 };
 
 const PEER: NodeId = NodeId([2; 33]);
@@ -43,9 +43,9 @@ fn a_loss_counts_where_it_happened_and_a_return_where_both_its_ends_are() {
     let (_, history) = day();
     let hours = |ns: Option<u64>| ns.map(|ns| ns / HOUR_NS);
     let outages = |from, to| {
-        let outages = history.outages(at(from), at(to));
+        let outages = history.outage_stats(at(from), at(to));
         assert!(outages.complete);
-        (outages.count, hours(outages.median_return_ns), outages.longest_ns / HOUR_NS)
+        (outages.disconnects, hours(outages.median_recovery_ns), outages.longest_outage_ns / HOUR_NS)
     };
     assert_eq!(outages(0, 24), (3, Some(1), 4));
     assert_eq!(outages(0, 4), (0, None, 0), "a window ends before its end");
@@ -53,10 +53,10 @@ fn a_loss_counts_where_it_happened_and_a_return_where_both_its_ends_are() {
     assert_eq!(outages(4, 6), (1, Some(1), 1));
     assert_eq!(outages(9, 11), (0, None, 1), "it was lost before");
     assert_eq!(outages(8, 24), (2, Some(2), 4));
-    let day = history.stats_over(Span::Day);
-    assert_eq!(hours(day.outages.mean_time_between_ns), Some(5));
-    assert_eq!(hours(day.outages.worst_return_ns), Some(2));
-    assert_eq!((day.online, day.since), (Presence::Offline, at(20)));
+    let day = history.stats_over(StandardWindow::Day);
+    assert_eq!(hours(day.outages.mean_time_between_disconnects_ns), Some(5));
+    assert_eq!(hours(day.outages.longest_recovery_ns), Some(2));
+    assert_eq!((day.presence, day.presence_since), (Presence::Offline, at(20)));
     assert_eq!(history.stats(at(12), at(13)).window.availability, None);
 }
 
@@ -64,34 +64,34 @@ fn a_loss_counts_where_it_happened_and_a_return_where_both_its_ends_are() {
 fn what_is_cut_begins_later_and_says_the_same_from_there() {
     let (_, history) = day();
     let cut = history.clone().starting_at(at(9));
-    assert_eq!((history.start(), cut.start(), cut.now()), (START, at(9), at(24)));
-    assert_eq!(cut.stats_over(Span::Lifetime), history.stats(at(9), at(24)));
+    assert_eq!((history.start(), cut.start(), cut.end()), (START, at(9), at(24)));
+    assert_eq!(cut.stats_over(StandardWindow::Lifetime), history.stats(at(9), at(24)));
     assert_eq!(cut.clone().starting_at(at(3)).start(), at(9), "what is cut off is gone");
-    assert_eq!(cut.starting_at(Timestamp::MAX).stats_over(Span::Week).window.length_ns, 0);
+    assert_eq!(cut.starting_at(Timestamp::MAX).stats_over(StandardWindow::Week).window.length_ns, 0);
 }
 
 #[test]
 fn hours_and_days_are_those_of_utc() {
     let (_, history) = day();
     let (from, to) = (START.after_nanos(HOUR_NS / 2), START.after_nanos(3 * HOUR_NS + 1));
-    let hours = history.calendar(from, to, Bucket::Hour, 100);
+    let hours = history.calendar_buckets(from, to, BucketWidth::Hour, 100);
     let lengths: Vec<_> = hours.iter().map(|hour| hour.length_ns).collect();
     assert_eq!(lengths, [HOUR_NS / 2, HOUR_NS, HOUR_NS, 1]);
     assert_eq!(hours[1].availability, Some(1.0));
-    assert_eq!(history.calendar(Timestamp::EPOCH, Timestamp::MAX, Bucket::Day, 100).len(), 1);
-    assert_eq!(history.calendar(from, to, Bucket::Hour, 2).len(), 2);
+    assert_eq!(history.calendar_buckets(Timestamp::EPOCH, Timestamp::MAX, BucketWidth::Day, 100).len(), 1);
+    assert_eq!(history.calendar_buckets(from, to, BucketWidth::Hour, 2).len(), 2);
 }
 
 #[test]
 fn what_we_could_not_tell_has_a_cause_or_none() {
     let (tracker, history) = day();
     let gaps = tracker.gaps(at(24), &[], START, at(24));
-    let told = |intervals: Vec<Interval>| -> Vec<_> {
+    let told = |intervals: Vec<PresenceInterval>| -> Vec<_> {
         let unobserved = intervals.into_iter().filter(|it| it.presence == Some(Presence::Unobserved));
         unobserved.map(|it| (it.length_ns() / HOUR_NS, it.cause)).collect()
     };
     let paused = Some(GapCause::Paused);
-    assert_eq!(told(history.timeline_with(START, at(24), &gaps)), [(1, None), (1, paused)]);
+    assert_eq!(told(history.timeline_with_gaps(START, at(24), &gaps)), [(1, None), (1, paused)]);
     assert_eq!(told(history.timeline(START, at(24))), [(1, None), (1, None)]);
 }
 
@@ -109,8 +109,8 @@ fn serialised_forms() {
         "observed_ns": 11 * HOUR_NS, "observed_error_ns": 0, "uptime_ns": 8 * HOUR_NS, "uptime_error_ns": 0,
         "availability": 8.0 / 11.0,
         "outages": {
-            "count": 2, "mean_time_between_ns": 4 * HOUR_NS, "median_return_ns": 3 * HOUR_NS / 2,
-            "worst_return_ns": 2 * HOUR_NS, "longest_ns": 2 * HOUR_NS, "complete": true,
+            "count": 2, "mean_time_between_disconnects_ns": 4 * HOUR_NS, "median_recovery_ns": 3 * HOUR_NS / 2,
+            "longest_recovery_ns": 2 * HOUR_NS, "longest_ns": 2 * HOUR_NS, "complete": true,
         },
         "online": false, "since_ns": at(20),
     });
@@ -118,15 +118,18 @@ fn serialised_forms() {
     assert_eq!(from_value::<fitness_core::WindowStats>(json).expect("it is read back"), stats);
 
     let gaps = tracker.gaps(at(24), &[], START, at(24));
-    let timeline = history.timeline_with(at(11), at(14), &gaps);
+    let timeline = history.timeline_with_gaps(at(11), at(14), &gaps);
     let json = to_value(&timeline).expect("it serialises");
     assert_eq!(json[0]["presence"], "online");
     assert_eq!((&json[1]["presence"], &json[1]["cause"]), (&json!("unobserved"), &json!("paused")));
-    assert_eq!(from_value::<Vec<Interval>>(json).expect("it is read back"), timeline);
-    for span in Span::ALL {
+    assert_eq!(from_value::<Vec<PresenceInterval>>(json).expect("it is read back"), timeline);
+    for span in StandardWindow::ALL {
         assert_eq!(to_value(span).expect("it serialises"), span.name());
         assert_eq!(span.name().parse(), Ok(span));
     }
-    assert!("1y".parse::<Span>().is_err());
-    assert_eq!(to_value([Bucket::Hour, Bucket::Day]).expect("they serialise"), json!(["hour", "day"]));
+    assert!("1y".parse::<StandardWindow>().is_err());
+    assert_eq!(
+        to_value([BucketWidth::Hour, BucketWidth::Day]).expect("they serialise"),
+        json!(["hour", "day"])
+    );
 }

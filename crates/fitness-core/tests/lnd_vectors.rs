@@ -10,8 +10,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use fitness_core::{
-    Changes, ChannelId, ChannelOpened, Event, HashSeed, LogEntry, NodeId, NotFound, PeerRecord, Presence,
-    Timestamp, Totals, Tracker, TrackerConfig,
+    ChannelId, ChannelOpened, Event, HashSeed, LogEntry, NodeId, NotFound, PeerRecord, Presence, Timestamp,
+    Totals, Tracker, TrackerConfig, UnsavedChanges,
 };
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
@@ -97,7 +97,7 @@ impl Replay {
         };
         let mut tracker = Tracker::new(config, HashSeed([1; 16]));
         for row in &trace.stored {
-            tracker.restore(&stored(row));
+            tracker.resume_peer(&stored(row));
         }
         Self { tracker, written: BTreeMap::new(), answers: 0, context: String::new() }
     }
@@ -144,12 +144,12 @@ impl Replay {
     }
 
     fn channel_info(&mut self, op: &Op, at: Timestamp, node_id: &NodeId) {
-        match self.tracker.channel_of(at, node_id, &channel(op.chan)) {
+        match self.tracker.peer_channel(at, node_id, &channel(op.chan)) {
             Ok(report) => {
                 self.expect(None, op.error.as_deref(), "error");
                 self.expect(Some(report.lifetime_ns), op.lifetime_ns, "lifetime");
                 self.expect(Some(report.uptime_ns), op.exact_uptime_ns, "exact uptime");
-                let uptime_ns = self.tracker.log_uptime_ns(at, &channel(op.chan));
+                let uptime_ns = self.tracker.lnd_uptime_ns(at, &channel(op.chan));
                 self.expect(uptime_ns, op.uptime_ns, "lnd's uptime");
             }
             Err(error) => {
@@ -164,8 +164,8 @@ impl Replay {
     }
 
     fn flush(&mut self, op: &Op) {
-        let mut changes = Changes::default();
-        while self.tracker.take_changes(2, &mut changes) {}
+        let mut changes = UnsavedChanges::default();
+        while self.tracker.drain_changes(2, &mut changes) {}
         for record in changes.peers {
             if let Some(last_flap_ns) = record.last_flap_ns {
                 self.written.insert(record.node_id, (record.flap_count, last_flap_ns));
@@ -181,16 +181,16 @@ fn stored(row: &Row) -> PeerRecord {
     PeerRecord {
         node_id: node(row.peer),
         watched: false,
-        awaited: false,
-        first_seen_ns: 0,
+        in_reconnect_grace: false,
+        tracked_since_ns: 0,
         presence: Presence::Unobserved,
-        since_ns: 0,
+        presence_since_ns: 0,
         totals: Totals::default(),
         flap_count: row.count,
         last_flap_ns: Some(row.last_flap_ns),
         disconnects: 0,
         log_end: 0,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     }
 }

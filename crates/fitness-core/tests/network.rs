@@ -1,8 +1,8 @@
 //! The edges of what is taken for an outage of our own network, and of a lapse of our own.
 
 use fitness_core::{
-    Change, ChannelId, ChannelOpened, Event, GapCause, HashSeed, NodeId, OutageRule, PeerReport, Presence,
-    Snapshot, Timestamp, Tracker, TrackerConfig,
+    Change, ChannelId, ChannelOpened, Event, GapCause, HashSeed, NetworkOutageRule, NodeId, PeerReport,
+    Presence, Snapshot, Timestamp, Tracker, TrackerConfig,
 };
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -21,8 +21,9 @@ fn offline(peer: u8) -> Event {
 }
 
 /// So many peers, each with a channel and online since the start.
-fn tracker(peers: u8, rule: Option<OutageRule>) -> Tracker {
-    let mut tracker = Tracker::new(TrackerConfig::default().with_outage_rule(rule), HashSeed([1; 16]));
+fn tracker(peers: u8, rule: Option<NetworkOutageRule>) -> Tracker {
+    let mut tracker =
+        Tracker::new(TrackerConfig::default().with_network_outage_rule(rule), HashSeed([1; 16]));
     for peer in 1..=peers {
         let (channel_id, node_id) = (ChannelId([peer; 32]), node(peer));
         let opened = ChannelOpened { channel_id, node_id, funding: None, online: Some(true) };
@@ -42,12 +43,12 @@ fn peer(tracker: &Tracker, at_secs: u64, peer: u8) -> PeerReport {
 }
 
 fn is_out(tracker: &Tracker) -> bool {
-    let gap = tracker.coverage(START.after_secs(10_000)).and_then(|coverage| coverage.ongoing);
-    gap.is_some_and(|gap| gap.cause == GapCause::NetworkOut)
+    let gap = tracker.coverage(START.after_secs(10_000)).and_then(|coverage| coverage.ongoing_gap);
+    gap.is_some_and(|gap| gap.cause == GapCause::NetworkDown)
 }
 
 fn with_default(peers: u8) -> Tracker {
-    tracker(peers, Some(OutageRule::default()))
+    tracker(peers, Some(NetworkOutageRule::default()))
 }
 
 #[test]
@@ -90,23 +91,23 @@ fn an_outage_is_unobserved_until_the_first_one_returns_and_takes_its_flaps_back(
     for (seconds, peer) in [(0, 1), (4, 2), (8, 3), (12, 4)] {
         tracker.apply_with(START.after_secs(day + seconds), &offline(peer), |change| changes.push(change));
     }
-    assert!(matches!(changes.last(), Some(Change::Presence { online: Presence::Unobserved, .. })));
-    let began = Change::GapBegan { cause: GapCause::NetworkOut, at: START.after_secs(day) };
+    assert!(matches!(changes.last(), Some(Change::Presence { presence: Presence::Unobserved, .. })));
+    let began = Change::GapBegan { cause: GapCause::NetworkDown, at: START.after_secs(day) };
     assert!(changes.contains(&began), "{changes:?}");
     let during = peer(&tracker, day + 100, 1);
     assert_eq!((during.flap_count, during.disconnects, during.last_flap), (10, 5, before.last_flap));
-    assert_eq!((during.online, during.since), (Presence::Unobserved, START.after_secs(day)));
+    assert_eq!((during.presence, during.presence_since), (Presence::Unobserved, START.after_secs(day)));
     let alone = peer(&tracker, day + 100, 5);
-    assert_eq!((alone.online, alone.since), (Presence::Unobserved, START.after_secs(day)));
+    assert_eq!((alone.presence, alone.presence_since), (Presence::Unobserved, START.after_secs(day)));
 
     tracker.apply(START.after_secs(day + 600), &online(2));
     assert!(!is_out(&tracker));
-    assert_eq!(peer(&tracker, day + 600, 5).online, Presence::Offline, "we can see again that it is");
-    assert_eq!(peer(&tracker, day + 600, 3).online, Presence::Unobserved, "it has time to come back");
+    assert_eq!(peer(&tracker, day + 600, 5).presence, Presence::Offline, "we can see again that it is");
+    assert_eq!(peer(&tracker, day + 600, 3).presence, Presence::Unobserved, "it has time to come back");
     tracker.apply(START.after_secs(day + 660), &online(3));
     tracker.advance(START.after_secs(day + 720));
     let gone = peer(&tracker, day + 800, 4);
-    assert_eq!((gone.online, gone.since), (Presence::Offline, START.after_secs(day + 600)));
+    assert_eq!((gone.presence, gone.presence_since), (Presence::Offline, START.after_secs(day + 600)));
     assert_eq!((gone.flap_count, gone.disconnects), (0, 0));
     assert_eq!(gone.observed_ns - gone.uptime_ns, 200 * SECOND);
     let back = peer(&tracker, day + 800, 3);
@@ -117,7 +118,7 @@ fn an_outage_is_unobserved_until_the_first_one_returns_and_takes_its_flaps_back(
     let [gap] = gaps[..] else { panic!("{gaps:?}") };
     assert_eq!(
         (gap.cause, gap.from, gap.length_ns()),
-        (GapCause::NetworkOut, START.after_secs(day), 600 * SECOND)
+        (GapCause::NetworkDown, START.after_secs(day), 600 * SECOND)
     );
 }
 
@@ -178,21 +179,21 @@ fn who_stays_connected_stays_online_and_may_go_within_the_outage() {
     let mut tracker = with_default(10);
     lose(&mut tracker, 1..=8, 100, 1);
     assert!(is_out(&tracker));
-    assert_eq!(peer(&tracker, 150, 9).online, Presence::Online);
+    assert_eq!(peer(&tracker, 150, 9).presence, Presence::Online);
     tracker.apply(START.after_secs(150), &offline(9));
     let lost = peer(&tracker, 160, 9);
-    assert_eq!((lost.online, lost.disconnects), (Presence::Unobserved, 0));
+    assert_eq!((lost.presence, lost.disconnects), (Presence::Unobserved, 0));
     assert_eq!(lost.uptime_ns, 150 * SECOND);
 }
 
 #[test]
 fn nobody_comes_back_after_a_start_without_a_network() {
     let mut before = with_default(3);
-    let mut changes = fitness_core::Changes::default();
-    while before.take_changes(10, &mut changes) {}
+    let mut changes = fitness_core::UnsavedChanges::default();
+    while before.drain_changes(10, &mut changes) {}
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([1; 16]));
-    tracker.restore_observer(&before.observer_record(START.after_secs(100)), &[]);
-    changes.peers.iter().for_each(|record| tracker.restore(record));
+    tracker.resume_observer(&before.observer_record(START.after_secs(100)), &[]);
+    changes.peers.iter().for_each(|record| tracker.resume_peer(record));
     (1..=3).for_each(|peer| tracker.apply(START.after_secs(200), &offline(peer)));
     tracker.advance(START.after_secs(320));
     assert!(is_out(&tracker));
@@ -200,9 +201,12 @@ fn nobody_comes_back_after_a_start_without_a_network() {
     tracker.apply(START.after_secs(500), &online(1));
     tracker.advance(START.after_secs(620));
     let coverage = tracker.coverage(START.after_secs(700)).expect("it has started");
-    assert_eq!((coverage.down.length_ns, coverage.network_out.length_ns), (100 * SECOND, 300 * SECOND));
+    assert_eq!(
+        (coverage.not_running.length_ns, coverage.network_down.length_ns),
+        (100 * SECOND, 300 * SECOND)
+    );
     let gone = peer(&tracker, 700, 2);
-    assert_eq!((gone.online, gone.observed_ns, gone.disconnects), (Presence::Offline, 300 * SECOND, 0));
+    assert_eq!((gone.presence, gone.observed_ns, gone.disconnects), (Presence::Offline, 300 * SECOND, 0));
 }
 
 #[test]
@@ -212,14 +216,14 @@ fn the_rule_can_be_changed_and_switched_off() {
     assert!(!is_out(&off));
     assert_eq!(peer(&off, 200, 1).disconnects, 1);
 
-    let all = OutageRule { percent: 100, ..OutageRule::default() };
+    let all = NetworkOutageRule { min_percent: 100, ..NetworkOutageRule::default() };
     let mut strict = tracker(5, Some(all));
     lose(&mut strict, 1..=4, 100, 0);
     assert!(!is_out(&strict));
     lose(&mut strict, [5], 101, 0);
     assert!(is_out(&strict));
 
-    let mut lone = tracker(1, Some(OutageRule { min_peers: 0, ..OutageRule::default() }));
+    let mut lone = tracker(1, Some(NetworkOutageRule { min_peers: 0, ..NetworkOutageRule::default() }));
     lose(&mut lone, [1], 100, 0);
     assert!(is_out(&lone), "asked for");
 
@@ -237,15 +241,15 @@ fn gaps_that_were_stored_ahead_of_a_crash_are_told_once() {
     let record = before.observer_record(START.after_secs(50));
     before.apply(START.after_secs(60), &Event::ObservationPaused);
     before.apply(START.after_secs(70), &Event::ObservationResumed);
-    let mut changes = fitness_core::Changes::default();
-    while before.take_changes(10, &mut changes) {}
+    let mut changes = fitness_core::UnsavedChanges::default();
+    while before.drain_changes(10, &mut changes) {}
     assert_eq!(changes.gaps.len(), 1);
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([1; 16]));
-    tracker.restore_observer(&record, &changes.gaps);
+    tracker.resume_observer(&record, &changes.gaps);
     tracker.advance(START.after_secs(100));
     let gaps = tracker.gaps(START.after_secs(100), &[], START, Timestamp::MAX);
     let [gap] = gaps[..] else { panic!("{gaps:?}") };
-    assert_eq!((gap.cause, gap.length_ns()), (GapCause::Down, 50 * SECOND));
+    assert_eq!((gap.cause, gap.length_ns()), (GapCause::NotRunning, 50 * SECOND));
 }
 
 /// After a lapse one loss of each connection of before it is ours, for as long as the grace lasts.
@@ -253,10 +257,10 @@ fn gaps_that_were_stored_ahead_of_a_crash_are_told_once() {
 fn a_lapse_excuses_one_loss_of_who_was_there() {
     let mut tracker = with_default(2);
     tracker.apply(START.after_secs(200), &Event::Unobserved { since: START.after_secs(100) });
-    assert_eq!(peer(&tracker, 200, 1).online, Presence::Online, "as far as the node knows");
+    assert_eq!(peer(&tracker, 200, 1).presence, Presence::Online, "as far as the node knows");
     tracker.apply(START.after_secs(220), &offline(1));
     let found_dead = peer(&tracker, 230, 1);
-    assert_eq!((found_dead.online, found_dead.flap_count), (Presence::Unobserved, 0));
+    assert_eq!((found_dead.presence, found_dead.flap_count), (Presence::Unobserved, 0));
     tracker.apply(START.after_secs(240), &online(1));
     tracker.apply(START.after_secs(250), &offline(1));
     assert_eq!(peer(&tracker, 260, 1).disconnects, 1, "a connection of after the lapse");
@@ -338,5 +342,5 @@ fn who_is_missing_in_the_list_that_finds_out_a_lapse_is_not_online() {
     };
     tracker.apply(at(100).after_nanos(1_000_000), &Event::Unobserved { since: at(10) });
     tracker.apply(at(100).after_nanos(1_000_000), &Event::Snapshot(list));
-    assert_eq!(peer(&tracker, 101, 1).online, Presence::Unobserved, "it has time to come back");
+    assert_eq!(peer(&tracker, 101, 1).presence, Presence::Unobserved, "it has time to come back");
 }

@@ -1,8 +1,8 @@
 //! What a tracker does, by example.
 
 use fitness_core::{
-    Change, Changes, ChannelId, ChannelOpened, Event, HashSeed, NodeId, OpenChannel, OutPoint, Presence,
-    Snapshot, Timestamp, Tracker, TrackerConfig,
+    Change, ChannelId, ChannelOpened, Event, HashSeed, NodeId, OpenChannel, OutPoint, Presence, Snapshot,
+    Timestamp, Tracker, TrackerConfig, UnsavedChanges,
 };
 
 const PEER: NodeId = NodeId([2; 33]);
@@ -35,7 +35,7 @@ fn a_stranger_costs_nothing_and_is_known_to_be_online_when_a_channel_opens() {
     assert_eq!(tracker.is_connected(&PEER), Some(true));
     tracker.apply(START.after_secs(5), &opened(CHANNEL, None));
     let report = tracker.peer(START.after_secs(9), &PEER).expect("it has a channel");
-    assert_eq!(report.online, Presence::Online);
+    assert_eq!(report.presence, Presence::Online);
     assert_eq!((report.uptime_ns, report.observed_ns), (secs(4), secs(4)));
     assert_eq!(report.flap_count, 0, "first sight is no flap");
 }
@@ -62,7 +62,7 @@ fn a_splice_moves_the_money_and_nothing_else() {
         tracker.apply_with(START.after_secs(10), &moved, |change| changes.push(change));
     }
     let expected =
-        Change::FundingChanged { channel_id: CHANNEL, was: Some(outpoint(0)), funding: outpoint(1) };
+        Change::FundingChanged { channel_id: CHANNEL, previous: Some(outpoint(0)), funding: outpoint(1) };
     assert_eq!(changes, vec![expected]);
     let at = START.after_secs(20);
     assert_eq!(tracker.channel_by_funding(at, &outpoint(0)), None);
@@ -91,8 +91,8 @@ fn two_channels_with_one_peer_have_their_own_lifetimes() {
 
     tracker.apply(at, &Event::ChannelClosed { channel_id: CHANNEL });
     assert_eq!(tracker.channel(at, &CHANNEL), None);
-    assert!(tracker.channel_of(at, &PEER, &SECOND_CHANNEL).is_ok());
-    assert!(tracker.channel_of(at, &OTHER, &SECOND_CHANNEL).is_err());
+    assert!(tracker.peer_channel(at, &PEER, &SECOND_CHANNEL).is_ok());
+    assert!(tracker.peer_channel(at, &OTHER, &SECOND_CHANNEL).is_err());
 }
 
 #[test]
@@ -102,13 +102,13 @@ fn what_a_peer_does_after_its_last_channel_does_not_count() {
     tracker.apply(START.after_secs(10), &Event::ChannelClosed { channel_id: CHANNEL });
     tracker.apply(START.after_secs(10), &Event::PeerOffline { node_id: PEER });
     let report = tracker.peer(START.after_secs(99), &PEER).expect("its history is kept");
-    assert_eq!((report.online, report.disconnects, report.flap_count), (Presence::Unobserved, 0, 0));
+    assert_eq!((report.presence, report.disconnects, report.flap_count), (Presence::Unobserved, 0, 0));
     assert_eq!((report.uptime_ns, report.observed_ns), (secs(10), secs(10)));
     assert_eq!(tracker.peers(START.after_secs(99)).count(), 0);
 
     tracker.apply(START.after_secs(100), &opened(SECOND_CHANNEL, None));
     let report = tracker.peer(START.after_secs(101), &PEER).expect("it has a channel again");
-    assert_eq!(report.online, Presence::Offline, "as it was last heard of");
+    assert_eq!(report.presence, Presence::Offline, "as it was last heard of");
     assert_eq!(report.uptime_ns, secs(10), "its history goes on");
 }
 
@@ -123,11 +123,11 @@ fn events_that_overtook_a_snapshot_are_newer() {
     let snapshot = |taken_at| Snapshot { channels: vec![listed], connected: vec![PEER], taken_at };
     tracker.apply(START.after_secs(12), &Event::Snapshot(snapshot(Some(asked))));
     let report = tracker.peer(START.after_secs(12), &PEER).expect("it has channels");
-    assert_eq!((report.online, report.channels.len()), (Presence::Offline, 2));
+    assert_eq!((report.presence, report.channels.len()), (Presence::Offline, 2));
 
     tracker.apply(START.after_secs(14), &Event::Snapshot(snapshot(Some(START.after_secs(13)))));
     let report = tracker.peer(START.after_secs(14), &PEER).expect("it has a channel");
-    assert_eq!((report.online, report.channels.len()), (Presence::Online, 1));
+    assert_eq!((report.presence, report.channels.len()), (Presence::Online, 1));
 }
 
 #[test]
@@ -141,10 +141,10 @@ fn a_pause_is_nobodys_fault_and_leaves_time_to_come_back() {
         tracker
     };
     let mut tracker = paused_and_resumed();
-    assert_eq!(tracker.grace_deadline(), Some(START.after_secs(150)));
+    assert_eq!(tracker.reconnect_grace_deadline(), Some(START.after_secs(150)));
     let report = |tracker: &Tracker, at| tracker.peer(START.after_secs(at), &PEER).expect("it has a channel");
     let within = report(&tracker, 100);
-    assert_eq!((within.online, within.observed_ns), (Presence::Unobserved, secs(10)));
+    assert_eq!((within.presence, within.observed_ns), (Presence::Unobserved, secs(10)));
 
     let mut back = paused_and_resumed();
     back.apply(START.after_secs(100), &Event::PeerOnline { node_id: PEER });
@@ -153,20 +153,20 @@ fn a_pause_is_nobodys_fault_and_leaves_time_to_come_back() {
 
     tracker.advance(START.after_secs(150));
     let gone = report(&tracker, 160);
-    assert_eq!((gone.online, gone.since), (Presence::Offline, START.after_secs(30)));
+    assert_eq!((gone.presence, gone.presence_since), (Presence::Offline, START.after_secs(30)));
     assert_eq!((gone.uptime_ns, gone.observed_ns), (secs(10), secs(140)), "offline since the pause");
     assert_eq!((gone.flap_count, gone.disconnects), (0, 0), "it went while we were not looking");
-    assert_eq!(tracker.grace_deadline(), None);
+    assert_eq!(tracker.reconnect_grace_deadline(), None);
 }
 
 /// Another process, after one that observed until `until` and stored all it knew.
 fn heir(before: &mut Tracker, config: TrackerConfig, until: Timestamp) -> Tracker {
-    let mut changes = Changes::default();
-    while before.take_changes(10, &mut changes) {}
-    before.stored(&changes);
+    let mut changes = UnsavedChanges::default();
+    while before.drain_changes(10, &mut changes) {}
+    before.mark_stored(&changes);
     let mut heir = Tracker::new(config, HashSeed([1; 16]));
-    heir.restore_observer(&before.observer_record(until), &changes.gaps);
-    changes.peers.iter().for_each(|record| heir.restore(record));
+    heir.resume_observer(&before.observer_record(until), &changes.gaps);
+    changes.peers.iter().for_each(|record| heir.resume_peer(record));
     heir
 }
 
@@ -242,7 +242,7 @@ fn changes_are_due_a_while_after_the_first() {
     tracker.apply(START, &opened(CHANNEL, Some(true)));
     tracker.apply(START.after_secs(3), &Event::PeerOffline { node_id: PEER });
     assert_eq!(tracker.next_deadline(), Some(START.after_secs(5)));
-    assert!(!tracker.take_changes(10, &mut Changes::default()));
+    assert!(!tracker.drain_changes(10, &mut UnsavedChanges::default()));
     assert_eq!(tracker.next_deadline(), None);
 }
 

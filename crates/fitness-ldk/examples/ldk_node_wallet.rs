@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle};
+use fitness_actor::{Handle, Service};
 use fitness_ldk::{ConnectionHint, NodeMonitor, convert};
 use fitness_store_redb::RedbStore;
 use ldk_node::Builder;
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // --- fitness: begin 2
     // Before the node starts:
     let store = Arc::new(RedbStore::open(dir.join("fitness.redb"))?);
-    let service = Fitness::builder(convert::node_id(&node.node_id()), store).start().await?;
+    let service = Service::builder(convert::node_id(&node.node_id()), store).start().await?;
     let monitor = NodeMonitor::builder(&node, service.handle()).hint(&hint).start()?;
     // --- fitness: end
     node.start()?;
@@ -67,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             event = node.next_event_async() => {
                 // --- fitness: begin 3
                 // In the wallet's event loop:
-                monitor.observe(&event);
+                monitor.record_event(&event);
                 // --- fitness: end
                 println!("{event:?}");
                 node.event_handled()?;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::Fitness;
+use fitness_actor::Service;
 use fitness_core::Event as FitnessEvent;
 use fitness_ldk::{LdkFitness, convert};
 use fitness_store_redb::RedbStore;
@@ -37,7 +37,7 @@ where
 {
     // --- fitness: begin 2
     // Once both managers are there, before anybody is dialled, and then every ten seconds:
-    fitness.seed(channel_manager, peer_manager);
+    fitness.reconcile(channel_manager, peer_manager);
     // --- fitness: end
     // Then the wallet connects to its peers.
 }
@@ -47,7 +47,7 @@ where
 fn handle_event(fitness: &LdkFitness, event: Event) -> Result<(), ReplayEvent> {
     // --- fitness: begin 3
     // In the event handler:
-    fitness.observe(&event);
+    fitness.record_event(&event);
     // --- fitness: end
     match event {
         Event::FundingGenerationReady { .. } => { /* the wallet pays for its channel, … */ }
@@ -75,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // --- fitness: begin 1
     // Before the PeerManager is made, which gets the wrapper in its MessageHandler:
     let store = Arc::new(RedbStore::open(dir.join("fitness.redb"))?);
-    let service = Fitness::builder(convert::node_id(&our_node_id), store).start().await?;
+    let service = Service::builder(convert::node_id(&our_node_id), store).start().await?;
     let fitness = LdkFitness::new(service.handle());
     let custom_message_handler = Arc::new(fitness.wrap(IgnoringMessageHandler {}));
     // --- fitness: end
@@ -127,7 +127,7 @@ impl Logger for Log {
     fn log(&self, record: Record<'_>) {
         // --- fitness: begin 4
         // In the logger, on phones: LDK drops everybody when it was held up, and says so there alone.
-        self.fitness.observe_log(&record);
+        self.fitness.record_log(&record);
         // --- fitness: end
     }
 }

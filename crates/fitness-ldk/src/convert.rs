@@ -30,7 +30,7 @@ pub fn channel_id(id: &types::ChannelId) -> ChannelId {
 
 /// A channel's name, as LDK writes it.
 #[must_use]
-pub fn ldk_channel_id(id: &ChannelId) -> types::ChannelId {
+pub fn to_ldk_channel_id(id: &ChannelId) -> types::ChannelId {
     types::ChannelId(id.0)
 }
 
@@ -42,14 +42,14 @@ pub fn outpoint(outpoint: &bitcoin::OutPoint) -> OutPoint {
 
 /// A funding outpoint as channel lists carry it.
 #[must_use]
-pub fn ldk_outpoint(outpoint: &transaction::OutPoint) -> OutPoint {
+pub fn outpoint_from_ldk(outpoint: &transaction::OutPoint) -> OutPoint {
     OutPoint { txid: outpoint.txid.to_byte_array(), vout: outpoint.index.into() }
 }
 
 /// A funding outpoint in the form of the bitcoin crate. Where LDK's own form is wanted, LDK
 /// converts it, refusing an output index above 65535.
 #[must_use]
-pub fn bitcoin_outpoint(outpoint: &OutPoint) -> bitcoin::OutPoint {
+pub fn to_bitcoin_outpoint(outpoint: &OutPoint) -> bitcoin::OutPoint {
     bitcoin::OutPoint { txid: Txid::from_byte_array(outpoint.txid), vout: outpoint.vout }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn channels_survive_both_ways() {
         let id = types::ChannelId([0xa5; 32]);
-        assert_eq!(ldk_channel_id(&channel_id(&id)), id);
+        assert_eq!(to_ldk_channel_id(&channel_id(&id)), id);
         assert_eq!(channel_id(&id).to_string(), id.to_string());
     }
 
@@ -83,8 +83,8 @@ mod tests {
         txid[0] = 0xfe;
         let ldks = transaction::OutPoint { txid: Txid::from_byte_array(txid), index: 258 };
         let bitcoins = ldks.into_bitcoin_outpoint();
-        assert_eq!(ldk_outpoint(&ldks), outpoint(&bitcoins));
-        assert_eq!(bitcoin_outpoint(&outpoint(&bitcoins)), bitcoins);
+        assert_eq!(outpoint_from_ldk(&ldks), outpoint(&bitcoins));
+        assert_eq!(to_bitcoin_outpoint(&outpoint(&bitcoins)), bitcoins);
         assert_eq!(outpoint(&bitcoins).to_string(), bitcoins.to_string());
     }
 }

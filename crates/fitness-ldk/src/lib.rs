@@ -22,5 +22,5 @@ mod seed;
 #[cfg(feature = "ldk-node")]
 pub use node::{ConnectionHint, NodeMonitor, NodeMonitorBuilder};
 pub use observer::LdkFitness;
-pub use peers::PeerObserver;
+pub use peers::ConnectionRecorder;
 pub use seed::snapshot;

@@ -24,7 +24,7 @@ use crate::gate::Gate;
 ///
 /// ldk-node reports channels in its events, and connections not at all. So the monitor asks the node
 /// for both at intervals, and tells the service where something is different; and it takes the
-/// events that the wallet's own loop passes to [`NodeMonitor::observe`], so that channels open and
+/// events that the wallet's own loop passes to [`NodeMonitor::record_event`], so that channels open and
 /// close at once. With a [`ConnectionHint`] connections are noticed at once, too; without it a peer
 /// that goes and comes back within an interval is not noticed at all.
 ///
@@ -76,7 +76,7 @@ pub struct NodeMonitorBuilder<'a> {
 
 impl<'a> NodeMonitorBuilder<'a> {
     /// How long between two looks; the default is one second. Looks are never closer than 20 ms.
-    pub const fn interval(mut self, interval: Duration) -> Self {
+    pub const fn poll_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
@@ -120,7 +120,7 @@ impl NodeMonitor {
     ///
     /// Events that are told twice or too late do no harm, and without any the monitor still finds
     /// out by itself. This neither waits nor fails.
-    pub fn observe(&self, event: &ldk_node::Event) {
+    pub fn record_event(&self, event: &ldk_node::Event) {
         let Some(event) = events::translate(event, |node_id| self.handle.is_connected(node_id)) else {
             return;
         };
@@ -181,7 +181,7 @@ mod tests {
     const NEVER: Duration = Duration::from_secs(3600);
 
     fn presence(handle: &Handle) -> Option<Presence> {
-        handle.peer(&PEER).map(|peer| peer.online)
+        handle.peer(&PEER).map(|peer| peer.presence)
     }
 
     /// Waits for something that the polling thread is going to bring about.
@@ -243,7 +243,7 @@ mod tests {
         node.connected.lock().unwrap().push(PEER);
         look(&monitor, &node).await;
         let peer = handle.peer(&PEER).unwrap();
-        assert_eq!((peer.online, peer.flap_count, peer.disconnects), (Presence::Online, 0, 0));
+        assert_eq!((peer.presence, peer.flap_count, peer.disconnects), (Presence::Online, 0, 0));
         assert!(!handle.health().paused);
         monitor.stop().await;
     }
@@ -277,9 +277,9 @@ mod tests {
         // A peer that is watched from now on is not listed, and for that reason known to be offline.
         let candidate = NodeId([3; 33]);
         handle.record(Event::Watch { node_id: candidate });
-        assert_eq!(handle.peer(&candidate).unwrap().online, Presence::Unobserved);
+        assert_eq!(handle.peer(&candidate).unwrap().presence, Presence::Unobserved);
         look(&monitor, &node).await;
-        assert_eq!(handle.peer(&candidate).unwrap().online, Presence::Offline);
+        assert_eq!(handle.peer(&candidate).unwrap().presence, Presence::Offline);
         monitor.stop().await;
     }
 
@@ -296,8 +296,8 @@ mod tests {
         let (closing, told) = (Arc::clone(&node), Arc::clone(&monitor));
         *node.meanwhile.lock().unwrap() = Some(Box::new(move || {
             closing.channels.lock().unwrap().clear();
-            told.observe(&ldk_node::Event::ChannelClosed {
-                channel_id: crate::convert::ldk_channel_id(&CHANNEL),
+            told.record_event(&ldk_node::Event::ChannelClosed {
+                channel_id: crate::convert::to_ldk_channel_id(&CHANNEL),
                 user_channel_id: ldk_node::UserChannelId(7),
                 counterparty_node_id: None,
                 reason: None,

@@ -12,7 +12,7 @@ use lightning::util::logger::Record;
 
 use crate::gate::Gate;
 use crate::log::{self, Sign};
-use crate::peers::{Connected, PeerObserver};
+use crate::peers::{Connected, ConnectionRecorder};
 use crate::{events as channel_events, seed};
 
 /// How often a list is made anew because an event overtook it, before it is taken as it is. A list
@@ -24,10 +24,10 @@ const SEED_ATTEMPTS: u32 = 8;
 /// # Protocol
 ///
 /// 1. [`LdkFitness::wrap`] the custom message handler, before the `PeerManager` is made of it.
-/// 2. [`LdkFitness::seed`] once both managers are there, before peers are dialled; and again every
+/// 2. [`LdkFitness::reconcile`] once both managers are there, before peers are dialled; and again every
 ///    ten seconds or so, for what LDK tells nobody (see below).
-/// 3. [`LdkFitness::observe`] every event, first thing in the wallet's event handler.
-/// 4. [`LdkFitness::observe_log`] every record, in the wallet's logger, where the background processor
+/// 3. [`LdkFitness::record_event`] every event, first thing in the wallet's event handler.
+/// 4. [`LdkFitness::record_log`] every record, in the wallet's logger, where the background processor
 ///    runs with `mobile_interruptable_platform`.
 /// 5. [`LdkFitness::pause`] before the wallet itself drops its connections: on shutdown, when a
 ///    phone app goes to the background, when the network is known to be out. Otherwise that would
@@ -38,7 +38,7 @@ const SEED_ATTEMPTS: u32 = 8;
 /// A channel can be of no use while its peer is connected: it waits for confirmations, or to be
 /// re-established, or is being closed. LDK's events tell when it is ready first, and none tells of
 /// what comes after that; LDK's list does. So a channel counts as usable, while its peer is online,
-/// as the last event or [`LdkFitness::seed`] said, and is off by the time between two of the latter
+/// as the last event or [`LdkFitness::reconcile`] said, and is off by the time between two of the latter
 /// at most. Of a channel of an earlier run that was never told, nothing is known until the
 /// first seed with its peer connected.
 ///
@@ -50,7 +50,7 @@ const SEED_ATTEMPTS: u32 = 8;
 ///   peers that are lost or missing have the grace to come back, two minutes by default.
 /// - Where the app is suspended without being told, the service notices by itself, by its clocks, if
 ///   that took longer than two of its pulses, ten seconds by default. For what is shorter there is
-///   [`LdkFitness::observe_log`].
+///   [`LdkFitness::record_log`].
 ///
 /// Clones are the same observer.
 #[derive(Clone, Debug)]
@@ -71,9 +71,9 @@ impl LdkFitness {
     /// who disconnects.
     ///
     /// Wallets without one of their own wrap LDK's `IgnoringMessageHandler {}`.
-    pub fn wrap<H: Deref>(&self, inner: H) -> PeerObserver<H> {
+    pub fn wrap<H: Deref>(&self, inner: H) -> ConnectionRecorder<H> {
         self.connected.attach();
-        PeerObserver::new(inner, self.handle.clone(), Arc::clone(&self.connected))
+        ConnectionRecorder::new(inner, self.handle.clone(), Arc::clone(&self.connected))
     }
 
     /// Tells which channels are open and which peers are connected, where that is not known.
@@ -83,7 +83,7 @@ impl LdkFitness {
     ///
     /// This takes LDK's locks: never call it from one of LDK's callbacks, such as a message
     /// handler's. An event handler may.
-    pub fn seed<CM, PM>(&self, channel_manager: &CM, peer_manager: &PM)
+    pub fn reconcile<CM, PM>(&self, channel_manager: &CM, peer_manager: &PM)
     where
         CM: Deref<Target: AChannelManager>,
         PM: Deref<Target: APeerManager>,
@@ -107,7 +107,7 @@ impl LdkFitness {
     /// ignored, so that it can be handed every event.
     ///
     /// LDK delivers events at least once; a replay does no harm. This neither waits nor fails.
-    pub fn observe(&self, event: &events::Event) {
+    pub fn record_event(&self, event: &events::Event) {
         let is_connected = |node_id: &_| match self.connected.contains(node_id) {
             Some(connected) => Some(connected),
             None => self.handle.is_connected(node_id),
@@ -133,7 +133,7 @@ impl LdkFitness {
     /// LDK never finds out, and drops nobody.
     ///
     /// LDK logs with its locks held. This calls nothing of LDK's, and neither waits nor fails.
-    pub fn observe_log(&self, record: &Record<'_>) {
+    pub fn record_log(&self, record: &Record<'_>) {
         if log::sign(record.module_path, record.args) == Some(Sign::HeldUp) {
             // For how long it does not say.
             let since = self.handle.now().before_nanos(log::HELD_UP_NS);
@@ -149,15 +149,15 @@ impl LdkFitness {
     }
 
     /// The end of [`LdkFitness::pause`]: from now on absence counts again, for those who were online
-    /// before once they have had the grace to come back. Without a pause it is a [`LdkFitness::seed`].
+    /// before once they have had the grace to come back. Without a pause it is a [`LdkFitness::reconcile`].
     ///
-    /// As [`LdkFitness::seed`], not to be called from LDK's callbacks.
+    /// As [`LdkFitness::reconcile`], not to be called from LDK's callbacks.
     pub fn resume<CM, PM>(&self, channel_manager: &CM, peer_manager: &PM)
     where
         CM: Deref<Target: AChannelManager>,
         PM: Deref<Target: APeerManager>,
     {
         self.handle.record(Event::ObservationResumed);
-        self.seed(channel_manager, peer_manager);
+        self.reconcile(channel_manager, peer_manager);
     }
 }

@@ -28,13 +28,13 @@ use crate::convert;
 /// LDK calls it with its peer locks held. It adds two short locks that are never held while
 /// anybody else's code runs, does no I/O and never calls LDK.
 #[derive(Debug)]
-pub struct PeerObserver<H> {
+pub struct ConnectionRecorder<H> {
     inner: H,
     handle: Handle,
     connected: Arc<Connected>,
 }
 
-impl<H> PeerObserver<H> {
+impl<H> ConnectionRecorder<H> {
     pub(crate) fn new(inner: H, handle: Handle, connected: Arc<Connected>) -> Self {
         Self { inner, handle, connected }
     }
@@ -45,7 +45,7 @@ impl<H> PeerObserver<H> {
     }
 }
 
-impl<H: Deref> CustomMessageReader for PeerObserver<H>
+impl<H: Deref> CustomMessageReader for ConnectionRecorder<H>
 where
     H::Target: CustomMessageReader,
 {
@@ -60,7 +60,7 @@ where
     }
 }
 
-impl<H: Deref> CustomMessageHandler for PeerObserver<H>
+impl<H: Deref> CustomMessageHandler for ConnectionRecorder<H>
 where
     H::Target: CustomMessageHandler,
 {

@@ -47,7 +47,7 @@ fn open_channel(channel: &ChannelDetails, connected: &BTreeSet<NodeId>) -> Optio
     Some(OpenChannel {
         channel_id: convert::channel_id(&channel.channel_id),
         node_id,
-        funding: Some(convert::ldk_outpoint(channel.funding_txo.as_ref()?)),
+        funding: Some(convert::outpoint_from_ldk(channel.funding_txo.as_ref()?)),
         usable: connected.contains(&node_id).then_some(channel.is_usable),
     })
 }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle, Service};
+use fitness_actor::{Handle, Service};
 use fitness_core::{Event, NodeId, Presence};
 use fitness_ldk::{ConnectionHint, NodeMonitor, convert};
 use fitness_regtest::Chain;
@@ -86,7 +86,7 @@ async fn connect(from: &TestNode, to: &TestNode, persist: bool) {
 
 /// A service that watches one peer.
 async fn service(observer: NodeId, peer: NodeId) -> (Service, Handle) {
-    let service = Fitness::builder(observer, Arc::new(MemoryStore::default())).start().await.unwrap();
+    let service = Service::builder(observer, Arc::new(MemoryStore::default())).start().await.unwrap();
     let handle = service.handle();
     handle.record(Event::Watch { node_id: peer });
     (service, handle)
@@ -109,8 +109,8 @@ async fn the_hint_tells_of_connections_that_come_and_go() {
     start(&a).await;
     start(&b).await;
     let (service, handle) = service(a.node_id(), b.node_id()).await;
-    let presence = || handle.peer(&b.node_id()).unwrap().online;
-    let monitor = NodeMonitor::builder(&a.node, handle.clone()).interval(NEVER).hint(&a.hint);
+    let presence = || handle.peer(&b.node_id()).unwrap().presence;
+    let monitor = NodeMonitor::builder(&a.node, handle.clone()).poll_interval(NEVER).hint(&a.hint);
     let monitor = monitor.start().unwrap();
     until(|| presence() == Presence::Offline).await;
 
@@ -137,20 +137,20 @@ async fn a_node_that_stops_does_not_blame_its_peers() {
     start(&b).await;
     let (service, handle) = service(a.node_id(), b.node_id()).await;
     let peer = || handle.peer(&b.node_id()).unwrap();
-    let monitor = NodeMonitor::builder(&a.node, handle.clone()).interval(Duration::from_millis(20));
+    let monitor = NodeMonitor::builder(&a.node, handle.clone()).poll_interval(Duration::from_millis(20));
     let monitor = monitor.hint(&a.hint).start().unwrap();
     until(|| handle.health().paused).await;
 
     start(&a).await;
     connect(&a, &b, true).await;
-    until(|| peer().online == Presence::Online).await;
+    until(|| peer().presence == Presence::Online).await;
     let disconnects = peer().disconnects;
     stop(&a).await;
-    until(|| peer().online == Presence::Unobserved).await;
+    until(|| peer().presence == Presence::Unobserved).await;
     assert_eq!(peer().disconnects, disconnects);
 
     start(&a).await;
-    until(|| peer().online == Presence::Online).await;
+    until(|| peer().presence == Presence::Online).await;
     assert_eq!(peer().disconnects, disconnects);
 
     // Nobody else holds the node: the monitor does not keep it running.

@@ -3,9 +3,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use fitness_actor::{Fitness, Handle, Service};
+use fitness_actor::{Handle, Service};
 use fitness_core::{Change, ChannelId, ChannelOpened, Event, NodeId, OutPoint, Presence};
-use fitness_ldk::{LdkFitness, PeerObserver, convert};
+use fitness_ldk::{ConnectionRecorder, LdkFitness, convert};
 use fitness_store::MemoryStore;
 use lightning::bitcoin::ScriptBuf;
 use lightning::bitcoin::secp256k1::{PublicKey, Secp256k1, SecretKey};
@@ -31,11 +31,11 @@ fn init() -> Init {
 }
 
 async fn service() -> Service {
-    Fitness::builder(node_id(1), Arc::new(MemoryStore::default())).start().await.unwrap()
+    Service::builder(node_id(1), Arc::new(MemoryStore::default())).start().await.unwrap()
 }
 
 fn presence(handle: &Handle, peer: u8) -> Presence {
-    handle.peer(&node_id(peer)).unwrap().online
+    handle.peer(&node_id(peer)).unwrap().presence
 }
 
 mod wrapper {
@@ -182,7 +182,7 @@ mod wrapper {
     #[tokio::test]
     async fn ldks_own_empty_handler_can_be_wrapped() {
         let service = service().await;
-        let observer: Arc<PeerObserver<IgnoringMessageHandler>> =
+        let observer: Arc<ConnectionRecorder<IgnoringMessageHandler>> =
             Arc::new(LdkFitness::new(service.handle()).wrap(IgnoringMessageHandler {}));
         assert_eq!(observer.peer_connected(key(2), &init(), false), Ok(()));
         assert_eq!(service.handle().is_connected(&node_id(2)), Some(true));
@@ -202,11 +202,11 @@ mod channels {
 
     fn pending(n: u8) -> events::Event {
         events::Event::ChannelPending {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: 1,
-            former_temporary_channel_id: Some(convert::ldk_channel_id(&TEMPORARY)),
+            former_temporary_channel_id: Some(convert::to_ldk_channel_id(&TEMPORARY)),
             counterparty_node_id: key(2),
-            funding_txo: convert::bitcoin_outpoint(&funding(n)),
+            funding_txo: convert::to_bitcoin_outpoint(&funding(n)),
             channel_type: None,
             funding_redeem_script: None,
         }
@@ -214,17 +214,17 @@ mod channels {
 
     fn ready(n: Option<u8>) -> events::Event {
         events::Event::ChannelReady {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: 1,
             counterparty_node_id: key(2),
-            funding_txo: n.map(|n| convert::bitcoin_outpoint(&funding(n))),
+            funding_txo: n.map(|n| convert::to_bitcoin_outpoint(&funding(n))),
             channel_type: ChannelTypeFeatures::empty(),
         }
     }
 
     fn closed(channel_id: ChannelId) -> events::Event {
         events::Event::ChannelClosed {
-            channel_id: convert::ldk_channel_id(&channel_id),
+            channel_id: convert::to_ldk_channel_id(&channel_id),
             user_channel_id: 1,
             reason: ClosureReason::DisconnectedPeer,
             counterparty_node_id: Some(key(2)),
@@ -236,10 +236,10 @@ mod channels {
 
     fn splice_pending(n: u8) -> events::Event {
         events::Event::SplicePending {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: 1,
             counterparty_node_id: key(2),
-            new_funding_txo: convert::bitcoin_outpoint(&funding(n)),
+            new_funding_txo: convert::to_bitcoin_outpoint(&funding(n)),
             channel_type: ChannelTypeFeatures::empty(),
             new_funding_redeem_script: ScriptBuf::new(),
         }
@@ -247,7 +247,7 @@ mod channels {
 
     fn splice_failed() -> events::Event {
         events::Event::SpliceFailed {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: 1,
             counterparty_node_id: key(2),
             abandoned_funding_txo: None,
@@ -259,10 +259,10 @@ mod channels {
 
     fn discard(n: u8) -> events::Event {
         let OutPoint { txid, vout } = funding(n);
-        let txid = convert::bitcoin_outpoint(&OutPoint { txid, vout }).txid;
+        let txid = convert::to_bitcoin_outpoint(&OutPoint { txid, vout }).txid;
         let outpoint = lightning::chain::transaction::OutPoint { txid, index: n.into() };
         events::Event::DiscardFunding {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             funding_info: FundingInfo::OutPoint { outpoint },
         }
     }
@@ -273,7 +273,7 @@ mod channels {
         let mut changes = service.handle().subscribe();
         let fitness = LdkFitness::new(service.handle());
         for event in told {
-            fitness.observe(event);
+            fitness.record_event(event);
         }
         service.shutdown().await.unwrap();
         let mut words = Vec::new();
@@ -315,7 +315,7 @@ mod channels {
         assert_eq!(changes(&replayed).await.last().unwrap(), "at 1");
         let service = service().await;
         let fitness = LdkFitness::new(service.handle());
-        replayed.iter().for_each(|event| fitness.observe(event));
+        replayed.iter().for_each(|event| fitness.record_event(event));
         let channel = service.handle().channel_by_funding(&funding(1)).unwrap();
         assert_eq!((channel.channel_id, service.handle().health().channels), (CHANNEL, 1));
         assert_eq!(service.handle().channel_by_funding(&funding(0)), None);
@@ -353,7 +353,7 @@ mod channels {
         fitness.pause();
         handle.record(Event::ObservationResumed);
         assert_eq!(handle.is_connected(&node_id(2)), None);
-        fitness.observe(&pending(0));
+        fitness.record_event(&pending(0));
         assert_eq!(presence(&handle, 2), Presence::Online);
     }
 
@@ -364,7 +364,7 @@ mod channels {
         let observer = fitness.wrap(IgnoringMessageHandler {});
         observer.peer_connected(key(2), &init(), false).unwrap();
         observer.peer_disconnected(key(2));
-        fitness.observe(&pending(0));
+        fitness.record_event(&pending(0));
         assert_eq!(presence(&service.handle(), 2), Presence::Offline);
     }
 
@@ -372,12 +372,12 @@ mod channels {
     async fn without_the_wrapper_the_new_channels_peer_is_as_the_service_knows_it() {
         let service = service().await;
         let fitness = LdkFitness::new(service.handle());
-        fitness.observe(&pending(0));
+        fitness.record_event(&pending(0));
         assert_eq!(presence(&service.handle(), 2), Presence::Unobserved);
-        fitness.observe(&closed(CHANNEL));
+        fitness.record_event(&closed(CHANNEL));
 
         service.handle().record(Event::PeerOnline { node_id: node_id(2) });
-        fitness.observe(&pending(0));
+        fitness.record_event(&pending(0));
         assert_eq!(presence(&service.handle(), 2), Presence::Online);
     }
 
@@ -388,20 +388,20 @@ mod channels {
         let observer = fitness.wrap(IgnoringMessageHandler {});
         let usable = || handle.channel(&CHANNEL).unwrap().usable;
         observer.peer_connected(key(2), &init(), false).unwrap();
-        fitness.observe(&pending(0));
-        assert_eq!((presence(&handle, 2), usable()), (Presence::Online, Presence::Offline));
-        fitness.observe(&ready(Some(0)));
-        assert_eq!(usable(), Presence::Online);
-        fitness.observe(&splice_pending(1));
-        fitness.observe(&ready(Some(1)));
-        assert_eq!(usable(), Presence::Online);
+        fitness.record_event(&pending(0));
+        assert_eq!((presence(&handle, 2), usable()), (Presence::Online, Some(false)));
+        fitness.record_event(&ready(Some(0)));
+        assert_eq!(usable(), Some(true));
+        fitness.record_event(&splice_pending(1));
+        fitness.record_event(&ready(Some(1)));
+        assert_eq!(usable(), Some(true));
 
         observer.peer_disconnected(key(2));
-        assert_eq!(usable(), Presence::Offline);
+        assert_eq!(usable(), Some(false));
         // Told too late: the channel is as it was.
-        fitness.observe(&pending(1));
+        fitness.record_event(&pending(1));
         observer.peer_connected(key(2), &init(), false).unwrap();
-        assert_eq!(usable(), Presence::Online);
+        assert_eq!(usable(), Some(true));
         let report = handle.channel(&CHANNEL).unwrap();
         assert!(report.usable_ns <= report.uptime_ns && report.usable_observed_ns <= report.observed_ns);
     }
@@ -410,7 +410,7 @@ mod channels {
     async fn whom_ldk_drops_because_it_was_held_up_was_lost_by_us() {
         let log = |fitness: &LdkFitness, module_path, message: &str| {
             let args = format_args!("{message}");
-            fitness.observe_log(&Record::new(Level::Trace, None, None, args, module_path, "", 1, None));
+            fitness.record_log(&Record::new(Level::Trace, None, None, args, module_path, "", 1, None));
         };
         let held_up = "100ms sleep took more than a second, disconnecting peers.";
         for (module_path, expected) in [
@@ -421,12 +421,12 @@ mod channels {
             let (handle, fitness) = (service.handle(), LdkFitness::new(service.handle()));
             let observer = fitness.wrap(IgnoringMessageHandler {});
             observer.peer_connected(key(2), &init(), false).unwrap();
-            fitness.observe(&pending(0));
+            fitness.record_event(&pending(0));
             log(&fitness, module_path, held_up);
             assert_eq!(presence(&handle, 2), Presence::Online);
             observer.peer_disconnected(key(2));
             let peer = handle.peer(&node_id(2)).unwrap();
-            assert_eq!((peer.online, peer.disconnects), expected);
+            assert_eq!((peer.presence, peer.disconnects), expected);
         }
     }
 
@@ -441,6 +441,6 @@ mod channels {
         fitness.pause();
         observer.peer_disconnected(key(2));
         let peer = service.handle().peer(&node_id(2)).unwrap();
-        assert_eq!((peer.online, peer.disconnects, peer.flap_count), (Presence::Unobserved, 0, 0));
+        assert_eq!((peer.presence, peer.disconnects, peer.flap_count), (Presence::Unobserved, 0, 0));
     }
 }

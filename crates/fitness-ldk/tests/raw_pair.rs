@@ -28,7 +28,7 @@ async fn pair() -> (RawNode, RawNode) {
 async fn presences(changes: &mut fitness_actor::Subscription, peer: NodeId) -> Vec<Presence> {
     let mut seen = Vec::new();
     while let Ok(Some(Ok(change))) = tokio::time::timeout(Duration::ZERO, changes.next()).await {
-        if let Change::Presence { node_id, online, .. } = change {
+        if let Change::Presence { node_id, presence: online, .. } = change {
             assert_eq!(node_id, peer);
             seen.push(online);
         }
@@ -111,14 +111,14 @@ async fn a_channel_is_followed_from_its_funding_to_its_end() {
 
     let [listed] = &a.channels.list_channels()[..] else { panic!("one channel") };
     let channel_id = convert::channel_id(&listed.channel_id);
-    let funding = convert::ldk_outpoint(&listed.funding_txo.unwrap());
+    let funding = convert::outpoint_from_ldk(&listed.funding_txo.unwrap());
     for (node, other) in [(&a, &b), (&b, &a)] {
         let channel = node.handle().channel_by_funding(&funding).unwrap();
         assert_eq!((channel.channel_id, channel.node_id), (channel_id, other.node_id()));
         assert_eq!(node.presence(other), Presence::Online);
         // Nothing new in the lists.
         let mut changes = node.handle().subscribe();
-        node.fitness.seed(&node.channels, &node.peers);
+        node.fitness.reconcile(&node.channels, &node.peers);
         assert!(presences(&mut changes, other.node_id()).await.is_empty());
         assert_eq!(node.handle().channel(&channel_id).unwrap().opened_at, channel.opened_at);
     }
@@ -135,7 +135,7 @@ async fn a_channel_that_is_not_funded_does_not_count() {
     a.connect(&b).await;
     a.channels.create_channel(b.key, 100_000, 0, 1, None, None).unwrap();
     assert_eq!(a.channels.list_channels().len(), 1);
-    a.fitness.seed(&a.channels, &a.peers);
+    a.fitness.reconcile(&a.channels, &a.peers);
     assert_eq!(a.handle().health().channels, 0);
 
     let temporary_id = a.channels.list_channels()[0].channel_id;
@@ -155,17 +155,17 @@ async fn the_seed_finds_what_no_event_told() {
 
     // A service that starts now, beside a node that has been running.
     let store = std::sync::Arc::new(fitness_store::MemoryStore::default());
-    let late = fitness_actor::Fitness::builder(a.node_id(), store).start().await.unwrap();
+    let late = fitness_actor::Service::builder(a.node_id(), store).start().await.unwrap();
     let fitness = fitness_ldk::LdkFitness::new(late.handle());
-    fitness.seed(&a.channels, &a.peers);
+    fitness.reconcile(&a.channels, &a.peers);
     assert_eq!(late.handle().channel(&channel_id).unwrap().node_id, b.node_id());
-    assert_eq!(late.handle().peer(&b.node_id()).unwrap().online, Presence::Online);
+    assert_eq!(late.handle().peer(&b.node_id()).unwrap().presence, Presence::Online);
 
     fitness.pause();
     a.peers.disconnect_all_peers();
     fitness.resume(&a.channels, &a.peers);
     let peer = late.handle().peer(&b.node_id()).unwrap();
-    assert_eq!((peer.online, peer.disconnects), (Presence::Unobserved, 0), "it has time to come back");
+    assert_eq!((peer.presence, peer.disconnects), (Presence::Unobserved, 0), "it has time to come back");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,12 +173,12 @@ async fn a_channel_is_usable_when_ldk_says_so_and_its_peer_is_there() {
     let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
     a.connect(&b).await;
     let funding = a.open_channel(&b).await;
-    assert_eq!((a.presence(&b), a.channel().usable), (Presence::Online, Presence::Offline));
+    assert_eq!((a.presence(&b), a.channel().usable), (Presence::Online, Some(false)));
     a.seed();
-    assert_eq!(a.channel().usable, Presence::Offline, "it is not confirmed");
+    assert_eq!(a.channel().usable, Some(false), "it is not confirmed");
 
     a.confirm_channel(&b, &funding).await;
-    assert_eq!((a.channel().usable, b.channel().usable), (Presence::Online, Presence::Online));
+    assert_eq!((a.channel().usable, b.channel().usable), (Some(true), Some(true)));
     let before = a.channel();
     a.seed();
     let after = a.channel();
@@ -188,22 +188,22 @@ async fn a_channel_is_usable_when_ldk_says_so_and_its_peer_is_there() {
     // Its peer away, a list says nothing of the channel.
     a.peers.disconnect_by_node_id(b.key);
     until(|| b.presence(&a) == Presence::Offline).await;
-    assert_eq!(a.channel().usable, Presence::Offline);
+    assert_eq!(a.channel().usable, Some(false));
     a.seed();
     b.connect(&a).await;
     let is_usable = |node: &RawNode| node.channels.list_channels()[0].is_usable;
     until(|| is_usable(&a) && is_usable(&b)).await;
     // By which `ConnectionHint` knows. This fails where LDK words it differently.
     assert!(a.log.has_said("lightning::ln::channel", "Reconnected channel "));
-    assert_eq!((a.channel().usable, b.channel().usable), (Presence::Online, Presence::Online));
+    assert_eq!((a.channel().usable, b.channel().usable), (Some(true), Some(true)));
     a.seed();
-    assert_eq!(a.channel().usable, Presence::Online);
+    assert_eq!(a.channel().usable, Some(true));
 
     // A shutdown that is not negotiated yet; no event tells of it.
     a.channels.close_channel(&a.channels.list_channels()[0].channel_id, &b.key).unwrap();
-    assert_eq!(a.channel().usable, Presence::Online);
+    assert_eq!(a.channel().usable, Some(true));
     a.seed();
-    assert_eq!((a.presence(&b), a.channel().usable), (Presence::Online, Presence::Offline));
+    assert_eq!((a.presence(&b), a.channel().usable), (Presence::Online, Some(false)));
 }
 
 /// LDK's background processor drops all connections after it was held up for a second, and says so in
@@ -236,5 +236,5 @@ async fn whom_a_node_drops_because_it_was_held_up_was_lost_by_itself() {
 
     b.connect(&a).await;
     let peer = a.handle().peer(&b.node_id()).unwrap();
-    assert_eq!((peer.online, peer.disconnects, peer.flap_count), (Presence::Online, 0, 0));
+    assert_eq!((peer.presence, peer.disconnects, peer.flap_count), (Presence::Online, 0, 0));
 }

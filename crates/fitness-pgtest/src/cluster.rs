@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::supervisor::Supervisor;
-use crate::{Authority, Database, install};
+use crate::{CertificateAuthority, Database, install};
 
 /// How often another port is tried: between finding a free one and using it, anybody may have it.
 const PORTS: u32 = 5;
@@ -26,7 +26,7 @@ pub struct Cluster {
 
 /// How a cluster is to be.
 #[must_use]
-pub struct Builder {
+pub struct ClusterBuilder {
     durable: bool,
     settings: String,
     tls: Option<[String; 3]>,
@@ -49,8 +49,8 @@ impl Cluster {
     }
 
     /// A server to be described.
-    pub fn builder() -> Builder {
-        Builder { durable: false, settings: String::new(), tls: None, disk: None, primary: None }
+    pub fn builder() -> ClusterBuilder {
+        ClusterBuilder { durable: false, settings: String::new(), tls: None, disk: None, primary: None }
     }
 
     /// Its port on 127.0.0.1.
@@ -67,7 +67,7 @@ impl Cluster {
 
     /// A new, empty database.
     #[must_use]
-    pub fn database(&self) -> Database<'_> {
+    pub fn create_database(&self) -> Database<'_> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         Database::create(self, format!("fitness_{number}"))
     }
@@ -111,7 +111,7 @@ impl Cluster {
     /// # Panics
     ///
     /// If that cannot be done.
-    pub fn crash(&self) {
+    pub fn stop_immediate(&self) {
         self.run("crash");
     }
 
@@ -140,9 +140,9 @@ impl Cluster {
     ///
     /// If it does not start.
     #[must_use]
-    pub fn standby(&self) -> Self {
+    pub fn start_standby(&self) -> Self {
         let directory = self.directory.display().to_string();
-        let builder = Builder { primary: Some((directory, self.port.to_string())), ..Self::builder() };
+        let builder = ClusterBuilder { primary: Some((directory, self.port.to_string())), ..Self::builder() };
         let standby = builder.start().expect("one of them runs already");
         self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
         self.sql("postgres", "SELECT pg_reload_conf()");
@@ -165,7 +165,7 @@ impl Cluster {
         self.sql("postgres", "SELECT pg_reload_conf()");
     }
 
-    /// Fills the disk to its last byte. It has to be one of [`Builder::disk`].
+    /// Fills the disk to its last byte. It has to be one of [`ClusterBuilder::disk_size_mb`].
     ///
     /// # Panics
     ///
@@ -188,7 +188,7 @@ impl Cluster {
     /// # Panics
     ///
     /// If it does not start.
-    pub fn start_again(&self) {
+    pub fn restart(&self) {
         self.run("start");
     }
 
@@ -198,14 +198,14 @@ impl Cluster {
     }
 }
 
-impl Builder {
+impl ClusterBuilder {
     /// Has every commit synced to disk, as it is in earnest.
     pub fn durable(self) -> Self {
         Self { durable: true, ..self }
     }
 
     /// A line of `postgresql.conf`: a name and a value, quoted where it has to be.
-    pub fn setting(mut self, name: &str, value: &str) -> Self {
+    pub fn config_setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push_str(&format!("{name} = {value}\n"));
         self
     }
@@ -213,14 +213,14 @@ impl Builder {
     /// TLS with a certificate for `names`, host names or addresses; connections over TCP without it are
     /// refused. A client who shows a certificate of this authority for the user `certified` needs no
     /// password.
-    pub fn tls(self, authority: &Authority, names: &[&str]) -> Self {
-        let issued = authority.server(names);
+    pub fn tls(self, authority: &CertificateAuthority, names: &[&str]) -> Self {
+        let issued = authority.issue_server_certificate(names);
         Self { tls: Some([issued.certificate, issued.key, authority.certificate().to_owned()]), ..self }
     }
 
     /// Data on a disk of so many megabytes. Where that cannot be had, which takes root and a system that lets
     /// him mount one, there is no cluster, and standard error says why.
-    pub fn disk(self, megabytes: u32) -> Self {
+    pub fn disk_size_mb(self, megabytes: u32) -> Self {
         Self { disk: Some(megabytes), ..self }
     }
 

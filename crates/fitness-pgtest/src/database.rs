@@ -44,12 +44,12 @@ impl<'c> Database<'c> {
     /// What its owner connects to, over TCP.
     #[must_use]
     pub fn url(&self) -> String {
-        self.url_of(OWNER, self.cluster.port())
+        self.url_for(OWNER, self.cluster.port())
     }
 
     /// What `role` connects to, on another port of 127.0.0.1: a proxy's, perhaps.
     #[must_use]
-    pub fn url_of(&self, role: &str, port: u16) -> String {
+    pub fn url_for(&self, role: &str, port: u16) -> String {
         format!("postgres://{role}:{}@127.0.0.1:{port}/{}", encode(PASSWORD), self.name)
     }
 
@@ -93,7 +93,7 @@ impl<'c> Database<'c> {
     ///
     /// If that cannot be said.
     #[must_use]
-    pub fn connections(&self) -> usize {
+    pub fn connection_count(&self) -> usize {
         let count = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", self.name);
         self.cluster.sql("postgres", &count).parse().expect("a count")
     }

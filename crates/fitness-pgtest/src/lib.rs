@@ -14,6 +14,6 @@ mod install;
 mod supervisor;
 mod tls;
 
-pub use cluster::{Builder, Cluster};
+pub use cluster::{Cluster, ClusterBuilder};
 pub use database::{Database, OWNER, PASSWORD, READER};
-pub use tls::{Authority, Issued};
+pub use tls::{CertificateAuthority, CertifiedKey};

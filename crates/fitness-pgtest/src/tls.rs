@@ -6,27 +6,27 @@ use rcgen::{
 };
 
 /// A certificate authority, made for a test.
-pub struct Authority {
+pub struct CertificateAuthority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     pem: String,
 }
 
 /// A certificate and its key, as PEM.
 #[derive(Clone)]
-pub struct Issued {
+pub struct CertifiedKey {
     /// The certificate.
     pub certificate: String,
     /// Its private key.
     pub key: String,
 }
 
-impl Default for Authority {
+impl Default for CertificateAuthority {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Authority {
+impl CertificateAuthority {
     /// A new one.
     ///
     /// # Panics
@@ -56,7 +56,7 @@ impl Authority {
     ///
     /// If one of them is neither.
     #[must_use]
-    pub fn server(&self, names: &[&str]) -> Issued {
+    pub fn issue_server_certificate(&self, names: &[&str]) -> CertifiedKey {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("host names or addresses");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -69,16 +69,16 @@ impl Authority {
     ///
     /// If there is no randomness to be had.
     #[must_use]
-    pub fn client(&self, user: &str) -> Issued {
+    pub fn issue_client_certificate(&self, user: &str) -> CertifiedKey {
         let mut params = CertificateParams::new(Vec::new()).expect("no names are sound names");
         params.distinguished_name.push(DnType::CommonName, user);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(params)
     }
 
-    fn issue(&self, params: CertificateParams) -> Issued {
+    fn issue(&self, params: CertificateParams) -> CertifiedKey {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        Issued { certificate: certificate.pem(), key: key.serialize_pem() }
+        CertifiedKey { certificate: certificate.pem(), key: key.serialize_pem() }
     }
 }

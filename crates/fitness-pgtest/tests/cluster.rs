@@ -8,12 +8,12 @@ use fitness_pgtest::Cluster;
 #[test]
 fn it_answers_and_survives_a_crash() {
     let Some(cluster) = Cluster::start() else { return };
-    let database = cluster.database();
+    let database = cluster.create_database();
     database.sql("CREATE TABLE kept AS SELECT 42 AS answer");
-    for end in [Cluster::crash, Cluster::kill, Cluster::stop] {
+    for end in [Cluster::stop_immediate, Cluster::kill, Cluster::stop] {
         end(&cluster);
         assert!(cluster.try_sql("postgres", "SELECT 1").is_err());
-        cluster.start_again();
+        cluster.restart();
         assert_eq!(database.sql("SELECT answer FROM kept"), "42");
     }
     let directory = cluster.socket_directory().to_owned();
@@ -59,8 +59,8 @@ fn it_goes_with_a_process_that_is_killed() {
 #[test]
 fn a_standby_has_what_was_committed_and_takes_over() {
     let Some(cluster) = Cluster::start() else { return };
-    let database = cluster.database();
-    let standby = cluster.standby();
+    let database = cluster.create_database();
+    let standby = cluster.start_standby();
     database.sql("CREATE TABLE kept AS SELECT 42 AS answer");
     assert!(standby.try_sql(database.name(), "INSERT INTO kept VALUES (43)").is_err());
     cluster.kill();
@@ -71,8 +71,8 @@ fn a_standby_has_what_was_committed_and_takes_over() {
 
 #[test]
 fn a_disk_of_its_own_can_be_full() {
-    let Some(cluster) = Cluster::builder().disk(160).start() else { return };
-    let database = cluster.database();
+    let Some(cluster) = Cluster::builder().disk_size_mb(160).start() else { return };
+    let database = cluster.create_database();
     // The first to connect to a database writes a file.
     database.sql("SELECT 1");
     cluster.fill_disk();

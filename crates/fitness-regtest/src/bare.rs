@@ -15,17 +15,17 @@ use lightning_net_tokio::SocketDescriptor;
 use tokio::net::TcpListener;
 
 use crate::worker::Worker;
-use crate::world::{Channels, World, channel_manager};
+use crate::world::{StubBackend, StubChannelManager, channel_manager};
 
 /// How often a node pings those that are connected, as LDK recommends.
 const PING: Duration = Duration::from_secs(10);
 
 type Peers = PeerManager<
     SocketDescriptor,
-    Arc<Channels>,
+    Arc<StubChannelManager>,
     IgnoringMessageHandler,
     IgnoringMessageHandler,
-    Arc<World>,
+    Arc<StubBackend>,
     IgnoringMessageHandler,
     Arc<KeysManager>,
     IgnoringMessageHandler,
@@ -35,7 +35,7 @@ type Peers = PeerManager<
 /// chain, no money and no channels. Others dial it.
 ///
 /// It runs on its own thread. Dropping it closes all of its connections and waits for that thread.
-pub struct BareNode {
+pub struct ChainlessNode {
     id: PublicKey,
     addr: SocketAddr,
     peers: Arc<Peers>,
@@ -43,7 +43,7 @@ pub struct BareNode {
     _worker: Worker,
 }
 
-impl BareNode {
+impl ChainlessNode {
     /// Starts the node that grows from `seed`, on a free port.
     ///
     /// # Errors
@@ -89,31 +89,34 @@ impl BareNode {
 
     /// Who is connected to it, by its own account: whoever has shaken hands and greeted it.
     #[must_use]
-    pub fn connected(&self) -> Vec<PublicKey> {
+    pub fn connected_peers(&self) -> Vec<PublicKey> {
         self.peers.list_peers().into_iter().map(|peer| peer.counterparty_node_id).collect()
     }
 
     /// How many connections it has accepted so far, whatever became of them.
     #[must_use]
-    pub fn accepted(&self) -> usize {
+    pub fn accepted_connections(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 
     /// Closes all connections. Whoever dials again is welcome.
-    pub fn hang_up(&self) {
+    pub fn disconnect_all_peers(&self) {
         self.peers.disconnect_all_peers();
     }
 }
 
-impl std::fmt::Debug for BareNode {
+impl std::fmt::Debug for ChainlessNode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BareNode").field("id", &self.id).field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("ChainlessNode")
+            .field("id", &self.id)
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
     }
 }
 
 /// The channel manager is what makes it say which network it is on.
 fn peer_manager(seed: [u8; 32], network: Network, keys: Arc<KeysManager>) -> Peers {
-    let world = Arc::<World>::default();
+    let world = Arc::<StubBackend>::default();
     let (_, channels) = channel_manager(&world, &keys, network, UserConfig::default());
     let handlers = MessageHandler {
         chan_handler: channels,

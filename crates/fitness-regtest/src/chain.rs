@@ -212,7 +212,7 @@ impl Model {
     ) -> Result<(), Rejection> {
         let mut spent = tx.input.iter().map(|input| input.previous_output);
         if let Some(outpoint) = spent.find(|outpoint| replaced.contains(&outpoint.txid)) {
-            return Err(Rejection::SpendsReplaced(outpoint));
+            return Err(Rejection::SpendsConflictingTx(outpoint));
         }
         let leaving = self.mempool.entries().iter();
         let lost: u64 = leaving
@@ -352,7 +352,7 @@ mod tests {
         let first = model.submit(spend(&[coin], 99_000), NOW).unwrap();
         let from_first = OutPoint::new(first, 0);
         let both = model.submit(spend(&[coin, from_first], 1), NOW);
-        assert_eq!(both, Err(Rejection::SpendsReplaced(from_first)));
+        assert_eq!(both, Err(Rejection::SpendsConflictingTx(from_first)));
         assert_eq!(waiting(&model), [first]);
     }
 

@@ -16,21 +16,21 @@ pub enum Error {
     Rejected(#[from] Rejection),
     /// A node of ours could not do what it was asked to.
     #[cfg(feature = "ldk-node")]
-    #[error("a node could not {task}")]
+    #[error("a node could not {operation}")]
     Node {
         /// What it was asked to do.
-        task: &'static str,
+        operation: &'static str,
         /// What it says.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// What was waited for did not happen in time.
-    #[error("timed out waiting for {awaited} (size of the mempool: {in_mempool})")]
+    #[error("timed out waiting for {condition} (size of the mempool: {mempool_size})")]
     Timeout {
         /// What was waited for.
-        awaited: String,
+        condition: String,
         /// How many transactions the mempool held when the wait ended.
-        in_mempool: usize,
+        mempool_size: usize,
     },
 }
 
@@ -51,7 +51,7 @@ pub enum Rejection {
     InsufficientFee,
     /// It spends an output of a transaction that it would replace.
     #[error("bad-txns-spends-conflicting-tx: {0}")]
-    SpendsReplaced(OutPoint),
+    SpendsConflictingTx(OutPoint),
     /// It can be valid in no mempool; the text says why.
     #[error("{0}")]
     Invalid(&'static str),
@@ -63,7 +63,7 @@ impl Rejection {
         match self {
             Self::AlreadyConfirmed => -27,
             Self::MissingOrSpent(_) => -25,
-            Self::InsufficientFee | Self::SpendsReplaced(_) | Self::Invalid(_) => -26,
+            Self::InsufficientFee | Self::SpendsConflictingTx(_) | Self::Invalid(_) => -26,
         }
     }
 }

@@ -149,7 +149,7 @@ impl Chain {
     }
 
     fn timed_out(&self, awaited: String) -> Error {
-        Error::Timeout { awaited, in_mempool: self.shared.lock().mempool().len() }
+        Error::Timeout { condition: awaited, mempool_size: self.shared.lock().mempool().len() }
     }
 }
 
@@ -228,7 +228,7 @@ mod tests {
             "timed out waiting for 2 transactions in the mempool (size of the mempool: 1)"
         );
         let error = chain.wait_for_tx(Txid::all_zeros(), Duration::from_millis(1)).unwrap_err();
-        assert!(matches!(error, Error::Timeout { in_mempool: 1, .. }));
+        assert!(matches!(error, Error::Timeout { mempool_size: 1, .. }));
     }
 
     #[test]

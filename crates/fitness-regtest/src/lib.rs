@@ -27,7 +27,7 @@
 //! second bitcoind, no peer-to-peer protocol.
 //!
 //! The crate knows nothing of ldk-fitness. With the feature `ldk-node` it starts real nodes on the
-//! chain ([`LocalNode`]), with the feature `lightning` real nodes without one, in milliseconds ([`BareNode`]), and what
+//! chain ([`RegtestNode`]), with the feature `lightning` real nodes without one, in milliseconds ([`ChainlessNode`]), and what
 //! a test builds its own from ([`channel_manager`]);
 //! watching them is the business of its callers.
 
@@ -50,11 +50,11 @@ mod worker;
 mod world;
 
 #[cfg(feature = "lightning")]
-pub use bare::BareNode;
+pub use bare::ChainlessNode;
 pub use error::{Error, Rejection};
 pub use handle::{Chain, RpcAccess};
 #[cfg(feature = "ldk-node")]
-pub use node::{LocalNode, fund, open_channels, until};
+pub use node::{RegtestNode, fund_nodes, open_channels, wait_until};
 pub use proxy::{Proxy, ProxyMode};
 #[cfg(feature = "lightning")]
-pub use world::{Channels, Monitor, World, channel_manager};
+pub use world::{StubBackend, StubChainMonitor, StubChannelManager, channel_manager};

@@ -20,12 +20,12 @@ use crate::{Chain, Error, RpcAccess};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running ldk-node that listens on loopback. Dropping it stops it.
-pub struct LocalNode {
+pub struct RegtestNode {
     node: Arc<Node>,
     addr: SocketAddr,
 }
 
-impl LocalNode {
+impl RegtestNode {
     /// Starts a node that keeps its data in `dir` and its keys in `seed`: the same seed is the
     /// same node.
     ///
@@ -40,15 +40,15 @@ impl LocalNode {
         seed: [u8; 64],
         logger: Option<Arc<dyn LogWriter>>,
     ) -> Result<Self, Error> {
-        Self::start_at(&chain.rpc(), dir, seed, logger)
+        Self::start_with_rpc(&chain.rpc(), dir, seed, logger)
     }
 
     /// The same on a chain that may belong to another process.
     ///
     /// # Errors
     ///
-    /// As [`LocalNode::start`].
-    pub fn start_at(
+    /// As [`RegtestNode::start`].
+    pub fn start_with_rpc(
         rpc: &RpcAccess,
         dir: &Path,
         seed: [u8; 64],
@@ -62,7 +62,7 @@ impl LocalNode {
     ///
     /// # Errors
     ///
-    /// As [`LocalNode::start`].
+    /// As [`RegtestNode::start`].
     pub fn start_with_store(
         chain: &Chain,
         dir: &Path,
@@ -98,16 +98,16 @@ impl LocalNode {
     }
 }
 
-impl Drop for LocalNode {
+impl Drop for RegtestNode {
     fn drop(&mut self) {
         // One that was stopped already says so, and there is nobody to tell.
         let _ = self.node.stop();
     }
 }
 
-impl std::fmt::Debug for LocalNode {
+impl std::fmt::Debug for RegtestNode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalNode").field("id", &self.id()).field("addr", &self.addr).finish()
+        f.debug_struct("RegtestNode").field("id", &self.id()).field("addr", &self.addr).finish()
     }
 }
 
@@ -122,7 +122,7 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    fn run(&self) -> Result<LocalNode, Error> {
+    fn run(&self) -> Result<RegtestNode, Error> {
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -137,7 +137,7 @@ impl Start<'_> {
     }
 
     /// The inner error is that of the node's start.
-    fn attempt(&self) -> Result<Result<LocalNode, NodeError>, Error> {
+    fn attempt(&self) -> Result<Result<RegtestNode, NodeError>, Error> {
         let rpc = self.rpc;
         let log = Arc::new(Log { inner: self.logger.clone(), follows_the_chain: AtomicBool::new(false) });
         let mut builder = Builder::new();
@@ -157,10 +157,10 @@ impl Start<'_> {
         if let Err(error) = node.start() {
             return Ok(Err(error));
         }
-        let local = LocalNode { node, addr };
+        let local = RegtestNode { node, addr };
         // `Node::sync_wallets` before that trips an assertion of ldk-node's, and leaves it without a
         // chain for good.
-        until("a node that follows the chain", || log.follows_the_chain.load(Ordering::SeqCst))?;
+        wait_until("a node that follows the chain", || log.follows_the_chain.load(Ordering::SeqCst))?;
         Ok(Ok(local))
     }
 }
@@ -170,7 +170,7 @@ impl Start<'_> {
 /// # Errors
 ///
 /// [`Error::Node`] where a node cannot make an address or sync.
-pub fn fund(chain: &Chain, nodes: &[&LocalNode], amount: Amount) -> Result<(), Error> {
+pub fn fund_nodes(chain: &Chain, nodes: &[&RegtestNode], amount: Amount) -> Result<(), Error> {
     for node in nodes {
         let address = node.node.onchain_payment().new_address().map_err(failed("make an address"))?;
         chain.fund(address.script_pubkey(), amount);
@@ -189,8 +189,8 @@ pub fn fund(chain: &Chain, nodes: &[&LocalNode], amount: Amount) -> Result<(), E
 /// [`Error::Node`] where a node refuses, [`Error::Timeout`] where a channel does not come about.
 pub fn open_channels(
     chain: &Chain,
-    from: &LocalNode,
-    to: &[(&LocalNode, SocketAddr)],
+    from: &RegtestNode,
+    to: &[(&RegtestNode, SocketAddr)],
     amount: Amount,
 ) -> Result<(), Error> {
     let usable = || from.node.list_channels().iter().filter(|channel| channel.is_usable).count();
@@ -206,9 +206,9 @@ pub fn open_channels(
         sync(&[from])?;
     }
     chain.mine(6);
-    let nodes: Vec<&LocalNode> = std::iter::once(from).chain(to.iter().map(|(peer, _)| *peer)).collect();
+    let nodes: Vec<&RegtestNode> = std::iter::once(from).chain(to.iter().map(|(peer, _)| *peer)).collect();
     sync(&nodes)?;
-    until("usable channels", || usable() >= before + to.len())
+    wait_until("usable channels", || usable() >= before + to.len())
 }
 
 /// Waits until something is so, looking a hundred times a second.
@@ -216,12 +216,12 @@ pub fn open_channels(
 /// # Errors
 ///
 /// [`Error::Timeout`] after two minutes.
-pub fn until(awaited: &str, mut so: impl FnMut() -> bool) -> Result<(), Error> {
+pub fn wait_until(awaited: &str, mut so: impl FnMut() -> bool) -> Result<(), Error> {
     let pause = Duration::from_millis(10);
     let mut waited = Duration::ZERO;
     while !so() {
         if waited > PATIENCE {
-            return Err(Error::Timeout { awaited: awaited.into(), in_mempool: 0 });
+            return Err(Error::Timeout { condition: awaited.into(), mempool_size: 0 });
         }
         std::thread::sleep(pause);
         waited += pause;
@@ -229,12 +229,12 @@ pub fn until(awaited: &str, mut so: impl FnMut() -> bool) -> Result<(), Error> {
     Ok(())
 }
 
-fn sync(nodes: &[&LocalNode]) -> Result<(), Error> {
+fn sync(nodes: &[&RegtestNode]) -> Result<(), Error> {
     nodes.iter().try_for_each(|node| node.node.sync_wallets().map_err(failed("sync its wallets")))
 }
 
 fn failed<E: std::error::Error + Send + Sync + 'static>(task: &'static str) -> impl Fn(E) -> Error {
-    move |source| Error::Node { task, source: Box::new(source) }
+    move |source| Error::Node { operation: task, source: Box::new(source) }
 }
 
 /// A loopback address that was free a moment ago.

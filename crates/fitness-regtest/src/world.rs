@@ -23,56 +23,56 @@ type Listener = Box<dyn Fn(&Record<'_>) + Send + Sync>;
 
 /// The world around a node on LDK that has neither chain nor money: what [`Channels`] asks for.
 #[derive(Default)]
-pub struct World {
+pub struct StubBackend {
     listener: OnceLock<Listener>,
 }
 
-impl World {
+impl StubBackend {
     /// Has `listener` hear what LDK logs from now on. The first one stays.
-    pub fn hear(&self, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) {
+    pub fn set_log_hook(&self, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) {
         let _ = self.listener.set(Box::new(listener));
     }
 }
 
-impl std::fmt::Debug for World {
+impl std::fmt::Debug for StubBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("World").finish_non_exhaustive()
     }
 }
 
 /// LDK's chain monitor in such a world.
-pub type Monitor = ChainMonitor<
+pub type StubChainMonitor = ChainMonitor<
     InMemorySigner,
     Arc<dyn Filter + Send + Sync>,
-    Arc<World>,
-    Arc<World>,
-    Arc<World>,
-    Arc<World>,
+    Arc<StubBackend>,
+    Arc<StubBackend>,
+    Arc<StubBackend>,
+    Arc<StubBackend>,
     Arc<KeysManager>,
 >;
 
 /// LDK's channel manager in such a world.
-pub type Channels = ChannelManager<
-    Arc<Monitor>,
-    Arc<World>,
+pub type StubChannelManager = ChannelManager<
+    Arc<StubChainMonitor>,
+    Arc<StubBackend>,
     Arc<KeysManager>,
     Arc<KeysManager>,
     Arc<KeysManager>,
-    Arc<World>,
-    Arc<World>,
+    Arc<StubBackend>,
+    Arc<StubBackend>,
     Arc<NullMessageRouter>,
-    Arc<World>,
+    Arc<StubBackend>,
 >;
 
 /// A channel manager that has just begun, and its monitor.
 #[must_use]
 pub fn channel_manager(
-    world: &Arc<World>,
+    world: &Arc<StubBackend>,
     keys: &Arc<KeysManager>,
     network: Network,
     config: UserConfig,
-) -> (Arc<Monitor>, Arc<Channels>) {
-    let monitor = Arc::new(Monitor::new(
+) -> (Arc<StubChainMonitor>, Arc<StubChannelManager>) {
+    let monitor = Arc::new(StubChainMonitor::new(
         None,
         Arc::clone(world),
         Arc::clone(world),
@@ -81,7 +81,7 @@ pub fn channel_manager(
         Arc::clone(keys),
         keys.get_peer_storage_key(),
     ));
-    let channels = Channels::new(
+    let channels = StubChannelManager::new(
         Arc::clone(world),
         Arc::clone(&monitor),
         Arc::clone(world),
@@ -98,7 +98,7 @@ pub fn channel_manager(
     (monitor, Arc::new(channels))
 }
 
-impl Logger for World {
+impl Logger for StubBackend {
     fn log(&self, record: Record<'_>) {
         tracing::trace!(target: "ldk", module = record.module_path, "{}", record.args);
         if let Some(listener) = self.listener.get() {
@@ -107,17 +107,17 @@ impl Logger for World {
     }
 }
 
-impl BroadcasterInterface for World {
+impl BroadcasterInterface for StubBackend {
     fn broadcast_transactions(&self, _: &[&Transaction]) {}
 }
 
-impl FeeEstimator for World {
+impl FeeEstimator for StubBackend {
     fn get_est_sat_per_1000_weight(&self, _: ConfirmationTarget) -> u32 {
         253
     }
 }
 
-impl Persist<InMemorySigner> for World {
+impl Persist<InMemorySigner> for StubBackend {
     fn persist_new_channel(
         &self,
         _: MonitorName,
@@ -138,7 +138,7 @@ impl Persist<InMemorySigner> for World {
     fn archive_persisted_channel(&self, _: MonitorName) {}
 }
 
-impl Router for World {
+impl Router for StubBackend {
     fn find_route(
         &self,
         _: &PublicKey,

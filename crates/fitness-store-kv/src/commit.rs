@@ -53,12 +53,12 @@ fn has_room(state: &State, bytes: usize) -> bool {
 /// The peers of a batch's replacements that have a record, once the batch wrote its own.
 async fn stored(inner: &Inner, batch: &Batch) -> Result<HashSet<NodeId>, StoreError> {
     let mut stored = HashSet::new();
-    if batch.replaced.is_empty() {
+    if batch.replacements.is_empty() {
         return Ok(stored);
     }
     let written: HashSet<NodeId> = batch.changes.peers.iter().map(|peer| peer.node_id).collect();
-    let forgotten: HashSet<NodeId> = batch.changes.forgotten.iter().copied().collect();
-    for node_id in batch.replaced.iter().map(|replacement| replacement.node_id) {
+    let forgotten: HashSet<NodeId> = batch.changes.forgotten_peers.iter().copied().collect();
+    for node_id in batch.replacements.iter().map(|replacement| replacement.node_id) {
         if written.contains(&node_id) {
             stored.insert(node_id);
         } else if !forgotten.contains(&node_id) && !stored.contains(&node_id) {

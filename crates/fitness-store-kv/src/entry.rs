@@ -43,17 +43,17 @@ pub(crate) fn ops(
     stored: &HashSet<NodeId>,
     overlay: &Overlay,
 ) -> Result<Vec<Op>, StoreError> {
-    let Batch { changes, observer: record, replaced, gaps_before } = batch;
-    let mut ops: Vec<Op> = changes.forgotten.iter().copied().map(Op::Forget).collect();
+    let Batch { changes, observer: record, replacements: replaced, prune_gaps_before } = batch;
+    let mut ops: Vec<Op> = changes.forgotten_peers.iter().copied().map(Op::Forget).collect();
     for peer in &changes.peers {
         let record = record_of(|out| encode_peer(peer, out))?;
         ops.push(Op::Put(Row::Peer(peer.node_id), record));
     }
     // Segments of these are not in the journal as they were.
-    let mut changed: HashSet<NodeId> = changes.forgotten.iter().copied().collect();
+    let mut changed: HashSet<NodeId> = changes.forgotten_peers.iter().copied().collect();
     for replacement in replaced.iter().filter(|replacement| stored.contains(&replacement.node_id)) {
         changed.insert(replacement.node_id);
-        ops.push(Op::Cut(replacement.node_id, replacement.below));
+        ops.push(Op::Cut(replacement.node_id, replacement.below_index));
         for segment in &replacement.segments {
             ops.push(put(segment)?);
         }
@@ -72,7 +72,7 @@ pub(crate) fn ops(
     for (number, gap) in gaps {
         ops.push(Op::Put(Row::Gap(number), record_of(|out| encode_gap(gap, out))?));
     }
-    ops.extend(gaps_before.map(Op::GapsBefore));
+    ops.extend(prune_gaps_before.map(Op::GapsBefore));
     if let Some(record) = record {
         ops.push(Op::Observer(record_of(|out| encode_observer(observer, record, out))?));
     }
@@ -96,15 +96,18 @@ fn append(segment: &LogSegment, overlay: &Overlay) -> Result<Option<Op>, StoreEr
     let Some(Some(known)) = overlay.rows.get(&Row::Segment(node_id, index)) else { return Ok(None) };
     let Ok(known) = decode_segment(&node_id, index, known) else { return Ok(None) };
     let count = known.entries.len();
-    let goes_on = known.first == segment.first
+    let goes_on = known.first_number == segment.first_number
         && segment.entries.len() > count
         && segment.entries.starts_with(&known.entries);
     let Ok(length) = u32::try_from(count) else { return Ok(None) };
     if !goes_on {
         return Ok(None);
     }
-    let more =
-        LogSegment { node_id, first: segment.first + length, entries: segment.entries[count..].to_vec() };
+    let more = LogSegment {
+        node_id,
+        first_number: segment.first_number + length,
+        entries: segment.entries[count..].to_vec(),
+    };
     Ok(Some(Op::Append(node_id, index, record_of(|out| encode_segment(&more, out))?)))
 }
 
@@ -117,7 +120,7 @@ pub(crate) fn encode(values: &Values, key: &str, number: u64, ops: &[Op]) -> Res
     });
     match written {
         Ok(()) => Ok(value),
-        Err(reason) => Err(StoreError::Invalid { what: values.name(key), reason }),
+        Err(reason) => Err(StoreError::Invalid { item: values.name(key), reason }),
     }
 }
 

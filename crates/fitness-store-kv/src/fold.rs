@@ -25,7 +25,7 @@ pub(crate) async fn fold(inner: &Inner, ops: &[Op]) -> Result<(), StoreError> {
     };
     let key = session.manifest();
     for op in ops {
-        overlay.apply(op).map_err(|reason| StoreError::Invalid { what: inner.values.name(&key), reason })?;
+        overlay.apply(op).map_err(|reason| StoreError::Invalid { item: inner.values.name(&key), reason })?;
     }
     let mut pages = Pages {
         inner,

@@ -44,7 +44,7 @@ pub(crate) fn open<T>(
     }
     if format > FORMAT {
         return Err(StoreError::NewerFormat {
-            what: values.name(key),
+            item: values.name(key),
             location: values.location.to_string(),
             found: u32::from(format),
             supported: u32::from(FORMAT),

@@ -169,7 +169,7 @@ impl Values {
 
     pub(crate) fn corrupt(&self, key: &str, reason: &'static str) -> StoreError {
         StoreError::Corrupt {
-            what: self.name(key),
+            item: self.name(key),
             location: self.location.to_string(),
             source: reason.into(),
         }

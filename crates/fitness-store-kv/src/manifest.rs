@@ -89,7 +89,7 @@ impl Manifest {
     pub(crate) fn encode(&self, values: &Values, key: &str) -> Result<Vec<u8>, StoreError> {
         let mut written = Ok(());
         let value = frame::seal(values, key, |out| written = self.push(out));
-        written.map(|()| value).map_err(|reason| StoreError::Invalid { what: values.name(key), reason })
+        written.map(|()| value).map_err(|reason| StoreError::Invalid { item: values.name(key), reason })
     }
 
     fn push(&self, out: &mut Vec<u8>) -> Result<(), Broken> {

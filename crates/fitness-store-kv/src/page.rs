@@ -25,7 +25,7 @@ pub(crate) fn encode(values: &Values, key: &str, rows: &[(Row, Record)]) -> Resu
             push_bytes(out, record)
         });
     });
-    written.map(|()| value).map_err(|reason| StoreError::Invalid { what: values.name(key), reason })
+    written.map(|()| value).map_err(|reason| StoreError::Invalid { item: values.name(key), reason })
 }
 
 pub(crate) fn decode(values: &Values, key: &str, value: &[u8]) -> Result<Vec<(Row, Record)>, StoreError> {

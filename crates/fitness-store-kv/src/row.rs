@@ -136,7 +136,7 @@ fn join(node_id: &NodeId, index: u32, known: &[u8], more: &[u8]) -> Result<Recor
     let decode = |bytes| decode_segment(node_id, index, bytes).map_err(|_| "a segment in it is damaged");
     let (mut segment, more) = (decode(known)?, decode(more)?);
     let length = u32::try_from(segment.entries.len()).unwrap_or(u32::MAX);
-    if segment.first.checked_add(length) != Some(more.first) {
+    if segment.first_number.checked_add(length) != Some(more.first_number) {
         return Err("it does not go on where a segment ends");
     }
     segment.entries.extend(more.entries);

@@ -10,7 +10,7 @@ use std::task::Poll;
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::codec::{self, RecordError, decode_gap, decode_observer, decode_peer, decode_segment};
-use fitness_store::{Batch, Claims, Store, StoreError};
+use fitness_store::{Batch, LocalClaims, Store, StoreError};
 use lightning::util::persist::{KVStore, KVStoreSync};
 
 use crate::commit::commit;
@@ -31,7 +31,7 @@ pub struct KvStore {
     kv: Arc<dyn Keys>,
     location: Arc<str>,
     shelves: Mutex<HashMap<NodeId, Arc<Shelf>>>,
-    claims: Claims,
+    claims: LocalClaims,
 }
 
 /// A commit that was begun. It goes on whenever somebody has the turn.
@@ -58,7 +58,7 @@ impl KvStore {
     ///
     /// What is both, as ldk-node's stores are, is better used in this way from outside a runtime,
     /// and from within any but tokio's.
-    pub fn blocking<K>(kv: Arc<K>, location: impl Into<String>) -> Self
+    pub fn from_sync<K>(kv: Arc<K>, location: impl Into<String>) -> Self
     where
         K: KVStoreSync + Send + Sync + ?Sized + 'static,
     {
@@ -66,7 +66,7 @@ impl KvStore {
     }
 
     fn over(kv: Arc<dyn Keys>, location: String) -> Self {
-        Self { kv, location: location.into(), shelves: Mutex::default(), claims: Claims::default() }
+        Self { kv, location: location.into(), shelves: Mutex::default(), claims: LocalClaims::default() }
     }
 
     fn shelf(&self, observer: &NodeId) -> Arc<Shelf> {
@@ -100,8 +100,8 @@ impl KvStore {
         }
     }
 
-    fn damaged(&self, error: RecordError, record: codec::Record<'_>) -> StoreError {
-        error.of(record, &*self.location)
+    fn damaged(&self, error: RecordError, record: codec::RecordKey<'_>) -> StoreError {
+        error.into_store_error(record, &*self.location)
     }
 }
 
@@ -187,7 +187,7 @@ impl Store for KvStore {
             state.overlay.observer.clone().or_else(|| state.manifest.observer.clone())
         };
         let decoded = record.map(|record| decode_observer(observer, &record)).transpose();
-        decoded.map_err(|error| self.damaged(error, codec::Record::Observer(observer)))
+        decoded.map_err(|error| self.damaged(error, codec::RecordKey::Observer(observer)))
     }
 
     async fn peers(
@@ -206,7 +206,7 @@ impl Store for KvStore {
             let Row::Peer(node_id) = row else { continue };
             if Some(node_id) != after && peers.len() < limit {
                 let peer = decode_peer(node_id, record);
-                peers.push(peer.map_err(|error| self.damaged(error, codec::Record::Peer(node_id)))?);
+                peers.push(peer.map_err(|error| self.damaged(error, codec::RecordKey::Peer(node_id)))?);
             }
         }
         Ok(peers)
@@ -216,7 +216,7 @@ impl Store for KvStore {
         let row = Row::Peer(*node_id);
         let rows = self.rows(observer, row..=row, 1).await?;
         let decoded = rows.first().map(|(_, record)| decode_peer(node_id, record)).transpose();
-        decoded.map_err(|error| self.damaged(error, codec::Record::Peer(node_id)))
+        decoded.map_err(|error| self.damaged(error, codec::RecordKey::Peer(node_id)))
     }
 
     async fn segments(
@@ -231,8 +231,9 @@ impl Store for KvStore {
         for (row, record) in &rows {
             let Row::Segment(_, index) = row else { continue };
             let segment = decode_segment(node_id, *index, record);
-            segments
-                .push(segment.map_err(|error| self.damaged(error, codec::Record::Segment(node_id, *index)))?);
+            segments.push(
+                segment.map_err(|error| self.damaged(error, codec::RecordKey::Segment(node_id, *index)))?,
+            );
         }
         Ok(segments)
     }
@@ -243,7 +244,7 @@ impl Store for KvStore {
         for (row, record) in &rows {
             let Row::Gap(number) = row else { continue };
             let gap = decode_gap(*number, record);
-            gaps.push(gap.map_err(|error| self.damaged(error, codec::Record::Gap(*number)))?);
+            gaps.push(gap.map_err(|error| self.damaged(error, codec::RecordKey::Gap(*number)))?);
         }
         Ok(gaps)
     }
@@ -251,11 +252,11 @@ impl Store for KvStore {
     /// Holds within this process. Of two processes the one that commits first after the other is
     /// refused or fenced, as the [crate's page](crate) says.
     async fn claim(&self, observer: &NodeId) -> Result<fitness_store::Claim, StoreError> {
-        self.claims.take(observer, &self.location)
+        self.claims.acquire(observer, &self.location)
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
-        codec::check(observer, &batch)?;
+        codec::validate_batch(observer, &batch)?;
         if batch.is_empty() {
             return Ok(());
         }

@@ -20,7 +20,7 @@ impl Harness for Files {
     }
 
     fn open(&self) -> KvStore {
-        KvStore::blocking(Arc::new(FilesystemStore::new(self.0.path().into())), "a directory")
+        KvStore::from_sync(Arc::new(FilesystemStore::new(self.0.path().into())), "a directory")
     }
 }
 

@@ -16,43 +16,43 @@ use crate::schema::Schema;
 use crate::shared::{self, Parts, Shared};
 use crate::url::Target;
 use crate::writer::Writer;
-use crate::{PostgresStore, passfile, redacted, url};
+use crate::{PostgresStore, passfile, redact_url, url};
 
 const CONNECT: &str = "connect to the database";
 
 /// How a store is to be opened. [`PostgresStore::builder`] is where it starts.
 #[derive(Clone)]
 #[must_use = "nothing is opened yet"]
-pub struct Builder {
+pub struct PostgresStoreBuilder {
     url: String,
     schema: Option<String>,
     readers: usize,
     timeout: Duration,
-    claim_wait: Duration,
+    claim_timeout: Duration,
     application_name: Option<String>,
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for PostgresStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("url", &redacted(&self.url))
+        f.debug_struct("PostgresStoreBuilder")
+            .field("url", &redact_url(&self.url))
             .field("schema", &self.schema)
             .field("readers", &self.readers)
             .field("timeout", &self.timeout)
-            .field("claim_wait", &self.claim_wait)
+            .field("claim_timeout", &self.claim_timeout)
             .field("application_name", &self.application_name)
             .finish()
     }
 }
 
-impl Builder {
+impl PostgresStoreBuilder {
     pub(crate) fn new(url: &str) -> Self {
         Self {
             url: url.to_owned(),
             schema: None,
             readers: 4,
             timeout: Duration::from_secs(60),
-            claim_wait: Duration::from_secs(3),
+            claim_timeout: Duration::from_secs(3),
             application_name: None,
         }
     }
@@ -65,7 +65,7 @@ impl Builder {
 
     /// How many connections there are for reading at most; the default is 4, the least 1. They are made
     /// when they are needed. One more writes.
-    pub fn readers(self, connections: usize) -> Self {
+    pub fn max_read_connections(self, connections: usize) -> Self {
         Self { readers: connections.max(1), ..self }
     }
 
@@ -73,14 +73,14 @@ impl Builder {
     /// a minute, the least a second.
     ///
     /// It should be longer than the service's own patience with a commit, which makes its batches smaller.
-    pub fn timeout(self, timeout: Duration) -> Self {
+    pub fn statement_timeout(self, timeout: Duration) -> Self {
         Self { timeout: timeout.clamp(Duration::from_secs(1), Duration::from_secs(24 * 3600)), ..self }
     }
 
     /// How long to wait for somebody else's claim to end before it is refused; the default is 3 s. A
     /// process that was killed keeps its claim until the server has noticed.
-    pub fn claim_wait(self, wait: Duration) -> Self {
-        Self { claim_wait: wait.min(Duration::from_secs(3600)), ..self }
+    pub fn claim_timeout(self, wait: Duration) -> Self {
+        Self { claim_timeout: wait.min(Duration::from_secs(3600)), ..self }
     }
 
     /// What the server, and whoever is refused a claim, are told who this is; the default is the URL's
@@ -98,12 +98,12 @@ impl Builder {
         self.finish(false).await
     }
 
-    /// Opens the store to read. See [`PostgresStore::open_existing`].
+    /// Opens the store to read. See [`PostgresStore::open_read_only`].
     ///
     /// # Errors
     ///
-    /// As [`PostgresStore::open_existing`].
-    pub async fn open_existing(self) -> Result<PostgresStore, StoreError> {
+    /// As [`PostgresStore::open_read_only`].
+    pub async fn open_read_only(self) -> Result<PostgresStore, StoreError> {
         self.finish(true).await
     }
 
@@ -112,10 +112,10 @@ impl Builder {
         let location = parts.location.clone();
         if tokio::runtime::Handle::try_current().is_err() {
             let reason = "it is used from within a tokio runtime alone".to_owned();
-            return Err(StoreError::Open { location, reason, source: None });
+            return Err(StoreError::OpenFailed { location, reason, source: None });
         }
         let mut session = [0; 16];
-        getrandom::fill(&mut session).map_err(|err| StoreError::Open {
+        getrandom::fill(&mut session).map_err(|err| StoreError::OpenFailed {
             location: location.clone(),
             reason: format!("the system has no randomness: {err}"),
             source: None,
@@ -139,7 +139,8 @@ impl Builder {
 
     fn parts(self, is_read_only: bool) -> Result<Parts, StoreError> {
         let Target { mut config, tls, schema, passfile, says_target, location } = Target::parse(&self.url)?;
-        let refused = |reason: String| StoreError::Open { location: location.clone(), reason, source: None };
+        let refused =
+            |reason: String| StoreError::OpenFailed { location: location.clone(), reason, source: None };
         let schema = self.schema.or(schema);
         let schema = Schema::new(schema.as_deref().unwrap_or(Schema::DEFAULT))
             .map_err(|reason| refused(reason.to_owned()))?;
@@ -175,7 +176,7 @@ impl Builder {
             location: location.clone(),
             application,
             timeout: self.timeout,
-            claim_wait: self.claim_wait,
+            claim_timeout: self.claim_timeout,
             is_read_only,
         })
     }

@@ -89,7 +89,7 @@ impl Writer {
     async fn lock(&mut self, shared: &Shared, link: &Link, observer: &NodeId) -> Result<(), Fault> {
         let number = shared.schema.observer_lock(observer);
         let lock = link.client.prepare_cached(&shared.sql.lock).await?;
-        let give_up = Instant::now() + shared.claim_wait;
+        let give_up = Instant::now() + shared.claim_timeout;
         loop {
             if link.client.query_one(&lock, &[&number]).await?.try_get(0)? {
                 return Ok(());
@@ -177,7 +177,7 @@ impl Found {
 }
 
 fn claimed(shared: &Shared, observer: &NodeId, by: String) -> Fault {
-    Fault::from(StoreError::Claimed { observer: *observer, location: shared.location.clone(), by })
+    Fault::from(StoreError::Claimed { observer: *observer, location: shared.location.clone(), holder: by })
 }
 
 /// Who has the lock of an observer, as far as this role may know.

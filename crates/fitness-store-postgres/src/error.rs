@@ -113,7 +113,7 @@ impl Fault {
             Self::Database(error) => match what_to_do(&error) {
                 Some(what_to_do) => {
                     let reason = format!("{}; {what_to_do}", explained(&error));
-                    StoreError::Open { location, reason, source: Some(error.into()) }
+                    StoreError::OpenFailed { location, reason, source: Some(error.into()) }
                 }
                 None => StoreError::Backend { operation, location, source: Self::Database(error).into() },
             },

@@ -18,7 +18,7 @@
 //! | `availability` | uptime over observed time, 0 to 1; null while nothing was observed |
 //! | `disconnects` | changes from online to offline |
 //! | `flap_count`, `last_flap_ns` | flaps, cooled down as of the last one; null before the first |
-//! | `first_seen_ns` | when it was first followed |
+//! | `tracked_since_ns` | when it was first followed |
 //! | `channels`, `watched` | how many channels are open with it; whether it is followed for its own sake |
 //!
 //! # `fleet_peers`: a peer as all nodes together see it
@@ -33,7 +33,7 @@
 //! | `worst_availability`, `best_availability` | as the node sees it that sees it worst, and best |
 //! | `disconnects`, `channels` | their sums (`numeric` and `bigint`) |
 //! | `watched_at` | how many of our nodes follow it for its own sake |
-//! | `first_seen_ns` | when the first of our nodes followed it |
+//! | `tracked_since_ns` | when the first of our nodes followed it |
 //!
 //! # `seen_differently`: our path, not their fault
 //!

@@ -85,6 +85,6 @@ mod url;
 mod write;
 mod writer;
 
-pub use builder::Builder;
+pub use builder::PostgresStoreBuilder;
 pub use store::PostgresStore;
-pub use url::redacted;
+pub use url::redact_url;

@@ -89,7 +89,7 @@ fn refuse_newer(found: usize, schema: &Schema, location: &str) -> Result<(), Fau
     }
     let number = |version: usize| u32::try_from(version).unwrap_or(u32::MAX);
     Err(Fault::from(StoreError::NewerFormat {
-        what: format!("the schema {}", schema.quoted()),
+        item: format!("the schema {}", schema.quoted()),
         location: location.to_owned(),
         found: number(found),
         supported: number(MIGRATIONS.len()),
@@ -184,5 +184,5 @@ async fn forbidden(
 
 fn refused(location: &str, reason: String, fault: Option<Fault>) -> Fault {
     let source = fault.map(BoxError::from);
-    Fault::from(StoreError::Open { location: location.to_owned(), reason, source })
+    Fault::from(StoreError::OpenFailed { location: location.to_owned(), reason, source })
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use deadpool_postgres::{ClientWrapper, Object, Pool};
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::StoreError;
-use fitness_store::codec::{Record, RecordError, decode_gap, decode_observer, decode_peer, decode_segment};
+use fitness_store::codec::{
+    RecordError, RecordKey, decode_gap, decode_observer, decode_peer, decode_segment,
+};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -52,8 +54,8 @@ impl Reader<'_> {
         Ok(self.query(sql, params).await?.pop())
     }
 
-    fn damaged<'e>(&'e self, record: Record<'e>) -> impl Fn(RecordError) -> Fault + 'e {
-        move |error| Fault::from(error.of(record, self.location))
+    fn damaged<'e>(&'e self, record: RecordKey<'e>) -> impl Fn(RecordError) -> Fault + 'e {
+        move |error| Fault::from(error.into_store_error(record, self.location))
     }
 
     pub(crate) async fn observers(&self) -> Result<Vec<NodeId>, Fault> {
@@ -65,7 +67,7 @@ impl Reader<'_> {
         let row = self.query_opt(&self.sql.observer, &[&&observer.0[..]]).await?;
         let Some(row) = row else { return Ok(None) };
         let decoded = decode_observer(observer, row.try_get(0)?);
-        decoded.map(Some).map_err(self.damaged(Record::Observer(observer)))
+        decoded.map(Some).map_err(self.damaged(RecordKey::Observer(observer)))
     }
 
     pub(crate) async fn peers(
@@ -81,7 +83,7 @@ impl Reader<'_> {
         };
         let decode = |row: &Row| {
             let node_id = self.node_id(row)?;
-            decode_peer(&node_id, row.try_get(1)?).map_err(self.damaged(Record::Peer(&node_id)))
+            decode_peer(&node_id, row.try_get(1)?).map_err(self.damaged(RecordKey::Peer(&node_id)))
         };
         rows.iter().map(decode).collect()
     }
@@ -94,7 +96,7 @@ impl Reader<'_> {
         let row = self.query_opt(&self.sql.peer, &[&&observer.0[..], &&node_id.0[..]]).await?;
         let Some(row) = row else { return Ok(None) };
         let decoded = decode_peer(node_id, row.try_get(0)?);
-        decoded.map(Some).map_err(self.damaged(Record::Peer(node_id)))
+        decoded.map(Some).map_err(self.damaged(RecordKey::Peer(node_id)))
     }
 
     pub(crate) async fn segments(
@@ -110,7 +112,7 @@ impl Reader<'_> {
         let decode = |row: &Row| {
             let index = self.number(row, "the number of a log segment")?;
             let decoded = decode_segment(node_id, index, row.try_get(1)?);
-            decoded.map_err(self.damaged(Record::Segment(node_id, index)))
+            decoded.map_err(self.damaged(RecordKey::Segment(node_id, index)))
         };
         rows.iter().map(decode).collect()
     }
@@ -125,7 +127,7 @@ impl Reader<'_> {
         let rows = self.query(&self.sql.gaps, params).await?;
         let decode = |row: &Row| {
             let number = self.number(row, "the number of a gap")?;
-            decode_gap(number, row.try_get(1)?).map_err(self.damaged(Record::Gap(number)))
+            decode_gap(number, row.try_get(1)?).map_err(self.damaged(RecordKey::Gap(number)))
         };
         rows.iter().map(decode).collect()
     }
@@ -151,7 +153,7 @@ impl Reader<'_> {
 
     fn foreign(&self, what: &'static str, why: &'static str) -> Fault {
         Fault::from(StoreError::Corrupt {
-            what: what.to_owned(),
+            item: what.to_owned(),
             location: self.location.to_owned(),
             source: why.into(),
         })

@@ -59,7 +59,7 @@ impl Records {
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
     pub(crate) node_ids: Vec<NodeId>,
-    pub(crate) first_seen_ns: Vec<i64>,
+    pub(crate) tracked_since_ns: Vec<i64>,
     pub(crate) since_ns: Vec<i64>,
     pub(crate) online_ns: Vec<i64>,
     pub(crate) observed_ns: Vec<i64>,
@@ -113,7 +113,7 @@ pub(crate) fn encode(
     take: &mut dyn FnMut(Rows) -> bool,
 ) -> Result<(), StoreError> {
     let changes = &batch.changes;
-    for node_ids in changes.forgotten.chunks(ROWS) {
+    for node_ids in changes.forgotten_peers.chunks(ROWS) {
         if !take(Rows::ForgottenSegments(node_ids.to_vec())) || !take(Rows::ForgottenPeers(node_ids.to_vec()))
         {
             return Ok(());
@@ -148,7 +148,7 @@ pub(crate) fn encode(
         part.add(Rows::Gaps, |rows: &mut Gaps| rows.push(gap))?;
     }
     part.end(Rows::Gaps);
-    if let Some(before) = batch.gaps_before {
+    if let Some(before) = batch.prune_gaps_before {
         take(Rows::ForgottenGaps(i64::from(before)));
     }
     if let Some(record) = &batch.observer {
@@ -167,10 +167,10 @@ struct Log<'a> {
 
 fn thinned(batch: &Batch) -> BTreeMap<NodeId, Log<'_>> {
     let mut logs: BTreeMap<NodeId, Log<'_>> = BTreeMap::new();
-    for replacement in &batch.replaced {
+    for replacement in &batch.replacements {
         let log = logs.entry(replacement.node_id).or_default();
-        log.below = log.below.max(replacement.below);
-        log.segments = log.segments.split_off(&replacement.below);
+        log.below = log.below.max(replacement.below_index);
+        log.segments = log.segments.split_off(&replacement.below_index);
         log.segments.extend(replacement.segments.iter().map(|segment| (segment.index(), segment)));
     }
     logs
@@ -249,8 +249,8 @@ impl Peers {
     fn push(&mut self, peer: &PeerRecord) -> Result<(), StoreError> {
         self.records.push(|out| encode_peer(peer, out))?;
         self.node_ids.push(peer.node_id);
-        self.first_seen_ns.push(big(peer.first_seen_ns));
-        self.since_ns.push(big(peer.since_ns));
+        self.tracked_since_ns.push(big(peer.tracked_since_ns));
+        self.since_ns.push(big(peer.presence_since_ns));
         self.online_ns.push(big(peer.totals.online_ns));
         self.observed_ns.push(big(peer.totals.observed_ns));
         self.last_flap_ns.push(peer.last_flap_ns.map(big));
@@ -295,7 +295,7 @@ impl ObserverRow {
         encode_observer(observer, record, &mut bytes)?;
         Ok(Self {
             started_at_ns: big(record.started_at_ns),
-            heartbeat_ns: big(record.heartbeat_ns),
+            heartbeat_ns: big(record.last_heartbeat_ns),
             clock_ahead_ns: record.clock_ahead_ns.clamp(-LARGEST, LARGEST),
             record: bytes,
         })

@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     /// How long a statement may take.
     pub(crate) timeout: Duration,
     /// How long somebody who holds a claim has to go.
-    pub(crate) claim_wait: Duration,
+    pub(crate) claim_timeout: Duration,
     pub(crate) is_read_only: bool,
     /// One commit at a time, in the order in which they came: tokio's lock is fair.
     pub(crate) writer: tokio::sync::Mutex<Writer>,
@@ -50,13 +50,13 @@ pub(crate) struct Parts {
     pub(crate) location: String,
     pub(crate) application: String,
     pub(crate) timeout: Duration,
-    pub(crate) claim_wait: Duration,
+    pub(crate) claim_timeout: Duration,
     pub(crate) is_read_only: bool,
 }
 
 impl Shared {
     pub(crate) fn new(parts: Parts, session: Session, writer: Writer, words: UnboundedSender<Word>) -> Self {
-        let Parts { connector, pool, schema, location, application, timeout, claim_wait, is_read_only } =
+        let Parts { connector, pool, schema, location, application, timeout, claim_timeout, is_read_only } =
             parts;
         Self {
             sql: Sql::new(&schema),
@@ -67,7 +67,7 @@ impl Shared {
             session,
             application,
             timeout,
-            claim_wait,
+            claim_timeout,
             is_read_only,
             writer: tokio::sync::Mutex::new(writer),
             words,

@@ -69,14 +69,14 @@ statements! {
     // Functions of many rows in the list of columns go side by side, and unlike those in the FROM list
     // they do so without a temporary file.
     write_peers = "INSERT INTO @schema@.peers \
-            (observer, node_id, first_seen_ns, since_ns, online_ns, observed_ns, last_flap_ns, flap_count, \
+            (observer, node_id, tracked_since_ns, since_ns, online_ns, observed_ns, last_flap_ns, flap_count, \
              disconnects, channels, presence, watched, record) \
         SELECT $1::bytea, unnest($2::bytea[]), unnest($3::bigint[]), unnest($4::bigint[]), \
             unnest($5::bigint[]), unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]), \
             unnest($9::bigint[]), unnest($10::integer[]), unnest($11::smallint[]), unnest($12::boolean[]), \
             unnest($13::bytea[]) \
         ON CONFLICT (observer, node_id) DO UPDATE SET \
-            first_seen_ns = excluded.first_seen_ns, since_ns = excluded.since_ns, \
+            tracked_since_ns = excluded.tracked_since_ns, since_ns = excluded.since_ns, \
             online_ns = excluded.online_ns, observed_ns = excluded.observed_ns, \
             last_flap_ns = excluded.last_flap_ns, flap_count = excluded.flap_count, \
             disconnects = excluded.disconnects, channels = excluded.channels, \

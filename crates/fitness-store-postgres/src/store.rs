@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
-use fitness_store::{Batch, Claim, Claims, Store, StoreError, codec};
+use fitness_store::{Batch, Claim, LocalClaims, Store, StoreError, codec};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::Builder;
+use crate::PostgresStoreBuilder;
 use crate::error::Fault;
 use crate::keeper::Word;
 use crate::shared::Shared;
@@ -18,7 +18,7 @@ use crate::shared::Shared;
 /// **Runtime.** All of it, opening, asking and dropping futures, belongs in a tokio runtime whose I/O and
 /// time drivers are enabled; the one it was opened in has to outlive it.
 ///
-/// **Connections.** One writes, a few read ([`Builder::readers`]), and all are closed when the store is
+/// **Connections.** One writes, a few read ([`PostgresStoreBuilder::max_read_connections`]), and all are closed when the store is
 /// dropped. They are the server's own sessions: a pooler in between has to give each its own (PgBouncer's
 /// `pool_mode = session`).
 ///
@@ -28,7 +28,7 @@ use crate::shared::Shared;
 /// are stored once or twice. It is tried again here where nothing had been sent yet, and where two
 /// transactions got into each other's way.
 ///
-/// **Claims** reach as far as the database: of two stores, in one process or in two on different machines,
+/// **LocalClaims** reach as far as the database: of two stores, in one process or in two on different machines,
 /// one gets an observer. The server lets go of a claim when its holder's connection ends; of a machine
 /// that is gone without a word, after about a minute. A commit without a claim claims its observer until the store is
 /// dropped. It is refused where another store has stored something since this one read the observer's
@@ -38,7 +38,7 @@ use crate::shared::Shared;
 pub struct PostgresStore {
     shared: Arc<Shared>,
     /// Within this store.
-    claims: Claims,
+    claims: LocalClaims,
     tokens: AtomicU64,
 }
 
@@ -59,7 +59,7 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Open`] where somebody has to act (the URL, the password, a right, a certificate),
+    /// [`StoreError::OpenFailed`] where somebody has to act (the URL, the password, a right, a certificate),
     /// [`StoreError::NewerFormat`] where a later release has been there, [`StoreError::Backend`] where
     /// trying again may help. None of them contains the password.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
@@ -71,18 +71,18 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// As [`PostgresStore::open`]; a database without our tables is [`StoreError::Open`].
-    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
-        Self::builder(url).open_existing().await
+    /// As [`PostgresStore::open`]; a database without our tables is [`StoreError::OpenFailed`].
+    pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
+        Self::builder(url).open_read_only().await
     }
 
     /// How the database is to be opened, where the URL does not say.
-    pub fn builder(url: &str) -> Builder {
-        Builder::new(url)
+    pub fn builder(url: &str) -> PostgresStoreBuilder {
+        PostgresStoreBuilder::new(url)
     }
 
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, claims: Claims::default(), tokens: AtomicU64::new(0) }
+        Self { shared, claims: LocalClaims::default(), tokens: AtomicU64::new(0) }
     }
 
     /// Where the data is, in words fit for a log: `postgres://user@host:port/database`.
@@ -163,12 +163,12 @@ impl Store for PostgresStore {
     /// Of all stores on this database, one has it.
     async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
         self.refuse_to_write()?;
-        let within = self.claims.take(observer, &self.shared.location)?;
+        let within = self.claims.acquire(observer, &self.shared.location)?;
         let token = self.tokens.fetch_add(1, Ordering::Relaxed);
         let mut writer = self.shared.writer.lock().await;
         let claimed = self.shared.limited(writer.claim(&self.shared, observer, token)).await;
         self.explain("claim the observer", claimed)?;
-        Ok(Claim::holding(Token {
+        Ok(Claim::new(Token {
             observer: *observer,
             number: token,
             words: self.shared.words.clone(),
@@ -178,7 +178,7 @@ impl Store for PostgresStore {
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
         self.refuse_to_write()?;
-        codec::check(observer, &batch)?;
+        codec::validate_batch(observer, &batch)?;
         if batch.is_empty() {
             return Ok(());
         }

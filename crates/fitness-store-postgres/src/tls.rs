@@ -22,7 +22,7 @@ pub(crate) enum Verify {
     /// There has to be one, whoever made it: it keeps out who only listens.
     Nothing,
     /// An authority that we trust made it.
-    Authority,
+    CertificateAuthority,
     /// And for this server.
     AuthorityAndName,
 }
@@ -75,7 +75,7 @@ impl TlsOptions {
             Verify::NoTls | Verify::NothingIfAny | Verify::Nothing => {
                 Arc::new(Lenient { roots: None, provider })
             }
-            Verify::Authority => Arc::new(Lenient { roots: Some(self.roots()?), provider }),
+            Verify::CertificateAuthority => Arc::new(Lenient { roots: Some(self.roots()?), provider }),
             Verify::AuthorityAndName => {
                 WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider)
                     .build()

@@ -51,7 +51,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 /// Parameters are left out as well. One that cannot be read is `postgres://…`, because where the
 /// password is in it nobody knows.
 #[must_use]
-pub fn redacted(url: &str) -> String {
+pub fn redact_url(url: &str) -> String {
     Target::parse(url).map_or_else(|_| UNREADABLE.to_owned(), |target| target.location)
 }
 
@@ -71,7 +71,11 @@ pub(crate) struct Target {
 impl Target {
     /// Reads a URL. No file is touched, and no variable of the environment read.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
-        read(url).map_err(|reason| StoreError::Open { location: UNREADABLE.to_owned(), reason, source: None })
+        read(url).map_err(|reason| StoreError::OpenFailed {
+            location: UNREADABLE.to_owned(),
+            reason,
+            source: None,
+        })
     }
 }
 
@@ -127,7 +131,7 @@ fn read(url: &str) -> Result<Target, String> {
     config.ssl_mode(match tls.verify {
         Verify::NoTls => SslMode::Disable,
         Verify::NothingIfAny => SslMode::Prefer,
-        Verify::Nothing | Verify::Authority | Verify::AuthorityAndName => SslMode::Require,
+        Verify::Nothing | Verify::CertificateAuthority | Verify::AuthorityAndName => SslMode::Require,
     });
     Ok(Target {
         location: location(&config),
@@ -216,9 +220,9 @@ impl Ours {
             "disable" => Verify::NoTls,
             "prefer" => Verify::NothingIfAny,
             // With a root to trust it means more, for the sake of old configurations.
-            "require" if roots.is_some() => Verify::Authority,
+            "require" if roots.is_some() => Verify::CertificateAuthority,
             "require" => Verify::Nothing,
-            "verify-ca" => Verify::Authority,
+            "verify-ca" => Verify::CertificateAuthority,
             "verify-full" => Verify::AuthorityAndName,
             _ => {
                 return Err(
@@ -228,10 +232,10 @@ impl Ours {
         };
         match (verify, &roots) {
             // Anybody can have a certificate of a public authority.
-            (Verify::NothingIfAny | Verify::Nothing | Verify::Authority, Some(Roots::System)) => {
+            (Verify::NothingIfAny | Verify::Nothing | Verify::CertificateAuthority, Some(Roots::System)) => {
                 return Err("sslrootcert=system goes with sslmode=verify-full alone".to_owned());
             }
-            (Verify::Authority, None) => {
+            (Verify::CertificateAuthority, None) => {
                 return Err(
                     "sslmode=verify-ca needs the authority's certificate: sslrootcert=PATH".to_owned()
                 );
@@ -307,8 +311,8 @@ mod tests {
     /// What is said of a URL, one way or the other.
     fn said(url: &str) -> String {
         match Target::parse(url) {
-            Ok(target) => format!("{} {target:?} {}", target.location, redacted(url)),
-            Err(err) => format!("{err} {err:?} {}", redacted(url)),
+            Ok(target) => format!("{} {target:?} {}", target.location, redact_url(url)),
+            Err(err) => format!("{err} {err:?} {}", redact_url(url)),
         }
     }
 
@@ -324,7 +328,7 @@ mod tests {
             ("postgres://u@h/d%0Ainjected", "postgres://u@h:5432/d%0Ainjected"),
         ];
         for (url, location) in cases {
-            assert_eq!(redacted(url), location);
+            assert_eq!(redact_url(url), location);
         }
     }
 
@@ -376,8 +380,8 @@ mod tests {
         assert_eq!(verify("?sslmode=disable").unwrap(), Verify::NoTls);
         assert_eq!(verify("?sslmode=prefer").unwrap(), Verify::NothingIfAny);
         assert_eq!(verify("?sslmode=require").unwrap(), Verify::Nothing);
-        assert_eq!(verify("?sslmode=require&sslrootcert=/x").unwrap(), Verify::Authority);
-        assert_eq!(verify("?sslmode=verify-ca&sslrootcert=/x").unwrap(), Verify::Authority);
+        assert_eq!(verify("?sslmode=require&sslrootcert=/x").unwrap(), Verify::CertificateAuthority);
+        assert_eq!(verify("?sslmode=verify-ca&sslrootcert=/x").unwrap(), Verify::CertificateAuthority);
         assert_eq!(verify("?sslmode=verify-full").unwrap(), Verify::AuthorityAndName);
         assert_eq!(verify("?sslrootcert=system").unwrap(), Verify::AuthorityAndName);
         for refused in [

@@ -93,7 +93,7 @@ impl Rows {
                         &[
                             &observer,
                             &slices(&peers.node_ids),
-                            &peers.first_seen_ns,
+                            &peers.tracked_since_ns,
                             &peers.since_ns,
                             &peers.online_ns,
                             &peers.observed_ns,

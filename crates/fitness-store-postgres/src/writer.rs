@@ -86,7 +86,7 @@ impl Writer {
                 }
                 return Err(fault);
             }
-            self.put_back(link).await;
+            self.requeue(link).await;
             conflicts += 1;
             if !fault.is_conflict() || conflicts > CONFLICTS {
                 return Err(fault);
@@ -132,7 +132,7 @@ impl Writer {
         Err(Fault::Overtaken)
     }
 
-    /// Claims an observer for a token of that number, for whoever reads after this.
+    /// LocalClaims an observer for a token of that number, for whoever reads after this.
     pub(crate) async fn claim(
         &mut self,
         shared: &Shared,
@@ -157,7 +157,7 @@ impl Writer {
                 is_second_connection = true;
                 continue;
             }
-            self.put_back(link).await;
+            self.requeue(link).await;
             conflicts += 1;
             if !fault.is_conflict() || conflicts > CONFLICTS {
                 return Err(fault);
@@ -232,7 +232,7 @@ impl Writer {
     }
 
     /// Keeps a connection on which something failed, if nothing of it is left.
-    async fn put_back(&mut self, link: Link) {
+    async fn requeue(&mut self, link: Link) {
         if link.client.batch_execute("ROLLBACK").await.is_ok() {
             self.link = Some(link);
         }

@@ -24,7 +24,7 @@ impl Harness for Postgres {
 
     fn build() -> Self {
         match &*CLUSTER {
-            Some(cluster) => Self::Database(cluster.database().url()),
+            Some(cluster) => Self::Database(cluster.create_database().url()),
             None => Self::PassedOver(MemoryStore::new()),
         }
     }

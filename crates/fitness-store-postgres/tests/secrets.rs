@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fitness_core::{Changes, NodeId};
+use fitness_core::{NodeId, UnsavedChanges};
 use fitness_pgtest::{Cluster, OWNER, PASSWORD};
 use fitness_store::{Batch, Store};
-use fitness_store_postgres::{PostgresStore, redacted};
+use fitness_store_postgres::{PostgresStore, redact_url};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// All that was ever logged.
@@ -61,15 +61,15 @@ fn needles() -> Vec<String> {
 }
 
 fn batch() -> Arc<Batch> {
-    let changes = Changes { forgotten: vec![NodeId([2; 33])], ..Changes::default() };
+    let changes = UnsavedChanges { forgotten_peers: vec![NodeId([2; 33])], ..UnsavedChanges::default() };
     Arc::new(Batch { changes, ..Batch::default() })
 }
 
 async fn try_it(url: &str, said: &mut String) {
     for builder in [PostgresStore::builder(url), PostgresStore::builder(url).schema("")] {
-        let builder = builder.timeout(Duration::from_secs(1)).claim_wait(Duration::ZERO);
-        said.push_str(&format!("{builder:?} {builder:#?} {}", redacted(url)));
-        for opened in [builder.clone().open().await, builder.open_existing().await] {
+        let builder = builder.statement_timeout(Duration::from_secs(1)).claim_timeout(Duration::ZERO);
+        said.push_str(&format!("{builder:?} {builder:#?} {}", redact_url(url)));
+        for opened in [builder.clone().open().await, builder.open_read_only().await] {
             match opened {
                 Ok(store) => {
                     said.push_str(&format!("{store:?} {store:#?} {}", store.location()));
@@ -104,7 +104,7 @@ async fn the_password_is_never_said() {
         .with_writer(log.clone())
         .init();
 
-    let database = cluster.database();
+    let database = cluster.create_database();
     let name = database.name();
     let port = cluster.port();
     let free =
@@ -150,7 +150,7 @@ async fn the_password_is_never_said() {
     ] {
         said.push_str(&format!("{error} {error:?}"));
     }
-    cluster.crash();
+    cluster.stop_immediate();
     let error = store.commit(&NodeId([3; 33]), batch()).await.expect_err("nobody is there");
     said.push_str(&format!("{error} {error:?}"));
 

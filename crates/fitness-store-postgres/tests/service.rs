@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle, Service};
+use fitness_actor::{Handle, Service};
 use fitness_core::{ChannelId, ChannelOpened, Event, LogEntry, NodeId, TrackerConfig};
 use fitness_pgtest::{Cluster, OWNER};
 use fitness_store::{Store, StoreError};
@@ -34,8 +34,8 @@ fn opened(number: u32) -> Event {
 
 /// A service that stores at once, tries again soon, and takes nothing for its own fault.
 async fn start(store: PostgresStore) -> Service {
-    Fitness::builder(OURS, Arc::new(store))
-        .tracker(TrackerConfig::default().with_outage_rule(None))
+    Service::builder(OURS, Arc::new(store))
+        .tracker(TrackerConfig::default().with_network_outage_rule(None))
         .commit_delay(Duration::from_millis(5))
         .retry(Duration::from_millis(20), Duration::from_millis(200))
         .pulse(Duration::from_secs(3600))
@@ -123,8 +123,10 @@ async fn failed_at_least(handle: &Handle, failures: u64) {
 
 /// Kills a server in different ways in the midst of commits, and compares what is stored then.
 async fn survives(ends: impl IntoIterator<Item = fn(&Cluster)>) {
-    let Some(cluster) = Cluster::builder().setting("restart_after_crash", "off").start() else { return };
-    let database = cluster.database();
+    let Some(cluster) = Cluster::builder().config_setting("restart_after_crash", "off").start() else {
+        return;
+    };
+    let database = cluster.create_database();
     let service = start(PostgresStore::open(&database.url()).await.expect("it opens")).await;
     let traffic = Traffic::begin(service.handle());
     for end in ends {
@@ -135,8 +137,8 @@ async fn survives(ends: impl IntoIterator<Item = fn(&Cluster)>) {
         // Other commits are under way all the time.
         end(&cluster);
         failed_at_least(&traffic.handle, failures + 1).await;
-        cluster.start_again();
-        let reading = PostgresStore::open_existing(&database.url()).await.expect("it opens");
+        cluster.restart();
+        let reading = PostgresStore::open_read_only(&database.url()).await.expect("it opens");
         let now = stored(&reading).await;
         for (node_id, disconnects) in before {
             assert!(now[&node_id] >= disconnects, "what was acknowledged is lost");
@@ -146,7 +148,7 @@ async fn survives(ends: impl IntoIterator<Item = fn(&Cluster)>) {
     recovered(&handle).await;
     let truth = traffic.end().await;
     service.shutdown().await.expect("it stops");
-    let reading = PostgresStore::open_existing(&database.url()).await.expect("it opens");
+    let reading = PostgresStore::open_read_only(&database.url()).await.expect("it opens");
     assert_eq!(stored_in_the_end(&reading).await, truth);
 }
 
@@ -157,14 +159,14 @@ async fn a_server_that_is_killed_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_crashes_or_stops_costs_nothing() {
-    survives([Cluster::crash, Cluster::stop, Cluster::crash] as [fn(&Cluster); 3]).await;
+    survives([Cluster::stop_immediate, Cluster::stop, Cluster::stop_immediate] as [fn(&Cluster); 3]).await;
 }
 
 /// Connections that an administrator ends, dozens of times at any moment.
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_are_ended_cost_nothing() {
     let Some(cluster) = Cluster::start() else { return };
-    let database = cluster.database();
+    let database = cluster.create_database();
     let service = start(PostgresStore::open(&database.url()).await.expect("it opens")).await;
     let traffic = Traffic::begin(service.handle());
     recovered(&traffic.handle).await;
@@ -176,7 +178,7 @@ async fn connections_that_are_ended_cost_nothing() {
     recovered(&handle).await;
     let truth = traffic.end().await;
     service.shutdown().await.expect("it stops");
-    let reading = PostgresStore::open_existing(&database.url()).await.expect("it opens");
+    let reading = PostgresStore::open_read_only(&database.url()).await.expect("it opens");
     assert_eq!(stored_in_the_end(&reading).await, truth);
 }
 
@@ -184,8 +186,8 @@ async fn connections_that_are_ended_cost_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failover_costs_nothing() {
     let Some(primary) = Cluster::start() else { return };
-    let database = primary.database();
-    let standby = primary.standby();
+    let database = primary.create_database();
+    let standby = primary.start_standby();
     let (one, other) = (primary.port(), standby.port());
     // Either may be the one: the standby is asked first, and passed over while it is one.
     let url = database.url().replace(&format!(":{one}/"), &format!(":{other},127.0.0.1:{one}/"));
@@ -195,9 +197,9 @@ async fn a_failover_costs_nothing() {
 
     // A standby will do, once it has replayed what it has.
     let reading = loop {
-        match PostgresStore::open_existing(&database.url_of(OWNER, other)).await {
+        match PostgresStore::open_read_only(&database.url_for(OWNER, other)).await {
             Ok(reading) => break reading,
-            Err(StoreError::Open { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(StoreError::OpenFailed { .. }) => tokio::time::sleep(Duration::from_millis(20)).await,
             Err(other) => panic!("{other}"),
         }
     };
@@ -214,7 +216,7 @@ async fn a_failover_costs_nothing() {
         assert!(now[&node_id] >= disconnects, "what was acknowledged is lost");
     }
     // The claim has come along.
-    let second = PostgresStore::builder(&url).claim_wait(Duration::ZERO).open().await.expect("it opens");
+    let second = PostgresStore::builder(&url).claim_timeout(Duration::ZERO).open().await.expect("it opens");
     second.claim(&OURS).await.expect_err("somebody has it");
     let truth = traffic.end().await;
     service.shutdown().await.expect("it stops");
@@ -224,8 +226,8 @@ async fn a_failover_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_costs_nothing() {
     const MANY: u32 = 40_000;
-    let Some(cluster) = Cluster::builder().disk(160).start() else { return };
-    let database = cluster.database();
+    let Some(cluster) = Cluster::builder().disk_size_mb(160).start() else { return };
+    let database = cluster.create_database();
     let service = start(PostgresStore::open(&database.url()).await.expect("it opens")).await;
     let handle = service.handle();
     for number in 0..PEERS {
@@ -240,7 +242,7 @@ async fn a_full_disk_costs_nothing() {
     assert!(error.to_string().contains("No space left on device"), "{error}");
     let health = handle.health();
     assert!(health.store.last_error.expect("it failed").transient);
-    let reading = PostgresStore::open_existing(&database.url()).await.expect("it can be read");
+    let reading = PostgresStore::open_read_only(&database.url()).await.expect("it can be read");
     assert_eq!(stored(&reading).await.len(), PEERS as usize, "as it was");
 
     cluster.free_disk();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use fitness_core::{
-    Changes, ChannelId, ChannelRecord, HashSeed, Ledger, NodeId, OutPoint, PeerRecord, Presence, Totals,
-    Tracker, TrackerConfig,
+    ChannelId, ChannelRecord, HashSeed, Ledger, NodeId, OutPoint, PeerRecord, Presence, Totals, Tracker,
+    TrackerConfig, UnsavedChanges,
 };
 use fitness_store::codec::encode_peer;
 use fitness_store::conformance::block_on;
@@ -44,23 +44,23 @@ fn peers(count: u32) -> Vec<PeerRecord> {
         PeerRecord {
             node_id: NodeId(id),
             watched: false,
-            awaited: false,
-            first_seen_ns: 1_700_000_000_000_000_000,
+            in_reconnect_grace: false,
+            tracked_since_ns: 1_700_000_000_000_000_000,
             presence: Presence::Online,
-            since_ns: 1_700_000_000_000_000_000 + random(&mut state) % 1_000_000_000_000,
+            presence_since_ns: 1_700_000_000_000_000_000 + random(&mut state) % 1_000_000_000_000,
             totals,
             flap_count: number % 50,
             last_flap_ns: Some(1_700_000_000_000_000_000),
             disconnects: number % 20,
             log_end: number % 100,
-            taken_over: None,
+            imported: None,
             channels: vec![ChannelRecord {
                 channel_id: ChannelId(bytes(&mut state)),
                 funding: Some(OutPoint { txid: bytes(&mut state), vout: number % 3 }),
                 opened_at_ns: 1_700_000_000_000_000_000,
                 opened_totals: Totals::default(),
-                ready: Some(true),
-                usable: Ledger::from_parts(Presence::Online, 1_700_000_000_000_000_000, totals),
+                reported_usable: Some(true),
+                usable_ledger: Ledger::from_parts(Presence::Online, 1_700_000_000_000_000_000, totals),
             }],
         }
     };
@@ -68,7 +68,7 @@ fn peers(count: u32) -> Vec<PeerRecord> {
 }
 
 fn batch(peers: Vec<PeerRecord>) -> Arc<Batch> {
-    Arc::new(Batch { changes: Changes { peers, ..Changes::default() }, ..Batch::default() })
+    Arc::new(Batch { changes: UnsavedChanges { peers, ..UnsavedChanges::default() }, ..Batch::default() })
 }
 
 fn flush(c: &mut Criterion) {
@@ -171,7 +171,7 @@ fn start(c: &mut Criterion) {
         b.iter_with_large_drop(|| {
             let store = RedbStore::open(&path).expect("a store");
             let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
-            assert_eq!(load(&store, |peer| tracker.restore(peer)), 1_000_000);
+            assert_eq!(load(&store, |peer| tracker.resume_peer(peer)), 1_000_000);
             (store, tracker)
         });
     });

@@ -105,11 +105,11 @@ impl Fault {
         let what = "the database".to_owned();
         match self {
             Self::Found(error) => *error,
-            Self::Panicked(message) => StoreError::Corrupt { what, location, source: message.into() },
+            Self::Panicked(message) => StoreError::Corrupt { item: what, location, source: message.into() },
             Self::Redb(error) => match *error {
-                redb::Error::Corrupted(_) => StoreError::Corrupt { what, location, source: error },
+                redb::Error::Corrupted(_) => StoreError::Corrupt { item: what, location, source: error },
                 redb::Error::Io(cut_off) if cut_off.kind() == ErrorKind::UnexpectedEof => {
-                    StoreError::Corrupt { what, location, source: "it ends too early".into() }
+                    StoreError::Corrupt { item: what, location, source: "it ends too early".into() }
                 }
                 error => StoreError::Backend { operation, location, source: error.into() },
             },

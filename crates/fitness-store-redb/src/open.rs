@@ -143,12 +143,12 @@ fn check(handle: &Handle, location: &str) -> Result<Contents, StoreError> {
         match format {
             Some(OLDEST_FORMAT..=FORMAT) => Ok(Contents::Ours),
             Some(found) if found > FORMAT => Err(Fault::from(StoreError::NewerFormat {
-                what: "the database".to_owned(),
+                item: "the database".to_owned(),
                 location: location.to_owned(),
                 found,
                 supported: FORMAT,
             })),
-            _ => Err(Fault::from(StoreError::Open {
+            _ => Err(Fault::from(StoreError::OpenFailed {
                 location: location.to_owned(),
                 reason: "it is the database of another program; choose another path".to_owned(),
                 source: None,
@@ -180,7 +180,7 @@ impl Refusal {
     fn into_error(self, location: &str) -> StoreError {
         match self {
             Self::For(error) => error,
-            Self::NeedsRepair => StoreError::Open {
+            Self::NeedsRepair => StoreError::OpenFailed {
                 location: location.to_owned(),
                 reason: "it was not closed properly, and needs a repair".to_owned(),
                 source: None,
@@ -205,9 +205,11 @@ fn refused(fault: Fault, location: &str) -> Refusal {
         _ => None,
     };
     Refusal::For(match reason {
-        Some(reason) => {
-            StoreError::Open { location: location.to_owned(), reason: reason.to_owned(), source: Some(error) }
-        }
+        Some(reason) => StoreError::OpenFailed {
+            location: location.to_owned(),
+            reason: reason.to_owned(),
+            source: Some(error),
+        },
         None => Fault::Redb(error).explain("open the database", location),
     })
 }

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
-use fitness_store::codec::{Record, decode_gap, decode_observer, decode_peer, decode_segment};
+use fitness_store::codec::{RecordKey, decode_gap, decode_observer, decode_peer, decode_segment};
 use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, TableError, Value};
 
 use crate::file::{Fault, Handle};
@@ -37,7 +37,7 @@ pub(crate) fn observer(
     let Some(table) = table(&handle.begin_read()?, OBSERVERS)? else { return Ok(None) };
     let Some(row) = table.get(&observer.0)? else { return Ok(None) };
     let decoded = decode_observer(observer, row.value());
-    Ok(Some(decoded.map_err(|error| error.of(Record::Observer(observer), location))?))
+    Ok(Some(decoded.map_err(|error| error.into_store_error(RecordKey::Observer(observer), location))?))
 }
 
 pub(crate) fn peers(
@@ -56,7 +56,7 @@ pub(crate) fn peers(
         let (key, value) = row?;
         let node_id = peer_of(key.value());
         let peer = decode_peer(&node_id, value.value());
-        Ok(peer.map_err(|error| error.of(Record::Peer(&node_id), location))?)
+        Ok(peer.map_err(|error| error.into_store_error(RecordKey::Peer(&node_id), location))?)
     });
     decoded.collect()
 }
@@ -70,7 +70,7 @@ pub(crate) fn peer(
     let Some(table) = table(&handle.begin_read()?, PEERS)? else { return Ok(None) };
     let Some(row) = table.get(&peer_key(observer, node_id))? else { return Ok(None) };
     let decoded = decode_peer(node_id, row.value());
-    Ok(Some(decoded.map_err(|error| error.of(Record::Peer(node_id), location))?))
+    Ok(Some(decoded.map_err(|error| error.into_store_error(RecordKey::Peer(node_id), location))?))
 }
 
 pub(crate) fn segments(
@@ -89,7 +89,7 @@ pub(crate) fn segments(
         let (key, value) = row?;
         let index = index_of(key.value());
         let segment = decode_segment(node_id, index, value.value());
-        Ok(segment.map_err(|error| error.of(Record::Segment(node_id, index), location))?)
+        Ok(segment.map_err(|error| error.into_store_error(RecordKey::Segment(node_id, index), location))?)
     });
     decoded.collect()
 }
@@ -108,7 +108,7 @@ pub(crate) fn gaps(
         let (key, value) = row?;
         let number = number_of(key.value());
         let gap = decode_gap(number, value.value());
-        Ok(gap.map_err(|error| error.of(Record::Gap(number), location))?)
+        Ok(gap.map_err(|error| error.into_store_error(RecordKey::Gap(number), location))?)
     });
     decoded.collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
-use fitness_store::{Batch, Claim, Claims, Store, StoreError};
+use fitness_store::{Batch, Claim, LocalClaims, Store, StoreError};
 use redb::StorageBackend;
 
 use crate::file::{Fault, File, Handle};
@@ -28,7 +28,7 @@ use crate::{open, read, write};
 pub struct RedbStore {
     file: Arc<File>,
     order: Order,
-    claims: Claims,
+    claims: LocalClaims,
 }
 
 impl RedbStore {
@@ -41,7 +41,7 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`], [`StoreError::Open`] where it is no such file or may not be opened,
+    /// [`StoreError::Locked`], [`StoreError::OpenFailed`] where it is no such file or may not be opened,
     /// [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Backend`] where trying
     /// again may help. A file that was refused is as it was, to the byte.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
@@ -58,8 +58,8 @@ impl RedbStore {
     ///
     /// # Errors
     ///
-    /// As [`RedbStore::open`]; a file that is not there is [`StoreError::Open`].
-    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+    /// As [`RedbStore::open`]; a file that is not there is [`StoreError::OpenFailed`].
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
         let location = path.display().to_string();
         Self::on(location.clone(), move || open::reader(&path, &location))
@@ -92,7 +92,7 @@ impl RedbStore {
         Ok(Self {
             file: Arc::new(File::open(location, open)?),
             order: Order::default(),
-            claims: Claims::default(),
+            claims: LocalClaims::default(),
         })
     }
 
@@ -154,7 +154,7 @@ impl Store for RedbStore {
 
     /// No other process can have opened the file to write.
     async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
-        self.claims.take(observer, self.file.location())
+        self.claims.acquire(observer, self.file.location())
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {

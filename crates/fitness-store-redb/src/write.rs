@@ -2,7 +2,7 @@
 
 use fitness_core::{LogSegment, NodeId, PeerRecord};
 use fitness_store::codec::{self, encode_gap, encode_observer, encode_peer, encode_segment};
-use fitness_store::{Batch, Replacement, StoreError};
+use fitness_store::{Batch, LogReplacement, StoreError};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::file::{Fault, Handle};
@@ -13,7 +13,7 @@ use crate::tables::{
 
 /// Stores all of the batch, durably, or nothing of it.
 pub(crate) fn commit(handle: &Handle, location: &str, observer: &NodeId, batch: &Batch) -> Result<(), Fault> {
-    codec::check(observer, batch)?;
+    codec::validate_batch(observer, batch)?;
     let Some(transaction) = handle.begin_write()? else {
         return Err(Fault::from(StoreError::ReadOnly { location: location.to_owned() }));
     };
@@ -48,8 +48,8 @@ pub(crate) fn upgrade(transaction: &WriteTransaction) -> Result<(), Fault> {
 }
 
 fn peers_and_logs(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Result<(), Fault> {
-    let Batch { changes, replaced, .. } = batch;
-    if changes.forgotten.is_empty()
+    let Batch { changes, replacements: replaced, .. } = batch;
+    if changes.forgotten_peers.is_empty()
         && changes.peers.is_empty()
         && changes.segments.is_empty()
         && replaced.is_empty()
@@ -59,7 +59,7 @@ fn peers_and_logs(transaction: &WriteTransaction, observer: &NodeId, batch: &Bat
     let mut value = Vec::new();
     let mut peers = transaction.open_table(PEERS)?;
     let mut segments = transaction.open_table(SEGMENTS)?;
-    for node_id in &changes.forgotten {
+    for node_id in &changes.forgotten_peers {
         peers.remove(&peer_key(observer, node_id))?;
         let (first, last) = (segment_key(observer, node_id, 0), segment_key(observer, node_id, u32::MAX));
         segments.retain_in::<&SegmentKey, _>(&first..=&last, |_, _| false)?;
@@ -85,14 +85,14 @@ fn replace(
     peers: &Table<'_, &PeerKey, &[u8]>,
     segments: &mut Table<'_, &SegmentKey, &[u8]>,
     observer: &NodeId,
-    replacement: &Replacement,
+    replacement: &LogReplacement,
 ) -> Result<(), Fault> {
     let node_id = &replacement.node_id;
     if peers.get(&peer_key(observer, node_id))?.is_none() {
         return Ok(());
     }
     let first = segment_key(observer, node_id, 0);
-    let below = segment_key(observer, node_id, replacement.below);
+    let below = segment_key(observer, node_id, replacement.below_index);
     segments.retain_in::<&SegmentKey, _>(&first..&below, |_, _| false)?;
     let mut value = Vec::new();
     replacement.segments.iter().try_for_each(|segment| insert(segments, observer, segment, &mut value))
@@ -111,7 +111,7 @@ fn insert(
 }
 
 fn gaps(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Result<(), Fault> {
-    if batch.changes.gaps.is_empty() && batch.gaps_before.is_none() {
+    if batch.changes.gaps.is_empty() && batch.prune_gaps_before.is_none() {
         return Ok(());
     }
     let mut value = Vec::new();
@@ -121,7 +121,7 @@ fn gaps(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Res
         encode_gap(gap, &mut value)?;
         gaps.insert(&gap_key(observer, gap.number), &*value)?;
     }
-    if let Some(before) = batch.gaps_before {
+    if let Some(before) = batch.prune_gaps_before {
         let (first, before) = (gap_key(observer, 0), gap_key(observer, before));
         gaps.retain_in::<&GapKey, _>(&first..&before, |_, _| false)?;
     }

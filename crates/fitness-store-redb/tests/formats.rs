@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fitness_core::{
-    Changes, ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
-    ObserverRecord, OutPoint, PeerRecord, Presence, Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, GapTotals, Ledger, LogEntry, LogSegment, NodeId,
+    ObserverRecord, OutPoint, PeerRecord, Presence, Totals, UnsavedChanges,
 };
 use fitness_store::conformance::block_on;
-use fitness_store::{Batch, Replacement, Store};
+use fitness_store::{Batch, LogReplacement, Store};
 use fitness_store_redb::RedbStore;
 use redb::{Database, ReadableDatabase, TableDefinition};
 use tempfile::TempDir;
@@ -30,37 +30,40 @@ fn batch_of_format_1(observer: NodeId) -> Batch {
         funding: Some(OutPoint { txid: [6; 32], vout: 7 }),
         opened_at_ns: mark + 2,
         opened_totals: totals,
-        ready: None,
-        usable: Ledger::starting(mark + 2),
+        reported_usable: None,
+        usable_ledger: Ledger::starting(mark + 2),
     };
     let peer = |number: u8| PeerRecord {
         node_id: NodeId([number; 33]),
         watched: number == 2,
-        awaited: false,
-        first_seen_ns: mark + 3,
+        in_reconnect_grace: false,
+        tracked_since_ns: mark + 3,
         presence: Presence::Offline,
-        since_ns: mark + 4,
+        presence_since_ns: mark + 4,
         totals,
         flap_count: 8,
         last_flap_ns: Some(mark + 5),
         disconnects: 9,
         log_end: 70,
-        taken_over: None,
+        imported: None,
         channels: vec![channel; usize::from(number)],
     };
     let entry = LogEntry::new(mark + 6, Presence::Online, totals);
-    let segment =
-        |first, entries| LogSegment { node_id: NodeId([1; 33]), first, entries: vec![entry; entries] };
+    let segment = |first, entries| LogSegment {
+        node_id: NodeId([1; 33]),
+        first_number: first,
+        entries: vec![entry; entries],
+    };
     Batch {
-        changes: Changes {
+        changes: UnsavedChanges {
             peers: vec![peer(1), peer(2)],
             segments: vec![segment(0, 64), segment(64, 6)],
-            ..Changes::default()
+            ..UnsavedChanges::default()
         },
         observer: Some(ObserverRecord {
             started_at_ns: mark + 7,
-            heartbeat_ns: mark + 8,
-            first_started_ns: mark + 7,
+            last_heartbeat_ns: mark + 8,
+            first_started_at_ns: mark + 7,
             starts: 1,
             ..ObserverRecord::default()
         }),
@@ -74,24 +77,24 @@ fn batch_of_format_2(observer: NodeId) -> Batch {
     let totals = Totals { online_ns: mark, observed_ns: mark + 1 };
     let mut batch = batch_of_format_1(observer);
     let [first, second] = &mut batch.changes.peers[..] else { panic!("two peers") };
-    first.awaited = true;
-    first.channels[0].ready = Some(true);
-    first.channels[0].usable = Ledger::from_parts(Presence::Online, mark + 9, totals);
+    first.in_reconnect_grace = true;
+    first.channels[0].reported_usable = Some(true);
+    first.channels[0].usable_ledger = Ledger::from_parts(Presence::Online, mark + 9, totals);
     second.last_flap_ns = None;
     second.channels[1].funding = None;
-    second.channels[1].ready = Some(false);
-    second.channels[1].usable = Ledger::from_parts(Presence::Offline, mark + 10, totals);
+    second.channels[1].reported_usable = Some(false);
+    second.channels[1].usable_ledger = Ledger::from_parts(Presence::Offline, mark + 10, totals);
     let gap = |number: u32, cause| GapRecord { number, cause, from_ns: mark + 11, to_ns: mark + 12 };
     batch.changes.gaps = (5..).zip(GapCause::ALL).map(|(number, cause)| gap(number, cause)).collect();
     batch.observer = Some(ObserverRecord {
         started_at_ns: mark + 7,
-        heartbeat_ns: mark + 8,
-        first_started_ns: mark + 6,
+        last_heartbeat_ns: mark + 8,
+        first_started_at_ns: mark + 6,
         starts: 3,
         clock_ahead_ns: -13,
         gap_count: 9,
-        gaps: [14, 15, 16, 17].map(|count| GapSums { count, length_ns: mark + u64::from(count) }),
-        open_gap: Some((GapCause::Paused, mark + 8)),
+        gap_totals: [14, 15, 16, 17].map(|count| GapTotals { count, length_ns: mark + u64::from(count) }),
+        ongoing_gap: Some((GapCause::Paused, mark + 8)),
     });
     batch
 }
@@ -139,7 +142,7 @@ fn copy_of(fixture: &[u8]) -> (TempDir, PathBuf) {
 
 fn assert_is_read_unchanged(fixture: &[u8], expected: fn(NodeId) -> Batch) {
     let (_directory, path) = copy_of(fixture);
-    assert_whole(&RedbStore::open_existing(&path).expect("a file of ours"), expected);
+    assert_whole(&RedbStore::open_read_only(&path).expect("a file of ours"), expected);
     assert!(fs::read(&path).expect("a file") == fixture, "reading changed it");
     // To write it, too, but for what redb itself notes on opening and closing.
     assert_whole(&RedbStore::open(&path).expect("a file of ours"), expected);
@@ -178,7 +181,7 @@ fn format_1_becomes_format_2_by_being_written() {
     let (_directory, path) = copy_of(FORMAT_1);
     let [ours, theirs] = OBSERVERS;
     let mut heartbeat = batch_of_format_1(ours).observer.expect("a record");
-    heartbeat.heartbeat_ns += 1;
+    heartbeat.last_heartbeat_ns += 1;
     let store = RedbStore::open(&path).expect("a file of ours");
     let batch = Batch { observer: Some(heartbeat), ..Batch::default() };
     block_on(store.commit(&ours, Arc::new(batch))).expect("a commit");
@@ -197,11 +200,11 @@ fn format_1_becomes_format_2_by_being_written() {
 
     // Rows of format 1 are replaced and forgotten as the others are.
     let mut batch = Batch::default();
-    batch.changes.forgotten = vec![NodeId([2; 33])];
+    batch.changes.forgotten_peers = vec![NodeId([2; 33])];
     let mut thinned = batch_of_format_1(theirs).changes.segments[0].clone();
     thinned.entries.truncate(9);
-    batch.replaced =
-        vec![Replacement { node_id: thinned.node_id, below: 1, segments: vec![thinned.clone()] }];
+    batch.replacements =
+        vec![LogReplacement { node_id: thinned.node_id, below_index: 1, segments: vec![thinned.clone()] }];
     block_on(store.commit(&theirs, Arc::new(batch))).expect("a commit");
     let mut left = batch_of_format_1(theirs);
     left.changes.peers.pop();

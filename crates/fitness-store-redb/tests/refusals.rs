@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use fitness_core::{
-    Changes, GapCause, GapRecord, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence, Totals,
+    GapCause, GapRecord, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence, Totals,
+    UnsavedChanges,
 };
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, Store, StoreError};
@@ -26,35 +27,39 @@ fn peer(number: u8) -> PeerRecord {
     PeerRecord {
         node_id: node(number),
         watched: true,
-        awaited: false,
-        first_seen_ns: 1,
+        in_reconnect_grace: false,
+        tracked_since_ns: 1,
         presence: Presence::Online,
-        since_ns: 2,
+        presence_since_ns: 2,
         totals: Totals { online_ns: 3, observed_ns: 4 },
         flap_count: 5,
         last_flap_ns: None,
         disconnects: 6,
         log_end: 7,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     }
 }
 
 fn gap(number: u32) -> GapRecord {
-    GapRecord { number, cause: GapCause::NetworkOut, from_ns: 1, to_ns: 2 }
+    GapRecord { number, cause: GapCause::NetworkDown, from_ns: 1, to_ns: 2 }
 }
 
 fn batch() -> Arc<Batch> {
     let entry = LogEntry::new(9, Presence::Online, Totals::default());
-    let segment = |number| LogSegment { node_id: node(number), first: 0, entries: vec![entry; 60] };
+    let segment = |number| LogSegment { node_id: node(number), first_number: 0, entries: vec![entry; 60] };
     Arc::new(Batch {
-        changes: Changes {
+        changes: UnsavedChanges {
             peers: (1..200).map(peer).collect(),
             segments: (1..200).map(segment).collect(),
             gaps: vec![gap(5), gap(6)],
-            ..Changes::default()
+            ..UnsavedChanges::default()
         },
-        observer: Some(ObserverRecord { started_at_ns: 1, heartbeat_ns: 2, ..ObserverRecord::default() }),
+        observer: Some(ObserverRecord {
+            started_at_ns: 1,
+            last_heartbeat_ns: 2,
+            ..ObserverRecord::default()
+        }),
         ..Batch::default()
     })
 }
@@ -88,14 +93,14 @@ fn refused(path: &Path) -> StoreError {
     let error = RedbStore::open(path).expect_err("it was opened");
     assert!(error.to_string().contains(&*path.to_string_lossy()), "it does not name the file: {error}");
     assert!(fs::read(path).ok() == before, "open changed the file, although it failed: {error}");
-    let to_read = RedbStore::open_existing(path).expect_err("it was opened for reading");
-    assert!(fs::read(path).ok() == before, "open_existing changed the file, although it failed: {to_read}");
+    let to_read = RedbStore::open_read_only(path).expect_err("it was opened for reading");
+    assert!(fs::read(path).ok() == before, "open_read_only changed the file, although it failed: {to_read}");
     assert_eq!(to_read.to_string(), error.to_string());
     error
 }
 
 fn assert_open(error: &StoreError, reason_has: &str) {
-    assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+    assert!(matches!(error, StoreError::OpenFailed { .. }), "{error:?}");
     assert!(error.to_string().contains(reason_has), "{error}");
     assert!(!error.is_transient());
 }
@@ -267,14 +272,14 @@ fn a_path_that_leads_nowhere() {
 fn only_open_creates() {
     let directory = TempDir::new().expect("a directory");
     let path = path_in(&directory);
-    assert_open(&RedbStore::open_existing(&path).expect_err("there is none"), "no such file");
+    assert_open(&RedbStore::open_read_only(&path).expect_err("there is none"), "no such file");
     assert!(!path.exists());
     // An empty file holds nothing to read, and nothing to lose.
     fs::write(&path, "").expect("a file");
-    assert_open(&RedbStore::open_existing(&path).expect_err("it is empty"), "no fitness database");
+    assert_open(&RedbStore::open_read_only(&path).expect_err("it is empty"), "no fitness database");
     assert_eq!(fs::read(&path).expect("a file"), b"");
     drop(RedbStore::open(&path).expect("an empty file is as good as none"));
-    let store = RedbStore::open_existing(&path).expect("it is there now");
+    let store = RedbStore::open_read_only(&path).expect("it is there now");
     assert_eq!(block_on(store.observers()).expect("an answer"), []);
 }
 
@@ -294,7 +299,7 @@ fn a_file_without_permission_is_refused() {
     }
     let error = RedbStore::open(&path).expect_err("it may not be written");
     assert_open(&error, "permissions");
-    let store = RedbStore::open_existing(&path).expect("it may be read");
+    let store = RedbStore::open_read_only(&path).expect("it may be read");
     assert_eq!(block_on(store.peer(&OBSERVER, &node(1))).expect("an answer"), Some(peer(1)));
     drop(store);
     set(&path, 0o600);
@@ -314,7 +319,7 @@ fn a_second_handle_is_refused() {
     block_on(store.commit(&OBSERVER, batch())).expect("the first one goes on");
     drop(store);
 
-    let readers = [RedbStore::open_existing(&path), RedbStore::open_existing(&path)];
+    let readers = [RedbStore::open_read_only(&path), RedbStore::open_read_only(&path)];
     let readers = readers.map(|reader| reader.expect("readers share"));
     let error = RedbStore::open(&path).expect_err("it is being read");
     assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
@@ -413,8 +418,8 @@ fn a_damaged_record_is_named() {
     assert_eq!(block_on(store.gaps(&OBSERVER, 6, 10)).expect("the next one"), [gap(6)]);
     // The others are read as ever, and the damaged one can be forgotten.
     assert_eq!(block_on(store.peers(&OBSERVER, Some(&node(1)), 1_000)).expect("a page").len(), 198);
-    let changes = Changes { forgotten: vec![node(1)], ..Changes::default() };
-    let forget = Batch { changes, gaps_before: Some(6), ..Batch::default() };
+    let changes = UnsavedChanges { forgotten_peers: vec![node(1)], ..UnsavedChanges::default() };
+    let forget = Batch { changes, prune_gaps_before: Some(6), ..Batch::default() };
     block_on(store.commit(&OBSERVER, Arc::new(forget))).expect("a commit");
     assert_eq!(block_on(store.peers(&OBSERVER, None, 1_000)).expect("a page").len(), 198);
     assert_eq!(block_on(store.gaps(&OBSERVER, 0, 10)).expect("the gaps"), [gap(6)]);
@@ -440,7 +445,7 @@ fn a_record_of_a_later_format_is_told_from_damage() {
 fn a_file_that_was_not_closed_is_repaired() {
     let (_directory, path) = crashed();
     let before = fs::read(&path).expect("a file");
-    let reader = RedbStore::open_existing(&path).expect("it is repaired");
+    let reader = RedbStore::open_read_only(&path).expect("it is repaired");
     assert_eq!(block_on(reader.peers(&OBSERVER, None, 1_000)).expect("a page").len(), 199);
     let error = block_on(reader.commit(&OBSERVER, batch())).expect_err("it is for reading");
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
-use fitness_store::codec::{self, Record, RecordError};
-use fitness_store::{Batch, Claim, Claims, Store, StoreError};
+use fitness_store::codec::{self, RecordError, RecordKey};
+use fitness_store::{Batch, Claim, LocalClaims, Store, StoreError};
 
 // --- fitness: begin 1
 /// The name of a record. Names ascend as the port wants its answers: by observer, node and number.
@@ -52,17 +52,17 @@ type Table = BTreeMap<Key, Vec<u8>>;
 fn apply(batch: &Batch, observer: &NodeId, table: &mut Table) -> Result<(), StoreError> {
     let own = |kind, number| key(kind, observer, observer, number);
     let of = |kind, node_id, number| key(kind, observer, node_id, number);
-    for node_id in &batch.changes.forgotten {
+    for node_id in &batch.changes.forgotten_peers {
         table.remove(&of(PEER, node_id, 0));
         delete(table, of(SEGMENT, node_id, 0)..of(SEGMENT, node_id, u32::MAX));
     }
     for peer in &batch.changes.peers {
         write(table, of(PEER, &peer.node_id, 0), |out| codec::encode_peer(peer, out))?;
     }
-    for part in &batch.replaced {
+    for part in &batch.replacements {
         // A peer that was forgotten since its log was read is passed over.
         if table.contains_key(&of(PEER, &part.node_id, 0)) {
-            delete(table, of(SEGMENT, &part.node_id, 0)..of(SEGMENT, &part.node_id, part.below));
+            delete(table, of(SEGMENT, &part.node_id, 0)..of(SEGMENT, &part.node_id, part.below_index));
             write_segments(table, observer, &part.segments)?;
         }
     }
@@ -70,7 +70,7 @@ fn apply(batch: &Batch, observer: &NodeId, table: &mut Table) -> Result<(), Stor
     for gap in &batch.changes.gaps {
         write(table, own(GAP, gap.number), |out| codec::encode_gap(gap, out))?;
     }
-    if let Some(before) = batch.gaps_before {
+    if let Some(before) = batch.prune_gaps_before {
         delete(table, own(GAP, 0)..own(GAP, before));
     }
     if let Some(record) = &batch.observer {
@@ -127,7 +127,7 @@ fn to_bytes(table: &Table) -> Vec<u8> {
 fn from_bytes(bytes: &[u8], location: &str) -> Result<Table, StoreError> {
     let (what, location) = ("the file".to_owned(), location.to_owned());
     let damaged = |why: &str| {
-        Err(StoreError::Corrupt { what: what.clone(), location: location.clone(), source: why.into() })
+        Err(StoreError::Corrupt { item: what.clone(), location: location.clone(), source: why.into() })
     };
     // First, and in every format to come: so damage is never taken for a later format.
     let Some((checked, checksum)) = bytes.split_last_chunk() else { return damaged("it is cut off") };
@@ -138,7 +138,7 @@ fn from_bytes(bytes: &[u8], location: &str) -> Result<Table, StoreError> {
         Some((&MAGIC, rows)) => from_rows(rows).map_or_else(|| damaged("it ends within a row"), Ok),
         Some((&[name @ .., found], _)) if name == MAGIC[..7] => {
             let (found, supported) = (u32::from(found), u32::from(MAGIC[7]));
-            Err(StoreError::NewerFormat { what, location, found, supported })
+            Err(StoreError::NewerFormat { item: what, location, found, supported })
         }
         _ => damaged("it belongs to another program"),
     }
@@ -170,7 +170,7 @@ fn from_rows(mut bytes: &[u8]) -> Option<Table> {
 pub struct OneFile {
     place: Arc<Place>,
     table: Arc<Mutex<Table>>,
-    claims: Claims,
+    claims: LocalClaims,
 }
 
 struct Place {
@@ -187,14 +187,14 @@ impl OneFile {
     /// # Errors
     ///
     /// [`StoreError::Locked`] while another process has it, [`StoreError::Corrupt`] and
-    /// [`StoreError::NewerFormat`] where it cannot be read, and [`StoreError::Open`] where the system
+    /// [`StoreError::NewerFormat`] where it cannot be read, and [`StoreError::OpenFailed`] where the system
     /// does not let us. What is stored is as it was.
     // The library builds with Rust 1.85, which cannot lock files yet. An example may ask for more.
     #[allow(clippy::incompatible_msrv)]
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let directory = directory.into();
         let location = directory.display().to_string();
-        let failed = |source: io::Error| StoreError::Open {
+        let failed = |source: io::Error| StoreError::OpenFailed {
             location: location.clone(),
             reason: format!("{source}; see that we may write to that directory"),
             source: Some(source.into()),
@@ -212,7 +212,7 @@ impl OneFile {
             Err(error) => return Err(failed(error)),
         };
         let place = Arc::new(Place { directory, location, _lock: lock });
-        Ok(Self { place, table: Arc::new(Mutex::new(table)), claims: Claims::default() })
+        Ok(Self { place, table: Arc::new(Mutex::new(table)), claims: LocalClaims::default() })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -251,12 +251,12 @@ impl OneFile {
     /// What cannot be read is named.
     fn damaged(&self, error: RecordError, key: &Key) -> StoreError {
         let record = match key.kind {
-            PEER => Record::Peer(&key.node_id),
-            SEGMENT => Record::Segment(&key.node_id, key.number),
-            GAP => Record::Gap(key.number),
-            _ => Record::Observer(&key.observer),
+            PEER => RecordKey::Peer(&key.node_id),
+            SEGMENT => RecordKey::Segment(&key.node_id, key.number),
+            GAP => RecordKey::Gap(key.number),
+            _ => RecordKey::Observer(&key.observer),
         };
-        error.of(record, &self.place.location)
+        error.into_store_error(record, &self.place.location)
     }
 }
 
@@ -314,11 +314,11 @@ impl Store for OneFile {
     // --- fitness: begin 6
     /// No other process can open the file, so it is enough to keep apart who claims in this one.
     async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
-        self.claims.take(observer, &self.place.location)
+        self.claims.acquire(observer, &self.place.location)
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
-        codec::check(observer, &batch)?;
+        codec::validate_batch(observer, &batch)?;
         if batch.is_empty() {
             return Ok(());
         }

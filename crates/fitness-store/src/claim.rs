@@ -19,7 +19,7 @@ pub struct Claim {
 
 impl Claim {
     /// A claim that ends with `held`: a lock, or whatever says so when it is dropped.
-    pub fn holding(held: impl Send + Sync + 'static) -> Self {
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
         Self { _held: Box::new(held) }
     }
 }
@@ -33,28 +33,28 @@ impl fmt::Debug for Claim {
 /// The claims on one store within this process: what each backend needs, and all that those need
 /// which no second process can open. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Claims(Arc<Mutex<HashSet<NodeId>>>);
+pub struct LocalClaims(Arc<Mutex<HashSet<NodeId>>>);
 
-impl Claims {
-    /// Claims `observer`. `location` names the store in the error.
+impl LocalClaims {
+    /// LocalClaims `observer`. `location` names the store in the error.
     ///
     /// # Errors
     ///
     /// [`StoreError::Claimed`] until the claim that there is has been dropped.
-    pub fn take(&self, observer: &NodeId, location: &str) -> Result<Claim, StoreError> {
+    pub fn acquire(&self, observer: &NodeId, location: &str) -> Result<Claim, StoreError> {
         if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(*observer) {
             return Err(StoreError::Claimed {
                 observer: *observer,
                 location: location.to_owned(),
-                by: "another service of this process".to_owned(),
+                holder: "another service of this process".to_owned(),
             });
         }
-        Ok(Claim::holding(Taken { claims: self.clone(), observer: *observer }))
+        Ok(Claim::new(Taken { claims: self.clone(), observer: *observer }))
     }
 }
 
 struct Taken {
-    claims: Claims,
+    claims: LocalClaims,
     observer: NodeId,
 }
 

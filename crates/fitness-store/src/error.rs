@@ -17,12 +17,12 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub enum StoreError {
     /// Bytes were read, but are not what was written.
     #[error(
-        "{what} in {location} is damaged: {source}; \
+        "{item} in {location} is damaged: {source}; \
          restore a backup, or move the data away to start anew"
     )]
     Corrupt {
         /// Which record, and of which peer.
-        what: String,
+        item: String,
         /// Where the data is.
         location: String,
         /// What is wrong with it.
@@ -31,12 +31,12 @@ pub enum StoreError {
 
     /// The data was written by a later release.
     #[error(
-        "{what} in {location} has format {found}, and this release reads formats up to {supported}; \
+        "{item} in {location} has format {found}, and this release reads formats up to {supported}; \
          use the release that wrote it, or a later one"
     )]
     NewerFormat {
         /// Which record, or the store itself.
-        what: String,
+        item: String,
         /// Where the data is.
         location: String,
         /// The format that was found.
@@ -46,17 +46,17 @@ pub enum StoreError {
     },
 
     /// A record to be stored breaks its own rules, and could never be read again.
-    #[error("{what} cannot be stored: {reason}; this is a bug of the program that made it")]
+    #[error("{item} cannot be stored: {reason}; this is a bug of the program that made it")]
     Invalid {
         /// Which record, and of which peer.
-        what: String,
+        item: String,
         /// The rule it breaks.
         reason: &'static str,
     },
 
     /// The store could not be opened.
     #[error("cannot open {location}: {reason}")]
-    Open {
+    OpenFailed {
         /// Where the data is, or should be.
         location: String,
         /// Why not, and the way out.
@@ -74,7 +74,7 @@ pub enum StoreError {
 
     /// Another service writes for the same observer.
     #[error(
-        "the history of node {observer} in {location} is being written by {by}; \
+        "the history of node {observer} in {location} is being written by {holder}; \
          stop that one first, or give this one its own node id"
     )]
     Claimed {
@@ -83,7 +83,7 @@ pub enum StoreError {
         /// Where the data is.
         location: String,
         /// Who writes, as far as the store knows.
-        by: String,
+        holder: String,
     },
 
     /// The store was opened to read, and was to be written.

@@ -16,7 +16,7 @@ mod error;
 mod memory;
 mod store;
 
-pub use claim::{Claim, Claims};
+pub use claim::{Claim, LocalClaims};
 pub use error::{BoxError, StoreError};
 pub use memory::MemoryStore;
-pub use store::{Batch, Replacement, Store};
+pub use store::{Batch, LogReplacement, Store};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 
-use crate::{Batch, Claim, Claims, Replacement, Store, StoreError, codec};
+use crate::{Batch, Claim, LocalClaims, LogReplacement, Store, StoreError, codec};
 
 /// Keeps everything in memory. Clones share it.
 ///
@@ -15,7 +15,7 @@ use crate::{Batch, Claim, Claims, Replacement, Store, StoreError, codec};
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     observers: Arc<Mutex<BTreeMap<NodeId, Shelf>>>,
-    claims: Claims,
+    claims: LocalClaims,
 }
 
 /// What one observer has stored.
@@ -46,7 +46,7 @@ impl MemoryStore {
 
 impl Shelf {
     fn apply(&mut self, batch: &Batch) {
-        let forgotten: HashSet<&NodeId> = batch.changes.forgotten.iter().collect();
+        let forgotten: HashSet<&NodeId> = batch.changes.forgotten_peers.iter().collect();
         if !forgotten.is_empty() {
             self.peers.retain(|node_id, _| !forgotten.contains(node_id));
             self.segments.retain(|(node_id, _), _| !forgotten.contains(node_id));
@@ -54,17 +54,17 @@ impl Shelf {
         for peer in &batch.changes.peers {
             self.peers.insert(peer.node_id, peer.clone());
         }
-        batch.replaced.iter().for_each(|replacement| self.replace(replacement));
+        batch.replacements.iter().for_each(|replacement| self.replace(replacement));
         self.write_segments(&batch.changes.segments);
         self.gaps.extend(batch.changes.gaps.iter().map(|gap| (gap.number, *gap)));
-        if let Some(before) = batch.gaps_before {
+        if let Some(before) = batch.prune_gaps_before {
             self.gaps = self.gaps.split_off(&before);
         }
         self.observer = batch.observer.or(self.observer);
     }
 
-    fn replace(&mut self, replacement: &Replacement) {
-        let Replacement { node_id, below, segments } = replacement;
+    fn replace(&mut self, replacement: &LogReplacement) {
+        let LogReplacement { node_id, below_index: below, segments } = replacement;
         if !self.peers.contains_key(node_id) {
             return;
         }
@@ -129,11 +129,11 @@ impl Store for MemoryStore {
     }
 
     async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
-        self.claims.take(observer, "memory")
+        self.claims.acquire(observer, "memory")
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
-        codec::check(observer, &batch)?;
+        codec::validate_batch(observer, &batch)?;
         if !batch.is_empty() {
             self.lock().entry(*observer).or_default().apply(&batch);
         }

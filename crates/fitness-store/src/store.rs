@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fitness_core::{Changes, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
+use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord, UnsavedChanges};
 
 use crate::{Claim, StoreError};
 
@@ -78,12 +78,12 @@ pub trait Store: Send + Sync + 'static {
 ///
 /// What is in it is done in this order, whatever the order of its fields:
 ///
-/// 1. The peers of [`Changes::forgotten`] are deleted with their whole log. One that is not stored
+/// 1. The peers of [`UnsavedChanges::forgotten_peers`] are deleted with their whole log. One that is not stored
 ///    is no error.
 /// 2. [`Changes::peers`] are written.
-/// 3. Each of [`Batch::replaced`] is done, in their order.
+/// 3. Each of [`Batch::replacements`] is done, in their order.
 /// 4. [`Changes::segments`] are written.
-/// 5. [`Changes::gaps`] are written, and then those before [`Batch::gaps_before`] deleted.
+/// 5. [`Changes::gaps`] are written, and then those before [`Batch::prune_gaps_before`] deleted.
 /// 6. [`Batch::observer`] is written.
 ///
 /// So a peer that is forgotten and written ends up with just what the batch writes of it. Each
@@ -91,13 +91,13 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// What has to be stored to catch up with a tracker.
-    pub changes: Changes,
+    pub changes: UnsavedChanges,
     /// The observer's record, where it is to be written.
     pub observer: Option<ObserverRecord>,
     /// Old parts of logs to be replaced by what was made of them.
-    pub replaced: Vec<Replacement>,
+    pub replacements: Vec<LogReplacement>,
     /// Gaps with a smaller number than this are deleted, those of this batch among them.
-    pub gaps_before: Option<u32>,
+    pub prune_gaps_before: Option<u32>,
 }
 
 impl Batch {
@@ -106,26 +106,26 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
             && self.observer.is_none()
-            && self.replaced.is_empty()
-            && self.gaps_before.is_none()
+            && self.replacements.is_empty()
+            && self.prune_gaps_before.is_none()
     }
 }
 
 /// The older part of a peer's log, to be replaced: that is how a log is thinned out.
 ///
-/// Every stored segment of the peer with an index below [`Replacement::below`] is deleted, and
+/// Every stored segment of the peer with an index below [`LogReplacement::below_index`] is deleted, and
 /// [`Replacement::segments`] are written instead. The newer part is left alone.
 ///
 /// A replacement for a peer that has no record, neither stored nor in its batch, is passed over as
 /// a whole: the peer was forgotten since its log was read, and nothing of it is to come back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replacement {
+pub struct LogReplacement {
     /// The peer.
     pub node_id: NodeId,
     /// The index of the first segment that stays.
-    pub below: u32,
+    pub below_index: u32,
     /// What takes the place of those before it: segments of that peer, strictly ascending, with
-    /// indices below [`Replacement::below`]. A batch in which they are not is refused as
+    /// indices below [`LogReplacement::below_index`]. A batch in which they are not is refused as
     /// [`StoreError::Invalid`], whether the peer is stored or not.
     pub segments: Vec<LogSegment>,
 }

@@ -4,11 +4,11 @@
 //! They must never be changed: a new format gets a file of its own.
 
 use fitness_core::{
-    ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
-    ObserverRecord, OutPoint, PeerRecord, Presence, Source, TakenOver, Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, GapTotals, ImportSource, Imported, Ledger, LogEntry,
+    LogSegment, NodeId, ObserverRecord, OutPoint, PeerRecord, Presence, Totals,
 };
 use fitness_store::codec::{
-    FORMAT, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap, encode_observer,
+    FORMAT_VERSION, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap, encode_observer,
     encode_peer, encode_segment,
 };
 
@@ -61,67 +61,67 @@ fn peers_of_format_1() -> Vec<PeerRecord> {
         funding: Some(OutPoint { txid: ascending(100), vout: 7 }),
         opened_at_ns: T + SECOND,
         opened_totals: Totals { online_ns: 1, observed_ns: 2 },
-        ready: None,
-        usable: Ledger::starting(T + SECOND),
+        reported_usable: None,
+        usable_ledger: Ledger::starting(T + SECOND),
     };
     let unfunded = ChannelRecord {
         channel_id: ChannelId([10; 32]),
         funding: None,
         opened_at_ns: T + 2 * SECOND,
         opened_totals: Totals { online_ns: 3, observed_ns: 4 },
-        ready: None,
-        usable: Ledger::starting(T + 2 * SECOND),
+        reported_usable: None,
+        usable_ledger: Ledger::starting(T + 2 * SECOND),
     };
     let ordinary = PeerRecord {
         node_id: ordinary_id(),
         watched: true,
-        awaited: false,
-        first_seen_ns: T,
+        in_reconnect_grace: false,
+        tracked_since_ns: T,
         presence: Presence::Online,
-        since_ns: T + 360 * SECOND,
+        presence_since_ns: T + 360 * SECOND,
         totals: Totals { online_ns: 250 * SECOND, observed_ns: 300 * SECOND },
         flap_count: 4,
         last_flap_ns: Some(T + 350 * SECOND),
         disconnects: 2,
         log_end: 9,
-        taken_over: None,
+        imported: None,
         channels: vec![funded, unfunded],
     };
     let small = PeerRecord {
         node_id: NodeId([3; 33]),
         watched: false,
-        awaited: false,
-        first_seen_ns: 5,
+        in_reconnect_grace: false,
+        tracked_since_ns: 5,
         presence: Presence::Offline,
-        since_ns: 6,
+        presence_since_ns: 6,
         totals: Totals { online_ns: 0, observed_ns: 7 },
         flap_count: 0,
         last_flap_ns: None,
         disconnects: 0,
         log_end: 0,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     };
     let largest = PeerRecord {
         node_id: NodeId([0xff; 33]),
         watched: true,
-        awaited: false,
-        first_seen_ns: u64::MAX,
+        in_reconnect_grace: false,
+        tracked_since_ns: u64::MAX,
         presence: Presence::Unobserved,
-        since_ns: u64::MAX,
+        presence_since_ns: u64::MAX,
         totals: LARGEST,
         flap_count: u32::MAX,
         last_flap_ns: Some(u64::MAX),
         disconnects: u32::MAX,
         log_end: u32::MAX,
-        taken_over: None,
+        imported: None,
         channels: vec![ChannelRecord {
             channel_id: ChannelId([0xff; 32]),
             funding: Some(OutPoint { txid: [0xff; 32], vout: u32::MAX }),
             opened_at_ns: u64::MAX,
             opened_totals: LARGEST,
-            ready: None,
-            usable: Ledger::starting(u64::MAX),
+            reported_usable: None,
+            usable_ledger: Ledger::starting(u64::MAX),
         }],
     };
     vec![ordinary, small, largest]
@@ -131,22 +131,22 @@ fn peers() -> Vec<PeerRecord> {
     let mut peers = peers_of_format_1();
     let totals = Totals { online_ns: 200 * SECOND, observed_ns: 299 * SECOND };
     let [funded, unfunded] = &mut peers[0].channels[..] else { panic!("two channels") };
-    funded.ready = Some(true);
-    funded.usable = Ledger::from_parts(Presence::Online, T + 300 * SECOND, totals);
-    unfunded.ready = Some(false);
-    unfunded.usable = Ledger::from_parts(Presence::Offline, T + 2 * SECOND, Totals::default());
-    peers[1].awaited = true;
+    funded.reported_usable = Some(true);
+    funded.usable_ledger = Ledger::from_parts(Presence::Online, T + 300 * SECOND, totals);
+    unfunded.reported_usable = Some(false);
+    unfunded.usable_ledger = Ledger::from_parts(Presence::Offline, T + 2 * SECOND, Totals::default());
+    peers[1].in_reconnect_grace = true;
     peers[1].channels = vec![ChannelRecord {
         channel_id: ChannelId([11; 32]),
         funding: None,
         opened_at_ns: 5,
         opened_totals: Totals::default(),
-        ready: None,
-        usable: Ledger::starting(5),
+        reported_usable: None,
+        usable_ledger: Ledger::starting(5),
     }];
-    peers[2].awaited = true;
-    peers[2].channels[0].ready = Some(true);
-    peers[2].channels[0].usable = Ledger::from_parts(Presence::Online, u64::MAX, LARGEST);
+    peers[2].in_reconnect_grace = true;
+    peers[2].channels[0].reported_usable = Some(true);
+    peers[2].channels[0].usable_ledger = Ledger::from_parts(Presence::Online, u64::MAX, LARGEST);
     peers.extend(peers_taken_over());
     peers
 }
@@ -159,31 +159,31 @@ fn peers_taken_over() -> [PeerRecord; 2] {
     let ordinary = PeerRecord {
         node_id: id,
         watched: false,
-        awaited: false,
-        first_seen_ns: T - 86_400 * SECOND,
+        in_reconnect_grace: false,
+        tracked_since_ns: T - 86_400 * SECOND,
         presence: Presence::Unobserved,
-        since_ns: T,
+        presence_since_ns: T,
         totals,
         flap_count: 17,
         last_flap_ns: Some(T - 40 * SECOND),
         disconnects: 0,
         log_end: 1,
-        taken_over: Some(TakenOver { source: Source::Lnd, at_ns: T, totals, flap_count: 17 }),
+        imported: Some(Imported { source: ImportSource::Lnd, at_ns: T, totals, flap_count: 17 }),
         channels: Vec::new(),
     };
     id = NodeId([8; 33]);
     id.0[0] = 2;
     let largest = PeerRecord {
         node_id: id,
-        first_seen_ns: 5,
+        tracked_since_ns: 5,
         presence: Presence::Online,
-        since_ns: 6,
+        presence_since_ns: 6,
         totals: Totals { online_ns: 0, observed_ns: 7 },
         flap_count: 0,
         last_flap_ns: None,
         log_end: 0,
-        taken_over: Some(TakenOver {
-            source: Source::Lnd,
+        imported: Some(Imported {
+            source: ImportSource::Lnd,
             at_ns: u64::MAX,
             totals: LARGEST,
             flap_count: u32::MAX,
@@ -193,8 +193,8 @@ fn peers_taken_over() -> [PeerRecord; 2] {
             funding: None,
             opened_at_ns: 5,
             opened_totals: Totals::default(),
-            ready: None,
-            usable: Ledger::starting(5),
+            reported_usable: None,
+            usable_ledger: Ledger::starting(5),
         }],
         ..ordinary.clone()
     };
@@ -208,7 +208,7 @@ fn segments() -> Vec<LogSegment> {
     };
     let ordinary = LogSegment {
         node_id: ordinary_id(),
-        first: 3 * 64 + 5,
+        first_number: 3 * 64 + 5,
         entries: vec![
             entry(1_000, Presence::Online, 10, 20),
             entry(1_000, Presence::Offline, 15, 25),
@@ -217,34 +217,34 @@ fn segments() -> Vec<LogSegment> {
     };
     let last = LogSegment {
         node_id: NodeId([0xff; 33]),
-        first: u32::MAX,
+        first_number: u32::MAX,
         entries: vec![LogEntry::new(u64::MAX, Presence::Online, LARGEST)],
     };
     vec![ordinary, last]
 }
 
 fn observers() -> Vec<(NodeId, ObserverRecord)> {
-    let sums = |count, length_ns| GapSums { count, length_ns };
+    let sums = |count, length_ns| GapTotals { count, length_ns };
     let ordinary = ObserverRecord {
         started_at_ns: T,
-        heartbeat_ns: T + 600 * SECOND,
-        first_started_ns: T - SECOND,
+        last_heartbeat_ns: T + 600 * SECOND,
+        first_started_at_ns: T - SECOND,
         starts: 3,
         clock_ahead_ns: -5_000_000_000,
         gap_count: 14,
-        gaps: [sums(2, 10), sums(3, 20), sums(4, 30), sums(5, 40)],
-        open_gap: Some((GapCause::NetworkOut, T + 590 * SECOND)),
+        gap_totals: [sums(2, 10), sums(3, 20), sums(4, 30), sums(5, 40)],
+        ongoing_gap: Some((GapCause::NetworkDown, T + 590 * SECOND)),
     };
-    let small = ObserverRecord { started_at_ns: 5, heartbeat_ns: 6, ..ObserverRecord::default() };
+    let small = ObserverRecord { started_at_ns: 5, last_heartbeat_ns: 6, ..ObserverRecord::default() };
     let largest = ObserverRecord {
         started_at_ns: u64::MAX,
-        heartbeat_ns: u64::MAX,
-        first_started_ns: u64::MAX,
+        last_heartbeat_ns: u64::MAX,
+        first_started_at_ns: u64::MAX,
         starts: u32::MAX,
         clock_ahead_ns: i64::MAX,
         gap_count: u32::MAX,
-        gaps: [sums(u32::MAX, u64::MAX); 4],
-        open_gap: Some((GapCause::Paused, u64::MAX)),
+        gap_totals: [sums(u32::MAX, u64::MAX); 4],
+        ongoing_gap: Some((GapCause::Paused, u64::MAX)),
     };
     vec![(ordinary_id(), ordinary), (NodeId([3; 33]), small), (NodeId([0xff; 33]), largest)]
 }
@@ -252,9 +252,9 @@ fn observers() -> Vec<(NodeId, ObserverRecord)> {
 fn gaps() -> Vec<GapRecord> {
     let gap = |number, cause, from_ns, to_ns| GapRecord { number, cause, from_ns, to_ns };
     vec![
-        gap(0, GapCause::Down, 0, 0),
+        gap(0, GapCause::NotRunning, 0, 0),
         gap(1, GapCause::Suspended, T, T + SECOND),
-        gap(70_000, GapCause::NetworkOut, T + 2 * SECOND, T + 5 * SECOND),
+        gap(70_000, GapCause::NetworkDown, T + 2 * SECOND, T + 5 * SECOND),
         gap(u32::MAX, GapCause::Paused, 0, u64::MAX),
     ]
 }
@@ -281,8 +281,8 @@ fn format_1_is_read() {
     assert_eq!(read_segments(FORMAT_1), segments());
     let observer = ObserverRecord {
         started_at_ns: T,
-        heartbeat_ns: T + 600 * SECOND,
-        first_started_ns: T,
+        last_heartbeat_ns: T + 600 * SECOND,
+        first_started_at_ns: T,
         starts: 1,
         ..ObserverRecord::default()
     };
@@ -312,7 +312,7 @@ fn assert_written<T>(kind: &str, records: &[T], encode: impl Fn(&T, &mut Vec<u8>
 /// As long as format 2 is the one that is written, it is written to the byte.
 #[test]
 fn format_2_is_written() {
-    assert_eq!(FORMAT, 2, "with a new format this test goes, and those above stay");
+    assert_eq!(FORMAT_VERSION, 2, "with a new format this test goes, and those above stay");
     assert_written("peer", &peers(), |peer, out| encode_peer(peer, out).expect("a sound record"));
     assert_written("segment", &segments(), |segment, out| {
         encode_segment(segment, out).expect("a sound record");
@@ -329,13 +329,13 @@ fn format_1_is_written_on() {
     for peer in read_peers(FORMAT_1) {
         let mut written = Vec::new();
         encode_peer(&peer, &mut written).expect("a sound record");
-        assert_eq!(written[0], FORMAT);
+        assert_eq!(written[0], FORMAT_VERSION);
         assert_eq!(decode_peer(&peer.node_id, &written), Ok(peer));
     }
     for (id, record) in read_observers(FORMAT_1) {
         let mut written = Vec::new();
         encode_observer(&id, &record, &mut written).expect("a sound record");
-        assert_eq!(written[0], FORMAT);
+        assert_eq!(written[0], FORMAT_VERSION);
         assert_eq!(decode_observer(&id, &written), Ok(record));
     }
 }

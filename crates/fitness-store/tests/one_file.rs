@@ -39,7 +39,7 @@ fitness_store::conformance_suite!(InDirectory);
 const OURS: NodeId = NodeId([3; 33]);
 
 fn heartbeat(heartbeat_ns: u64) -> ObserverRecord {
-    ObserverRecord { heartbeat_ns, ..ObserverRecord::default() }
+    ObserverRecord { last_heartbeat_ns: heartbeat_ns, ..ObserverRecord::default() }
 }
 
 fn commit(store: &OneFile, record: ObserverRecord) -> Result<(), StoreError> {

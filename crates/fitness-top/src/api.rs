@@ -19,20 +19,19 @@ pub(crate) struct Peer {
     pub(crate) node_id: NodeId,
     /// Made harmless: peers name themselves.
     #[serde(default, deserialize_with = "harmless")]
-    pub(crate) label: Option<String>,
-    #[serde(deserialize_with = "presence")]
-    pub(crate) online: Presence,
-    pub(crate) since_ns: Timestamp,
+    pub(crate) alias: Option<String>,
+    pub(crate) presence: Presence,
+    pub(crate) presence_since_ns: Timestamp,
     pub(crate) flap_count: u32,
     pub(crate) last_flap_ns: Option<Timestamp>,
     pub(crate) disconnects: u32,
     pub(crate) watched: bool,
-    pub(crate) closed_at_ns: Option<Timestamp>,
-    pub(crate) first_seen_ns: Timestamp,
+    pub(crate) untracked_at_ns: Option<Timestamp>,
+    pub(crate) tracked_since_ns: Timestamp,
     pub(crate) observed_ns: u64,
     pub(crate) uptime_ns: u64,
     #[serde(default)]
-    pub(crate) taken_over: Option<TakenOver>,
+    pub(crate) imported: Option<Imported>,
     #[serde(default)]
     pub(crate) channel_count: usize,
     /// The moment of the question.
@@ -44,7 +43,7 @@ impl Peer {
     /// Its observed time and its uptime at `now`, if nothing has changed since: exact, as long as that is so.
     pub(crate) fn totals(&self, now: Timestamp) -> (u64, u64) {
         let since_ns = now.nanos_since(self.as_of);
-        match self.online {
+        match self.presence {
             Presence::Online => {
                 (self.observed_ns.saturating_add(since_ns), self.uptime_ns.saturating_add(since_ns))
             }
@@ -56,7 +55,7 @@ impl Peer {
 
 /// That another program had counted a part of it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-pub(crate) struct TakenOver {
+pub(crate) struct Imported {
     pub(crate) source: String,
     pub(crate) at_ns: Timestamp,
 }
@@ -78,8 +77,7 @@ pub(crate) struct Channel {
     pub(crate) opened_at_ns: Timestamp,
     pub(crate) observed_ns: u64,
     pub(crate) uptime_ns: u64,
-    #[serde(deserialize_with = "presence")]
-    pub(crate) usable: Presence,
+    pub(crate) usable: Option<bool>,
     pub(crate) usable_ns: u64,
     pub(crate) usable_observed_ns: u64,
 }
@@ -112,10 +110,10 @@ pub(crate) struct Window {
 /// How often a peer was lost, and for how long.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Outages {
-    pub(crate) count: u64,
-    pub(crate) mean_time_between_ns: Option<u64>,
-    pub(crate) median_return_ns: Option<u64>,
-    pub(crate) worst_return_ns: Option<u64>,
+    pub(crate) disconnects: u64,
+    pub(crate) mean_time_between_disconnects_ns: Option<u64>,
+    pub(crate) median_recovery_ns: Option<u64>,
+    pub(crate) longest_recovery_ns: Option<u64>,
     pub(crate) complete: bool,
 }
 
@@ -171,9 +169,9 @@ pub(crate) enum Word {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
-    Down,
+    NotRunning,
     Suspended,
-    NetworkOut,
+    NetworkDown,
     Paused,
     /// Also what a later release has a word for.
     #[serde(other)]
@@ -187,7 +185,7 @@ pub(crate) struct Health {
     pub(crate) running: bool,
     /// Whether it is a store that no service runs on.
     #[serde(default)]
-    pub(crate) at_rest: bool,
+    pub(crate) archived: bool,
     pub(crate) now_ns: Timestamp,
     pub(crate) channels: usize,
     pub(crate) store: StoreHealth,
@@ -209,16 +207,16 @@ pub(crate) struct StoreFailure {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Coverage {
     pub(crate) lifetime_ns: u64,
-    pub(crate) watched_ns: u64,
-    pub(crate) down: GapSums,
-    pub(crate) suspended: GapSums,
-    pub(crate) network_out: GapSums,
-    pub(crate) paused: GapSums,
-    pub(crate) ongoing: Option<OwnGap>,
+    pub(crate) monitored_ns: u64,
+    pub(crate) not_running: GapTotals,
+    pub(crate) suspended: GapTotals,
+    pub(crate) network_down: GapTotals,
+    pub(crate) paused: GapTotals,
+    pub(crate) ongoing_gap: Option<OwnGap>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub(crate) struct GapSums {
+pub(crate) struct GapTotals {
     pub(crate) count: u32,
     pub(crate) length_ns: u64,
 }
@@ -264,10 +262,6 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
 }
 
-fn presence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Presence, D::Error> {
-    Option::<bool>::deserialize(deserializer).map(Presence::from)
-}
-
 fn harmless<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::<String>::deserialize(deserializer)?.and_then(|name| text::harmless(&name)))
 }
@@ -276,18 +270,18 @@ fn harmless<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
 mod tests {
     use super::*;
 
-    fn peer(online: Option<bool>) -> Peer {
+    fn peer(online: Presence) -> Peer {
         let told = serde_json::json!({
             "node_id": NodeId([2; 33]),
-            "label": "evil\u{1b}[2J\u{202e}name\n",
-            "online": online,
-            "since_ns": 5,
+            "alias": "evil\u{1b}[2J\u{202e}name\n",
+            "presence": online,
+            "presence_since_ns": 5,
             "flap_count": 1,
             "last_flap_ns": null,
             "disconnects": 1,
             "watched": false,
-            "closed_at_ns": null,
-            "first_seen_ns": 0,
+            "untracked_at_ns": null,
+            "tracked_since_ns": 0,
             "observed_ns": 10,
             "uptime_ns": 4,
             "availability": 0.4,
@@ -299,16 +293,20 @@ mod tests {
 
     #[test]
     fn names_are_harmless_from_here_on() {
-        assert_eq!(peer(None).label.as_deref(), Some("evil\u{fffd}[2J\u{fffd}name"));
+        assert_eq!(peer(Presence::Unobserved).alias.as_deref(), Some("evil\u{fffd}[2J\u{fffd}name"));
     }
 
     #[test]
     fn totals_go_on_as_they_do_where_they_are_kept() {
         let now = Timestamp::from_nanos(107);
-        assert_eq!(peer(Some(true)).totals(now), (17, 11));
-        assert_eq!(peer(Some(false)).totals(now), (17, 4));
-        assert_eq!(peer(None).totals(now), (10, 4));
-        assert_eq!(peer(Some(true)).totals(Timestamp::EPOCH), (10, 4), "a clock that went back adds nothing");
+        assert_eq!(peer(Presence::Online).totals(now), (17, 11));
+        assert_eq!(peer(Presence::Offline).totals(now), (17, 4));
+        assert_eq!(peer(Presence::Unobserved).totals(now), (10, 4));
+        assert_eq!(
+            peer(Presence::Online).totals(Timestamp::EPOCH),
+            (10, 4),
+            "a clock that went back adds nothing"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! each, and when we ourselves were gone.
 //!
 //! It is a client of the JSON API (`/api/v1`) and of nothing else: over HTTP where a service runs
-//! ([`Source::service`]), and without a socket where a store is at rest ([`Source::at_rest`]), by the same
+//! ([`Source::service`]), and without a socket where a store is at rest ([`Source::archive`]), by the same
 //! router in this process.
 //!
 //! ```no_run
@@ -31,6 +31,6 @@ mod terminal;
 mod tests;
 mod text;
 
-pub use look::Look;
-pub use source::{Failure, Source};
+pub use look::TerminalCapabilities;
+pub use source::{Source, SourceError};
 pub use terminal::{TopError, run};

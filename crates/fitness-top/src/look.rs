@@ -7,14 +7,14 @@ use crate::model::Mark;
 
 /// What a terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct TerminalCapabilities {
     /// Whether it knows more than ASCII.
     pub unicode: bool,
     /// Whether it may be coloured.
     pub colour: bool,
 }
 
-impl Look {
+impl TerminalCapabilities {
     const fn either(self, unicode: &'static str, ascii: &'static str) -> &'static str {
         if self.unicode { unicode } else { ascii }
     }

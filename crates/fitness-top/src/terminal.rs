@@ -14,9 +14,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::api::Health;
 use crate::draw::draw;
 use crate::feed::Feed;
-use crate::look::Look;
+use crate::look::TerminalCapabilities;
 use crate::model::{Message, Model, News, Then, Wants};
-use crate::source::{Failure, Source};
+use crate::source::{Source, SourceError};
 
 /// How often what only time changes is drawn anew.
 const TICK: Duration = Duration::from_secs(1);
@@ -30,16 +30,16 @@ const MESSAGES: usize = 256;
 pub enum TopError {
     /// Standard output is a file or a pipe.
     #[error("top draws on a terminal, and standard output is none; `report` prints what a store knows")]
-    NoTerminal,
+    NotATerminal,
     /// The source does not answer.
     #[error(transparent)]
-    Source(#[from] Failure),
+    Source(#[from] SourceError),
     /// The terminal cannot be drawn on, or read.
     #[error("the terminal: {0}")]
     Terminal(#[from] io::Error),
     /// What asks the source came to an end before its time, which is our fault.
     #[error("nothing more can be asked: this is a fault of ldk-fitness")]
-    Ended,
+    FeedStopped,
 }
 
 /// Shows what `source` knows until somebody has seen enough.
@@ -50,9 +50,9 @@ pub enum TopError {
 /// # Errors
 ///
 /// [`TopError`].
-pub async fn run(source: Source, look: Look) -> Result<(), TopError> {
+pub async fn run(source: Source, look: TerminalCapabilities) -> Result<(), TopError> {
     if !io::stdout().is_terminal() {
-        return Err(TopError::NoTerminal);
+        return Err(TopError::NotATerminal);
     }
     // Who has mistyped an address should not have to find out on a screen that is empty.
     let _: Health = source.get("health").await?;
@@ -79,7 +79,11 @@ impl Drop for GivenBack {
     }
 }
 
-async fn show(GivenBack(terminal): &mut GivenBack, source: Source, look: Look) -> Result<(), TopError> {
+async fn show(
+    GivenBack(terminal): &mut GivenBack,
+    source: Source,
+    look: TerminalCapabilities,
+) -> Result<(), TopError> {
     let size = terminal.size()?;
     let mut model = Model::new(source.place().to_owned(), (size.width, size.height));
     let (wants, wanted) = watch::channel(Wants::default());
@@ -113,7 +117,7 @@ async fn show(GivenBack(terminal): &mut GivenBack, source: Source, look: Look) -
             },
             told = news.recv() => match told {
                 Some(told) => Some(clock.heard(told)),
-                None => break Err(TopError::Ended),
+                None => break Err(TopError::FeedStopped),
             },
             _ = ticks.tick() => Some(Message::Tick(clock.now())),
             () = &mut ended => break Ok(()),
@@ -127,7 +131,7 @@ async fn show(GivenBack(terminal): &mut GivenBack, source: Source, look: Look) -
     outcome
 }
 
-fn see(terminal: &mut DefaultTerminal, model: &mut Model, look: Look) -> io::Result<()> {
+fn see(terminal: &mut DefaultTerminal, model: &mut Model, look: TerminalCapabilities) -> io::Result<()> {
     // Not every terminal tells that it was resized.
     let size = terminal.size()?;
     if model.size != (size.width, size.height) {

@@ -1,7 +1,7 @@
 //! Numbers, moments and names as people read them, in so many columns of a terminal.
 
 use fitness_core::NodeId;
-pub(crate) use fitness_words::{UNKNOWN, moment, seconds as duration, share};
+pub(crate) use fitness_words::{NA, coarse_duration as duration, datetime, percent};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -12,12 +12,12 @@ const LONGEST: usize = 64;
 
 /// A duration, or `n/a` where there is none.
 pub(crate) fn known(ns: Option<u64>) -> String {
-    ns.map_or_else(|| UNKNOWN.to_owned(), duration)
+    ns.map_or_else(|| NA.to_owned(), duration)
 }
 
 /// A whole number with its thousands apart.
 pub(crate) fn count(number: usize) -> String {
-    fitness_words::count(u64::try_from(number).unwrap_or(u64::MAX))
+    fitness_words::group_digits(u64::try_from(number).unwrap_or(u64::MAX))
 }
 
 /// `1 peer`, `3 peers`.
@@ -28,9 +28,9 @@ pub(crate) fn counted(number: usize, one: &str) -> String {
 /// Why we could not tell, in a few words.
 pub(crate) const fn cause(cause: Cause) -> &'static str {
     match cause {
-        Cause::Down => "our program was not running",
+        Cause::NotRunning => "our program was not running",
         Cause::Suspended => "we were suspended",
-        Cause::NetworkOut => "our network was out",
+        Cause::NetworkDown => "our network was out",
         Cause::Paused => "the wallet paused us",
         Cause::Other => "we could not tell",
     }
@@ -39,12 +39,12 @@ pub(crate) const fn cause(cause: Cause) -> &'static str {
 /// What is harmless of a text that a stranger wrote: one line, nothing that steers a terminal, is invisible
 /// or turns the text around it, and not too long; `None` where nothing is left.
 pub(crate) fn harmless(text: &str) -> Option<String> {
-    fitness_words::line(text, LONGEST)
+    fitness_words::sanitize_line(text, LONGEST)
 }
 
 /// The two ends of an id.
 pub(crate) fn short(id: &impl ToString, head: usize, gap: &str) -> String {
-    fitness_words::short(id, head, gap, 4)
+    fitness_words::shorten_id(id, head, gap, 4)
 }
 
 /// An id in so many columns, with both ends where it does not fit.

@@ -21,7 +21,7 @@ pub enum Address {
     Ip(SocketAddr),
     /// A name that has to be resolved at each attempt: by us, or by the proxy where there is one.
     #[non_exhaustive]
-    Name {
+    Hostname {
         /// In lower case.
         host: String,
         /// The port.
@@ -43,48 +43,48 @@ pub enum Address {
 pub enum AddressError {
     /// There is no host.
     #[error("the host is missing: expected HOST:PORT")]
-    NoHost,
+    MissingHost,
     /// The port is none.
     #[error("port {found:?} is no number from 1 to 65535")]
-    Port {
+    InvalidPort {
         /// What is written there.
         found: String,
     },
     /// An IPv6 address has to stand in brackets, as its own colons hide the port.
     #[error("{found:?} has more than one colon: an IPv6 address goes in brackets, as in [2001:db8::7]:9735")]
-    Brackets {
+    MissingBrackets {
         /// What is written there.
         found: String,
     },
     /// What stands in brackets is no IPv6 address.
     #[error("{found:?} is no IPv6 address")]
-    Ipv6 {
+    InvalidIpv6 {
         /// What is written there.
         found: String,
     },
     /// All digits and dots, but no IPv4 address.
     #[error("{found:?} is no IPv4 address")]
-    Ipv4 {
+    InvalidIpv4 {
         /// What is written there.
         found: String,
     },
     /// An onion service's name that is none, or one of the old kind.
     #[error("{found:?} is no onion service of version 3: those have 56 characters before .onion")]
-    Onion {
+    InvalidOnion {
         /// What is written there.
         found: String,
     },
     /// A host with a character that no host name has.
     #[error("{character:?} cannot stand in a host name; a name with other letters is written as xn--…")]
-    Character {
+    InvalidCharacter {
         /// The first such character.
         character: char,
     },
     /// A host that is too long for DNS.
-    #[error("the host has {found} characters, and no host name has more than {LONGEST_HOST}")]
-    Long {
+    #[error("the host has {length} characters, and no host name has more than {LONGEST_HOST}")]
+    HostTooLong {
         /// How many it has.
-        found: usize,
+        length: usize,
     },
 }
 
@@ -100,7 +100,7 @@ impl Address {
     pub fn port(&self) -> u16 {
         match self {
             Self::Ip(addr) => addr.port(),
-            Self::Name { port, .. } | Self::Onion { port, .. } => *port,
+            Self::Hostname { port, .. } | Self::Onion { port, .. } => *port,
         }
     }
 }
@@ -116,7 +116,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(inner) = text.strip_prefix('[') {
-            let none = || AddressError::Ipv6 { found: text.into() };
+            let none = || AddressError::InvalidIpv6 { found: text.into() };
             let (ip, rest) = inner.split_once(']').ok_or_else(none)?;
             let port = match rest.strip_prefix(':') {
                 Some(port) => parse_port(port)?,
@@ -129,7 +129,7 @@ impl FromStr for Address {
         }
         let (host, port) = match text.split_once(':') {
             Some((_, rest)) if rest.contains(':') => {
-                return Err(AddressError::Brackets { found: text.into() });
+                return Err(AddressError::MissingBrackets { found: text.into() });
             }
             Some((host, port)) => (host, parse_port(port)?),
             None => (text, DEFAULT_PORT),
@@ -139,7 +139,7 @@ impl FromStr for Address {
 }
 
 fn parse_port(text: &str) -> Result<u16, AddressError> {
-    let bad = || AddressError::Port { found: text.into() };
+    let bad = || AddressError::InvalidPort { found: text.into() };
     // `u16::from_str` takes a leading `+`; a port has none.
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(bad());
@@ -149,26 +149,26 @@ fn parse_port(text: &str) -> Result<u16, AddressError> {
 
 fn parse_host(host: &str, port: u16) -> Result<Address, AddressError> {
     if host.is_empty() {
-        return Err(AddressError::NoHost);
+        return Err(AddressError::MissingHost);
     }
     if let Ok(ip) = host.parse::<Ipv4Addr>() {
         return Ok(Address::Ip(SocketAddr::new(IpAddr::V4(ip), port)));
     }
     if host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return Err(AddressError::Ipv4 { found: host.into() });
+        return Err(AddressError::InvalidIpv4 { found: host.into() });
     }
     let belongs = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if let Some(character) = host.chars().find(|c| !belongs(c)) {
-        return Err(AddressError::Character { character });
+        return Err(AddressError::InvalidCharacter { character });
     }
     if host.len() > LONGEST_HOST {
-        return Err(AddressError::Long { found: host.len() });
+        return Err(AddressError::HostTooLong { length: host.len() });
     }
     let host = host.to_ascii_lowercase();
     match host.strip_suffix(".onion") {
         Some(service) if is_onion_v3(service) => Ok(Address::Onion { host, port }),
-        Some(_) => Err(AddressError::Onion { found: host }),
-        None => Ok(Address::Name { host, port }),
+        Some(_) => Err(AddressError::InvalidOnion { found: host }),
+        None => Ok(Address::Hostname { host, port }),
     }
 }
 
@@ -182,7 +182,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(addr) => write!(f, "{addr}"),
-            Self::Name { host, port } | Self::Onion { host, port } => write!(f, "{host}:{port}"),
+            Self::Hostname { host, port } | Self::Onion { host, port } => write!(f, "{host}:{port}"),
         }
     }
 }
@@ -226,23 +226,23 @@ mod tests {
         let found = |text: &str| text.to_owned();
         let long = format!("{}.example", "a".repeat(250));
         let cases = [
-            ("", AddressError::NoHost),
-            (":9735", AddressError::NoHost),
-            ("host:", AddressError::Port { found: found("") }),
-            ("host:0", AddressError::Port { found: found("0") }),
-            ("host:+1", AddressError::Port { found: found("+1") }),
-            ("host:65536", AddressError::Port { found: found("65536") }),
-            ("2001:db8::7", AddressError::Brackets { found: found("2001:db8::7") }),
-            ("host:1:2", AddressError::Brackets { found: found("host:1:2") }),
-            ("[2001:db8::7", AddressError::Ipv6 { found: found("[2001:db8::7") }),
-            ("[2001:db8::7]9735", AddressError::Ipv6 { found: found("[2001:db8::7]9735") }),
-            ("[1.2.3.4]:9735", AddressError::Ipv6 { found: found("[1.2.3.4]:9735") }),
-            ("256.1.1.1", AddressError::Ipv4 { found: found("256.1.1.1") }),
-            ("expyuzz4wqqyqhjn.onion", AddressError::Onion { found: found("expyuzz4wqqyqhjn.onion") }),
-            (".onion", AddressError::Onion { found: found(".onion") }),
-            ("a b", AddressError::Character { character: ' ' }),
-            ("bücher.example", AddressError::Character { character: 'ü' }),
-            (&*long, AddressError::Long { found: 258 }),
+            ("", AddressError::MissingHost),
+            (":9735", AddressError::MissingHost),
+            ("host:", AddressError::InvalidPort { found: found("") }),
+            ("host:0", AddressError::InvalidPort { found: found("0") }),
+            ("host:+1", AddressError::InvalidPort { found: found("+1") }),
+            ("host:65536", AddressError::InvalidPort { found: found("65536") }),
+            ("2001:db8::7", AddressError::MissingBrackets { found: found("2001:db8::7") }),
+            ("host:1:2", AddressError::MissingBrackets { found: found("host:1:2") }),
+            ("[2001:db8::7", AddressError::InvalidIpv6 { found: found("[2001:db8::7") }),
+            ("[2001:db8::7]9735", AddressError::InvalidIpv6 { found: found("[2001:db8::7]9735") }),
+            ("[1.2.3.4]:9735", AddressError::InvalidIpv6 { found: found("[1.2.3.4]:9735") }),
+            ("256.1.1.1", AddressError::InvalidIpv4 { found: found("256.1.1.1") }),
+            ("expyuzz4wqqyqhjn.onion", AddressError::InvalidOnion { found: found("expyuzz4wqqyqhjn.onion") }),
+            (".onion", AddressError::InvalidOnion { found: found(".onion") }),
+            ("a b", AddressError::InvalidCharacter { character: ' ' }),
+            ("bücher.example", AddressError::InvalidCharacter { character: 'ü' }),
+            (&*long, AddressError::HostTooLong { length: 258 }),
         ];
         for (text, error) in cases {
             assert_eq!(parse(text), Err(error), "{text}");

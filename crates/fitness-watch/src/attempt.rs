@@ -11,7 +11,7 @@ use crate::chain::Chain;
 use crate::dial::{Proxy, Timeouts, dial};
 use crate::ldk::Ldk;
 use crate::link::{Link, Step};
-use crate::outcome::{Outcome, Stage, Took};
+use crate::outcome::{ConnectPhase, ConnectTimings, Outcome};
 use crate::witness::Witness;
 
 /// What every attempt takes.
@@ -25,7 +25,7 @@ pub(crate) struct Means {
 /// A node that has greeted us.
 pub(crate) struct Greeted {
     pub(crate) link: Link,
-    pub(crate) took: Took,
+    pub(crate) took: ConnectTimings,
     /// The chains that it says it is on.
     pub(crate) chains: Vec<Chain>,
 }
@@ -77,9 +77,9 @@ impl Means {
             }
             // It has waited for the last byte: see `Outcome`.
             Err(Failure::WithoutAWord { at_last_byte: true }) => Err(Outcome::WrongKey),
-            Err(Failure::WithoutAWord { at_last_byte: false }) => Err(Outcome::HungUp),
+            Err(Failure::WithoutAWord { at_last_byte: false }) => Err(Outcome::ClosedDuringHandshake),
             Err(Failure::Outcome(outcome)) => {
-                *suspect = outcome == Outcome::HungUp;
+                *suspect = outcome == Outcome::ClosedDuringHandshake;
                 Err(outcome)
             }
         }
@@ -87,11 +87,11 @@ impl Means {
 
     async fn once(&self, node: PublicKey, address: &Address, hold_back: bool) -> Result<Greeted, Failure> {
         let dialled = dial(address, self.proxy, &self.timeouts).await?;
-        let refusal = || Outcome::Ourselves { reason: "LDK takes no connection".into() };
+        let refusal = || Outcome::LocalError { reason: "LDK takes no connection".into() };
         let (mut link, first) =
             Link::new(&self.ldk, &self.witness, node, dialled.stream).ok_or_else(refusal)?;
         // A way there and back, at the very least, and through Tor that is no more than a part of it.
-        let hold = self.timeouts.hold_back.max(LONGEST_HOLD.min(dialled.connect * 2));
+        let hold = self.timeouts.last_byte_delay.max(LONGEST_HOLD.min(dialled.connect * 2));
         let mut rest = &first[..];
         if let Some((last, others)) = first.split_last().filter(|_| hold_back) {
             link.send(others);
@@ -109,7 +109,7 @@ impl Means {
         link.is_known = true;
         let chains = self.greeting(&mut link).await?;
         let init = began.elapsed() - handshake;
-        let took = Took { resolve: dialled.resolve, connect: dialled.connect, handshake, init };
+        let took = ConnectTimings { resolve: dialled.resolve, connect: dialled.connect, handshake, init };
         Ok(Greeted { link, took, chains })
     }
 
@@ -117,15 +117,15 @@ impl Means {
     async fn hold_back(link: &mut Link, time: Duration) -> Result<(), Outcome> {
         match timeout_at(Instant::now() + time, link.step()).await {
             Err(_) => Ok(()),
-            Ok(Step::Ended(_)) => Err(Outcome::HungUp),
+            Ok(Step::Ended(_)) => Err(Outcome::ClosedDuringHandshake),
             Ok(Step::Read(_) | Step::Refused) => Err(Outcome::NotLightning),
-            Ok(Step::Dropped) => Err(Outcome::TimedOut { stage: Stage::Handshake }),
+            Ok(Step::Dropped) => Err(Outcome::TimedOut { phase: ConnectPhase::Handshake }),
         }
     }
 
     /// Waits for the node to prove who it is. `false` where it hangs up without a word.
     async fn handshake(&self, link: &mut Link) -> Result<bool, Outcome> {
-        let timed_out = Outcome::TimedOut { stage: Stage::Handshake };
+        let timed_out = Outcome::TimedOut { phase: ConnectPhase::Handshake };
         let deadline = Instant::now() + self.timeouts.handshake;
         let mut received = 0;
         while received < ACT {
@@ -134,7 +134,7 @@ impl Means {
                 Ok(Step::Read(count)) => received += count,
                 Ok(Step::Refused) => return Err(Outcome::NotLightning),
                 Ok(Step::Ended(_)) if received == 0 => return Ok(false),
-                Ok(Step::Ended(_)) => return Err(Outcome::HungUp),
+                Ok(Step::Ended(_)) => return Err(Outcome::ClosedDuringHandshake),
                 Ok(Step::Dropped) | Err(_) => return Err(timed_out),
             }
         }
@@ -143,7 +143,7 @@ impl Means {
 
     /// Waits for the node's `init`, and says which chains it is on.
     async fn greeting(&self, link: &mut Link) -> Result<Vec<Chain>, Outcome> {
-        let timed_out = Outcome::TimedOut { stage: Stage::Init };
+        let timed_out = Outcome::TimedOut { phase: ConnectPhase::Init };
         let deadline = Instant::now() + self.timeouts.handshake;
         loop {
             let step = timeout_at(deadline, link.step()).await;
@@ -153,7 +153,7 @@ impl Means {
                 (_, Some(greeting)) => return Err(Outcome::WrongNetwork { chains: greeting.chains }),
                 (Ok(Step::Read(_)), None) => {}
                 (Ok(Step::Refused), None) => return Err(Outcome::Incompatible),
-                (Ok(Step::Ended(_)), None) => return Err(Outcome::TurnedAway),
+                (Ok(Step::Ended(_)), None) => return Err(Outcome::RejectedByPeer),
                 (Ok(Step::Dropped) | Err(_), None) => return Err(timed_out),
             }
         }

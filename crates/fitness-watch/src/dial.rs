@@ -10,7 +10,7 @@ use tokio_socks::TargetAddr;
 use tokio_socks::tcp::Socks5Stream;
 
 use crate::address::Address;
-use crate::outcome::{Outcome, Stage};
+use crate::outcome::{ConnectPhase, Outcome};
 
 /// Of the addresses that a name has no more than this many are tried.
 const MOST_ADDRESSES: usize = 4;
@@ -20,16 +20,16 @@ const MOST_ADDRESSES: usize = 4;
 #[non_exhaustive]
 pub enum Proxy {
     /// For all addresses.
-    ForAll(SocketAddr),
+    AllAddresses(SocketAddr),
     /// For onion services only: all others see where we dial from.
-    ForOnions(SocketAddr),
+    OnionOnly(SocketAddr),
 }
 
 impl Proxy {
     fn of(proxy: Option<Self>, address: &Address) -> Option<SocketAddr> {
         match proxy? {
-            Self::ForAll(proxy) => Some(proxy),
-            Self::ForOnions(proxy) => address.is_onion().then_some(proxy),
+            Self::AllAddresses(proxy) => Some(proxy),
+            Self::OnionOnly(proxy) => address.is_onion().then_some(proxy),
         }
     }
 }
@@ -49,7 +49,7 @@ pub struct Timeouts {
     /// For how long the last byte of our first message is held back, where it takes that to tell a wrong
     /// key from a service that hangs up. The default is half a second; where the connection took long to
     /// make it is more, up to 3 s.
-    pub hold_back: Duration,
+    pub last_byte_delay: Duration,
 }
 
 impl Default for Timeouts {
@@ -59,7 +59,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(10),
             proxy: Duration::from_secs(60),
             handshake: Duration::from_secs(10),
-            hold_back: Duration::from_millis(500),
+            last_byte_delay: Duration::from_millis(500),
         }
     }
 }
@@ -73,7 +73,7 @@ impl Timeouts {
             connect: bound(self.connect),
             proxy: bound(self.proxy),
             handshake: bound(self.handshake),
-            hold_back: bound(self.hold_back),
+            last_byte_delay: bound(self.last_byte_delay),
         }
     }
 }
@@ -104,7 +104,7 @@ pub(crate) async fn dial(
 
 /// A stream to the first of several addresses that has one, and how long it took there.
 async fn first_of(addrs: &[SocketAddr], time: Duration) -> Result<(TcpStream, Duration), Outcome> {
-    let mut failure = Outcome::NotResolved { reason: "the name has no address".into() };
+    let mut failure = Outcome::ResolveFailed { reason: "the name has no address".into() };
     for addr in addrs.iter().take(MOST_ADDRESSES) {
         let began = Instant::now();
         let result = timeout(time, TcpStream::connect(addr)).await;
@@ -115,7 +115,7 @@ async fn first_of(addrs: &[SocketAddr], time: Duration) -> Result<(TcpStream, Du
                 continue;
             }
             Err(_) => {
-                failure = more_telling(failure, Outcome::TimedOut { stage: Stage::Connect });
+                failure = more_telling(failure, Outcome::TimedOut { phase: ConnectPhase::Connect });
                 continue;
             }
         };
@@ -129,36 +129,36 @@ async fn first_of(addrs: &[SocketAddr], time: Duration) -> Result<(TcpStream, Du
 async fn resolve(address: &Address, timeouts: &Timeouts) -> Result<Vec<SocketAddr>, Outcome> {
     let (host, port) = match address {
         Address::Ip(addr) => return Ok(vec![*addr]),
-        Address::Name { host, port } => (host, port),
+        Address::Hostname { host, port } => (host, port),
         // Without a proxy none is ever dialled.
         Address::Onion { .. } => {
-            return Err(Outcome::Proxy { reason: "an onion service takes one to reach".into() });
+            return Err(Outcome::ProxyError { reason: "an onion service takes one to reach".into() });
         }
     };
     match timeout(timeouts.resolve, lookup_host((host.as_str(), *port))).await {
         Ok(Ok(addrs)) => Ok(addrs.collect()),
-        Ok(Err(error)) => Err(Outcome::NotResolved { reason: error.to_string() }),
-        Err(_) => Err(Outcome::TimedOut { stage: Stage::Resolve }),
+        Ok(Err(error)) => Err(Outcome::ResolveFailed { reason: error.to_string() }),
+        Err(_) => Err(Outcome::TimedOut { phase: ConnectPhase::Resolve }),
     }
 }
 
 /// Why a TCP connection did not come about.
 fn failed(error: &io::Error) -> Outcome {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Outcome::Refused,
-        io::ErrorKind::TimedOut => Outcome::TimedOut { stage: Stage::Connect },
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Outcome::HungUp,
-        io::ErrorKind::HostUnreachable => Outcome::Unreachable { reason: error.to_string() },
-        _ => Outcome::Ourselves { reason: error.to_string() },
+        io::ErrorKind::ConnectionRefused => Outcome::ConnectionRefused,
+        io::ErrorKind::TimedOut => Outcome::TimedOut { phase: ConnectPhase::Connect },
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Outcome::ClosedDuringHandshake,
+        io::ErrorKind::HostUnreachable => Outcome::HostUnreachable { reason: error.to_string() },
+        _ => Outcome::LocalError { reason: error.to_string() },
     }
 }
 
 /// Of two failures at addresses of one name, the one that says more of the node.
 fn more_telling(one: Outcome, other: Outcome) -> Outcome {
     let rank = |outcome: &Outcome| match outcome {
-        Outcome::NotResolved { .. } => 0,
-        Outcome::Ourselves { .. } => 1,
-        Outcome::Unreachable { .. } => 2,
+        Outcome::ResolveFailed { .. } => 0,
+        Outcome::LocalError { .. } => 1,
+        Outcome::HostUnreachable { .. } => 2,
         Outcome::TimedOut { .. } => 3,
         _ => 4,
     };
@@ -170,7 +170,7 @@ async fn dial_through(
     address: &Address,
     timeouts: &Timeouts,
 ) -> Result<TcpStream, Outcome> {
-    let of_proxy = |reason: String| Outcome::Proxy { reason };
+    let of_proxy = |reason: String| Outcome::ProxyError { reason };
     let stream = match timeout(timeouts.connect, TcpStream::connect(proxy)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(of_proxy(format!("{proxy} cannot be reached: {error}"))),
@@ -179,14 +179,14 @@ async fn dial_through(
     let _ = stream.set_nodelay(true);
     let target = match address {
         Address::Ip(addr) => TargetAddr::Ip(*addr),
-        Address::Name { host, port } | Address::Onion { host, port } => {
+        Address::Hostname { host, port } | Address::Onion { host, port } => {
             TargetAddr::Domain(host.as_str().into(), *port)
         }
     };
     match timeout(timeouts.proxy, Socks5Stream::connect_with_socket(stream, target)).await {
         Ok(Ok(stream)) => Ok(stream.into_inner()),
         Ok(Err(error)) => Err(proxy_said(&error)),
-        Err(_) => Err(Outcome::TimedOut { stage: Stage::Proxy }),
+        Err(_) => Err(Outcome::TimedOut { phase: ConnectPhase::Proxy }),
     }
 }
 
@@ -194,15 +194,15 @@ async fn dial_through(
 fn proxy_said(error: &tokio_socks::Error) -> Outcome {
     use tokio_socks::Error;
     match error {
-        Error::ConnectionRefused => Outcome::Refused,
-        Error::TtlExpired => Outcome::TimedOut { stage: Stage::Proxy },
+        Error::ConnectionRefused => Outcome::ConnectionRefused,
+        Error::TtlExpired => Outcome::TimedOut { phase: ConnectPhase::Proxy },
         Error::HostUnreachable | Error::NetworkUnreachable => {
-            Outcome::Unreachable { reason: format!("the proxy says {error:?}") }
+            Outcome::HostUnreachable { reason: format!("the proxy says {error:?}") }
         }
         Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Outcome::Proxy { reason: "it hung up".into() }
+            Outcome::ProxyError { reason: "it hung up".into() }
         }
-        other => Outcome::Proxy { reason: other.to_string() },
+        other => Outcome::ProxyError { reason: other.to_string() },
     }
 }
 
@@ -212,10 +212,10 @@ mod tests {
 
     #[test]
     fn of_several_failures_the_one_that_says_most_counts() {
-        let none = Outcome::Ourselves { reason: "no route".into() };
-        let refused = more_telling(none.clone(), Outcome::Refused);
-        assert_eq!(refused, Outcome::Refused);
-        assert_eq!(more_telling(refused, none), Outcome::Refused);
+        let none = Outcome::LocalError { reason: "no route".into() };
+        let refused = more_telling(none.clone(), Outcome::ConnectionRefused);
+        assert_eq!(refused, Outcome::ConnectionRefused);
+        assert_eq!(more_telling(refused, none), Outcome::ConnectionRefused);
     }
 
     #[tokio::test]
@@ -231,11 +231,11 @@ mod tests {
             first_of(&addrs, Duration::MAX).await.map(drop).unwrap_err().kind()
         };
         use crate::outcome::OutcomeKind as Kind;
-        assert_eq!(failure(vec![refuses]).await, Kind::Refused);
-        assert_eq!(failure(vec![]).await, Kind::NotResolved);
+        assert_eq!(failure(vec![refuses]).await, Kind::ConnectionRefused);
+        assert_eq!(failure(vec![]).await, Kind::ResolveFailed);
         assert_eq!(
             failure([vec![refuses; MOST_ADDRESSES], vec![works]].concat()).await,
-            Kind::Refused,
+            Kind::ConnectionRefused,
             "enough"
         );
     }
@@ -245,9 +245,9 @@ mod tests {
         let addr: SocketAddr = "127.0.0.1:9050".parse().unwrap();
         let onion = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion".parse().unwrap();
         let name = "example.com".parse().unwrap();
-        assert_eq!(Proxy::of(Some(Proxy::ForOnions(addr)), &onion), Some(addr));
-        assert_eq!(Proxy::of(Some(Proxy::ForOnions(addr)), &name), None);
-        assert_eq!(Proxy::of(Some(Proxy::ForAll(addr)), &name), Some(addr));
+        assert_eq!(Proxy::of(Some(Proxy::OnionOnly(addr)), &onion), Some(addr));
+        assert_eq!(Proxy::of(Some(Proxy::OnionOnly(addr)), &name), None);
+        assert_eq!(Proxy::of(Some(Proxy::AllAddresses(addr)), &name), Some(addr));
         assert_eq!(Proxy::of(None, &name), None);
     }
 
@@ -255,10 +255,10 @@ mod tests {
     fn what_the_system_says_is_theirs_or_ours() {
         let of = |kind: io::ErrorKind| failed(&kind.into()).kind();
         use crate::outcome::OutcomeKind as Kind;
-        assert_eq!(of(io::ErrorKind::ConnectionRefused), Kind::Refused);
+        assert_eq!(of(io::ErrorKind::ConnectionRefused), Kind::ConnectionRefused);
         assert_eq!(of(io::ErrorKind::TimedOut), Kind::TimedOut);
-        assert_eq!(of(io::ErrorKind::HostUnreachable), Kind::Unreachable);
-        assert_eq!(of(io::ErrorKind::NetworkUnreachable), Kind::Ourselves);
-        assert_eq!(of(io::ErrorKind::PermissionDenied), Kind::Ourselves);
+        assert_eq!(of(io::ErrorKind::HostUnreachable), Kind::HostUnreachable);
+        assert_eq!(of(io::ErrorKind::NetworkUnreachable), Kind::LocalError);
+        assert_eq!(of(io::ErrorKind::PermissionDenied), Kind::LocalError);
     }
 }

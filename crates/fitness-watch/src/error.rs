@@ -20,11 +20,11 @@ pub enum StartError {
     },
     /// The system has no random numbers, so no connection could be secure.
     #[error("the system has no random numbers")]
-    Random {
+    RandomnessUnavailable {
         /// What it says.
         source: getrandom::Error,
     },
     /// No key grows from the identity's seed.
     #[error("no key grows from the identity's seed: use another one")]
-    Seed,
+    InvalidSeed,
 }

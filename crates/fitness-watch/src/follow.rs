@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use crate::address::Address;
 use crate::attempt::{Greeted, Means};
 use crate::link::{Link, Step};
-use crate::news::{Herald, News};
+use crate::news::{Herald, WatchEvent};
 use crate::outcome::{Outcome, Verdict};
 use crate::pace::{Backoff, Pace};
-use crate::report::{Account, Attempt, Parting, State};
+use crate::report::{Account, Attempt, DisconnectReason, TargetState};
 use crate::target::Target;
 
 /// What all nodes that are watched share.
@@ -86,7 +86,7 @@ impl Follower {
         loop {
             let wait = self.pace.next();
             let until = self.watch.handle.now().after_nanos(nanos(wait));
-            self.followed.account().state = State::Waiting { until };
+            self.followed.account().state = TargetState::Waiting { retry_at: until };
             let Ok(Ok(())) = tokio::time::timeout(wait, self.returns.changed()).await else { return };
             // What failed may have failed by us, and the service will not wait for this node for long.
             self.pace.begin_anew();
@@ -122,12 +122,12 @@ impl Follower {
 
     async fn attempt(&mut self, place: usize) -> Result<Greeted, Outcome> {
         let Some((address, suspect)) = self.places.get_mut(place) else {
-            return Err(Outcome::Ourselves { reason: "there is no such address".into() });
+            return Err(Outcome::LocalError { reason: "there is no such address".into() });
         };
-        self.followed.account().state = State::Queued;
+        self.followed.account().state = TargetState::Queued;
         // It is never closed.
         let _permit = self.watch.dials.acquire().await.ok();
-        self.followed.account().state = State::Dialling { address: address.clone() };
+        self.followed.account().state = TargetState::Dialling { address: address.clone() };
         let (at, began) = (self.watch.handle.now(), Instant::now());
         let result = self.watch.means.attempt(self.target.key(), address, suspect).await;
 
@@ -137,16 +137,19 @@ impl Follower {
         };
         let node_id = self.target.node_id();
         tracing::debug!(peer = %node_id, %address, %outcome, "dialled");
-        let attempt = Attempt { at, address: address.clone(), took: began.elapsed(), outcome };
+        let attempt = Attempt { at, address: address.clone(), duration: began.elapsed(), outcome };
         {
             let mut account = self.followed.account();
             account.note(attempt.clone());
             if let Ok(greeted) = &result {
                 account.chains.clone_from(&greeted.chains);
-                account.state = State::Connected { address: address.clone(), since: self.watch.handle.now() };
+                account.state = TargetState::Connected {
+                    address: address.clone(),
+                    connected_at: self.watch.handle.now(),
+                };
             }
         }
-        self.watch.herald.tell(News::Dialled { node_id, attempt });
+        self.watch.herald.tell(WatchEvent::Dialled { node_id, attempt });
         result
     }
 
@@ -163,18 +166,23 @@ impl Follower {
         self.followed.account().parting = Some(parting);
         let (node_id, at) = (self.target.node_id(), self.watch.handle.now());
         tracing::debug!(peer = %node_id, ?parting, ?lasted, "lost");
-        self.watch.herald.tell(News::Lost { node_id, at, parting, lasted });
+        self.watch.herald.tell(WatchEvent::Disconnected {
+            node_id,
+            at,
+            reason: parting,
+            connected_for: lasted,
+        });
     }
 }
 
-async fn last_step(link: &mut Link) -> Parting {
+async fn last_step(link: &mut Link) -> DisconnectReason {
     loop {
         match link.step().await {
             Step::Read(_) => {}
-            Step::Refused => return Parting::Protocol,
-            Step::Dropped => return Parting::Silent,
-            Step::Ended(Ok(())) => return Parting::Closed,
-            Step::Ended(Err(_)) => return Parting::Broken,
+            Step::Refused => return DisconnectReason::ProtocolError,
+            Step::Dropped => return DisconnectReason::PingTimeout,
+            Step::Ended(Ok(())) => return DisconnectReason::ClosedByPeer,
+            Step::Ended(Err(_)) => return DisconnectReason::IoError,
         }
     }
 }
@@ -185,7 +193,7 @@ fn nanos(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use fitness_actor::Fitness;
+    use fitness_actor::Service;
     use fitness_core::NodeId;
     use fitness_ldk::LdkFitness;
     use fitness_store::MemoryStore;
@@ -199,7 +207,7 @@ mod tests {
     /// Somebody who has been dialled in vain for long.
     async fn given_up_on() -> Follower {
         let service =
-            Fitness::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await.unwrap();
+            Service::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await.unwrap();
         let (handle, identity) = (service.handle(), Identity::from_seed(&[1; 32]).unwrap());
         let target: Target = format!("{}@host", identity.node_id()).parse().unwrap();
         let ldk = Arc::new(Ldk::new(&LdkFitness::new(handle.clone()), identity, None, &[3; 32]));

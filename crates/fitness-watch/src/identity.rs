@@ -24,10 +24,10 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`StartError::Random`] where the system has no random numbers.
+    /// [`StartError::RandomnessUnavailable`] where the system has no random numbers.
     pub fn random() -> Result<Self, StartError> {
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|source| StartError::Random { source })?;
+        getrandom::fill(&mut seed).map_err(|source| StartError::RandomnessUnavailable { source })?;
         Self::from_seed(&seed)
     }
 
@@ -35,11 +35,11 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`StartError::Seed`] for a seed that no key grows from, which is one of 2^127.
+    /// [`StartError::InvalidSeed`] for a seed that no key grows from, which is one of 2^127.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, StartError> {
         // The times are for keys of channels, of which there are none.
         let keys = KeysManager::new(seed, 0, 0, true);
-        let key = keys.get_node_id(Recipient::Node).map_err(|()| StartError::Seed)?;
+        let key = keys.get_node_id(Recipient::Node).map_err(|()| StartError::InvalidSeed)?;
         Ok(Self { keys, node_id: convert::node_id(&key) })
     }
 

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fitness_ldk::{LdkFitness, PeerObserver};
+use fitness_ldk::{ConnectionRecorder, LdkFitness};
 use lightning::bitcoin::secp256k1::PublicKey;
 use lightning::ln::msgs::{DecodeError, Init, LightningError};
 use lightning::ln::peer_handler::{
@@ -30,7 +30,7 @@ type Peers = PeerManager<
     IgnoringMessageHandler,
     IgnoringMessageHandler,
     Arc<Log>,
-    Arc<PeerObserver<Arc<Greeter>>>,
+    Arc<ConnectionRecorder<Arc<Greeter>>>,
     Arc<KeysManager>,
     IgnoringMessageHandler,
 >;

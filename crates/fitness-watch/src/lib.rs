@@ -5,11 +5,11 @@
 //! A node that is lost is dialled again, with back-off and jitter. Presence goes to a service of
 //! `fitness-actor`, which has the history and answers all questions of fitness; what an attempt to
 //! connect came to, and how long it took, is the watcher's own to tell ([`Watcher::targets`],
-//! [`Watcher::news`]).
+//! [`Watcher::events`]).
 //!
 //! ```
 //! use std::sync::Arc;
-//! use fitness_actor::Fitness;
+//! use fitness_actor::Service;
 //! use fitness_store::MemoryStore;
 //! use fitness_watch::{Identity, Target, Watcher};
 //!
@@ -20,8 +20,8 @@
 //!     0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798@[::1]:9735       # once more
 //! ";
 //! let identity = Identity::from_seed(&[42; 32])?;
-//! let service = Fitness::builder(identity.node_id(), Arc::new(MemoryStore::default())).start().await?;
-//! let builder = Watcher::builder(service.handle()).targets(Target::list(lsps)?).identity(identity);
+//! let service = Service::builder(identity.node_id(), Arc::new(MemoryStore::default())).start().await?;
+//! let builder = Watcher::builder(service.handle()).targets(Target::parse_list(lsps)?).identity(identity);
 //! let mut news = builder.news();
 //! let watcher = builder.start()?;
 //!
@@ -73,15 +73,15 @@ mod witness;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use chain::Chain;
-pub use compare::{Entrant, Row, compare};
+pub use compare::{Candidate, RankedCandidate, rank};
 pub use dial::{Proxy, Timeouts};
 pub use error::StartError;
 pub use identity::Identity;
 /// The networks, by their names.
 pub use lightning::bitcoin::Network;
-pub use news::{MissedNews, News, NewsFeed};
-pub use outcome::{Outcome, OutcomeKind, Stage, Took};
+pub use news::{WatchEvent, WatchEvents, WatchLagged};
+pub use outcome::{ConnectPhase, ConnectTimings, Outcome, OutcomeKind};
 pub use pace::Backoff;
-pub use report::{Attempt, Parting, State, TargetReport};
-pub use target::{ListError, Target, TargetError};
+pub use report::{Attempt, DisconnectReason, TargetReport, TargetState};
+pub use target::{Target, TargetError, TargetListError};
 pub use watcher::{Watcher, WatcherBuilder};

@@ -230,7 +230,7 @@ impl Drop for Link {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use fitness_actor::Fitness;
+    use fitness_actor::Service;
     use fitness_core::NodeId;
     use fitness_ldk::LdkFitness;
     use fitness_store::MemoryStore;
@@ -243,7 +243,7 @@ mod tests {
     /// A connection that is past nothing yet, and its other end.
     async fn pair() -> (Link, TcpStream) {
         let service =
-            Fitness::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await.unwrap();
+            Service::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await.unwrap();
         let identity = Identity::from_seed(&[1; 32]).unwrap();
         let node = identity.keys.get_node_id(Recipient::Node).unwrap();
         let ldk = Arc::new(Ldk::new(&LdkFitness::new(service.handle()), identity, None, &[3; 32]));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fitness_core::{NodeId, Timestamp};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use crate::report::{Attempt, Parting};
+use crate::report::{Attempt, DisconnectReason};
 
 /// How much is kept for a reader that is slow.
 const CAPACITY: usize = 1_024;
@@ -13,9 +13,9 @@ const CAPACITY: usize = 1_024;
 /// What happened with a node that is watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(tag = "news", rename_all = "snake_case"))]
+#[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum News {
+pub enum WatchEvent {
     /// It was dialled.
     #[non_exhaustive]
     Dialled {
@@ -27,29 +27,29 @@ pub enum News {
     },
     /// Its connection came to an end.
     #[non_exhaustive]
-    Lost {
+    Disconnected {
         /// The node.
         node_id: NodeId,
         /// When.
         #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
         at: Timestamp,
         /// How.
-        parting: Parting,
+        reason: DisconnectReason,
         /// How long it had lasted.
         #[cfg_attr(
             feature = "serde",
-            serde(rename = "lasted_ns", serialize_with = "crate::nanos::serialize")
+            serde(rename = "connected_for_ns", serialize_with = "crate::nanos::serialize")
         )]
-        lasted: Duration,
+        connected_for: Duration,
     },
 }
 
-impl News {
+impl WatchEvent {
     /// Whom it is about.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
         match self {
-            Self::Dialled { node_id, .. } | Self::Lost { node_id, .. } => *node_id,
+            Self::Dialled { node_id, .. } | Self::Disconnected { node_id, .. } => *node_id,
         }
     }
 }
@@ -58,30 +58,30 @@ impl News {
 ///
 /// 1,024 wait for a reader at most. One that is slower loses the oldest, and is told how many.
 #[derive(Debug)]
-pub struct NewsFeed {
-    news: broadcast::Receiver<News>,
+pub struct WatchEvents {
+    news: broadcast::Receiver<WatchEvent>,
 }
 
 /// A reader was too slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{count} news were missed")]
-pub struct MissedNews {
+#[error("{skipped} events were missed")]
+pub struct WatchLagged {
     /// How many it lost. The next that it gets are the oldest that were kept.
-    pub count: u64,
+    pub skipped: u64,
 }
 
-impl NewsFeed {
+impl WatchEvents {
     /// Waits for what happens next; `None` once the watcher has stopped and all was read.
     ///
     /// Cancel-safe: a call whose future is dropped takes nothing.
     ///
     /// # Errors
     ///
-    /// [`MissedNews`] where some were lost because this reader was too slow.
-    pub async fn next(&mut self) -> Option<Result<News, MissedNews>> {
+    /// [`WatchLagged`] where some were lost because this reader was too slow.
+    pub async fn next(&mut self) -> Option<Result<WatchEvent, WatchLagged>> {
         match self.news.recv().await {
             Ok(news) => Some(Ok(news)),
-            Err(RecvError::Lagged(count)) => Some(Err(MissedNews { count })),
+            Err(RecvError::Lagged(count)) => Some(Err(WatchLagged { skipped: count })),
             Err(RecvError::Closed) => None,
         }
     }
@@ -89,19 +89,19 @@ impl NewsFeed {
 
 /// Where news are told.
 #[derive(Debug)]
-pub(crate) struct Herald(broadcast::Sender<News>);
+pub(crate) struct Herald(broadcast::Sender<WatchEvent>);
 
 impl Herald {
     pub(crate) fn new() -> Self {
         Self(broadcast::Sender::new(CAPACITY))
     }
 
-    pub(crate) fn tell(&self, news: News) {
+    pub(crate) fn tell(&self, news: WatchEvent) {
         // Where nobody listens there is nobody to tell.
         let _ = self.0.send(news);
     }
 
-    pub(crate) fn feed(&self) -> NewsFeed {
-        NewsFeed { news: self.0.subscribe() }
+    pub(crate) fn feed(&self) -> WatchEvents {
+        WatchEvents { news: self.0.subscribe() }
     }
 }

@@ -12,7 +12,7 @@ use crate::chain::Chain;
 /// - A listener that hangs up without a word may have the wrong key, or be something else. So it is asked
 ///   a second time at once, and the last byte of our first message is held back for a moment. Who hangs up
 ///   before that byte has not looked at our message, and who does long after it was tired of waiting
-///   ([`Outcome::HungUp`]). Who waits for it and then hangs up at once has read the message whole and cannot
+///   ([`Outcome::ClosedDuringHandshake`]). Who waits for it and then hangs up at once has read the message whole and cannot
 ///   decrypt it: that is what BOLT 8 tells a node to do that has another key ([`Outcome::WrongKey`]).
 ///   Another service that happens to wait for exactly fifty bytes looks the same; we know of none.
 /// - A listener that never answers ([`Outcome::TimedOut`] in the handshake) may be a node that is
@@ -24,33 +24,33 @@ use crate::chain::Chain;
 #[non_exhaustive]
 pub enum Outcome {
     /// It is the node, and it has greeted us.
-    Connected(Took),
+    Connected(ConnectTimings),
     /// There is nobody at this port, or a firewall says so.
-    Refused,
+    ConnectionRefused,
     /// Nothing came in time.
     TimedOut {
         /// What we waited for.
-        stage: Stage,
+        phase: ConnectPhase,
     },
     /// There is no way to the host: a router, or the proxy, says so.
-    Unreachable {
+    HostUnreachable {
         /// What it said.
         reason: String,
     },
     /// The host's name does not resolve. Whether that is its owner's fault or our resolver's is not known.
-    NotResolved {
+    ResolveFailed {
         /// What the resolver said.
         reason: String,
     },
     /// The connection was closed during the handshake, and before the other side had even seen our
     /// first message whole; or it broke while the other side was answering.
-    HungUp,
+    ClosedDuringHandshake,
     /// Something other than a Lightning node answered.
     NotLightning,
     /// There is a Lightning node, by all signs, and it is another one.
     WrongKey,
     /// It is the node: it closed the connection before it greeted us. It may be full, or not want us.
-    TurnedAway,
+    RejectedByPeer,
     /// It is the node: it demands what we do not know, or its greeting is none.
     Incompatible,
     /// It is the node, and it is on other chains than the one asked for.
@@ -59,12 +59,12 @@ pub enum Outcome {
         chains: Vec<Chain>,
     },
     /// Our proxy does not do what it should.
-    Proxy {
+    ProxyError {
         /// In which way.
         reason: String,
     },
     /// We could not even begin: we have no network, no route to it, or no more file descriptors.
-    Ourselves {
+    LocalError {
         /// What the system said.
         reason: String,
     },
@@ -75,7 +75,7 @@ pub enum Outcome {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Stage {
+pub enum ConnectPhase {
     /// The address that a name has.
     Resolve,
     /// The TCP connection.
@@ -92,7 +92,7 @@ pub enum Stage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Took {
+pub struct ConnectTimings {
     /// Resolving the name; 0 where there was none to resolve.
     #[cfg_attr(feature = "serde", serde(rename = "resolve_ns", serialize_with = "crate::nanos::serialize"))]
     pub resolve: Duration,
@@ -110,7 +110,7 @@ pub struct Took {
     pub init: Duration,
 }
 
-impl Took {
+impl ConnectTimings {
     /// All of it.
     #[must_use]
     pub fn total(&self) -> Duration {
@@ -125,16 +125,16 @@ impl Took {
 #[allow(missing_docs, reason = "they are documented at `Outcome`")]
 #[non_exhaustive]
 pub enum OutcomeKind {
-    Ourselves,
-    Proxy,
-    NotResolved,
-    Unreachable,
-    Refused,
+    LocalError,
+    ProxyError,
+    ResolveFailed,
+    HostUnreachable,
+    ConnectionRefused,
     TimedOut,
-    HungUp,
+    ClosedDuringHandshake,
     NotLightning,
     WrongKey,
-    TurnedAway,
+    RejectedByPeer,
     Incompatible,
     WrongNetwork,
     Connected,
@@ -161,34 +161,37 @@ impl Outcome {
     pub fn kind(&self) -> OutcomeKind {
         match self {
             Self::Connected(_) => OutcomeKind::Connected,
-            Self::Refused => OutcomeKind::Refused,
+            Self::ConnectionRefused => OutcomeKind::ConnectionRefused,
             Self::TimedOut { .. } => OutcomeKind::TimedOut,
-            Self::Unreachable { .. } => OutcomeKind::Unreachable,
-            Self::NotResolved { .. } => OutcomeKind::NotResolved,
-            Self::HungUp => OutcomeKind::HungUp,
+            Self::HostUnreachable { .. } => OutcomeKind::HostUnreachable,
+            Self::ResolveFailed { .. } => OutcomeKind::ResolveFailed,
+            Self::ClosedDuringHandshake => OutcomeKind::ClosedDuringHandshake,
             Self::NotLightning => OutcomeKind::NotLightning,
             Self::WrongKey => OutcomeKind::WrongKey,
-            Self::TurnedAway => OutcomeKind::TurnedAway,
+            Self::RejectedByPeer => OutcomeKind::RejectedByPeer,
             Self::Incompatible => OutcomeKind::Incompatible,
             Self::WrongNetwork { .. } => OutcomeKind::WrongNetwork,
-            Self::Proxy { .. } => OutcomeKind::Proxy,
-            Self::Ourselves { .. } => OutcomeKind::Ourselves,
+            Self::ProxyError { .. } => OutcomeKind::ProxyError,
+            Self::LocalError { .. } => OutcomeKind::LocalError,
         }
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
         match self {
             Self::Connected(_) => Verdict::Online,
-            Self::Refused | Self::WrongKey => Verdict::Offline,
-            Self::TimedOut { stage: Stage::Connect | Stage::Proxy | Stage::Handshake | Stage::Init }
-            | Self::Unreachable { .. }
-            | Self::HungUp
+            Self::ConnectionRefused | Self::WrongKey => Verdict::Offline,
+            Self::TimedOut {
+                phase:
+                    ConnectPhase::Connect | ConnectPhase::Proxy | ConnectPhase::Handshake | ConnectPhase::Init,
+            }
+            | Self::HostUnreachable { .. }
+            | Self::ClosedDuringHandshake
             | Self::NotLightning => Verdict::OfflineIfWeAreFine,
-            Self::WrongNetwork { .. } | Self::Incompatible | Self::TurnedAway => Verdict::Present,
-            Self::TimedOut { stage: Stage::Resolve }
-            | Self::NotResolved { .. }
-            | Self::Proxy { .. }
-            | Self::Ourselves { .. } => Verdict::Unknown,
+            Self::WrongNetwork { .. } | Self::Incompatible | Self::RejectedByPeer => Verdict::Present,
+            Self::TimedOut { phase: ConnectPhase::Resolve }
+            | Self::ResolveFailed { .. }
+            | Self::ProxyError { .. }
+            | Self::LocalError { .. } => Verdict::Unknown,
         }
     }
 }
@@ -197,14 +200,14 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected(took) => write!(f, "connected in {:.1?}", took.total()),
-            Self::Refused => f.write_str("connection refused"),
-            Self::TimedOut { stage } => write!(f, "timed out: {stage}"),
-            Self::Unreachable { reason } => write!(f, "unreachable: {reason}"),
-            Self::NotResolved { reason } => write!(f, "the name does not resolve: {reason}"),
-            Self::HungUp => f.write_str("hung up during the handshake"),
+            Self::ConnectionRefused => f.write_str("connection refused"),
+            Self::TimedOut { phase: stage } => write!(f, "timed out: {stage}"),
+            Self::HostUnreachable { reason } => write!(f, "unreachable: {reason}"),
+            Self::ResolveFailed { reason } => write!(f, "the name does not resolve: {reason}"),
+            Self::ClosedDuringHandshake => f.write_str("hung up during the handshake"),
             Self::NotLightning => f.write_str("something answers that is no Lightning node"),
             Self::WrongKey => f.write_str("wrong key: another node is there"),
-            Self::TurnedAway => f.write_str("turned away: it closed the connection before its init"),
+            Self::RejectedByPeer => f.write_str("turned away: it closed the connection before its init"),
             Self::Incompatible => f.write_str("incompatible: it requires what we do not know"),
             Self::WrongNetwork { chains } => {
                 f.write_str("wrong network: it is on ")?;
@@ -214,13 +217,13 @@ impl fmt::Display for Outcome {
                 }
                 Ok(())
             }
-            Self::Proxy { reason } => write!(f, "the proxy: {reason}"),
-            Self::Ourselves { reason } => write!(f, "our own system: {reason}"),
+            Self::ProxyError { reason } => write!(f, "the proxy: {reason}"),
+            Self::LocalError { reason } => write!(f, "our own system: {reason}"),
         }
     }
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for ConnectPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Resolve => "the name was not resolved",

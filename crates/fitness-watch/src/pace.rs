@@ -15,20 +15,20 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The first wait; the default is 1 s, the least a millisecond.
-    pub first: Duration,
+    pub min: Duration,
     /// No wait is longer; the default is 5 min, the least is `first`.
-    pub longest: Duration,
+    pub max: Duration,
     /// After a connection that lasted as long as this the waits begin anew; the default is 1 min.
     /// After a shorter one they go on growing, so that a node that drops us at once is not hammered.
-    pub stable: Duration,
+    pub reset_after: Duration,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
         Self {
-            first: Duration::from_secs(1),
-            longest: Duration::from_secs(5 * 60),
-            stable: Duration::from_secs(60),
+            min: Duration::from_secs(1),
+            max: Duration::from_secs(5 * 60),
+            reset_after: Duration::from_secs(60),
         }
     }
 }
@@ -42,14 +42,14 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(backoff: Backoff) -> Self {
-        let first = backoff.first.max(Duration::from_millis(1));
-        let backoff = Backoff { first, longest: backoff.longest.max(first), ..backoff };
+        let first = backoff.min.max(Duration::from_millis(1));
+        let backoff = Backoff { min: first, max: backoff.max.max(first), ..backoff };
         Self { backoff, waits: waits(&backoff) }
     }
 
     /// A connection came to its end that had lasted so long.
     pub(crate) fn lasted(&mut self, time: Duration) {
-        if time >= self.backoff.stable {
+        if time >= self.backoff.reset_after {
             self.begin_anew();
         }
     }
@@ -61,15 +61,15 @@ impl Pace {
 
     /// How long to wait now.
     pub(crate) fn next(&mut self) -> Duration {
-        self.waits.next().unwrap_or(self.backoff.longest).min(self.backoff.longest)
+        self.waits.next().unwrap_or(self.backoff.max).min(self.backoff.max)
     }
 }
 
 fn waits(backoff: &Backoff) -> ExponentialBackoff {
     ExponentialBuilder::new()
-        .with_min_delay(backoff.first)
+        .with_min_delay(backoff.min)
         // The jitter comes on top, and adds as much again at most.
-        .with_max_delay((backoff.longest / 2).max(backoff.first))
+        .with_max_delay((backoff.max / 2).max(backoff.min))
         .without_max_times()
         .with_jitter()
         .build()
@@ -121,10 +121,10 @@ mod tests {
 
     #[test]
     fn bounds_that_make_no_sense_are_brought_to_sense() {
-        let zero = Backoff { first: Duration::ZERO, longest: Duration::ZERO, ..Backoff::default() };
+        let zero = Backoff { min: Duration::ZERO, max: Duration::ZERO, ..Backoff::default() };
         let mut pace = Pace::new(zero);
         assert!((0..50).all(|_| pace.next() == Duration::from_millis(1)));
-        let endless = Backoff { first: Duration::MAX, longest: Duration::MAX, ..Backoff::default() };
+        let endless = Backoff { min: Duration::MAX, max: Duration::MAX, ..Backoff::default() };
         let mut pace = Pace::new(endless);
         assert!((0..5).all(|_| pace.next() >= Duration::from_secs(u32::MAX.into())));
     }

@@ -8,7 +8,7 @@ use fitness_core::{NodeId, Timestamp};
 
 use crate::address::Address;
 use crate::chain::Chain;
-use crate::outcome::{Outcome, OutcomeKind, Took};
+use crate::outcome::{ConnectTimings, Outcome, OutcomeKind};
 use crate::target::Target;
 
 /// Of how many connections the median is taken.
@@ -25,8 +25,8 @@ pub struct Attempt {
     /// Where.
     pub address: Address,
     /// How long it took to come to its outcome, whichever that is.
-    #[cfg_attr(feature = "serde", serde(rename = "took_ns", serialize_with = "crate::nanos::serialize"))]
-    pub took: Duration,
+    #[cfg_attr(feature = "serde", serde(rename = "duration_ns", serialize_with = "crate::nanos::serialize"))]
+    pub duration: Duration,
     /// What became of it.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub outcome: Outcome,
@@ -37,24 +37,24 @@ pub struct Attempt {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Parting {
+pub enum DisconnectReason {
     /// The node closed it, or whoever stands between us, in good order.
-    Closed,
+    ClosedByPeer,
     /// It broke: a reset, a host that is gone.
-    Broken,
+    IoError,
     /// No answer to our pings: we gave it up.
-    Silent,
+    PingTimeout,
     /// The node said something that it must not: LDK gave it up.
-    Protocol,
+    ProtocolError,
 }
 
-impl fmt::Display for Parting {
+impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Closed => "the other side closed the connection",
-            Self::Broken => "the connection broke",
-            Self::Silent => "it did not answer our pings",
-            Self::Protocol => "it said what it must not",
+            Self::ClosedByPeer => "the other side closed the connection",
+            Self::IoError => "the connection broke",
+            Self::PingTimeout => "it did not answer our pings",
+            Self::ProtocolError => "it said what it must not",
         })
     }
 }
@@ -64,7 +64,7 @@ impl fmt::Display for Parting {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(tag = "state", rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum State {
+pub enum TargetState {
     /// It is next, as soon as fewer are dialled than may be at once.
     #[non_exhaustive]
     Queued,
@@ -80,15 +80,15 @@ pub enum State {
         /// Where.
         address: Address,
         /// Since when.
-        #[cfg_attr(feature = "serde", serde(rename = "since_ns"))]
-        since: Timestamp,
+        #[cfg_attr(feature = "serde", serde(rename = "connected_at_ns"))]
+        connected_at: Timestamp,
     },
     /// It will be dialled again.
     #[non_exhaustive]
     Waiting {
         /// When.
-        #[cfg_attr(feature = "serde", serde(rename = "until_ns"))]
-        until: Timestamp,
+        #[cfg_attr(feature = "serde", serde(rename = "retry_at_ns"))]
+        retry_at: Timestamp,
     },
 }
 
@@ -103,7 +103,7 @@ pub struct TargetReport {
     pub addresses: Vec<Address>,
     /// What is being done about it.
     #[cfg_attr(feature = "serde", serde(flatten))]
-    pub state: State,
+    pub state: TargetState,
     /// How often it was dialled, all addresses together.
     pub attempts: u64,
     /// How many of these attempts had which outcome.
@@ -111,16 +111,16 @@ pub struct TargetReport {
     /// The last attempt that came to an outcome.
     pub last_attempt: Option<Attempt>,
     /// How long the parts of the last connection took to make.
-    pub took: Option<Took>,
+    pub last_connect_timings: Option<ConnectTimings>,
     /// The median of what the last 64 connections took to make, all parts together; of an even number
     /// the mean of the two in the middle.
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "median_took_ns", serialize_with = "crate::nanos::serialize_option")
+        serde(rename = "median_connect_time_ns", serialize_with = "crate::nanos::serialize_option")
     )]
-    pub median_took: Option<Duration>,
+    pub median_connect_time: Option<Duration>,
     /// How the last connection ended.
-    pub parting: Option<Parting>,
+    pub last_disconnect_reason: Option<DisconnectReason>,
     /// The chains that it says it is on: none where it has not been asked yet, or does not say.
     pub chains: Vec<Chain>,
 }
@@ -129,13 +129,13 @@ pub struct TargetReport {
 #[derive(Debug)]
 pub(crate) struct Account {
     target: Target,
-    pub(crate) state: State,
+    pub(crate) state: TargetState,
     outcomes: BTreeMap<OutcomeKind, u64>,
     last_attempt: Option<Attempt>,
-    took: Option<Took>,
+    took: Option<ConnectTimings>,
     /// The newest last.
     totals: VecDeque<Duration>,
-    pub(crate) parting: Option<Parting>,
+    pub(crate) parting: Option<DisconnectReason>,
     pub(crate) chains: Vec<Chain>,
 }
 
@@ -143,7 +143,7 @@ impl Account {
     pub(crate) fn new(target: Target) -> Self {
         Self {
             target,
-            state: State::Queued,
+            state: TargetState::Queued,
             outcomes: BTreeMap::new(),
             last_attempt: None,
             took: None,
@@ -177,9 +177,9 @@ impl Account {
             attempts: self.outcomes.values().sum(),
             outcomes: self.outcomes.clone(),
             last_attempt: self.last_attempt.clone(),
-            took: self.took,
-            median_took: median(self.totals.iter().copied().collect()),
-            parting: self.parting,
+            last_connect_timings: self.took,
+            median_connect_time: median(self.totals.iter().copied().collect()),
+            last_disconnect_reason: self.parting,
             chains: self.chains.clone(),
         }
     }
@@ -196,11 +196,11 @@ mod tests {
     use super::*;
 
     fn connected(ms: u64) -> Attempt {
-        let took = Took { connect: Duration::from_millis(ms), ..Took::default() };
+        let took = ConnectTimings { connect: Duration::from_millis(ms), ..ConnectTimings::default() };
         Attempt {
             at: Timestamp::EPOCH,
             address: "host:1".parse().unwrap(),
-            took: took.total(),
+            duration: took.total(),
             outcome: Outcome::Connected(took),
         }
     }
@@ -210,7 +210,7 @@ mod tests {
     fn a_report_is_one_flat_object() {
         let mut account = account();
         account.note(connected(7));
-        account.state = State::Waiting { until: Timestamp::from_secs(1) };
+        account.state = TargetState::Waiting { retry_at: Timestamp::from_secs(1) };
         let json = serde_json::to_value(account.report()).unwrap();
         let node_id = json["node_id"].clone();
         let attempt = serde_json::json!({
@@ -221,7 +221,7 @@ mod tests {
             "node_id": node_id, "addresses": ["host:1"], "state": "waiting", "until_ns": 1_000_000_000_u64,
             "attempts": 1, "outcomes": {"connected": 1}, "last_attempt": attempt,
             "took": {"resolve_ns": 0, "connect_ns": 7_000_000, "handshake_ns": 0, "init_ns": 0},
-            "median_took_ns": 7_000_000, "parting": null, "chains": [],
+            "median_connect_time_ns": 7_000_000, "parting": null, "chains": [],
         });
         assert_eq!(json, expected);
         account.note(Attempt {
@@ -241,23 +241,23 @@ mod tests {
     #[test]
     fn the_median_is_of_the_last_connections() {
         let mut account = account();
-        assert_eq!(account.report().median_took, None);
+        assert_eq!(account.report().median_connect_time, None);
         for ms in [30, 10] {
             account.note(connected(ms));
         }
-        assert_eq!(account.report().median_took, Some(Duration::from_millis(20)));
+        assert_eq!(account.report().median_connect_time, Some(Duration::from_millis(20)));
         for _ in 0..REMEMBERED {
             account.note(connected(10));
         }
         for _ in 0..=REMEMBERED / 2 {
             account.note(connected(500));
         }
-        account.note(Attempt { outcome: Outcome::Refused, ..connected(1) });
+        account.note(Attempt { outcome: Outcome::ConnectionRefused, ..connected(1) });
         let report = account.report();
-        assert_eq!(report.median_took, Some(Duration::from_millis(500)));
-        assert_eq!(report.took.unwrap().total(), Duration::from_millis(500));
+        assert_eq!(report.median_connect_time, Some(Duration::from_millis(500)));
+        assert_eq!(report.last_connect_timings.unwrap().total(), Duration::from_millis(500));
         assert_eq!(report.attempts, 100);
         let counted: Vec<_> = report.outcomes.into_iter().collect();
-        assert_eq!(counted, [(OutcomeKind::Refused, 1), (OutcomeKind::Connected, 99)]);
+        assert_eq!(counted, [(OutcomeKind::ConnectionRefused, 1), (OutcomeKind::Connected, 99)]);
     }
 }

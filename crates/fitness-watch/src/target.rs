@@ -26,13 +26,13 @@ pub struct Target {
 pub enum TargetError {
     /// There is no `@`.
     #[error("expected NODE@HOST:PORT, found no @")]
-    NoAt,
+    MissingAtSign,
     /// What stands before the `@` is no node id.
     #[error("the node id: {0}")]
-    NodeId(#[source] ParseIdError),
+    InvalidNodeId(#[source] ParseIdError),
     /// The node id has the right length, and is nobody's.
     #[error("{node_id} is nobody's node id: it is no public key")]
-    NotAKey {
+    InvalidPublicKey {
         /// What was given for one.
         node_id: NodeId,
     },
@@ -44,14 +44,14 @@ pub enum TargetError {
     },
     /// What stands after the `@` is no address.
     #[error(transparent)]
-    Address(#[from] AddressError),
+    InvalidAddress(#[from] AddressError),
 }
 
 /// Where in a list of targets there is something else.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {source}")]
 #[non_exhaustive]
-pub struct ListError {
+pub struct TargetListError {
     /// The line's number, from 1.
     pub line: usize,
     /// What is wrong with it.
@@ -64,9 +64,9 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`TargetError::NotAKey`] and [`TargetError::NoAddress`].
+    /// [`TargetError::InvalidPublicKey`] and [`TargetError::NoAddress`].
     pub fn new(node_id: NodeId, addresses: impl IntoIterator<Item = Address>) -> Result<Self, TargetError> {
-        let key = convert::public_key(&node_id).map_err(|_| TargetError::NotAKey { node_id })?;
+        let key = convert::public_key(&node_id).map_err(|_| TargetError::InvalidPublicKey { node_id })?;
         let mut target = Self { node_id, key, addresses: Vec::new() };
         target.add(addresses);
         if target.addresses.is_empty() {
@@ -80,14 +80,14 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// [`ListError`] for the first line that is something else.
-    pub fn list(text: &str) -> Result<Vec<Self>, ListError> {
+    /// [`TargetListError`] for the first line that is something else.
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, TargetListError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut targets = Vec::new();
         for (i, line) in text.lines().enumerate() {
             let written = line.split('#').next().unwrap_or_default().trim();
             if !written.is_empty() {
-                targets.push(written.parse().map_err(|source| ListError { line: i + 1, source })?);
+                targets.push(written.parse().map_err(|source| TargetListError { line: i + 1, source })?);
             }
         }
         Ok(Self::merge(targets))
@@ -137,8 +137,8 @@ impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let (node_id, address) = text.split_once('@').ok_or(TargetError::NoAt)?;
-        let node_id = node_id.parse().map_err(TargetError::NodeId)?;
+        let (node_id, address) = text.split_once('@').ok_or(TargetError::MissingAtSign)?;
+        let node_id = node_id.parse().map_err(TargetError::InvalidNodeId)?;
         Self::new(node_id, [address.parse()?])
     }
 }
@@ -169,19 +169,19 @@ mod tests {
              {}@b.example:2\n{ALICE}@A.example:9735",
             ALICE.to_uppercase()
         );
-        let targets = Target::list(&text).unwrap();
+        let targets = Target::parse_list(&text).unwrap();
         let written: Vec<String> = targets.iter().map(ToString::to_string).collect();
         assert_eq!(
             written,
             [format!("{ALICE}@a.example:9735 {ALICE}@b.example:2"), format!("{BOB}@[::1]:1")]
         );
-        assert_eq!(Target::list("\n# nobody\n"), Ok(vec![]));
+        assert_eq!(Target::parse_list("\n# nobody\n"), Ok(vec![]));
     }
 
     #[test]
     fn an_error_names_the_line_and_the_reason() {
         let text = format!("{ALICE}@a.example\n\n{BOB}@b.example:x");
-        let error = Target::list(&text).unwrap_err();
+        let error = Target::parse_list(&text).unwrap_err();
         assert_eq!(error.line, 3);
         assert_eq!(error.to_string(), "line 3: port \"x\" is no number from 1 to 65535");
     }
@@ -189,12 +189,15 @@ mod tests {
     #[test]
     fn what_is_no_target_is_refused_for_its_reason() {
         let parse = |text: &str| text.parse::<Target>();
-        assert_eq!(parse(ALICE), Err(TargetError::NoAt));
+        assert_eq!(parse(ALICE), Err(TargetError::MissingAtSign));
         let short = parse(&ALICE.replacen("02", "", 1).replace("98", "98@host"));
-        assert_eq!(short, Err(TargetError::NodeId(ParseIdError::Length { expected: 66, found: 64 })));
+        assert_eq!(
+            short,
+            Err(TargetError::InvalidNodeId(ParseIdError::InvalidLength { expected: 66, found: 64 }))
+        );
         let nobody = format!("05{}@host", &ALICE[2..]);
-        assert!(matches!(parse(&nobody), Err(TargetError::NotAKey { .. })));
-        assert_eq!(parse(&format!("{ALICE}@")), Err(TargetError::Address(AddressError::NoHost)));
+        assert!(matches!(parse(&nobody), Err(TargetError::InvalidPublicKey { .. })));
+        assert_eq!(parse(&format!("{ALICE}@")), Err(TargetError::InvalidAddress(AddressError::MissingHost)));
         let node_id = ALICE.parse().unwrap();
         assert_eq!(Target::new(node_id, []), Err(TargetError::NoAddress { node_id }));
     }
@@ -202,8 +205,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in "(?s).*", key in "[0-9a-f]{66}") {
-            let _ = Target::list(&text);
-            let _ = Target::list(&format!("{key}@{text}"));
+            let _ = Target::parse_list(&text);
+            let _ = Target::parse_list(&format!("{key}@{text}"));
         }
     }
 }

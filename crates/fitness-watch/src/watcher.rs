@@ -19,7 +19,7 @@ use crate::dial::{Proxy, Timeouts};
 use crate::follow::{Followed, Watch, follow};
 use crate::identity::Identity;
 use crate::ldk::Ldk;
-use crate::news::{Herald, NewsFeed};
+use crate::news::{Herald, WatchEvents};
 use crate::pace::Backoff;
 use crate::report::TargetReport;
 use crate::target::Target;
@@ -64,9 +64,9 @@ impl Watcher {
         self.followed.iter().map(|followed| followed.account().report()).collect()
     }
 
-    /// What happens from now on; [`WatcherBuilder::news`] misses nothing.
+    /// What happens from now on; [`WatcherBuilder::events`] misses nothing.
     #[must_use]
-    pub fn news(&self) -> NewsFeed {
+    pub fn events(&self) -> WatchEvents {
         self.watch.herald.feed()
     }
 
@@ -148,7 +148,7 @@ impl WatcherBuilder {
 
     /// How many nodes are dialled at once; the default is 128, the least 1. At the start those that were
     /// there the most are dialled first: the service does not wait for them for ever.
-    pub fn max_dials(self, dials: usize) -> Self {
+    pub fn max_concurrent_dials(self, dials: usize) -> Self {
         Self { dials, ..self }
     }
 
@@ -159,9 +159,9 @@ impl WatcherBuilder {
         Self { ping, ..self }
     }
 
-    /// What happens from the first attempt on. [`Watcher::news`] can be too late for that.
+    /// What happens from the first attempt on. [`Watcher::events`] can be too late for that.
     #[must_use]
-    pub fn news(&self) -> NewsFeed {
+    pub fn events(&self) -> WatchEvents {
         self.herald.feed()
     }
 
@@ -188,7 +188,7 @@ impl WatcherBuilder {
             None => Identity::random()?,
         };
         let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|source| StartError::Random { source })?;
+        getrandom::fill(&mut random).map_err(|source| StartError::RandomnessUnavailable { source })?;
 
         let fitness = LdkFitness::new(self.handle.clone());
         let ldk = Arc::new(Ldk::new(&fitness, identity, self.network.map(Chain::from), &random));

@@ -156,14 +156,14 @@
     if (!url || stream || document.hidden) return;
     clearTimeout(retry);
     stream = new EventSource(url);
-    stream.addEventListener("hello", () => {
+    stream.addEventListener("ready", () => {
       wait = 1000;
       say("Live", false);
       // What happened while nobody listened.
       soon(500);
     });
     stream.addEventListener("change", () => soon(700));
-    stream.addEventListener("missed", () => soon(700));
+    stream.addEventListener("lagged", () => soon(700));
     stream.onerror = () => {
       say("Not live: trying to connect again", true);
       leave();

@@ -35,7 +35,7 @@ fn pages(criterion: &mut Criterion) {
     });
     let handle = service.handle();
     let router =
-        Web::builder(handle.clone()).names(move |node_id| names.get(node_id).cloned()).build().router();
+        Web::builder(handle.clone()).aliases(move |node_id| names.get(node_id).cloned()).build().router();
     let one = handle.peers()[PEERS / 2].node_id;
 
     let mut group = criterion.benchmark_group("pages");

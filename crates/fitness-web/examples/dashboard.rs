@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let service = world.service().start().await?;
     let (ids, names) = (world.peers.clone(), world.names.clone());
-    let mut web = Web::builder(service.handle()).names(move |node_id| names.get(node_id).cloned());
+    let mut web = Web::builder(service.handle()).aliases(move |node_id| names.get(node_id).cloned());
     if args.contains_key("token") {
         let (token, secret) = Token::random()?;
         println!("token {secret}");

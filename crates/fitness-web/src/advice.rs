@@ -1,7 +1,7 @@
 //! What is recommended of all peers that are followed, from the summaries that their list has.
 
 use fitness_advice::{Advice, Evidence, PeerKind, Policy, advise};
-use fitness_core::{NodeId, PeerReport, Span, Timestamp};
+use fitness_core::{NodeId, PeerReport, StandardWindow, Timestamp};
 
 use crate::state::Shared;
 use crate::summaries::Summaries;
@@ -14,7 +14,7 @@ pub(crate) struct Advised {
     /// The moment of the question.
     pub(crate) at: Timestamp,
     /// The window that they were judged by.
-    pub(crate) span: Span,
+    pub(crate) span: StandardWindow,
     /// The gravest first, and of those the least reliable.
     pub(crate) advice: Vec<Advice>,
     /// How many are not judged yet, since their histories are still being read.
@@ -24,10 +24,10 @@ pub(crate) struct Advised {
 }
 
 /// The window that peers are judged by. A shorter one does not reach back as far as the rules do.
-const fn span(policy: &Policy) -> Span {
-    match policy.span {
-        Span::Lifetime => Span::Lifetime,
-        _ => Span::Quarter,
+const fn span(policy: &Policy) -> StandardWindow {
+    match policy.window {
+        StandardWindow::Lifetime => StandardWindow::Lifetime,
+        _ => StandardWindow::Quarter,
     }
 }
 
@@ -55,11 +55,11 @@ impl Advised {
             .filter_map(|peer| gathered.get(&peer.node_id)?.evidence.clone())
             .map(|evidence| {
                 let kind = kind(&evidence.node_id);
-                evidence.of_kind(kind)
+                evidence.with_kind(kind)
             })
             .collect();
         let mut advice = advise(&evidence, &state.policy);
-        advice.sort_by(Advice::by_gravity);
+        advice.sort_by(Advice::by_severity);
         Ok(Self { at, span, advice, missing: gathered.missing, failure: gathered.failure })
     }
 }

@@ -5,14 +5,14 @@
 //! concrete database this crate knows nothing.
 //!
 //! ```
-//! use fitness_actor::Fitness;
+//! use fitness_actor::Service;
 //! use fitness_core::NodeId;
 //! use fitness_store::MemoryStore;
 //! use fitness_web::Web;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let service = Fitness::builder(NodeId([2; 33]), std::sync::Arc::new(MemoryStore::default())).start().await?;
+//! let service = Service::builder(NodeId([2; 33]), std::sync::Arc::new(MemoryStore::default())).start().await?;
 //!
 //! let web = Web::builder(service.handle()).build();
 //! let server = web.listen("127.0.0.1:0".parse()?).await?;
@@ -62,4 +62,4 @@ mod web;
 pub use api::openapi;
 pub use serve::{ServeError, Server};
 pub use token::{Token, TokenError};
-pub use web::{Builder, Web};
+pub use web::{Web, WebBuilder};

@@ -89,7 +89,7 @@ impl Counts {
     pub(crate) fn of<'a>(peers: impl IntoIterator<Item = &'a PeerReport>) -> Self {
         let mut counts = Self::default();
         for peer in peers {
-            *match peer.online {
+            *match peer.presence {
                 Presence::Online => &mut counts.online,
                 Presence::Offline => &mut counts.offline,
                 Presence::Unobserved => &mut counts.unobserved,
@@ -112,7 +112,7 @@ pub(crate) fn select(
     named: bool,
 ) -> Vec<Listed> {
     let query = query.trim().to_lowercase();
-    let of_state = |peer: &PeerReport| wanted.is_none_or(|wanted| PeerState::from(peer.online) == wanted);
+    let of_state = |peer: &PeerReport| wanted.is_none_or(|wanted| PeerState::from(peer.presence) == wanted);
     let named = named || !query.is_empty();
     let listed = peers.into_iter().filter(of_state).map(|report| {
         let name = if named { state.name(&report.node_id) } else { None };

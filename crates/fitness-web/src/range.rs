@@ -1,6 +1,6 @@
 //! From when to when somebody asks.
 
-use fitness_core::{Span, Timestamp};
+use fitness_core::{StandardWindow, Timestamp};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
@@ -20,7 +20,7 @@ pub(crate) enum WindowName {
     Lifetime,
 }
 
-impl From<WindowName> for Span {
+impl From<WindowName> for StandardWindow {
     fn from(name: WindowName) -> Self {
         match name {
             WindowName::Day => Self::Day,
@@ -32,14 +32,14 @@ impl From<WindowName> for Span {
     }
 }
 
-impl From<Span> for WindowName {
-    fn from(span: Span) -> Self {
+impl From<StandardWindow> for WindowName {
+    fn from(span: StandardWindow) -> Self {
         match span {
-            Span::Day => Self::Day,
-            Span::Week => Self::Week,
-            Span::Month => Self::Month,
-            Span::Quarter => Self::Quarter,
-            Span::Lifetime => Self::Lifetime,
+            StandardWindow::Day => Self::Day,
+            StandardWindow::Week => Self::Week,
+            StandardWindow::Month => Self::Month,
+            StandardWindow::Quarter => Self::Quarter,
+            StandardWindow::Lifetime => Self::Lifetime,
         }
     }
 }
@@ -67,7 +67,11 @@ pub(crate) struct Range {
 impl Range {
     /// Its ends. What was left open goes as far as there is something; where nothing was asked for it
     /// is `usual`.
-    pub(crate) fn ends(self, now: Timestamp, usual: Span) -> Result<(Timestamp, Timestamp), String> {
+    pub(crate) fn ends(
+        self,
+        now: Timestamp,
+        usual: StandardWindow,
+    ) -> Result<(Timestamp, Timestamp), String> {
         match (self.window, self.from_ns, self.to_ns) {
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
                 Err("ask for a `window` or for `from_ns` and `to_ns`, not for both".to_owned())
@@ -75,8 +79,8 @@ impl Range {
             (None, Some(from), Some(to)) if from > to => {
                 Err(format!("`from_ns` is {from}, and later than `to_ns`, which is {to}"))
             }
-            (None, None, None) => Ok((usual.before(now), now)),
-            (Some(name), ..) => Ok((Span::from(name).before(now), now)),
+            (None, None, None) => Ok((usual.start(now), now)),
+            (Some(name), ..) => Ok((StandardWindow::from(name).start(now), now)),
             (None, from, to) => {
                 let to = to.map_or(now, |to| Timestamp::from_nanos(to).min(now));
                 Ok((Timestamp::from_nanos(from.unwrap_or_default()), to))

@@ -59,7 +59,7 @@ impl Web {
     /// Listens on `addr`; port 0 is a free one.
     ///
     /// On a loopback address it answers for this machine's own names alone, and those of
-    /// [`Builder::host`](crate::Builder::host): no page from elsewhere can ask it from within a browser.
+    /// [`WebBuilder::allowed_host`](crate::WebBuilder::allowed_host): no page from elsewhere can ask it from within a browser.
     /// Any other address takes a [`Token`](crate::Token). There is no TLS: put a proxy in front that
     /// has it.
     ///
@@ -117,7 +117,7 @@ impl Server {
             });
         }
         drop(self.listener);
-        self.web.close();
+        self.web.close_live_streams();
         if tokio::time::timeout(LAST_ANSWERS, graceful.shutdown()).await.is_err() {
             tracing::warn!("stopped with answers under way");
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fitness_actor::Handle;
 use fitness_advice::Policy;
 use fitness_core::{NodeId, Timestamp};
-use fitness_words::harmless;
+use fitness_words::sanitize;
 use tokio::sync::{Semaphore, watch};
 
 use crate::Token;
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) kinds: Option<Kinds>,
     /// Names under which we may be asked, besides those of this machine.
     pub(crate) hosts: Vec<String>,
-    pub(crate) metrics_peers: usize,
+    pub(crate) max_metrics_peers: usize,
     pub(crate) summaries: Summaries,
     /// Live streams that may still be opened.
     pub(crate) streams: Arc<Semaphore>,
@@ -38,7 +38,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// What a peer calls itself, as far as that is harmless.
     pub(crate) fn name(&self, node_id: &NodeId) -> Option<String> {
-        harmless(&self.names.as_ref()?(node_id)?)
+        sanitize(&self.names.as_ref()?(node_id)?)
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fitness_actor::Handle;
-use fitness_core::{NodeId, PeerReport, Span, Timestamp};
+use fitness_core::{NodeId, PeerReport, StandardWindow, Timestamp};
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -41,7 +41,7 @@ struct Gatherer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     node_id: NodeId,
-    span: Span,
+    span: StandardWindow,
     /// What the peer is it has been since then.
     since: Timestamp,
     /// How long ago the window was worked out, in steps that are small beside it.
@@ -65,16 +65,16 @@ impl Gathered {
 }
 
 impl Key {
-    fn new(peer: &PeerReport, span: Span, now: Timestamp) -> Self {
+    fn new(peer: &PeerReport, span: StandardWindow, now: Timestamp) -> Self {
         const SHORTEST_NS: u64 = 4_000_000_000;
         const LONGEST_NS: u64 = 512_000_000_000;
-        let age_ns = now.nanos_since(peer.first_seen);
+        let age_ns = now.nanos_since(peer.tracked_since);
         let length_ns = span.length_ns().map_or(age_ns, |length_ns| length_ns.min(age_ns));
         let step_ns = (length_ns / 512).clamp(SHORTEST_NS, LONGEST_NS).next_power_of_two();
         // Not all at the same moment: each has a phase of its own.
         let phase_ns = u64::from_be_bytes(first_bytes(&peer.node_id)) % step_ns;
         let step = now.as_nanos().saturating_add(phase_ns) / step_ns;
-        Self { node_id: peer.node_id, span, since: peer.since, step }
+        Self { node_id: peer.node_id, span, since: peer.presence_since, step }
     }
 
     const fn before(self) -> Self {
@@ -106,7 +106,7 @@ impl Summaries {
     pub(crate) async fn gather<'a>(
         &self,
         peers: impl IntoIterator<Item = &'a PeerReport>,
-        span: Span,
+        span: StandardWindow,
         now: Timestamp,
     ) -> Gathered {
         let keys: Vec<Key> = peers.into_iter().map(|peer| Key::new(peer, span, now)).collect();
@@ -160,7 +160,7 @@ impl Gatherer {
 
     async fn read(&self, key: &Key) -> Result<Arc<Summary>, String> {
         let _permit = self.readers.acquire().await;
-        let from = key.span.before(self.handle.now());
+        let from = key.span.start(self.handle.now());
         let history = self.handle.history_since(&key.node_id, from).await;
         let history = history.map_err(|err| {
             tracing::warn!(peer = %key.node_id, error = %err, "a history was not read");

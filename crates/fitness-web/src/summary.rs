@@ -1,7 +1,7 @@
 //! A window of a peer's history in short: its numbers, and a strip of marks to look at.
 
 use fitness_advice::Evidence;
-use fitness_core::{PeerHistory, PeerReport, Span, Timestamp, WindowReport, WindowStats};
+use fitness_core::{PeerHistory, PeerReport, StandardWindow, Timestamp, WindowReport, WindowStats};
 
 /// How a peer did in a window.
 #[derive(Clone, Debug)]
@@ -29,12 +29,15 @@ pub(crate) enum Mark {
 }
 
 impl Summary {
-    pub(crate) fn of(report: &PeerReport, history: &PeerHistory, span: Span) -> Self {
-        let to = history.now();
+    pub(crate) fn of(report: &PeerReport, history: &PeerHistory, span: StandardWindow) -> Self {
+        let to = history.end();
         // A lifetime begins where the history does.
-        let from =
-            span.before(to).max(if span == Span::Lifetime { history.start() } else { Timestamp::EPOCH });
-        let is_long = matches!(span, Span::Quarter | Span::Lifetime);
+        let from = span.start(to).max(if span == StandardWindow::Lifetime {
+            history.start()
+        } else {
+            Timestamp::EPOCH
+        });
+        let is_long = matches!(span, StandardWindow::Quarter | StandardWindow::Lifetime);
         Self {
             stats: history.stats(from, to),
             strip: Strip::of(history, from, to, parts(span)),
@@ -44,12 +47,12 @@ impl Summary {
 }
 
 /// How many parts a strip has.
-pub(crate) const fn parts(span: Span) -> usize {
+pub(crate) const fn parts(span: StandardWindow) -> usize {
     match span {
-        Span::Day => 48,
-        Span::Week => 56,
-        Span::Month | Span::Lifetime => 60,
-        Span::Quarter => 90,
+        StandardWindow::Day => 48,
+        StandardWindow::Week => 56,
+        StandardWindow::Month | StandardWindow::Lifetime => 60,
+        StandardWindow::Quarter => 90,
     }
 }
 
@@ -99,8 +102,8 @@ mod tests {
         tracker.apply(start.after_secs(10 * hour), &Event::PeerOffline { node_id });
         tracker.apply(start.after_secs(12 * hour - 180), &Event::PeerOnline { node_id });
         let history = tracker.history(start.after_secs(12 * hour), &node_id, &[]).expect("it is watched");
-        let report = tracker.peer(history.now(), &node_id).expect("it is watched");
-        let Summary { stats, strip, evidence } = Summary::of(&report, &history, Span::Day);
+        let report = tracker.peer(history.end(), &node_id).expect("it is watched");
+        let Summary { stats, strip, evidence } = Summary::of(&report, &history, StandardWindow::Day);
         assert!(evidence.is_none(), "a day is too short to judge by");
         // The day is cut at the peer's beginning, and the strip is not.
         assert_eq!(stats.window.length_ns, 12 * hour * 1_000_000_000);
@@ -111,8 +114,8 @@ mod tests {
         expected.push(Mark::Partly(100));
         assert_eq!(strip.marks(), expected);
 
-        let lifetime = Summary::of(&report, &history, Span::Lifetime).strip;
-        assert_eq!(lifetime.marks().len(), parts(Span::Lifetime));
+        let lifetime = Summary::of(&report, &history, StandardWindow::Lifetime).strip;
+        assert_eq!(lifetime.marks().len(), parts(StandardWindow::Lifetime));
         assert_eq!(lifetime.marks()[0], Mark::Unobserved, "a lifetime has nothing before it");
     }
 }

@@ -35,7 +35,7 @@ pub enum TokenError {
     },
     /// It has a character that cannot stand in a header: a blank, a line's end, a letter beyond ASCII.
     #[error("a token is made of visible ASCII characters, and the one at position {position} is none")]
-    Character {
+    InvalidCharacter {
         /// Its position, from 0.
         position: usize,
     },
@@ -59,10 +59,10 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// [`TokenError::TooShort`] or [`TokenError::Character`].
+    /// [`TokenError::TooShort`] or [`TokenError::InvalidCharacter`].
     pub fn new(secret: &str) -> Result<Self, TokenError> {
         if let Some(position) = secret.chars().position(|c| !c.is_ascii_graphic()) {
-            return Err(TokenError::Character { position });
+            return Err(TokenError::InvalidCharacter { position });
         }
         if secret.len() < SHORTEST {
             return Err(TokenError::TooShort { length: secret.len() });
@@ -154,7 +154,10 @@ mod tests {
         let err = Token::new("hunter2 ").unwrap_err();
         assert!(!err.to_string().contains("hunter"), "{err}");
         assert!(matches!(Token::new("hunter2"), Err(TokenError::TooShort { length: 7 })));
-        assert!(matches!(Token::new("sixteen-letters-é"), Err(TokenError::Character { position: 16 })));
+        assert!(matches!(
+            Token::new("sixteen-letters-é"),
+            Err(TokenError::InvalidCharacter { position: 16 })
+        ));
     }
 
     #[test]

@@ -27,29 +27,29 @@ pub struct Web {
 
 /// What is to be served.
 #[must_use = "nothing is served until `build`"]
-pub struct Builder {
+pub struct WebBuilder {
     handle: Handle,
     names: Option<Names>,
     token: Option<Token>,
     policy: Policy,
     kinds: Option<Kinds>,
     hosts: Vec<String>,
-    metrics_peers: usize,
-    live_streams: usize,
+    max_metrics_peers: usize,
+    max_live_streams: usize,
 }
 
 impl Web {
     /// What is known to the service of `handle`.
-    pub fn builder(handle: Handle) -> Builder {
-        Builder {
+    pub fn builder(handle: Handle) -> WebBuilder {
+        WebBuilder {
             handle,
             names: None,
             token: None,
             policy: Policy::default(),
             kinds: None,
             hosts: Vec::new(),
-            metrics_peers: 1_000,
-            live_streams: 64,
+            max_metrics_peers: 1_000,
+            max_live_streams: 64,
         }
     }
 
@@ -82,18 +82,18 @@ impl Web {
 
     /// Ends the live streams, those that are opened later as well: a server that waits for its last
     /// request would wait for them for ever.
-    pub fn close(&self) {
+    pub fn close_live_streams(&self) {
         self.state.closing.send_replace(true);
     }
 }
 
-impl Builder {
+impl WebBuilder {
     /// What a peer is called, where that is known.
     ///
     /// Peers name themselves, so this may be anything: it is cut, cleaned of what is invisible or turns
     /// the text around it, and escaped. It is asked for each peer on a page, and for every peer where
     /// they are sorted or searched by it: it has to be quick, and must not wait.
-    pub fn names(self, names: impl Fn(&NodeId) -> Option<String> + Send + Sync + 'static) -> Self {
+    pub fn aliases(self, names: impl Fn(&NodeId) -> Option<String> + Send + Sync + 'static) -> Self {
         Self { names: Some(Box::new(names)), ..self }
     }
 
@@ -109,27 +109,27 @@ impl Builder {
     }
 
     /// What sort of peer one is; by default all are expected to be online, which is not what phones are for.
-    pub fn kinds(self, kinds: impl Fn(&NodeId) -> PeerKind + Send + Sync + 'static) -> Self {
+    pub fn peer_kinds(self, kinds: impl Fn(&NodeId) -> PeerKind + Send + Sync + 'static) -> Self {
         Self { kinds: Some(Box::new(kinds)), ..self }
     }
 
     /// A host name, without a port, under which [`Web::listen`] may be asked on a loopback
     /// address, besides this machine's own: that of a proxy in front of it.
-    pub fn host(mut self, host: impl Into<String>) -> Self {
+    pub fn allowed_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into());
         self
     }
 
     /// How many peers have series of their own in the metrics; the default is 1,000. Those that were
     /// followed first have them; for the others there are sums.
-    pub fn metrics_peers(self, peers: usize) -> Self {
-        Self { metrics_peers: peers, ..self }
+    pub fn max_metrics_peers(self, peers: usize) -> Self {
+        Self { max_metrics_peers: peers, ..self }
     }
 
     /// How many live streams there may be at a time; the default is 64. A page without one is as of its
     /// loading.
-    pub fn live_streams(self, streams: usize) -> Self {
-        Self { live_streams: streams.min(Semaphore::MAX_PERMITS), ..self }
+    pub fn max_live_streams(self, streams: usize) -> Self {
+        Self { max_live_streams: streams.min(Semaphore::MAX_PERMITS), ..self }
     }
 
     /// What was asked for.
@@ -143,8 +143,8 @@ impl Builder {
             policy: self.policy,
             kinds: self.kinds,
             hosts: self.hosts,
-            metrics_peers: self.metrics_peers,
-            streams: Arc::new(Semaphore::new(self.live_streams)),
+            max_metrics_peers: self.max_metrics_peers,
+            streams: Arc::new(Semaphore::new(self.max_live_streams)),
             closing: watch::Sender::new(false),
         };
         Web { state: Arc::new(state) }
@@ -157,8 +157,8 @@ impl std::fmt::Debug for Web {
     }
 }
 
-impl std::fmt::Debug for Builder {
+impl std::fmt::Debug for WebBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder").field("handle", &self.handle).finish_non_exhaustive()
+        f.debug_struct("WebBuilder").field("handle", &self.handle).finish_non_exhaustive()
     }
 }

@@ -68,7 +68,7 @@ async fn the_api_is_as_it_is_described() {
     let world = World::new(7, 20, 30, SystemClock::new().wall()).await;
     let service = world.service().start().await.unwrap();
     let names = world.names.clone();
-    let web = Web::builder(service.handle()).names(move |node_id| names.get(node_id).cloned()).build();
+    let web = Web::builder(service.handle()).aliases(move |node_id| names.get(node_id).cloned()).build();
     let server = web.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}/api/v1", server.addr());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

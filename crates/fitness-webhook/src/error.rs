@@ -6,11 +6,11 @@
 pub enum WebhookError {
     /// The address is none.
     #[error("the webhook's address is no URL of http or https")]
-    Address,
+    InvalidUrl,
 
     /// The secret is none.
     #[error("the webhook's secret has to be `whsec_` and 24 to 64 bytes in base64")]
-    Secret,
+    InvalidSecret,
 
     /// TLS could not be set up, or the system has no randomness.
     #[error("the webhook could not be set up: {reason}")]

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! An endpoint that does not answer, or answers 408, 425, 429 or 5xx, is asked again with growing waits for as
-//! long as [`Builder::give_up_after`] says; the alerts after it wait, up to [`Builder::capacity`] of them. The
+//! long as [`WebhookBuilder::give_up_after`] says; the alerts after it wait, up to [`WebhookBuilder::queue_capacity`] of them. The
 //! endpoint's address and the secret are in no log and no error: both may be credentials.
 
 mod error;
@@ -26,4 +26,4 @@ mod sender;
 
 pub use error::{DeliveryError, WebhookError};
 pub use secret::Secret;
-pub use sender::{Builder, Webhook};
+pub use sender::{Webhook, WebhookBuilder};

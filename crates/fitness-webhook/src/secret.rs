@@ -19,7 +19,7 @@ pub struct Secret(Vec<u8>);
 impl Secret {
     /// The signature of a message: `v1,` and the HMAC-SHA256 of id, time and body in base64.
     pub(crate) fn sign(&self, id: &str, seconds: u64, body: &str) -> Result<String, WebhookError> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|_| WebhookError::Secret)?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|_| WebhookError::InvalidSecret)?;
         mac.update(format!("{id}.{seconds}.{body}").as_bytes());
         Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
     }
@@ -29,9 +29,9 @@ impl FromStr for Secret {
     type Err = WebhookError;
 
     fn from_str(text: &str) -> Result<Self, WebhookError> {
-        let encoded = text.trim().strip_prefix("whsec_").ok_or(WebhookError::Secret)?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| WebhookError::Secret)?;
-        if (24..=64).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(WebhookError::Secret) }
+        let encoded = text.trim().strip_prefix("whsec_").ok_or(WebhookError::InvalidSecret)?;
+        let bytes = STANDARD.decode(encoded).map_err(|_| WebhookError::InvalidSecret)?;
+        if (24..=64).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(WebhookError::InvalidSecret) }
     }
 }
 

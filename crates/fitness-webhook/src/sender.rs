@@ -17,7 +17,7 @@ use crate::{DeliveryError, Secret, WebhookError};
 /// How a [`Webhook`] is to behave.
 #[derive(Clone)]
 #[must_use = "nothing is sent until it is built"]
-pub struct Builder {
+pub struct WebhookBuilder {
     address: String,
     secret: Option<Secret>,
     timeout: Duration,
@@ -27,7 +27,7 @@ pub struct Builder {
     capacity: usize,
 }
 
-impl Builder {
+impl WebhookBuilder {
     /// Signs what is sent. Without a secret there is no `webhook-signature`.
     pub fn secret(self, secret: Secret) -> Self {
         Self { secret: Some(secret), ..self }
@@ -40,7 +40,7 @@ impl Builder {
 
     /// How long to wait after a first failure, and after many: the wait doubles with each, with jitter. The
     /// default is 1 s and 5 min.
-    pub fn retry(self, first: Duration, longest: Duration) -> Self {
+    pub fn retry_backoff(self, first: Duration, longest: Duration) -> Self {
         Self { first_wait: first, longest_wait: longest.max(first), ..self }
     }
 
@@ -51,7 +51,7 @@ impl Builder {
 
     /// How many alerts wait for the endpoint, the oldest of which are dropped if there are more; the default is
     /// 1,000.
-    pub fn capacity(self, alerts: usize) -> Self {
+    pub fn queue_capacity(self, alerts: usize) -> Self {
         Self { capacity: alerts.max(1), ..self }
     }
 
@@ -59,11 +59,11 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`WebhookError::Address`], or [`WebhookError::Setup`] where TLS cannot be had.
+    /// [`WebhookError::InvalidUrl`], or [`WebhookError::Setup`] where TLS cannot be had.
     pub fn build(self) -> Result<Webhook, WebhookError> {
-        let address = Url::parse(&self.address).map_err(|_| WebhookError::Address)?;
+        let address = Url::parse(&self.address).map_err(|_| WebhookError::InvalidUrl)?;
         if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
-            return Err(WebhookError::Address);
+            return Err(WebhookError::InvalidUrl);
         }
         let client = Client::builder()
             .timeout(self.timeout)
@@ -81,13 +81,13 @@ impl Builder {
 pub struct Webhook {
     client: Client,
     address: Url,
-    settings: Builder,
+    settings: WebhookBuilder,
 }
 
 impl Webhook {
     /// A webhook to `address`, a URL of http or https.
-    pub fn builder(address: impl Into<String>) -> Builder {
-        Builder {
+    pub fn builder(address: impl Into<String>) -> WebhookBuilder {
+        WebhookBuilder {
             address: address.into(),
             secret: None,
             timeout: Duration::from_secs(15),
@@ -206,8 +206,8 @@ impl fmt::Debug for Webhook {
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for WebhookBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("WebhookBuilder").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use fitness_actor::Fitness;
+use fitness_actor::Service;
 use fitness_advice::{Alert, AlertRules};
 use fitness_core::{ChannelId, ChannelOpened, Event, NodeId, Timestamp};
 use fitness_store::MemoryStore;
@@ -53,18 +53,18 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Str
 
 fn webhook(address: &str) -> Webhook {
     let (first, longest) = (Duration::from_millis(2), Duration::from_millis(10));
-    let builder = Webhook::builder(address).secret(SECRET.parse().unwrap()).retry(first, longest);
+    let builder = Webhook::builder(address).secret(SECRET.parse().unwrap()).retry_backoff(first, longest);
     builder.give_up_after(Duration::from_secs(60)).build().unwrap()
 }
 
 fn alert() -> Alert {
-    let mut alarms = fitness_advice::Alarms::new(AlertRules::default());
+    let mut alarms = fitness_advice::AlertTracker::new(AlertRules::default());
     let at = Timestamp::from_secs(1_700_000_000);
-    alarms.changed(&fitness_core::Change::Presence {
+    alarms.record_change(&fitness_core::Change::Presence {
         node_id: NodeId([3; 33]),
         at,
-        was: fitness_core::Presence::Online,
-        online: fitness_core::Presence::Offline,
+        previous: fitness_core::Presence::Online,
+        presence: fitness_core::Presence::Offline,
         flap_count: 1,
     });
     alarms.advance(at.after_secs(600)).remove(0)
@@ -120,7 +120,7 @@ async fn nothing_of_the_address_or_the_secret_is_told() {
         format!("http://user:pa55word@{}/hook/s3cret-path?token=t0ken", listener.local_addr().unwrap());
     drop(listener);
     let builder = Webhook::builder(&*address).secret(SECRET.parse().unwrap());
-    let builder = builder.retry(Duration::from_millis(1), Duration::from_millis(2));
+    let builder = builder.retry_backoff(Duration::from_millis(1), Duration::from_millis(2));
     let webhook = builder.clone().give_up_after(Duration::from_millis(20)).build().unwrap();
     let error = webhook.deliver(OURS, &alert()).await.unwrap_err();
     assert!(matches!(error, DeliveryError::Unreachable { .. }), "{error}");
@@ -136,10 +136,10 @@ async fn nothing_of_the_address_or_the_secret_is_told() {
 #[tokio::test]
 async fn a_services_alerts_are_delivered_in_order() {
     let (receiver, address) = Receiver::start(&[503; 5]).await;
-    let service = Fitness::builder(OURS, Arc::new(MemoryStore::new())).start().await.unwrap();
+    let service = Service::builder(OURS, Arc::new(MemoryStore::new())).start().await.unwrap();
     let handle = service.handle();
     let peer = |number: u8| NodeId([number; 33]);
-    let flapping = fitness_advice::FlappingRule { changes: 2, within_ns: 3_600_000_000_000 };
+    let flapping = fitness_advice::FlappingRule { flaps: 2, window_ns: 3_600_000_000_000 };
     let rules = AlertRules { flapping: Some(flapping), ..AlertRules::default() };
     let forward = tokio::spawn({
         let (alerts, webhook) = (handle.alerts(rules), webhook(&address));

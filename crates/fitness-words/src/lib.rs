@@ -11,6 +11,6 @@ mod moment;
 mod name;
 mod number;
 
-pub use moment::{cause, machine, moment};
-pub use name::{harmless, line, short};
-pub use number::{UNKNOWN, count, counted, duration, known, ratio, seconds, share};
+pub use moment::{datetime, gap_cause, rfc3339};
+pub use name::{sanitize, sanitize_line, shorten_id};
+pub use number::{NA, coarse_duration, duration, group_digits, or_na, percent, pluralize, ratio_percent};

@@ -13,13 +13,13 @@ const MARKS: usize = 2;
 ///
 /// It is still text, to be escaped wherever it is written.
 #[must_use]
-pub fn harmless(name: &str) -> Option<String> {
-    line(name, LONGEST)
+pub fn sanitize(name: &str) -> Option<String> {
+    sanitize_line(name, LONGEST)
 }
 
 /// The same for any text of a stranger, such as what a server says went wrong: `longest` characters of it.
 #[must_use]
-pub fn line(text: &str, longest: usize) -> Option<String> {
+pub fn sanitize_line(text: &str, longest: usize) -> Option<String> {
     let (mut kept, mut length, mut marks) = (String::new(), 0, 0);
     for c in text.chars() {
         // Emoji that were joined into one fall apart, and are still emoji.
@@ -58,7 +58,7 @@ pub fn line(text: &str, longest: usize) -> Option<String> {
 /// The two ends of an id: `02ab12…9f3c`, with `head` digits before the `gap` and `tail` after it. What is no
 /// longer than that is left as it is.
 #[must_use]
-pub fn short(id: &impl ToString, head: usize, gap: &str, tail: usize) -> String {
+pub fn shorten_id(id: &impl ToString, head: usize, gap: &str, tail: usize) -> String {
     let id = id.to_string();
     let ends = (id.get(..head), id.len().checked_sub(tail).and_then(|from| id.get(from..)));
     match ends {
@@ -82,13 +82,13 @@ mod tests {
     fn names_stay_as_they_are() {
         for name in ["ACINQ", "Zürich ⚡ node", "ビットコイン", "عقدة البرق", "a\u{301}e\u{301}", "<b>&\"'"]
         {
-            assert_eq!(harmless(name).as_deref(), Some(name));
+            assert_eq!(sanitize(name).as_deref(), Some(name));
         }
     }
 
     #[test]
     fn what_deceives_the_eye_is_taken_out() {
-        let seen = |name: &str| harmless(name).unwrap_or_default();
+        let seen = |name: &str| sanitize(name).unwrap_or_default();
         assert_eq!(seen("safe\u{202e}gnp.exe"), "safe\u{fffd}gnp.exe", "right to left");
         assert_eq!(seen("\u{2066}iso\u{2069}"), "\u{fffd}iso\u{fffd}");
         assert_eq!(seen("ACI\u{200b}NQ"), "ACI\u{fffd}NQ", "it only looks like another");
@@ -96,22 +96,22 @@ mod tests {
         assert_eq!(seen("a\0b\u{1b}[31mc\u{7f}"), "a\u{fffd}b\u{fffd}[31mc\u{fffd}");
         assert_eq!(seen(" two\r\n\u{2028} lines\u{3000}\t"), "two lines");
         assert_eq!(seen("\u{301}\u{301}x\u{301}\u{302}\u{303}\u{304}y"), "x\u{301}\u{302}y");
-        assert_eq!(harmless(" \n\u{a0}"), None);
-        assert_eq!(harmless(""), None);
+        assert_eq!(sanitize(" \n\u{a0}"), None);
+        assert_eq!(sanitize(""), None);
     }
 
     #[test]
     fn ids_keep_both_ends() {
-        assert_eq!(short(&"02ab12cdef9f3c", 6, "…", 4), "02ab12…9f3c");
-        assert_eq!(short(&"02ab12", 6, "…", 4), "02ab12");
-        assert_eq!(short(&"02ab12", 2, "..", 2), "02..12");
+        assert_eq!(shorten_id(&"02ab12cdef9f3c", 6, "…", 4), "02ab12…9f3c");
+        assert_eq!(shorten_id(&"02ab12", 6, "…", 4), "02ab12");
+        assert_eq!(shorten_id(&"02ab12", 2, "..", 2), "02..12");
     }
 
     #[test]
     fn long_ones_are_cut_where_a_character_ends() {
-        let cut = harmless(&"⚡".repeat(10_000)).unwrap_or_default();
+        let cut = sanitize(&"⚡".repeat(10_000)).unwrap_or_default();
         assert_eq!(cut.chars().count(), LONGEST + 1);
         assert!(cut.ends_with("⚡…"));
-        assert_eq!(harmless(&"x".repeat(LONGEST)), Some("x".repeat(LONGEST)));
+        assert_eq!(sanitize(&"x".repeat(LONGEST)), Some("x".repeat(LONGEST)));
     }
 }

@@ -6,7 +6,7 @@ const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 
 /// What stands for a number that is not known.
-pub const UNKNOWN: &str = "n/a";
+pub const NA: &str = "n/a";
 
 /// A duration in nanoseconds, in its two largest units: `3d 04h`, `4h 07m`, `2m 05s`, `12.3s`, `250ms`.
 ///
@@ -14,7 +14,7 @@ pub const UNKNOWN: &str = "n/a";
 #[must_use]
 pub fn duration(ns: u64) -> String {
     match ns {
-        0 | MINUTE.. => seconds(ns),
+        0 | MINUTE.. => coarse_duration(ns),
         SECOND.. => format!("{}.{}s", ns / SECOND, ns % SECOND / (SECOND / 10)),
         MILLI.. => format!("{}ms", ns / MILLI),
         MICRO.. => format!("{}us", ns / MICRO),
@@ -24,7 +24,7 @@ pub fn duration(ns: u64) -> String {
 
 /// The same with nothing below a second, for what is drawn again and again: `3d 04h`, `2m 05s`, `12s`.
 #[must_use]
-pub fn seconds(ns: u64) -> String {
+pub fn coarse_duration(ns: u64) -> String {
     let secs = ns / SECOND;
     let (mins, hours, days) = (secs / 60, secs / 3_600, secs / 86_400);
     match secs {
@@ -38,17 +38,17 @@ pub fn seconds(ns: u64) -> String {
 
 /// A duration, or [`UNKNOWN`] where there is none.
 #[must_use]
-pub fn known(ns: Option<u64>) -> String {
-    ns.map_or_else(|| UNKNOWN.to_owned(), duration)
+pub fn or_na(ns: Option<u64>) -> String {
+    ns.map_or_else(|| NA.to_owned(), duration)
 }
 
 /// A part of a whole: `99.95 %`, or [`UNKNOWN`] where there is no whole.
 ///
 /// Only all of it is 100.00 %, and only nothing is 0.00 %.
 #[must_use]
-pub fn share(part: u64, whole: u64) -> String {
+pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
-        return UNKNOWN.to_owned();
+        return NA.to_owned();
     }
     let (wide_part, wide) = (u128::from(part), u128::from(whole));
     let hundredths = match part {
@@ -63,9 +63,9 @@ pub fn share(part: u64, whole: u64) -> String {
 ///
 /// Only 1 is 100.00 %, and only 0 is 0.00 %. What is beyond is cut, and what is no number is [`UNKNOWN`].
 #[must_use]
-pub fn ratio(ratio: f64) -> String {
+pub fn ratio_percent(ratio: f64) -> String {
     let shown = match ratio {
-        _ if ratio.is_nan() => return UNKNOWN.to_owned(),
+        _ if ratio.is_nan() => return NA.to_owned(),
         whole if whole >= 1.0 => 10_000.0,
         none if none <= 0.0 => 0.0,
         _ => (ratio * 10_000.0).round().clamp(1.0, 9_999.0),
@@ -75,7 +75,7 @@ pub fn ratio(ratio: f64) -> String {
 
 /// A whole number with its thousands apart: `1,234,567`.
 #[must_use]
-pub fn count(number: u64) -> String {
+pub fn group_digits(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -89,8 +89,8 @@ pub fn count(number: u64) -> String {
 
 /// How many there are of something: `1 outage`, `3 outages`.
 #[must_use]
-pub fn counted(number: u64, one: &str, more: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { more })
+pub fn pluralize(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", group_digits(number), if number == 1 { one } else { more })
 }
 
 #[cfg(test)]
@@ -122,19 +122,19 @@ mod tests {
         }
         let texts = [(0, "0s"), (59 * SECOND + 1, "59s"), (MINUTE, "1m 00s"), (u64::MAX, "213503d")];
         for (ns, text) in texts {
-            assert_eq!(seconds(ns), text);
+            assert_eq!(coarse_duration(ns), text);
         }
     }
 
     #[test]
     fn only_perfection_looks_perfect() {
-        assert_eq!(share(0, 0), "n/a");
-        assert_eq!(share(0, 5), "0.00 %");
-        assert_eq!(share(1, u64::MAX), "0.01 %");
-        assert_eq!(share(2, 3), "66.67 %");
-        assert_eq!(share(57, 100), "57.00 %");
-        assert_eq!(share(u64::MAX - 1, u64::MAX), "99.99 %");
-        assert_eq!(share(u64::MAX, u64::MAX), "100.00 %");
+        assert_eq!(percent(0, 0), "n/a");
+        assert_eq!(percent(0, 5), "0.00 %");
+        assert_eq!(percent(1, u64::MAX), "0.01 %");
+        assert_eq!(percent(2, 3), "66.67 %");
+        assert_eq!(percent(57, 100), "57.00 %");
+        assert_eq!(percent(u64::MAX - 1, u64::MAX), "99.99 %");
+        assert_eq!(percent(u64::MAX, u64::MAX), "100.00 %");
     }
 
     #[test]
@@ -144,18 +144,18 @@ mod tests {
         {
             #[allow(clippy::cast_precision_loss)]
             let of = part as f64 / whole as f64;
-            assert_eq!(ratio(of), share(part, whole));
+            assert_eq!(ratio_percent(of), percent(part, whole));
         }
-        assert_eq!([f64::NAN, -1.0, 2.0].map(ratio), ["n/a", "0.00 %", "100.00 %"]);
+        assert_eq!([f64::NAN, -1.0, 2.0].map(ratio_percent), ["n/a", "0.00 %", "100.00 %"]);
     }
 
     #[test]
     fn what_is_counted_has_its_thousands_apart() {
         assert_eq!(
-            [0, 999, 1_000, 12_345, 1_234_567].map(count),
+            [0, 999, 1_000, 12_345, 1_234_567].map(group_digits),
             ["0", "999", "1,000", "12,345", "1,234,567"]
         );
-        let texts = [0, 1, 2_000].map(|number| counted(number, "outage", "outages"));
+        let texts = [0, 1, 2_000].map(|number| pluralize(number, "outage", "outages"));
         assert_eq!(texts, ["0 outages", "1 outage", "2,000 outages"]);
     }
 }

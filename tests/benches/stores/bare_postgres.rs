@@ -21,7 +21,7 @@ const CHUNK: usize = 64 << 10;
 const TABLES: [(&str, &str); 3] = [
     (
         "peers",
-        "(observer, node_id) DO UPDATE SET first_seen_ns = excluded.first_seen_ns, \
+        "(observer, node_id) DO UPDATE SET tracked_since_ns = excluded.tracked_since_ns, \
          since_ns = excluded.since_ns, online_ns = excluded.online_ns, observed_ns = excluded.observed_ns, \
          last_flap_ns = excluded.last_flap_ns, flap_count = excluded.flap_count, \
          disconnects = excluded.disconnects, channels = excluded.channels, \

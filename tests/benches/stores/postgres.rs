@@ -48,7 +48,7 @@ pub(crate) struct Database {
 
 impl Database {
     fn create(cluster: &Rc<Cluster>) -> Self {
-        let database = cluster.database();
+        let database = cluster.create_database();
         let (name, url) = (database.name().to_owned(), database.url());
         Self { cluster: Rc::clone(cluster), name, url }
     }

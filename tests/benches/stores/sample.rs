@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 use fitness_core::{
-    Changes, ChannelId, ChannelOpened, ChannelRecord, Event, HashSeed, Ledger, LogEntry, LogSegment, NodeId,
+    ChannelId, ChannelOpened, ChannelRecord, Event, HashSeed, Ledger, LogEntry, LogSegment, NodeId,
     ObserverRecord, OutPoint, PeerRecord, Presence, Timestamp, Totals, Tracker, TrackerConfig,
+    UnsavedChanges,
 };
 use fitness_store::Batch;
 use fitness_store::codec::{encode_observer, encode_peer, encode_segment};
@@ -40,7 +41,7 @@ impl Sample {
         let peers = (0..PEERS).map(|_| peer(&mut rng)).collect();
         let (long, long_batch) = long();
         let segments = long_batch.changes.segments.len();
-        let heartbeat_ns = long_batch.observer.map_or(0, |observer| observer.heartbeat_ns);
+        let heartbeat_ns = long_batch.observer.map_or(0, |observer| observer.last_heartbeat_ns);
         Self {
             peers,
             long,
@@ -66,9 +67,9 @@ impl Sample {
         let peers =
             changed.iter().map(|peer| PeerRecord { flap_count: version, ..(*peer).clone() }).collect();
         let segments = changed.iter().map(|peer| segment(peer, version)).collect();
-        let changes = Changes { peers, segments, ..Changes::default() };
+        let changes = UnsavedChanges { peers, segments, ..UnsavedChanges::default() };
         let observer = ObserverRecord {
-            heartbeat_ns: self.at.as_nanos() + u64::from(version),
+            last_heartbeat_ns: self.at.as_nanos() + u64::from(version),
             ..self.long_batch.observer.unwrap_or_default()
         };
         Arc::new(Batch { changes, observer: Some(observer), ..Batch::default() })
@@ -91,23 +92,23 @@ fn peer(rng: &mut Rng) -> PeerRecord {
     PeerRecord {
         node_id: NodeId(id),
         watched: false,
-        awaited: false,
-        first_seen_ns: OPENED_NS,
+        in_reconnect_grace: false,
+        tracked_since_ns: OPENED_NS,
         presence: Presence::Online,
-        since_ns,
+        presence_since_ns: since_ns,
         totals,
         flap_count: entries,
         last_flap_ns: Some(since_ns),
         disconnects: entries / 2,
         log_end: entries,
-        taken_over: None,
+        imported: None,
         channels: vec![ChannelRecord {
             channel_id: ChannelId(bytes(rng)),
             funding: Some(OutPoint { txid: bytes(rng), vout: rng.u32(0..3) }),
             opened_at_ns: OPENED_NS,
             opened_totals: Totals::default(),
-            ready: Some(true),
-            usable: Ledger::from_parts(Presence::Online, since_ns, totals),
+            reported_usable: Some(true),
+            usable_ledger: Ledger::from_parts(Presence::Online, since_ns, totals),
         }],
     }
 }
@@ -119,7 +120,7 @@ fn segment(peer: &PeerRecord, version: u32) -> LogSegment {
         let totals = Totals { online_ns: observed_ns / 2, observed_ns };
         LogEntry::new(OPENED_NS + observed_ns, presence, totals)
     };
-    LogSegment { node_id: peer.node_id, first: 0, entries: (0..peer.log_end).map(entry).collect() }
+    LogSegment { node_id: peer.node_id, first_number: 0, entries: (0..peer.log_end).map(entry).collect() }
 }
 
 /// A peer that goes and comes every two hours, as the model has it after most of a year.
@@ -140,8 +141,8 @@ fn long() -> (NodeId, Batch) {
             },
         );
     }
-    let mut changes = Changes::default();
-    while tracker.take_changes(usize::MAX, &mut changes) {}
+    let mut changes = UnsavedChanges::default();
+    while tracker.drain_changes(usize::MAX, &mut changes) {}
     let observer = Some(tracker.observer_record(at(LONG + 1)));
     (node_id, Batch { changes, observer, ..Batch::default() })
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use fitness_core::{
-    HashSeed, LogSegment, ObserverRecord, PeerRecord, Span, Tracker, TrackerConfig, WindowStats,
+    HashSeed, LogSegment, ObserverRecord, PeerRecord, StandardWindow, Tracker, TrackerConfig, WindowStats,
 };
 use fitness_store::codec::{decode_observer, decode_peer, decode_segment};
 use fitness_store::{Batch, Store};
@@ -77,10 +77,10 @@ pub(crate) fn window_of(rows: &Rows, sample: &Sample) -> WindowStats {
 fn answer(observer: &ObserverRecord, peer: &PeerRecord, log: &[LogSegment], sample: &Sample) -> WindowStats {
     assert_eq!(log.len(), sample.segments);
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
-    tracker.restore_observer(observer, &[]);
-    tracker.restore(peer);
+    tracker.resume_observer(observer, &[]);
+    tracker.resume_peer(peer);
     let history = tracker.history(sample.at, &sample.long, log).expect("it was restored");
-    let month = history.stats_over(Span::Month);
-    assert!(month.outages.count > 0 && month.window.is_exact());
+    let month = history.stats_over(StandardWindow::Month);
+    assert!(month.outages.disconnects > 0 && month.window.is_exact());
     month
 }

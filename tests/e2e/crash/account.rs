@@ -42,7 +42,7 @@ impl Stored {
 
     /// Until when the wallet is known to have watched.
     pub(crate) fn heartbeat(&self) -> Timestamp {
-        self.observer.map_or(Timestamp::EPOCH, |record| Timestamp::from_nanos(record.heartbeat_ns))
+        self.observer.map_or(Timestamp::EPOCH, |record| Timestamp::from_nanos(record.last_heartbeat_ns))
     }
 
     pub(crate) fn peer(&self, node_id: NodeId) -> Option<&PeerRecord> {
@@ -53,8 +53,8 @@ impl Stored {
     #[track_caller]
     pub(crate) fn report(&self, node_id: NodeId) -> ChannelReport {
         let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
-        tracker.restore_observer(&self.observer.unwrap(), &self.gaps);
-        self.peers.iter().for_each(|record| tracker.restore(record));
+        tracker.resume_observer(&self.observer.unwrap(), &self.gaps);
+        self.peers.iter().for_each(|record| tracker.resume_peer(record));
         let peer = tracker.peer(self.heartbeat(), &node_id).unwrap();
         let [channel] = peer.channels[..] else { panic!("one channel: {peer:?}") };
         channel
@@ -104,7 +104,7 @@ impl Life {
         let mut kept: Vec<Fact> = self.told_of(of).filter(|(at, ..)| *at <= heartbeat).collect();
         // It may have been killed between storing and telling.
         if let Some(record) = self.stored.peer(of) {
-            let since = Timestamp::from_nanos(record.since_ns);
+            let since = Timestamp::from_nanos(record.presence_since_ns);
             if since >= self.spawned_at && kept.last().is_none_or(|(at, ..)| *at < since) {
                 kept.push((since, record.presence, record.flap_count));
             }

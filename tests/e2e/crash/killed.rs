@@ -147,9 +147,9 @@ fn check(rig: &Rig, lives: &[Life]) {
     // The account of ourselves: from the first start on we watched, or were down.
     let Some(record) = life.stored.observer else { return };
     let started: Vec<&Life> = lives.iter().filter(|life| life.started().is_some()).collect();
-    assert_eq!(record.first_started_ns, started[0].started().unwrap().as_nanos());
+    assert_eq!(record.first_started_at_ns, started[0].started().unwrap().as_nanos());
     assert_eq!(record.starts as usize, started.len());
-    let down: Vec<_> = life.stored.gaps.iter().filter(|gap| gap.cause == GapCause::Down).collect();
+    let down: Vec<_> = life.stored.gaps.iter().filter(|gap| gap.cause == GapCause::NotRunning).collect();
     let expected: Vec<_> =
         started.windows(2).map(|pair| (pair[0].stored.heartbeat(), pair[1].started().unwrap())).collect();
     let found: Vec<_> = down
@@ -158,7 +158,7 @@ fn check(rig: &Rig, lives: &[Life]) {
         .collect();
     assert_eq!(found, expected, "one gap for each kill, from the last heartbeat to the next start");
     let length_ns: u64 = life.stored.gaps.iter().map(|gap| gap.to_ns - gap.from_ns).sum();
-    assert_eq!(record.gaps.iter().map(|sums| sums.length_ns).sum::<u64>(), length_ns);
+    assert_eq!(record.gap_totals.iter().map(|sums| sums.length_ns).sum::<u64>(), length_ns);
     // What was in the file before is in it still.
     if let Some(last) = before.last() {
         assert_eq!(life.stored.gaps[..last.stored.gaps.len()], last.stored.gaps[..]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fitness_core::NodeId;
-use fitness_regtest::{Chain, LocalNode, fund, open_channels};
+use fitness_regtest::{Chain, RegtestNode, fund_nodes, open_channels};
 use ldk_node::bitcoin::Amount;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use tempfile::TempDir;
@@ -40,9 +40,9 @@ impl Rig {
             pulse: Duration::from_secs(5),
             grace: Duration::from_secs(120),
         };
-        let node = LocalNode::start(&chain, &orders.node_dir(), SEED, None).unwrap();
+        let node = RegtestNode::start(&chain, &orders.node_dir(), SEED, None).unwrap();
         let nodes: Vec<_> = std::iter::once(&node).chain(peers.iter().map(Peer::local)).collect();
-        fund(&chain, &nodes, FUNDS).unwrap();
+        fund_nodes(&chain, &nodes, FUNDS).unwrap();
         let to: Vec<_> = peers.iter().map(|peer| (peer.local(), peer.addr())).collect();
         open_channels(&chain, &node, &to, CHANNEL).unwrap();
         let ids = peers.iter().map(Peer::id).collect();

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Subscription};
+use fitness_actor::{Service, Subscription};
 use fitness_core::{Change, Presence, TrackerConfig};
 use fitness_ldk::{ConnectionHint, NodeMonitor, convert};
-use fitness_regtest::{LocalNode, RpcAccess};
+use fitness_regtest::{RegtestNode, RpcAccess};
 use fitness_store_redb::RedbStore;
 use ldk_node::Node;
 use ldk_node::bitcoin::secp256k1::PublicKey;
@@ -99,17 +99,18 @@ fn run(orders: &Orders) {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let hint = ConnectionHint::wrapping(Arc::new(Traced));
-    let node = LocalNode::start_at(&orders.rpc, &orders.node_dir(), SEED, Some(hint.clone())).unwrap();
+    let node =
+        RegtestNode::start_with_rpc(&orders.rpc, &orders.node_dir(), SEED, Some(hint.clone())).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     if !orders.store().exists() {
         // Who is not there at the first look of all is offline, and flaps when it comes.
         let all =
             || orders.peers.iter().all(|&(key, addr)| node.node().connect(key, addr.into(), true).is_ok());
-        fitness_regtest::until("all peers", all).unwrap();
+        fitness_regtest::wait_until("all peers", all).unwrap();
     }
     let store = Arc::new(RedbStore::open(orders.store()).unwrap());
     let grace_ns = u64::try_from(orders.grace.as_nanos()).unwrap();
-    let service = Fitness::builder(convert::node_id(&node.id()), store)
+    let service = Service::builder(convert::node_id(&node.id()), store)
         .tracker(TrackerConfig::default().with_reconnect_grace_ns(grace_ns))
         .heartbeat(orders.heartbeat)
         .commit_delay(orders.commit_delay)
@@ -155,7 +156,7 @@ fn dial(node: &Node, key: PublicKey, addr: SocketAddr, ending: &AtomicBool) {
 async fn tell_all(mut changes: Subscription) {
     while let Some(change) = changes.next().await {
         match change.unwrap() {
-            Change::Presence { node_id, at, online, flap_count, .. } => {
+            Change::Presence { node_id, at, presence: online, flap_count, .. } => {
                 let presence = presence_name(online);
                 tell(&format!("presence {node_id} {presence} {} {flap_count}", at.as_nanos()));
             }

@@ -30,7 +30,7 @@ impl Changes {
     /// The presences that a peer went through, and when.
     pub(crate) fn presences(&mut self, peer: NodeId) -> Vec<(Presence, Timestamp)> {
         let of_peer = |change: &Change| match *change {
-            Change::Presence { node_id, at, online, .. } if node_id == peer => Some((online, at)),
+            Change::Presence { node_id, at, presence: online, .. } if node_id == peer => Some((online, at)),
             _ => None,
         };
         self.all().iter().filter_map(of_peer).collect()

@@ -27,7 +27,7 @@ pub(crate) const CHANNEL_SATS: u64 = 200_000;
 /// Waits until something is so.
 #[track_caller]
 pub(crate) fn until(awaited: &str, so: impl FnMut() -> bool) {
-    fitness_regtest::until(awaited, so).unwrap();
+    fitness_regtest::wait_until(awaited, so).unwrap();
 }
 
 /// Waits for an answer that no node has to be running for.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use fitness_core::NodeId;
 use fitness_ldk::convert;
-use fitness_regtest::{Chain, LocalNode, Proxy};
+use fitness_regtest::{Chain, Proxy, RegtestNode};
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::{Node, UserChannelId};
 use tempfile::TempDir;
 
 pub(crate) struct Peer {
-    local: LocalNode,
+    local: RegtestNode,
     proxy: Proxy,
     _dir: TempDir,
 }
@@ -20,12 +20,12 @@ impl Peer {
     /// A running peer. Another seed is another peer.
     pub(crate) fn start(chain: &Chain, seed: u8) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let local = LocalNode::start(chain, dir.path(), [seed; 64], None).unwrap();
+        let local = RegtestNode::start(chain, dir.path(), [seed; 64], None).unwrap();
         let proxy = Proxy::start(local.addr()).unwrap();
         Self { local, proxy, _dir: dir }
     }
 
-    pub(crate) fn local(&self) -> &LocalNode {
+    pub(crate) fn local(&self) -> &RegtestNode {
         &self.local
     }
 

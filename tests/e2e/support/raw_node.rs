@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use fitness_actor::{Fitness, Handle, Service};
+use fitness_actor::{Handle, Service};
 use fitness_core::NodeId;
-use fitness_ldk::{LdkFitness, PeerObserver, convert};
-use fitness_regtest::{Channels, World, channel_manager};
+use fitness_ldk::{ConnectionRecorder, LdkFitness, convert};
+use fitness_regtest::{StubBackend, StubChannelManager, channel_manager};
 use lightning::bitcoin::Network;
 use lightning::bitcoin::secp256k1::PublicKey;
 use lightning::ln::msgs::{DecodeError, Init, LightningError};
@@ -76,11 +76,11 @@ impl CustomMessageHandler for Gatekeeper {
 
 type Peers = PeerManager<
     SocketDescriptor,
-    Arc<Channels>,
+    Arc<StubChannelManager>,
     IgnoringMessageHandler,
     IgnoringMessageHandler,
-    Arc<World>,
-    Arc<PeerObserver<Arc<Gatekeeper>>>,
+    Arc<StubBackend>,
+    Arc<ConnectionRecorder<Arc<Gatekeeper>>>,
     Arc<KeysManager>,
     IgnoringMessageHandler,
 >;
@@ -88,7 +88,7 @@ type Peers = PeerManager<
 /// A running node. The same seed is the same node.
 pub(crate) struct RawNode {
     key: PublicKey,
-    channels: Arc<Channels>,
+    channels: Arc<StubChannelManager>,
     peers: Arc<Peers>,
     gatekeeper: Arc<Gatekeeper>,
     fitness: LdkFitness,
@@ -101,11 +101,11 @@ impl RawNode {
     /// Starts a node as a wallet does: wrapped, then seeded, before anybody is dialled.
     pub(crate) async fn start(seed: u8, store: &Path) -> Self {
         log();
-        let world = Arc::<World>::default();
+        let world = Arc::<StubBackend>::default();
         let keys = Arc::new(KeysManager::new(&[seed; 32], 1, 1, true));
         let key = keys.get_node_id(Recipient::Node).unwrap();
         let store = Arc::new(open_store(store));
-        let service = Fitness::builder(convert::node_id(&key), store).start().await.unwrap();
+        let service = Service::builder(convert::node_id(&key), store).start().await.unwrap();
         let fitness = LdkFitness::new(service.handle());
 
         let (_, channels) = channel_manager(&world, &keys, Network::Regtest, UserConfig::default());
@@ -118,7 +118,7 @@ impl RawNode {
             send_only_message_handler: IgnoringMessageHandler {},
         };
         let peers = Arc::new(Peers::new(handlers, 1, &[seed; 32], world, keys));
-        fitness.seed(&channels, &peers);
+        fitness.reconcile(&channels, &peers);
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -154,7 +154,7 @@ impl RawNode {
 
     /// Tells what LDK lists, once more.
     pub(crate) fn seed(&self) {
-        self.fitness.seed(&self.channels, &self.peers);
+        self.fitness.reconcile(&self.channels, &self.peers);
     }
 
     /// How many were refused so far.

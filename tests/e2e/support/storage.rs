@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use fitness_regtest::{Chain, LocalNode};
+use fitness_regtest::{Chain, RegtestNode};
 use fitness_store::Store;
 use fitness_store_kv::KvStore;
 use ldk_node::DynStore;
@@ -20,14 +20,19 @@ pub(crate) enum Storage {
 }
 
 impl Storage {
-    pub(super) fn start_node(&mut self, chain: &Chain, dir: &Path, logger: Arc<dyn LogWriter>) -> LocalNode {
+    pub(super) fn start_node(
+        &mut self,
+        chain: &Chain,
+        dir: &Path,
+        logger: Arc<dyn LogWriter>,
+    ) -> RegtestNode {
         let (seed, logger) = ([1; 64], Some(logger));
         let started = match self {
-            Self::Apart => LocalNode::start(chain, dir, seed, logger),
+            Self::Apart => RegtestNode::start(chain, dir, seed, logger),
             Self::Shared(open) => {
                 let store = open.insert(open_sqlite(dir));
                 let store = Arc::<SqliteStore>::clone(store) as Arc<DynStore>;
-                LocalNode::start_with_store(chain, dir, seed, logger, store)
+                RegtestNode::start_with_store(chain, dir, seed, logger, store)
             }
         };
         started.unwrap()

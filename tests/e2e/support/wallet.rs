@@ -7,7 +7,7 @@ use std::time::Duration;
 use fitness_actor::Handle;
 use fitness_core::{NodeId, PeerReport, Presence};
 use fitness_ldk::{ConnectionHint, convert};
-use fitness_regtest::{Chain, LocalNode, fund, open_channels};
+use fitness_regtest::{Chain, RegtestNode, fund_nodes, open_channels};
 use ldk_node::bitcoin::Amount;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 use ldk_node::logger::{LogRecord, LogWriter};
@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 // the node, which cannot be dropped within a runtime.
 pub(crate) struct Wallet {
     watch: Option<Watch>,
-    node: Option<LocalNode>,
+    node: Option<RegtestNode>,
     hint: Arc<ConnectionHint>,
     key: PublicKey,
     chain: Chain,
@@ -117,7 +117,7 @@ impl Wallet {
         convert::node_id(&self.key)
     }
 
-    pub(crate) fn local(&self) -> &LocalNode {
+    pub(crate) fn local(&self) -> &RegtestNode {
         self.node.as_ref().expect("it is up")
     }
 
@@ -147,14 +147,14 @@ impl Wallet {
     #[track_caller]
     pub(crate) fn until_presence(&self, peer: &Peer, presence: Presence) {
         let (handle, id) = (self.handle(), peer.id());
-        until(&format!("{presence:?}"), || handle.peer(&id).is_some_and(|peer| peer.online == presence));
+        until(&format!("{presence:?}"), || handle.peer(&id).is_some_and(|peer| peer.presence == presence));
     }
 
     /// Gives the wallet and the peers money enough for any test.
     pub(crate) fn fund(&self, peers: &[&Peer]) {
         let nodes: Vec<_> =
             std::iter::once(self.local()).chain(peers.iter().map(|peer| peer.local())).collect();
-        fund(&self.chain, &nodes, Amount::from_sat(2_000_000)).unwrap();
+        fund_nodes(&self.chain, &nodes, Amount::from_sat(2_000_000)).unwrap();
     }
 
     /// Opens a channel with each peer, through its proxy, and waits until all are seen to be usable, and
@@ -172,7 +172,7 @@ impl Wallet {
     pub(crate) fn until_usable(&self, peer: &Peer, usable: bool) {
         until(&format!("usable: {usable}"), || {
             let report = self.report(peer);
-            report.online == Presence::Online
+            report.presence == Presence::Online
                 && report.channels.iter().all(|channel| channel.usable == usable.into())
         });
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle, Service};
+use fitness_actor::{Handle, Service};
 use fitness_ldk::{ConnectionHint, NodeMonitor, convert};
 use fitness_store::Store;
 use fitness_store_redb::RedbStore;
@@ -36,9 +36,9 @@ impl Watch {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let observer = convert::node_id(&node.node_id());
-        let service = runtime.block_on(Fitness::builder(observer, store).start()).unwrap();
+        let service = runtime.block_on(Service::builder(observer, store).start()).unwrap();
         let monitor =
-            NodeMonitor::builder(node, service.handle()).interval(interval).hint(hint).start().unwrap();
+            NodeMonitor::builder(node, service.handle()).poll_interval(interval).hint(hint).start().unwrap();
         let monitor = Arc::new(monitor);
         let (end_events, end) = oneshot::channel();
         let events = runtime.spawn(handle_events(Arc::clone(node), Arc::clone(&monitor), end));
@@ -84,7 +84,7 @@ async fn handle_events(node: Arc<Node>, monitor: Arc<NodeMonitor>, mut end: ones
             _ = &mut end => return,
         };
         tracing::debug!(?event, "the wallet has an event");
-        monitor.observe(&event);
+        monitor.record_event(&event);
         node.event_handled().unwrap();
     }
 }

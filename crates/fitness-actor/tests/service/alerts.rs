@@ -23,7 +23,7 @@ async fn who_is_offline_for_too_long_is_told_and_when_it_is_back() {
 
     handle.record(online(1));
     let alert = alerts.next().await.unwrap();
-    assert!(matches!(alert.kind, AlertKind::Back { .. }), "{alert}");
+    assert!(matches!(alert.kind, AlertKind::BackOnline { .. }), "{alert}");
     service.shutdown().await.unwrap();
     assert_eq!(alerts.next().await, None);
 }
@@ -60,7 +60,7 @@ async fn availability_is_measured_now_and_then() {
     let (service, handle) = start(&store).await;
     (1..=5).for_each(|number| handle.record(opened(number, Some(true))));
     let rule = AvailabilityRule { threshold: 0.995, ..AvailabilityRule::default() };
-    let rules = AlertRules { availability: Some(rule), offline_ns: None, ..AlertRules::default() };
+    let rules = AlertRules { availability: Some(rule), offline_after_ns: None, ..AlertRules::default() };
     let mut alerts = handle.alerts(rules);
     pass(Duration::from_secs(7_000)).await;
     // The log holds 64 of these changes: the rest has to be read from the store.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fitness_actor::{Clock, Fitness, Service, TokioClock};
+use fitness_actor::{Clock, Service, TokioClock};
 use fitness_core::{Event, Presence, Timestamp};
 use fitness_store::Store;
 
@@ -37,7 +37,7 @@ impl Clock for SetClock {
 }
 
 async fn start_with(store: &FaultyStore, clock: &SetClock) -> Service {
-    Fitness::builder(OURSELVES, Arc::new(store.clone())).clock(Arc::new(clock.clone())).start().await.unwrap()
+    Service::builder(OURSELVES, Arc::new(store.clone())).clock(Arc::new(clock.clone())).start().await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,15 +52,15 @@ async fn a_wall_clock_that_is_set_costs_no_uptime_and_is_reported() {
     assert_eq!(handle.channel(&channel(1)).unwrap().uptime_ns, 10 * SECOND_NS);
     pass(SECOND * 60).await;
     let wall = handle.health().wall_clock;
-    assert_eq!((wall.steps_ahead, wall.steps_back), (0, 1));
-    assert_eq!(wall.last_step.unwrap().by_ns, -3_600_000_000_000);
+    assert_eq!((wall.steps_forward, wall.steps_back), (0, 1));
+    assert_eq!(wall.last_step.unwrap().offset_ns, -3_600_000_000_000);
 
     clock.set_by(7_200);
     pass(SECOND * 61).await;
     let wall = handle.health().wall_clock;
-    assert_eq!((wall.steps_ahead, wall.steps_back), (1, 1));
-    assert_eq!(wall.last_step.unwrap().by_ns, 7_200_000_000_000);
-    assert_eq!((wall.drift_ns, wall.followed_ns), (0, 3_600_000_000_000));
+    assert_eq!((wall.steps_forward, wall.steps_back), (1, 1));
+    assert_eq!(wall.last_step.unwrap().offset_ns, 7_200_000_000_000);
+    assert_eq!((wall.drift_ns, wall.adjusted_ns), (0, 3_600_000_000_000));
     let report = handle.channel(&channel(1)).unwrap();
     assert_eq!((report.uptime_ns, report.lifetime_ns), (131 * SECOND_NS, 3_731 * SECOND_NS));
     assert_eq!(handle.health().clock_faults, Default::default());
@@ -118,7 +118,7 @@ async fn a_suspended_machine_is_nobodys_fault() {
     let second = handle.peer(&peer(2)).unwrap();
     assert_eq!((second.flap_count, second.disconnects), (0, 0), "found dead a while later");
     let first = handle.peer(&peer(1)).unwrap();
-    assert_eq!((first.online, first.flap_count, first.disconnects), (Presence::Online, 0, 0));
+    assert_eq!((first.presence, first.flap_count, first.disconnects), (Presence::Online, 0, 0));
     assert_eq!(
         (first.observed_ns, first.uptime_ns),
         (110 * SECOND_NS + 1_000_000, 110 * SECOND_NS + 1_000_000)
@@ -145,7 +145,7 @@ async fn a_starved_process_tells_before_anything_that_came_after() {
     tokio::time::advance(SECOND * 300).await;
     handle.record(offline(1));
     let report = handle.peer(&peer(1)).unwrap();
-    assert_eq!((report.flap_count, report.online), (0, Presence::Unobserved));
+    assert_eq!((report.flap_count, report.presence), (0, Presence::Unobserved));
     assert_eq!((report.observed_ns, report.uptime_ns), (20 * SECOND_NS, 20 * SECOND_NS));
     let coverage = handle.health().coverage.unwrap();
     assert_eq!((coverage.suspended.count, coverage.suspended.length_ns), (1, 300 * SECOND_NS));
@@ -157,7 +157,7 @@ async fn a_starved_process_tells_before_anything_that_came_after() {
     let uptime = handle.peer(&peer(1)).unwrap().uptime_ns;
     assert!((35 * SECOND_NS..=40 * SECOND_NS).contains(&uptime), "until the last pulse: {uptime}");
     service.shutdown().await.unwrap();
-    assert_eq!(store.inner.observer(&OURSELVES).await.unwrap().unwrap().gaps[1].count, 2);
+    assert_eq!(store.inner.observer(&OURSELVES).await.unwrap().unwrap().gap_totals[1].count, 2);
     assert_eq!(store.inner.gaps(&OURSELVES, 0, 10).await.unwrap().len(), 2);
 }
 
@@ -192,7 +192,7 @@ async fn a_boot_in_1970_is_made_good_when_the_time_comes() {
     let report = handle.channel(&channel(1)).unwrap();
     assert_eq!((report.lifetime_ns, report.uptime_ns), (120 * SECOND_NS, 120 * SECOND_NS), "no time at all");
     assert!(report.opened_at >= EPOCH, "told by the clock that is right");
-    assert_eq!(handle.health().clock_faults.absurd_jumps, 1);
+    assert_eq!(handle.health().clock_faults.implausible_jumps, 1);
     service.shutdown().await.unwrap();
 
     // The next boots are in 1970 again, ten minutes later.

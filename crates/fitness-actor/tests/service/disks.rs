@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle, Service, StartError, TokioClock};
+use fitness_actor::{Handle, Service, StartError, TokioClock};
 use fitness_core::{GapRecord, LogSegment, ObserverRecord, PeerRecord, PeerReport};
 use fitness_store::Store;
 use fitness_store::conformance::block_on;
@@ -46,8 +46,8 @@ impl Lived {
             return;
         }
         let counts = |lived: &Self| {
-            let of_peers = lived.reports.iter().map(|it| (it.online, it.flap_count, it.disconnects));
-            let of_segments = lived.segments.iter().map(|it| (it.node_id, it.first, it.entries.len()));
+            let of_peers = lived.reports.iter().map(|it| (it.presence, it.flap_count, it.disconnects));
+            let of_segments = lived.segments.iter().map(|it| (it.node_id, it.first_number, it.entries.len()));
             (of_peers.collect::<Vec<_>>(), of_segments.collect::<Vec<_>>(), lived.gaps.len())
         };
         assert_eq!(counts(self), counts(other), "{what}");
@@ -71,7 +71,7 @@ fn open(disk: &Disk, lived: &mut Lived) -> RedbStore {
 async fn start(disk: &Disk, clock: TokioClock, lived: &mut Lived) -> (Service, Handle) {
     let store: Arc<dyn Store> = Arc::new(OnThisThread(open(disk, lived)));
     let start = || {
-        let builder = Fitness::builder(OURSELVES, Arc::clone(&store)).clock(Arc::new(clock));
+        let builder = Service::builder(OURSELVES, Arc::clone(&store)).clock(Arc::new(clock));
         builder.upkeep(SECOND * 7).start()
     };
     let service = match start().await {

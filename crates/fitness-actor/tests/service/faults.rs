@@ -50,10 +50,10 @@ async fn it_is_told_how_long_commits_take() {
     pass(SECOND * 35).await;
     store.dawdle(Duration::from_millis(2));
     pass(SECOND * 60).await;
-    let times = handle.health().store.commit_times;
+    let times = handle.health().store.commit_durations;
     let commits = handle.health().store.commits;
-    assert_eq!(times.counts[8], 1, "up to half a second");
-    assert_eq!(times.counts[1], commits - 1, "up to 2.5 ms");
+    assert_eq!(times.bucket_counts[8], 1, "up to half a second");
+    assert_eq!(times.bucket_counts[1], commits - 1, "up to 2.5 ms");
     assert_eq!(times.longest_ns, 300_000_000, "what was given up was not stored");
     assert_eq!(times.sum_ns, 300_000_000 + (commits - 1) * 2_000_000);
     service.shutdown().await.unwrap();
@@ -115,7 +115,7 @@ async fn a_store_that_hangs_holds_up_nobody_and_is_given_up() {
     assert_eq!(handle.channel(&channel(1)).unwrap().uptime_ns, 11 * SECOND_NS);
     let health = handle.health();
     let in_flight = health.store.in_flight.expect("the store does not answer");
-    assert_eq!((in_flight.since, in_flight.peers), (EPOCH.after_secs(1), 1));
+    assert_eq!((in_flight.started_at, in_flight.peers), (EPOCH.after_secs(1), 1));
     assert_eq!(health.dirty_peers, 2);
 
     // After its 30 s the commit is given up, and its changes are tried again with the others.
@@ -181,7 +181,7 @@ async fn a_flush_says_why_not() {
     store.hang(true);
     handle.record(offline(1));
     let err = handle.flush().await.unwrap_err();
-    assert!(matches!(err, FlushError::TimedOut { after } if after == SECOND * 30), "{err}");
+    assert!(matches!(err, FlushError::TimedOut { timeout: after } if after == SECOND * 30), "{err}");
     store.hang(false);
     service.shutdown().await.unwrap();
     assert!(matches!(handle.flush().await, Err(FlushError::Stopped)));
@@ -215,5 +215,5 @@ async fn a_panicking_store_is_told_and_questions_go_on() {
     assert_eq!(health.dirty_peers, 1, "what was on its way was put back");
     assert!(handle.channel(&channel(1)).is_some());
     let err = service.shutdown().await.unwrap_err();
-    assert!(matches!(err, ShutdownError::Stopped { lost_peers: 1 }), "{err}");
+    assert!(matches!(err, ShutdownError::AlreadyStopped { unstored_peers: 1 }), "{err}");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use fitness_actor::Fitness;
+use fitness_actor::Service;
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::{Batch, Claim, MemoryStore, Store, StoreError};
 
@@ -54,7 +54,7 @@ impl Store for CrashAfterFirst {
 async fn a_heartbeat_never_outruns_what_is_stored() {
     const PEERS: u32 = 3_000;
     let store = Arc::new(CrashAfterFirst(MemoryStore::default(), AtomicU32::new(0)));
-    let builder = Fitness::builder(OURSELVES, Arc::<CrashAfterFirst>::clone(&store) as Arc<dyn Store>);
+    let builder = Service::builder(OURSELVES, Arc::<CrashAfterFirst>::clone(&store) as Arc<dyn Store>);
     let service = builder.commit_delay(Duration::from_millis(50)).start().await.unwrap();
     let handle = service.handle();
     (0..PEERS).for_each(|number| handle.record(opened(number, Some(true))));
@@ -76,6 +76,6 @@ async fn a_heartbeat_never_outruns_what_is_stored() {
     drop(service);
     let record = store.observer(&OURSELVES).await.unwrap().unwrap();
     let stored = store.peers(&OURSELVES, None, usize::MAX).await.unwrap();
-    assert!(record.heartbeat_ns >= told_at.as_nanos());
+    assert!(record.last_heartbeat_ns >= told_at.as_nanos());
     assert_eq!(stored.len(), PEERS as usize, "all were told before the heartbeat");
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fitness_actor::{Handle, TokioClock};
-use fitness_core::{Bucket, Event, GapCause, Presence, Retention, Span, Timestamp, TrackerConfig};
+use fitness_core::{
+    BucketWidth, Event, GapCause, Presence, Retention, StandardWindow, Timestamp, TrackerConfig,
+};
 
 use crate::support::*;
 
@@ -23,7 +25,7 @@ async fn a_day_of_a_long_history_reads_a_part_of_it() {
     let hour = SECOND * 3_600;
     let store = FaultyStore::new();
     // Nothing is thinned, and nothing is so frequent that it is not logged.
-    let retention = Retention::default().with_detail_ns(u64::MAX).with_detail_entries(u32::MAX);
+    let retention = Retention::default().with_full_detail_ns(u64::MAX).with_full_detail_entries(u32::MAX);
     let service = builder(&store)
         .tracker(TrackerConfig::default().with_retention(retention))
         .pulse(hour * 3)
@@ -61,12 +63,12 @@ async fn a_day_of_a_long_history_reads_a_part_of_it() {
     assert!(quick.uptime_error_ns > 0);
     assert!(quick.uptime_ns.abs_diff(exact.uptime_ns) <= quick.uptime_error_ns);
 
-    let day = handle.peer_stats(&peer(1), Span::Day).await.unwrap().unwrap();
-    assert_eq!(day, whole.stats_over(Span::Day));
-    assert_eq!((day.outages.count, day.outages.median_return_ns), (4, Some(2 * 3_600 * SECOND_NS)));
-    assert_eq!(day.outages.mean_time_between_ns, Some(4 * 3_600 * SECOND_NS));
+    let day = handle.peer_stats(&peer(1), StandardWindow::Day).await.unwrap().unwrap();
+    assert_eq!(day, whole.stats_over(StandardWindow::Day));
+    assert_eq!((day.outages.disconnects, day.outages.median_recovery_ns), (4, Some(2 * 3_600 * SECOND_NS)));
+    assert_eq!(day.outages.mean_time_between_disconnects_ns, Some(4 * 3_600 * SECOND_NS));
     assert_eq!((day.outages.complete, day.window.availability), (true, Some(2.0 / 3.0)));
-    let hours = whole.calendar(now.before_nanos(86_400 * SECOND_NS), now, Bucket::Hour, 100);
+    let hours = whole.calendar_buckets(now.before_nanos(86_400 * SECOND_NS), now, BucketWidth::Hour, 100);
     assert_eq!(hours.iter().map(|hour| hour.uptime_ns).sum::<u64>(), day.window.uptime_ns);
     service.shutdown().await.unwrap();
 }
@@ -87,17 +89,17 @@ async fn a_channel_has_the_history_of_its_peer_since_it_opened() {
     let report = handle.channel(&channel(1)).unwrap();
     let history = handle.channel_history(&channel(1)).await.unwrap().unwrap();
     assert_eq!(history.start(), opened_at);
-    let lifetime = handle.channel_stats(&channel(1), Span::Lifetime).await.unwrap().unwrap();
-    assert_eq!(lifetime, history.stats_over(Span::Lifetime));
+    let lifetime = handle.channel_stats(&channel(1), StandardWindow::Lifetime).await.unwrap().unwrap();
+    assert_eq!(lifetime, history.stats_over(StandardWindow::Lifetime));
     assert_eq!(
         (lifetime.window.length_ns, lifetime.window.observed_ns, lifetime.window.uptime_ns),
         (report.lifetime_ns, report.observed_ns, report.uptime_ns)
     );
-    assert_eq!((lifetime.outages.count, lifetime.outages.complete), (150, true));
-    let peers = handle.peer_stats(&peer(1), Span::Lifetime).await.unwrap().unwrap();
-    assert_eq!((peers.outages.count, peers.outages.worst_return_ns), (300, Some(60 * SECOND_NS)));
+    assert_eq!((lifetime.outages.disconnects, lifetime.outages.complete), (150, true));
+    let peers = handle.peer_stats(&peer(1), StandardWindow::Lifetime).await.unwrap().unwrap();
+    assert_eq!((peers.outages.disconnects, peers.outages.longest_recovery_ns), (300, Some(60 * SECOND_NS)));
     assert!(handle.channel_history(&channel(2)).await.unwrap().is_none());
-    assert!(handle.peer_stats(&peer(2), Span::Week).await.unwrap().is_none());
+    assert!(handle.peer_stats(&peer(2), StandardWindow::Week).await.unwrap().is_none());
     service.shutdown().await.unwrap();
 }
 
@@ -135,7 +137,7 @@ async fn a_timeline_says_why_it_could_not_tell() {
         (300, unobserved, Some(GapCause::Paused)),
         (10, unobserved, None),
         (600, online, None),
-        (1_000, unobserved, Some(GapCause::Down)),
+        (1_000, unobserved, Some(GapCause::NotRunning)),
         (60, online, None),
         (5, unobserved, Some(GapCause::Paused)),
     ];
@@ -144,13 +146,13 @@ async fn a_timeline_says_why_it_could_not_tell() {
     let gaps = handle.gaps(EPOCH, now).await.unwrap();
     assert_eq!(
         gaps.iter().map(|gap| gap.cause).collect::<Vec<_>>(),
-        [GapCause::Paused, GapCause::Down, GapCause::Paused]
+        [GapCause::Paused, GapCause::NotRunning, GapCause::Paused]
     );
     assert!(gaps[2].ongoing && !gaps[1].ongoing);
     assert_eq!(handle.gaps(EPOCH.after_secs(600), EPOCH.after_secs(601)).await.unwrap(), gaps[..1]);
     let coverage = handle.coverage().unwrap();
-    assert_eq!((coverage.starts, coverage.down.count, coverage.paused.count), (2, 1, 1));
-    assert_eq!(coverage.lifetime_ns - coverage.watched_ns, 1_305 * SECOND_NS);
+    assert_eq!((coverage.starts, coverage.not_running.count, coverage.paused.count), (2, 1, 1));
+    assert_eq!(coverage.lifetime_ns - coverage.monitored_ns, 1_305 * SECOND_NS);
     assert_eq!(handle.timeline(&peer(2), EPOCH, now).await.unwrap(), None);
     service.shutdown().await.unwrap();
 }
@@ -188,6 +190,6 @@ async fn after_the_service_has_stopped_memory_answers() {
     let now = handle.now();
     assert!(handle.history(&peer(1)).await.is_err(), "the store is closed");
     let recent = handle.history_since(&peer(1), now.before_nanos(600 * SECOND_NS)).await.unwrap().unwrap();
-    assert_eq!(recent.stats_over(Span::Day).outages.worst_return_ns, Some(60 * SECOND_NS));
+    assert_eq!(recent.stats_over(StandardWindow::Day).outages.longest_recovery_ns, Some(60 * SECOND_NS));
     assert!(handle.gaps(EPOCH, now).await.unwrap().is_empty());
 }

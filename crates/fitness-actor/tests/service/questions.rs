@@ -23,9 +23,9 @@ async fn channels_are_found_by_every_name() {
     let report = handle.channel(&channel(1)).unwrap();
     assert_eq!((report.lifetime_ns, report.uptime_ns), (4 * SECOND_NS, 3 * SECOND_NS));
     assert_eq!(handle.channel_by_funding(&funding), Some(report));
-    assert_eq!(handle.channel_of(&peer(1), &channel(1)), Ok(report));
-    assert_eq!(handle.channel_of(&peer(1), &channel(2)), Err(NotFound::Channel(channel(2))));
-    assert_eq!(handle.channel_of(&peer(2), &channel(1)), Err(NotFound::Peer(peer(2))));
+    assert_eq!(handle.peer_channel(&peer(1), &channel(1)), Ok(report));
+    assert_eq!(handle.peer_channel(&peer(1), &channel(2)), Err(NotFound::Channel(channel(2))));
+    assert_eq!(handle.peer_channel(&peer(2), &channel(1)), Err(NotFound::Peer(peer(2))));
     assert_eq!(handle.observer(), OURSELVES);
     assert_eq!(handle.now(), EPOCH.after_secs(4));
 
@@ -62,16 +62,16 @@ async fn a_flap_count_comes_from_memory_or_else_from_the_store() {
     let record = PeerRecord {
         node_id: peer(2),
         watched: false,
-        awaited: false,
-        first_seen_ns: EPOCH.as_nanos(),
+        in_reconnect_grace: false,
+        tracked_since_ns: EPOCH.as_nanos(),
         presence: Presence::Unobserved,
-        since_ns: EPOCH.as_nanos(),
+        presence_since_ns: EPOCH.as_nanos(),
         totals: LogEntry::new(0, Presence::Unobserved, Default::default()).totals(),
         flap_count: 17,
         last_flap_ns: Some(EPOCH.as_nanos()),
         disconnects: 9,
         log_end: 0,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     };
     let mut batch = Batch::default();
@@ -103,7 +103,7 @@ async fn a_forgotten_peer_is_gone_here_and_from_the_store() {
     handle.record(online(1));
     handle.flush().await.unwrap();
     let stored = store.stored_peer(1).await;
-    assert_eq!((stored.flap_count, stored.first_seen_ns), (1, EPOCH.as_nanos()));
+    assert_eq!((stored.flap_count, stored.tracked_since_ns), (1, EPOCH.as_nanos()));
 
     handle.record(Event::ChannelClosed { channel_id: channel(1) });
     handle.flush().await.unwrap();
@@ -154,7 +154,7 @@ async fn health_has_a_serialised_form() {
             "commits": 1,
             "failures": 1,
             "consecutive_failures": 0,
-            "commit_times": json["store"]["commit_times"],
+            "commit_durations": json["store"]["commit_durations"],
             "last_commit_ns": EPOCH.after_secs(2).as_nanos(),
             "last_heartbeat_ns": EPOCH.after_secs(2).as_nanos(),
             "last_error": {
@@ -168,13 +168,13 @@ async fn health_has_a_serialised_form() {
         "coverage": json["coverage"],
         "wall_clock": {
             "drift_ns": 0,
-            "followed_ns": 0,
-            "steps_ahead": 0,
+            "adjusted_ns": 0,
+            "steps_forward": 0,
             "steps_back": 0,
             "last_step": null,
         },
         "subscribers": 0,
-        "recorded_after_shutdown": 0,
+        "events_after_shutdown": 0,
         "wakeups": 3,
     });
     assert_eq!(json, expected);

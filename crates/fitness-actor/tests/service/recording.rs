@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use fitness_actor::Fitness;
+use fitness_actor::Service;
 use fitness_store::{MemoryStore, Store};
 
 use crate::support::*;
@@ -18,7 +18,7 @@ async fn threads_record_while_others_ask_and_flush() {
     const ROUNDS: u32 = 400;
 
     let store = MemoryStore::default();
-    let service = Fitness::builder(OURSELVES, Arc::new(store.clone()))
+    let service = Service::builder(OURSELVES, Arc::new(store.clone()))
         .commit_delay(Duration::from_millis(1))
         .start()
         .await
@@ -108,12 +108,12 @@ async fn after_a_shutdown_events_are_counted_and_questions_answered() {
     let (service, handle) = start(&store).await;
     handle.record(opened(1, Some(true)));
     service.shutdown().await.unwrap();
-    assert_eq!(handle.health().recorded_after_shutdown, 0);
+    assert_eq!(handle.health().events_after_shutdown, 0);
 
     handle.record(offline(1));
     assert_eq!(handle.peer(&peer(1)).unwrap().disconnects, 1);
     let health = handle.health();
-    assert_eq!(health.recorded_after_shutdown, 1);
+    assert_eq!(health.events_after_shutdown, 1);
     assert!(!health.running);
     assert_eq!(store.stored_peer(1).await.disconnects, 0);
 }

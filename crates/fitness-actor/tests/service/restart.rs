@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fitness_actor::{Clock, Fitness, TokioClock};
+use fitness_actor::{Clock, Service, TokioClock};
 use fitness_core::{Change, Event, OpenChannel, Presence, Snapshot, Timestamp};
 use fitness_store::{MemoryStore, Store};
 use fitness_store_redb::RedbStore;
@@ -34,7 +34,7 @@ async fn history_survives_and_the_gap_is_unobserved_and_no_flap() {
     let service = again().start().await.unwrap();
     let handle = service.handle();
     let report = handle.peer(&peer(1)).unwrap();
-    assert_eq!(report.online.is_online(), None, "until we are told");
+    assert_eq!(report.presence.is_online(), None, "until we are told");
     assert_eq!((report.flap_count, report.disconnects), (2, 1));
     handle.record(online(1));
     pass(SECOND * 100).await;
@@ -88,8 +88,8 @@ async fn a_snapshot_at_the_start_reconciles_before_anybody_asks() {
     };
     let service = builder(&store).snapshot(snapshot.clone()).start().await.unwrap();
     let handle = service.handle();
-    assert_eq!(handle.peer(&peer(1)).unwrap().online.is_online(), Some(true));
-    assert_eq!(handle.peer(&peer(2)).unwrap().online.is_online(), None, "it has time to come back");
+    assert_eq!(handle.peer(&peer(1)).unwrap().presence.is_online(), Some(true));
+    assert_eq!(handle.peer(&peer(2)).unwrap().presence.is_online(), None, "it has time to come back");
     assert_eq!(handle.channel(&channel(3)), None, "closed while we were away");
     assert!(handle.channel(&channel(4)).is_some(), "opened while we were away");
     assert_eq!(handle.is_connected(&peer(5)), Some(true));
@@ -134,13 +134,16 @@ async fn who_is_not_back_in_time_was_offline_since_our_start() {
     let mut changes = handle.subscribe();
     pass(SECOND * 119).await;
     handle.record(online(1));
-    assert_eq!(handle.peer(&peer(2)).unwrap().online.is_online(), None);
+    assert_eq!(handle.peer(&peer(2)).unwrap().presence.is_online(), None);
 
     // Nobody says anything from here on: the service itself notices that the time is over.
     pass(SECOND * 11).await;
     let (back, gone) = (handle.peer(&peer(1)).unwrap(), handle.peer(&peer(2)).unwrap());
-    assert_eq!((back.online.is_online(), back.flap_count), (Some(true), 0));
-    assert_eq!((gone.online.is_online(), gone.flap_count, gone.since), (Some(false), 0, started_at));
+    assert_eq!((back.presence.is_online(), back.flap_count), (Some(true), 0));
+    assert_eq!(
+        (gone.presence.is_online(), gone.flap_count, gone.presence_since),
+        (Some(false), 0, started_at)
+    );
     for expected in [peer(1), peer(2)] {
         let change = changes.next().await.unwrap().unwrap();
         assert!(matches!(change, Change::Presence { node_id, .. } if node_id == expected), "{change:?}");
@@ -157,7 +160,7 @@ async fn history_survives_on_redb() {
     let clock = HandClock::default();
     let again = || {
         let store = Arc::new(RedbStore::open(&path).unwrap());
-        Fitness::builder(OURSELVES, store).clock(Arc::new(clock.clone())).pulse(HOURS)
+        Service::builder(OURSELVES, store).clock(Arc::new(clock.clone())).pulse(HOURS)
     };
 
     let service = again().start().await.unwrap();
@@ -187,19 +190,19 @@ async fn history_survives_on_redb() {
     let handle = service.handle();
     let after = handle.peer(&peer(1)).unwrap();
     assert_eq!((after.flap_count, after.disconnects), (10, 5));
-    assert_eq!((after.last_flap, after.first_seen), (before.last_flap, before.first_seen));
+    assert_eq!((after.last_flap, after.tracked_since), (before.last_flap, before.tracked_since));
     assert_eq!((after.observed_ns, after.uptime_ns), (200 * SECOND_NS, 190 * SECOND_NS));
     assert_eq!(handle.channel(&channel(1)).unwrap().lifetime_ns, 10_200 * SECOND_NS);
     assert_eq!(handle.channel(&channel(2)), None);
     assert_eq!(handle.channel(&channel(4)).unwrap().lifetime_ns, 0);
     let offline = handle.peer(&peer(3)).unwrap();
-    assert_eq!((offline.online.is_online(), offline.flap_count), (None, 0), "it has time to come back");
+    assert_eq!((offline.presence.is_online(), offline.flap_count), (None, 0), "it has time to come back");
     service.shutdown().await.unwrap();
 
     let store = RedbStore::open(&path).unwrap();
     let record = store.observer(&OURSELVES).await.unwrap().unwrap();
     assert_eq!(record.started_at_ns, EPOCH.after_secs(10_200).as_nanos());
-    assert_eq!(record.heartbeat_ns, record.started_at_ns);
+    assert_eq!(record.last_heartbeat_ns, record.started_at_ns);
 }
 
 /// More entries than a segment holds, two restarts, and a log that holds less than there was.
@@ -207,7 +210,7 @@ async fn history_survives_on_redb() {
 async fn a_history_reaches_back_beyond_restarts() {
     let (store, clock) = (MemoryStore::default(), HandClock::default());
     let again =
-        || Fitness::builder(OURSELVES, Arc::new(store.clone())).clock(Arc::new(clock.clone())).pulse(HOURS);
+        || Service::builder(OURSELVES, Arc::new(store.clone())).clock(Arc::new(clock.clone())).pulse(HOURS);
     let began = clock.wall();
     for _ in 0..3 {
         let service = again().start().await.unwrap();
@@ -228,18 +231,18 @@ async fn a_history_reaches_back_beyond_restarts() {
     let service = again().start().await.unwrap();
     let handle = service.handle();
     let history = handle.history(&peer(1)).await.unwrap().unwrap();
-    let window = history.window(began, history.now());
+    let window = history.window(began, history.end());
     assert_eq!((window.uptime_ns, window.uptime_error_ns), (300 * 4 * 3_600 * SECOND_NS, 0));
     assert_eq!(window.observed_ns, 300 * (5 * 3_600 + 1) * SECOND_NS);
     // Within the first process's time, between two changes.
     let within = history.window(began.after_secs(3_600), began.after_secs(2 * 3_600));
     assert_eq!((within.availability, within.uptime_error_ns), (Some(1.0), 0));
-    let timeline = history.timeline(began, history.now());
+    let timeline = history.timeline(began, history.end());
     let unobserved = timeline.iter().filter(|interval| interval.presence == Some(Presence::Unobserved));
     assert_eq!(unobserved.count(), 3, "our gaps");
     assert!(timeline.iter().all(|interval| interval.presence.is_some()), "nothing was lost");
-    let outages = history.outages(began, history.now());
-    assert_eq!((outages.count, outages.longest_ns), (300, 3_601 * SECOND_NS));
+    let outages = history.outage_stats(began, history.end());
+    assert_eq!((outages.disconnects, outages.longest_outage_ns), (300, 3_601 * SECOND_NS));
     assert!(handle.history(&peer(2)).await.unwrap().is_none());
     service.shutdown().await.unwrap();
     assert!(handle.history(&peer(1)).await.is_err(), "the store is closed");

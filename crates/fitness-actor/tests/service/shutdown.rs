@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{Fitness, FlushError, ShutdownError, StartError};
+use fitness_actor::{FlushError, Service, ShutdownError, StartError};
 use fitness_store::{MemoryStore, Store};
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ async fn a_shutdown_stores_everything_and_until_when_we_observed() {
     assert_eq!(store.stored_peer(1).await.disconnects, 1);
     let observer = store.inner.observer(&OURSELVES).await.unwrap().unwrap();
     assert_eq!(observer.started_at_ns, EPOCH.as_nanos());
-    assert_eq!(observer.heartbeat_ns, EPOCH.as_nanos() + SECOND_NS / 2);
+    assert_eq!(observer.last_heartbeat_ns, EPOCH.as_nanos() + SECOND_NS / 2);
     assert_eq!(store.committed().len(), 1);
 }
 
@@ -50,7 +50,7 @@ async fn events_count_as_late_from_the_call_on() {
         handle.record(offline(1));
     });
     stopped.unwrap();
-    assert_eq!(handle.health().recorded_after_shutdown, 1);
+    assert_eq!(handle.health().events_after_shutdown, 1);
     assert_eq!(store.stored_peer(1).await.disconnects, 0);
 }
 
@@ -76,7 +76,9 @@ async fn a_dead_store_is_told_within_the_timeout() {
     let asked = Instant::now();
     let err = service.shutdown().await.unwrap_err();
     assert_eq!(asked.elapsed(), SECOND * 10);
-    let ShutdownError::NotFlushed { lost_peers: 3, after, reason: FlushError::Store { .. } } = &err else {
+    let ShutdownError::NotFlushed { unstored_peers: 3, timeout: after, source: FlushError::Store { .. } } =
+        &err
+    else {
         panic!("{err}");
     };
     assert_eq!(*after, SECOND * 10);
@@ -110,7 +112,7 @@ async fn a_hanging_store_is_told_within_the_timeout() {
     assert!(
         matches!(
             err,
-            ShutdownError::NotFlushed { lost_peers: 3, reason: FlushError::TimedOut { after }, .. }
+            ShutdownError::NotFlushed { unstored_peers: 3, source: FlushError::TimedOut { timeout: after }, .. }
                 if after == SECOND * 4
         ),
         "{err:?}"
@@ -127,7 +129,7 @@ async fn dropping_the_service_ends_it_at_once() {
     handle.record(offline(1));
     drop(service);
     handle.record(online(1));
-    assert_eq!(handle.health().recorded_after_shutdown, 1, "from that very moment on");
+    assert_eq!(handle.health().events_after_shutdown, 1, "from that very moment on");
     let mut changes = handle.subscribe();
     pass(SECOND * 60).await;
     assert_eq!(store.stored_peer(1).await.disconnects, 0, "the last change is lost");
@@ -140,7 +142,7 @@ async fn dropping_the_service_ends_it_at_once() {
 #[tokio::test(start_paused = true)]
 async fn the_store_is_closed_with_the_service_and_not_with_its_handles() {
     let store = Arc::new(FaultyStore::new());
-    let service = Fitness::builder(OURSELVES, Arc::<FaultyStore>::clone(&store) as Arc<dyn Store>)
+    let service = Service::builder(OURSELVES, Arc::<FaultyStore>::clone(&store) as Arc<dyn Store>)
         .start()
         .await
         .unwrap();
@@ -157,20 +159,20 @@ async fn the_store_is_closed_with_the_service_and_not_with_its_handles() {
 fn a_runtime_that_ends_first_is_told() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let service = runtime.block_on(Fitness::builder(OURSELVES, store).start()).unwrap();
+    let service = runtime.block_on(Service::builder(OURSELVES, store).start()).unwrap();
     let handle = service.handle();
     handle.record(opened(1, None));
     drop(runtime);
     assert!(!handle.health().running);
     let other = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let err = other.block_on(service.shutdown()).unwrap_err();
-    assert!(matches!(err, ShutdownError::Stopped { lost_peers: 1 }), "{err}");
+    assert!(matches!(err, ShutdownError::AlreadyStopped { unstored_peers: 1 }), "{err}");
 }
 
 #[test]
 fn without_a_runtime_there_is_an_error_and_no_panic() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let mut start = Box::pin(Fitness::builder(OURSELVES, store).start());
+    let mut start = Box::pin(Service::builder(OURSELVES, store).start());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let std::task::Poll::Ready(Err(err)) = start.as_mut().poll(&mut context) else {
         panic!("it has nothing to wait for");

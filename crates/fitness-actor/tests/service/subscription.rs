@@ -1,6 +1,6 @@
 //! Being told of changes.
 
-use fitness_actor::Missed;
+use fitness_actor::ChangesLagged;
 use fitness_core::{Change, Presence};
 
 use crate::support::*;
@@ -21,7 +21,10 @@ async fn subscribers_see_changes_in_order_and_repetitions_not_at_all() {
     for changes in [&mut changes, &mut others] {
         let change = changes.next().await.unwrap().unwrap();
         assert!(
-            matches!(change, Change::Presence { was: Presence::Online, online: Presence::Offline, .. }),
+            matches!(
+                change,
+                Change::Presence { previous: Presence::Online, presence: Presence::Offline, .. }
+            ),
             "{change:?}"
         );
         let change = changes.next().await.unwrap().unwrap();
@@ -42,7 +45,7 @@ async fn a_slow_subscriber_is_told_how_much_it_missed() {
     let handle = service.handle();
     let mut changes = handle.subscribe();
     (1..=10).for_each(|number| handle.record(opened(number, None)));
-    assert_eq!(changes.next().await, Some(Err(Missed { count: 6 })));
+    assert_eq!(changes.next().await, Some(Err(ChangesLagged { skipped: 6 })));
     let change = changes.next().await.unwrap().unwrap();
     assert!(matches!(change, Change::ChannelOpened { node_id, .. } if node_id == peer(7)), "{change:?}");
     service.shutdown().await.unwrap();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fitness_actor::{Builder, Fitness, Handle, Service, TokioClock};
+use fitness_actor::{Handle, Service, ServiceBuilder, TokioClock};
 use fitness_core::{
     ChannelId, ChannelOpened, Event, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord, Timestamp,
 };
@@ -221,8 +221,8 @@ fn refused(operation: &'static str) -> StoreError {
 }
 
 /// A builder on tokio's clock, which the tests pause.
-pub(crate) fn builder(store: &FaultyStore) -> Builder {
-    Fitness::builder(OURSELVES, Arc::new(store.clone())).clock(Arc::new(TokioClock::starting_at(EPOCH)))
+pub(crate) fn builder(store: &FaultyStore) -> ServiceBuilder {
+    Service::builder(OURSELVES, Arc::new(store.clone())).clock(Arc::new(TokioClock::starting_at(EPOCH)))
 }
 
 pub(crate) async fn start(store: &FaultyStore) -> (Service, Handle) {

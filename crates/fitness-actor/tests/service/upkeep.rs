@@ -11,8 +11,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 const DAY_NS: u64 = 86_400 * SECOND_NS;
 
 fn short_memory() -> TrackerConfig {
-    let retention =
-        Retention::default().with_detail_ns(2 * DAY_NS).with_hourly_ns(5 * DAY_NS).with_keep_ns(20 * DAY_NS);
+    let retention = Retention::default()
+        .with_full_detail_ns(2 * DAY_NS)
+        .with_hourly_ns(5 * DAY_NS)
+        .with_max_age_ns(20 * DAY_NS);
     TrackerConfig::default().with_retention(retention)
 }
 
@@ -28,7 +30,7 @@ async fn a_peer_that_left_is_remembered_for_the_retention() {
     pass(DAY * 10).await;
     let left = handle.peer(&peer(1)).unwrap();
     assert_eq!((left.observed_ns, left.disconnects), (DAY_NS, 0), "what it does now does not count");
-    assert_eq!(left.closed_at, Some(EPOCH.after_secs(86_400)));
+    assert_eq!(left.untracked_at, Some(EPOCH.after_secs(86_400)));
 
     // A new channel finds its history.
     handle.record(opened(2, Some(true)));
@@ -39,7 +41,7 @@ async fn a_peer_that_left_is_remembered_for_the_retention() {
         online: Some(true),
     }));
     let back = handle.peer(&peer(1)).unwrap();
-    assert_eq!((back.uptime_ns, back.closed_at), (DAY_NS, None));
+    assert_eq!((back.uptime_ns, back.untracked_at), (DAY_NS, None));
     assert_eq!(back.channels[0].lifetime_ns, 0);
     handle.record(Event::ChannelClosed { channel_id: channel(77) });
 
@@ -85,14 +87,14 @@ async fn old_logs_are_thinned_and_sums_stay_exact() {
     assert!(kept < most && kept + 64 < wrote, "{kept} of {wrote}, {most} at most");
     let history = handle.history(&peer(1)).await.unwrap().unwrap();
     let later = handle.peer(&peer(1)).unwrap();
-    let whole = history.window(EPOCH, history.now());
+    let whole = history.window(EPOCH, history.end());
     assert_eq!((whole.uptime_ns, whole.uptime_error_ns), (later.uptime_ns, 0));
     assert_eq!(later.disconnects, report.disconnects);
     // Whole days are exact however old they are.
-    for day in history.buckets(EPOCH, history.now(), DAY_NS, 100) {
+    for day in history.buckets(EPOCH, history.end(), DAY_NS, 100) {
         assert!(day.observed_error_ns == 0 || day.length_ns < DAY_NS, "{day:?}");
     }
-    assert_eq!(history.timeline(EPOCH, history.now()).last().unwrap().presence, Some(Presence::Online));
+    assert_eq!(history.timeline(EPOCH, history.end()).last().unwrap().presence, Some(Presence::Online));
     service.shutdown().await.unwrap();
 }
 

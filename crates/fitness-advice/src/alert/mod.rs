@@ -1,6 +1,6 @@
 //! Who is to be told of what, and when.
 //!
-//! [`Alarms`] is told changes and asked for alerts. What has been said is not said again until the
+//! [`AlertTracker`] is told changes and asked for alerts. What has been said is not said again until the
 //! opposite has been: one flap is one alert. What is our own doing is one notice, and not one a peer.
 
 mod peer;
@@ -39,25 +39,25 @@ pub enum AlertKind {
     /// The peer has been offline for longer than the rule allows.
     Offline {
         /// Since when.
-        #[cfg_attr(feature = "serde", serde(rename = "since_ns"))]
-        since: Timestamp,
+        #[cfg_attr(feature = "serde", serde(rename = "offline_since_ns"))]
+        offline_since: Timestamp,
         /// How long that is by now, in nanoseconds.
         offline_ns: u64,
     },
     /// A peer that was reported offline is back.
-    Back {
+    BackOnline {
         /// How long it was away, in nanoseconds, gaps of ours included.
-        away_ns: u64,
+        outage_ns: u64,
     },
     /// The peer's connection changes all the time.
     Flapping {
         /// How often it changed.
-        changes: u32,
+        flaps: u32,
         /// In how many nanoseconds.
-        within_ns: u64,
+        window_ns: u64,
     },
     /// A peer that was reported flapping is calm.
-    Calm,
+    FlappingStopped,
     /// The peer's availability has fallen below what the rule allows.
     AvailabilityLow {
         /// Its availability, from 0 to 1.
@@ -71,26 +71,29 @@ pub enum AlertKind {
         availability: f64,
     },
     /// We ourselves cannot tell who is online: nothing is said of peers until that is over.
-    Ourselves {
+    MonitoringInterrupted {
         /// Why.
         cause: GapCause,
     },
     /// We can tell again.
-    OurselvesBack {
+    MonitoringResumed {
         /// Why we could not.
         cause: GapCause,
         /// For how long, in nanoseconds.
-        length_ns: u64,
+        gap_ns: u64,
     },
 }
 
 impl AlertKind {
     /// Whether it is the end of something that was told before.
     #[must_use]
-    pub const fn is_good_news(&self) -> bool {
+    pub const fn is_resolution(&self) -> bool {
         matches!(
             self,
-            Self::Back { .. } | Self::Calm | Self::AvailabilityRecovered { .. } | Self::OurselvesBack { .. }
+            Self::BackOnline { .. }
+                | Self::FlappingStopped
+                | Self::AvailabilityRecovered { .. }
+                | Self::MonitoringResumed { .. }
         )
     }
 }
@@ -113,11 +116,11 @@ impl OurGap {
 
 /// What is to be told, worked out from what happens.
 ///
-/// It is told changes ([`Alarms::changed`]) in their order, and where there is a rule on availability
-/// also measurements ([`Alarms::measured`]); it says when it wants to be asked again ([`Alarms::wake_at`])
-/// and what there is to tell ([`Alarms::advance`]).
+/// It is told changes ([`AlertTracker::changed`]) in their order, and where there is a rule on availability
+/// also measurements ([`AlertTracker::measured`]); it says when it wants to be asked again ([`AlertTracker::wake_at`])
+/// and what there is to tell ([`AlertTracker::advance`]).
 #[derive(Clone, Debug)]
-pub struct Alarms {
+pub struct AlertTracker {
     rules: AlertRules,
     peers: BTreeMap<NodeId, Watched>,
     /// Whose deadline comes when.
@@ -128,7 +131,7 @@ pub struct Alarms {
     told: Vec<Alert>,
 }
 
-impl Alarms {
+impl AlertTracker {
     /// Nobody is known yet.
     #[must_use]
     pub const fn new(rules: AlertRules) -> Self {
@@ -151,25 +154,27 @@ impl Alarms {
         for node_id in gone {
             self.drop_peer(&node_id);
         }
-        for peer in peers.iter().filter(|peer| peer.closed_at.is_none()) {
-            self.update(peer.node_id, |watched, rules| watched.is(peer.online, peer.since, rules));
+        for peer in peers.iter().filter(|peer| peer.untracked_at.is_none()) {
+            self.update(peer.node_id, |watched, rules| watched.is(peer.presence, peer.presence_since, rules));
         }
     }
 
     /// Takes note of a change.
-    pub fn changed(&mut self, change: &Change) {
+    pub fn record_change(&mut self, change: &Change) {
         match *change {
-            Change::Presence { node_id, at, was, online, .. } => self.update(node_id, |watched, rules| {
-                watched.is(online, at, rules);
-                if was != Presence::Unobserved && online != Presence::Unobserved {
-                    watched.count(at, rules);
-                }
-            }),
+            Change::Presence { node_id, at, previous: was, presence: online, .. } => {
+                self.update(node_id, |watched, rules| {
+                    watched.is(online, at, rules);
+                    if was != Presence::Unobserved && online != Presence::Unobserved {
+                        watched.count(at, rules);
+                    }
+                });
+            }
             Change::GapBegan { cause, at } => self.gap_began(cause, at),
             Change::GapEnded(gap) => {
                 if let Some(OurGap { cause, from, .. }) = self.gap.take().filter(|gap| gap.told) {
                     let length_ns = gap.to.nanos_since(from);
-                    let kind = AlertKind::OurselvesBack { cause, length_ns };
+                    let kind = AlertKind::MonitoringResumed { cause, gap_ns: length_ns };
                     self.told.push(Alert { at: gap.to, node_id: None, kind });
                 }
             }
@@ -177,8 +182,8 @@ impl Alarms {
         }
     }
 
-    /// Takes note of a peer's availability over [`AvailabilityRule::span`], as of `at`.
-    pub fn measured(&mut self, at: Timestamp, node_id: &NodeId, window: &WindowReport) {
+    /// Takes note of a peer's availability over [`AvailabilityRule::window`], as of `at`.
+    pub fn record_availability(&mut self, at: Timestamp, node_id: &NodeId, window: &WindowReport) {
         if self.gap.is_some() || self.rules.ignore.contains(node_id) {
             return;
         }
@@ -196,9 +201,9 @@ impl Alarms {
 
     /// When something will be there to tell if nothing else happens; `None` while nothing is awaited.
     #[must_use]
-    pub fn wake_at(&self) -> Option<Timestamp> {
+    pub fn next_deadline(&self) -> Option<Timestamp> {
         match self.gap {
-            Some(gap) if gap.told || !self.rules.ourselves => None,
+            Some(gap) if gap.told || !self.rules.monitoring_gaps => None,
             Some(gap) => Some(gap.told_at()),
             None => self.deadlines.first().map(|(at, _)| *at),
         }
@@ -207,9 +212,9 @@ impl Alarms {
     /// What there is to tell by `now`, in the order in which it became so.
     pub fn advance(&mut self, now: Timestamp) -> Vec<Alert> {
         if let Some(gap) = self.gap.as_mut().filter(|gap| !gap.told && gap.told_at() <= now) {
-            if self.rules.ourselves {
+            if self.rules.monitoring_gaps {
                 gap.told = true;
-                let kind = AlertKind::Ourselves { cause: gap.cause };
+                let kind = AlertKind::MonitoringInterrupted { cause: gap.cause };
                 self.told.push(Alert { at: gap.told_at(), node_id: None, kind });
             }
         }

@@ -32,8 +32,8 @@ impl Watched {
             Presence::Online => {
                 self.offline_since = None;
                 if let Some(since) = self.told_offline.take() {
-                    if rules.back {
-                        self.news.push((at, AlertKind::Back { away_ns: at.nanos_since(since) }));
+                    if rules.back_online {
+                        self.news.push((at, AlertKind::BackOnline { outage_ns: at.nanos_since(since) }));
                     }
                 }
             }
@@ -51,11 +51,11 @@ impl Watched {
             self.changes.pop_front();
         }
         let is_full = self.changes.len() == limit;
-        let is_quick = self.changes.front().is_some_and(|first| at.nanos_since(*first) <= rule.within_ns);
+        let is_quick = self.changes.front().is_some_and(|first| at.nanos_since(*first) <= rule.window_ns);
         if is_full && is_quick && !self.told_flapping {
             self.told_flapping = true;
             let changes = u32::try_from(limit).unwrap_or(MOST_CHANGES);
-            self.news.push((at, AlertKind::Flapping { changes, within_ns: rule.within_ns }));
+            self.news.push((at, AlertKind::Flapping { flaps: changes, window_ns: rule.window_ns }));
         }
     }
 
@@ -83,7 +83,7 @@ impl Watched {
         let half = limit(rule) / 2;
         let kept = self.changes.iter().rev().nth(half.saturating_sub(1));
         let last = kept.copied().unwrap_or(Timestamp::EPOCH);
-        Some(last.after_nanos(rule.within_ns))
+        Some(last.after_nanos(rule.window_ns))
     }
 
     /// What its deadline brings.
@@ -92,12 +92,12 @@ impl Watched {
         if self.calm_at(rules).is_some_and(|calm_at| calm_at <= at) {
             self.told_flapping = false;
             self.changes.clear();
-            due.push(AlertKind::Calm);
+            due.push(AlertKind::FlappingStopped);
         }
         if self.offline_at(rules).is_some_and(|offline_at| offline_at <= at) {
             if let Some(since) = self.offline_since {
                 self.told_offline = Some(since);
-                due.push(AlertKind::Offline { since, offline_ns: at.nanos_since(since) });
+                due.push(AlertKind::Offline { offline_since: since, offline_ns: at.nanos_since(since) });
             }
         }
         due
@@ -106,7 +106,7 @@ impl Watched {
     /// What a measurement of its availability brings.
     pub(super) fn measure(&mut self, window: &WindowReport, rule: AvailabilityRule) -> Option<AlertKind> {
         let availability = window.availability.filter(|_| window.observed_ns >= rule.min_observed_ns)?;
-        let AvailabilityRule { threshold, margin, .. } = rule;
+        let AvailabilityRule { threshold, recovery_margin: margin, .. } = rule;
         if !self.told_low && availability < threshold {
             self.told_low = true;
             return Some(AlertKind::AvailabilityLow { availability, threshold });
@@ -124,5 +124,5 @@ impl Watched {
 }
 
 fn limit(rule: FlappingRule) -> usize {
-    rule.changes.clamp(2, MOST_CHANGES) as usize
+    rule.flaps.clamp(2, MOST_CHANGES) as usize
 }

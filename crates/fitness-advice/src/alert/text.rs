@@ -17,20 +17,20 @@ impl fmt::Display for AlertKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Offline { offline_ns, .. } => write!(f, "has been offline for {}", Length(offline_ns)),
-            Self::Back { away_ns } => write!(f, "is back after {}", Length(away_ns)),
-            Self::Flapping { changes, within_ns } => {
-                write!(f, "is flapping: {changes} changes within {}", Length(within_ns))
+            Self::BackOnline { outage_ns } => write!(f, "is back after {}", Length(outage_ns)),
+            Self::Flapping { flaps: changes, window_ns } => {
+                write!(f, "is flapping: {changes} changes within {}", Length(window_ns))
             }
-            Self::Calm => f.write_str("is calm again"),
+            Self::FlappingStopped => f.write_str("is calm again"),
             Self::AvailabilityLow { availability, threshold } => {
                 write!(f, "is down to {:.1} %, below {:.1} %", availability * 100.0, threshold * 100.0)
             }
             Self::AvailabilityRecovered { availability } => {
                 write!(f, "has recovered to {:.1} %", availability * 100.0)
             }
-            Self::Ourselves { cause } => write!(f, "we cannot tell who is online: {cause}"),
-            Self::OurselvesBack { cause, length_ns } => {
-                write!(f, "we can tell again who is online, after {} ({cause})", Length(length_ns))
+            Self::MonitoringInterrupted { cause } => write!(f, "we cannot tell who is online: {cause}"),
+            Self::MonitoringResumed { cause, gap_ns } => {
+                write!(f, "we can tell again who is online, after {} ({cause})", Length(gap_ns))
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fitness_store::copy::{Phase, Progress};
+use fitness_store::copy::{CopyPhase, CopyProgress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::humanise;
@@ -24,10 +24,10 @@ impl Bar {
         self.0.set_message(format!("opening {store}"));
     }
 
-    pub(super) fn show(&self, progress: &Progress) {
+    pub(super) fn show(&self, progress: &CopyProgress) {
         let (what, template) = match progress.phase {
-            Phase::Counting => ("counting", "{spinner} {msg}  {human_pos} peers"),
-            Phase::Copying => ("copying", BAR),
+            CopyPhase::Counting => ("counting", "{spinner} {msg}  {human_pos} peers"),
+            CopyPhase::Copying => ("copying", BAR),
             _ => ("verifying", BAR),
         };
         let node = humanise::short(&progress.observer.to_string(), 6, "…");
@@ -38,8 +38,8 @@ impl Bar {
             self.0.set_style(style(template));
             self.0.set_message(message);
         }
-        self.0.set_length(progress.total.unwrap_or_default());
-        self.0.set_position(progress.done);
+        self.0.set_length(progress.peers_total.unwrap_or_default());
+        self.0.set_position(progress.peers_done);
     }
 
     /// Leaves the screen as it was.

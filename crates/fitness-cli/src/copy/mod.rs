@@ -141,7 +141,7 @@ async fn still_at_rest(
     observers: &[NodeId],
     before: &[Option<ObserverRecord>],
 ) -> Result<(), CliError> {
-    let source: Arc<dyn Store> = from.open_existing().await?;
+    let source: Arc<dyn Store> = from.open_read_only().await?;
     let now = records(&*source, observers).await?;
     match observers.iter().zip(before.iter().zip(&now)).find(|(_, (before, now))| before != now) {
         Some((&observer, _)) => Err(CliError::MovedOn { store: from.to_string(), observer }),
@@ -155,8 +155,10 @@ fn explain(error: CopyError, args: &Args) -> CliError {
     match error {
         CopyError::Store(error) => error.into(),
         CopyError::SameStore => CliError::SamePlace { store: from.to_string() },
-        CopyError::UnknownObserver { observer, known } => CliError::unknown_observer(from, observer, &known),
-        CopyError::Exists { observer } => {
+        CopyError::UnknownObserver { observer, available: known } => {
+            CliError::unknown_observer(from, observer, &known)
+        }
+        CopyError::TargetExists { observer } => {
             let way_out = "copy to another store, or have it overwritten with --overwrite";
             CliError::Exists { store: to.to_string(), observer, way_out }
         }

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::time::Duration;
 
 use fitness_core::NodeId;
-use fitness_store::copy::Copied;
+use fitness_store::copy::CopySummary;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::store::StoreUrl;
 pub(super) struct Summary {
     pub(super) from: StoreUrl,
     pub(super) to: StoreUrl,
-    pub(super) copied: Vec<Copied>,
+    pub(super) copied: Vec<CopySummary>,
     pub(super) took: Duration,
 }
 
@@ -55,10 +55,10 @@ impl Summary {
             peers: copied.peers,
             segments: copied.segments,
             gaps: copied.gaps,
-            written: copied.written,
-            unchanged: copied.unchanged,
-            deleted: copied.deleted,
-            bytes: copied.bytes,
+            written: copied.records_written,
+            unchanged: copied.records_unchanged,
+            deleted: copied.records_deleted,
+            bytes: copied.bytes_written,
         });
         let (from, to) = (self.from.to_string(), self.to.to_string());
         let json = SummaryJson { from, to, took_ns: self.took_ns(), observers: observers.collect() };
@@ -74,13 +74,16 @@ impl Summary {
         if copied.is_empty() {
             return writeln!(out, "Nothing has been recorded in {from} yet: there is nothing to copy.");
         }
-        for Copied { observer, peers, segments, gaps, .. } in copied {
+        for CopySummary { observer, peers, segments, gaps, .. } in copied {
             let (peers, segments) = (count(*peers, "peer"), count(*segments, "log segment"));
             writeln!(out, "Node {observer}: {peers}, {segments}, {}.", count(*gaps, "gap"))?;
         }
-        let sum = |of: fn(&Copied) -> u64| copied.iter().map(of).sum::<u64>();
-        let (written, unchanged, deleted) =
-            (sum(|copied| copied.written), sum(|copied| copied.unchanged), sum(|copied| copied.deleted));
+        let sum = |of: fn(&CopySummary) -> u64| copied.iter().map(of).sum::<u64>();
+        let (written, unchanged, deleted) = (
+            sum(|copied| copied.records_written),
+            sum(|copied| copied.records_unchanged),
+            sum(|copied| copied.records_deleted),
+        );
         let took = humanise::duration(self.took_ns());
         if written == 0 && deleted == 0 {
             writeln!(
@@ -89,7 +92,7 @@ impl Summary {
                 count(unchanged, "record")
             )?;
         } else {
-            let bytes = HumanBytes(sum(|copied| copied.bytes));
+            let bytes = HumanBytes(sum(|copied| copied.bytes_written));
             write!(out, "{} written to {to}, {bytes} in {took}", count(written, "record"))?;
             if unchanged > 0 {
                 write!(out, "; {} were there already", HumanCount(unchanged))?;

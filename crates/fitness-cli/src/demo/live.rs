@@ -82,7 +82,7 @@ impl Live {
         screen.step.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         for (node_id, line) in &screen.lines {
             let Some(peer) = handle.peer(node_id) else { continue };
-            let state = match peer.online {
+            let state = match peer.presence {
                 Presence::Online => "● online ",
                 Presence::Offline => "○ offline",
                 Presence::Unobserved => "? unknown",

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{AtRest, Handle};
+use fitness_actor::{Archive, Handle};
 use fitness_core::{NodeId, Presence};
 
 use self::live::Live;
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     }
     if let Some(front) = front.filter(|_| is_whole) {
         // The wallet is gone; what it has seen can still be looked at.
-        let at_rest = async { front.show(AtRest::open(observer, url.open_existing().await?).await?).await };
+        let at_rest = async { front.show(Archive::open(observer, url.open_read_only().await?).await?).await };
         runtime.block_on(at_rest)?;
     }
     if verdict.right { Ok(()) } else { Err(CliError::Untrue) }
@@ -164,7 +164,8 @@ async fn await_channels(handle: &Handle, count: usize) -> Result<(), CliError> {
     let mut changes = handle.subscribe();
     let ready = || {
         let peers = handle.peers();
-        let ready = peers.iter().filter(|peer| peer.online == Presence::Online && !peer.channels.is_empty());
+        let ready =
+            peers.iter().filter(|peer| peer.presence == Presence::Online && !peer.channels.is_empty());
         ready.count() >= count
     };
     let wait = async {

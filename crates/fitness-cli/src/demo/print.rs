@@ -153,7 +153,7 @@ mod tests {
             true_to_ns: at(117),
             right,
         };
-        let both = [GapCause::Paused, GapCause::Down];
+        let both = [GapCause::Paused, GapCause::NotRunning];
         let gaps = vec![
             gap("every wire was cut at once", &both, at(114), at(117), true),
             gap("the wallet was restarted", &[], None, None, right),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use fitness_core::NodeId;
 use fitness_ldk::ConnectionHint;
-use fitness_regtest::{Chain, LocalNode, Proxy, fund, open_channels};
+use fitness_regtest::{Chain, Proxy, RegtestNode, fund_nodes, open_channels};
 use ldk_node::bitcoin::Amount;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 
@@ -32,7 +32,7 @@ pub(super) struct Stage {
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) role: Role,
-    node: LocalNode,
+    node: RegtestNode,
     pub(super) wire: Proxy,
 }
 
@@ -55,31 +55,31 @@ impl Stage {
     /// Starts everything but the channels, the wallet's node included. Blocks for as long as nodes take.
     ///
     /// The keys are always the same, so that a second run on the same store meets the same peers.
-    pub(super) fn build(directory: &Path) -> Result<(Self, LocalNode), fitness_regtest::Error> {
+    pub(super) fn build(directory: &Path) -> Result<(Self, RegtestNode), fitness_regtest::Error> {
         let chain = Chain::start()?;
         chain.mine(1);
         let mut peers = Vec::new();
         for (number, role) in (1..).zip(Role::ALL) {
-            let node = LocalNode::start(&chain, &directory.join(role.name()), seed(number), None)?;
+            let node = RegtestNode::start(&chain, &directory.join(role.name()), seed(number), None)?;
             let wire = Proxy::start(node.addr()).map_err(fitness_regtest::Error::Start)?;
             peers.push(Peer { role, node, wire });
         }
-        let nodes: Vec<&LocalNode> = peers.iter().map(|peer| &peer.node).collect();
-        fund(&chain, &nodes, PEER_FUNDS)?;
+        let nodes: Vec<&RegtestNode> = peers.iter().map(|peer| &peer.node).collect();
+        fund_nodes(&chain, &nodes, PEER_FUNDS)?;
         let wallet_directory = directory.join("wallet");
         let stage = Self { chain, wallet_directory, hint: ConnectionHint::new(), peers };
         let wallet = stage.start_wallet()?;
-        fund(&stage.chain, &[&wallet], WALLET_FUNDS)?;
+        fund_nodes(&stage.chain, &[&wallet], WALLET_FUNDS)?;
         Ok((stage, wallet))
     }
 
     /// Starts the wallet's node on its files. Blocks for as long as that takes.
-    pub(super) fn start_wallet(&self) -> Result<LocalNode, fitness_regtest::Error> {
-        LocalNode::start(&self.chain, &self.wallet_directory, seed(0), Some(self.hint.clone()))
+    pub(super) fn start_wallet(&self) -> Result<RegtestNode, fitness_regtest::Error> {
+        RegtestNode::start(&self.chain, &self.wallet_directory, seed(0), Some(self.hint.clone()))
     }
 
     /// Opens a channel of the wallet's to every peer. Blocks until all are usable.
-    pub(super) fn open_channels(&self, wallet: &LocalNode) -> Result<(), fitness_regtest::Error> {
+    pub(super) fn open_channels(&self, wallet: &RegtestNode) -> Result<(), fitness_regtest::Error> {
         let peers: Vec<_> = self.peers.iter().map(|peer| (&peer.node, peer.addr())).collect();
         open_channels(&self.chain, wallet, &peers, CHANNEL_SIZE)
     }

@@ -61,8 +61,8 @@ impl Why {
     /// What ldk-fitness should take it for. A wallet that is shut down in good order pauses first.
     pub(super) const fn causes(self) -> &'static [GapCause] {
         match self {
-            Self::NetworkOut => &[GapCause::NetworkOut],
-            Self::Restart => &[GapCause::Paused, GapCause::Down],
+            Self::NetworkOut => &[GapCause::NetworkDown],
+            Self::Restart => &[GapCause::Paused, GapCause::NotRunning],
         }
     }
 
@@ -175,7 +175,7 @@ impl Truth {
 
     fn lost(&mut self, at: Timestamp) {
         if self.sight() == Sight::There {
-            self.flaps.flap(at.as_nanos());
+            self.flaps.record_flap(at.as_nanos());
             self.changes.push((at, Sight::Away));
             self.is_away = true;
         }
@@ -184,7 +184,7 @@ impl Truth {
     fn found(&mut self, at: Timestamp) {
         match self.sight() {
             Sight::There => return,
-            Sight::Away => self.flaps.flap(at.as_nanos()),
+            Sight::Away => self.flaps.record_flap(at.as_nanos()),
             // It is no news: nobody saw it go.
             Sight::Nothing => {}
         }

@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn gaps_are_right_if_they_are_there_and_nothing_else_is() {
-        let (old, out) = (row(0, GapCause::Down, 50, 99), row(1, GapCause::NetworkOut, 111, 120));
-        let (paused, down) = (row(2, GapCause::Paused, 130, 131), row(3, GapCause::Down, 131, 141));
+        let (old, out) = (row(0, GapCause::NotRunning, 50, 99), row(1, GapCause::NetworkDown, 111, 120));
+        let (paused, down) = (row(2, GapCause::Paused, 130, 131), row(3, GapCause::NotRunning, 131, 141));
         assert_eq!(right(&[old, out, paused, down]), [true, true]);
         assert_eq!(right(&[out, down]), [true, true], "a second late, and a second early");
         assert_eq!(right(&[paused, down]), [false, true], "not noticed");

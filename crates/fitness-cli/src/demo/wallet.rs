@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle, Service};
+use fitness_actor::{Handle, Service};
 use fitness_core::GapRecord;
 use fitness_ldk::{ConnectionHint, NodeMonitor, convert};
-use fitness_regtest::LocalNode;
+use fitness_regtest::RegtestNode;
 use fitness_store::Store;
 use ldk_node::Node;
 use ldk_node::bitcoin::secp256k1::PublicKey;
@@ -23,7 +23,7 @@ pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// A wallet that is watched.
 pub(super) struct Wallet {
-    node: Arc<LocalNode>,
+    node: Arc<RegtestNode>,
     store: Arc<dyn Store>,
     service: Service,
     monitor: Arc<NodeMonitor>,
@@ -34,13 +34,14 @@ pub(super) struct Wallet {
 impl Wallet {
     /// This is all that a wallet adds: the service, the monitor, and its events.
     pub(super) async fn watch(
-        node: LocalNode,
+        node: RegtestNode,
         store: Arc<dyn Store>,
         hint: &ConnectionHint,
         front: Option<&mut Front>,
     ) -> Result<Self, CliError> {
-        let service = Fitness::builder(convert::node_id(&node.id()), Arc::clone(&store)).start().await?;
-        let monitor = NodeMonitor::builder(node.node(), service.handle()).interval(LOOK).hint(hint).start();
+        let service = Service::builder(convert::node_id(&node.id()), Arc::clone(&store)).start().await?;
+        let monitor =
+            NodeMonitor::builder(node.node(), service.handle()).poll_interval(LOOK).hint(hint).start();
         let monitor = Arc::new(monitor.map_err(CliError::Runtime)?);
         let events = tokio::spawn(follow_events(Arc::clone(node.node()), Arc::clone(&monitor)));
         let serving = match front {
@@ -69,7 +70,7 @@ impl Wallet {
         blocking(move || drop(node)).await
     }
 
-    pub(super) fn node(&self) -> &Arc<LocalNode> {
+    pub(super) fn node(&self) -> &Arc<RegtestNode> {
         &self.node
     }
 
@@ -101,7 +102,7 @@ impl Wallet {
 async fn follow_events(wallet: Arc<Node>, monitor: Arc<NodeMonitor>) {
     loop {
         let event = wallet.next_event_async().await;
-        monitor.observe(&event);
+        monitor.record_event(&event);
         if let Err(error) = wallet.event_handled() {
             tracing::warn!(%error, "an event could not be marked as handled");
             return;

@@ -194,21 +194,22 @@ impl Column {
             true => humanise::duration(row.at.nanos_since(at)),
             false => humanise::ago(row.at, at),
         };
-        let told =
-            |of: fn(&WindowStats) -> String| row.window().map_or_else(|| humanise::UNKNOWN.to_owned(), of);
+        let told = |of: fn(&WindowStats) -> String| row.window().map_or_else(|| humanise::NA.to_owned(), of);
         Some(match self {
             Self::Label if row.first => row.peer.label.clone()?,
             Self::Peer if row.first => {
                 let mut id = row.layout.id(&report.node_id, row.glyphs);
-                id.extend(report.taken_over.map(|_| row.glyphs.taken_over));
+                id.extend(report.imported.map(|_| row.glyphs.imported));
                 id
             }
             Self::Flaps if row.first => report.flap_count.to_string(),
             Self::LastFlap if row.first => report.last_flap.map_or_else(|| "never".to_owned(), ago),
-            Self::Since if row.first => ago(report.since),
+            Self::Since if row.first => ago(report.presence_since),
             Self::Label | Self::Peer | Self::Flaps | Self::LastFlap | Self::Since => return None,
             Self::State => row.state()?.word().to_owned(),
-            Self::StateSince if row.first => format!("{}\n{}", row.state()?.word(), ago(report.since)),
+            Self::StateSince if row.first => {
+                format!("{}\n{}", row.state()?.word(), ago(report.presence_since))
+            }
             Self::StateSince => row.state()?.word().to_owned(),
 
             Self::Channel => {
@@ -280,7 +281,7 @@ impl Row<'_> {
             return Some(State::Inactive);
         }
         let is_shown = self.first || self.peer.channels.iter().any(|channel| channel.is_inactive(peer));
-        let state = if peer.closed_at.is_some() { State::Closed } else { State::Presence(peer.online) };
+        let state = if peer.untracked_at.is_some() { State::Closed } else { State::Presence(peer.presence) };
         is_shown.then_some(state)
     }
 
@@ -299,7 +300,7 @@ impl Row<'_> {
     /// How long its channel was usable, where it has one.
     fn usable(&self) -> Option<String> {
         let report = &self.channel?.report;
-        Some(humanise::known((report.usable_observed_ns > 0).then_some(report.usable_ns)))
+        Some(humanise::or_na((report.usable_observed_ns > 0).then_some(report.usable_ns)))
     }
 
     fn lifetime_ns(&self) -> u64 {

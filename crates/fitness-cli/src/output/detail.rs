@@ -1,12 +1,12 @@
 //! More of one peer: the usual windows, its timeline, its hours or days.
 
-use fitness_core::{Bucket, Interval, Presence, TakenOverReport, WindowReport, WindowStats};
+use fitness_core::{BucketWidth, ImportedReport, Presence, PresenceInterval, WindowReport, WindowStats};
 
 use super::document::{PeerEntry, Section};
 use super::grid;
 use super::humanise;
 use super::watch::count;
-use fitness_words::machine;
+use fitness_words::rfc3339;
 
 /// What was asked of a peer beyond its rows; `None` where nothing was.
 pub(super) fn render(section: &Section, peer: &PeerEntry, name: &str, width: Option<u16>) -> Option<String> {
@@ -20,19 +20,19 @@ pub(super) fn render(section: &Section, peer: &PeerEntry, name: &str, width: Opt
     let report = &peer.report;
     let lifetime = humanise::duration(section.lifetime_ns(peer));
     let disconnects = count(u64::from(report.disconnects), "disconnect");
-    let first_seen = machine(report.first_seen);
-    let mut title = format!("{name}\nfollowed since {first_seen} ({lifetime}), {disconnects}");
-    if let Some(taken) = &report.taken_over {
-        title += &format!("\n{}", grid::wrap(&taken_over(taken), width));
+    let tracked_since = rfc3339(report.tracked_since);
+    let mut title = format!("{name}\nfollowed since {tracked_since} ({lifetime}), {disconnects}");
+    if let Some(taken) = &report.imported {
+        title += &format!("\n{}", grid::wrap(&imported(taken), width));
     }
     Some(format!("{title}\n\n{}", parts.join("\n\n")))
 }
 
 /// How much of a peer's numbers is not ours.
-fn taken_over(taken: &TakenOverReport) -> String {
+fn imported(taken: &ImportedReport) -> String {
     let (observed, uptime) = (humanise::duration(taken.observed_ns), humanise::duration(taken.uptime_ns));
     let flaps = count(taken.flap_count.into(), "flap");
-    let until = machine(taken.at);
+    let until = rfc3339(taken.at);
     format!("until {until} as counted by {}: observed {observed}, uptime {uptime}, {flaps}", taken.source)
 }
 
@@ -64,8 +64,8 @@ fn spans(peer: &PeerEntry, width: Option<u16>) -> String {
     grid::lines(headings, peer.spans.iter().map(|(span, stats)| row(span.name(), stats)), width)
 }
 
-fn timeline(timeline: &[Interval], width: Option<u16>) -> String {
-    let row = |interval: &Interval| {
+fn timeline(timeline: &[PresenceInterval], width: Option<u16>) -> String {
+    let row = |interval: &PresenceInterval| {
         let what = match (interval.presence, interval.cause) {
             (Some(Presence::Unobserved), Some(cause)) => format!("unobserved: {cause}"),
             (Some(presence), _) => super::state(presence).to_owned(),
@@ -75,16 +75,16 @@ fn timeline(timeline: &[Interval], width: Option<u16>) -> String {
             }
         };
         let length = humanise::duration(interval.length_ns());
-        [machine(interval.from), machine(interval.to), length, what]
+        [rfc3339(interval.from), rfc3339(interval.to), length, what]
     };
     grid::lines(["from", "to", ">length", "state"], timeline.iter().map(row), width)
 }
 
-fn buckets(bucket: Bucket, windows: &[WindowReport], width: Option<u16>) -> String {
+fn buckets(bucket: BucketWidth, windows: &[WindowReport], width: Option<u16>) -> String {
     let heading = bucket.to_string();
     let row = |window: &WindowReport| {
         [
-            machine(window.from),
+            rfc3339(window.from),
             humanise::duration(window.length_ns),
             humanise::within(window.observed_ns, window.observed_error_ns),
             humanise::within(window.uptime_ns, window.uptime_error_ns),
@@ -103,32 +103,32 @@ pub(super) fn availability(window: &WindowReport) -> String {
 
 /// How often a peer was lost; `12+` where that is the least, `n/a` where it could not be told.
 pub(super) fn losses(stats: &WindowStats) -> String {
-    let count = (stats.window.observed_ns > 0).then_some(stats.outages.count);
-    let count = count.map_or_else(|| humanise::UNKNOWN.to_owned(), |count| count.to_string());
+    let count = (stats.window.observed_ns > 0).then_some(stats.outages.disconnects);
+    let count = count.map_or_else(|| humanise::NA.to_owned(), |count| count.to_string());
     at_least(stats, count)
 }
 
 /// The uptime for each loss, which is the most where there may have been more.
 pub(super) fn between(stats: &WindowStats) -> String {
-    let mean = humanise::known(stats.outages.mean_time_between_ns);
+    let mean = humanise::or_na(stats.outages.mean_time_between_disconnects_ns);
     if is_certain(stats, &mean) { mean } else { format!("<{mean}") }
 }
 
 /// The median time to return.
 pub(super) fn median(stats: &WindowStats) -> String {
-    let median = humanise::known(stats.outages.median_return_ns);
+    let median = humanise::or_na(stats.outages.median_recovery_ns);
     if is_certain(stats, &median) { median } else { format!("~{median}") }
 }
 
 /// The worst time to return.
 pub(super) fn worst(stats: &WindowStats) -> String {
-    at_least(stats, humanise::known(stats.outages.worst_return_ns))
+    at_least(stats, humanise::or_na(stats.outages.longest_recovery_ns))
 }
 
 /// The longest stretch offline.
 fn longest(stats: &WindowStats) -> String {
-    let longest = (stats.window.observed_ns > 0).then_some(stats.outages.longest_ns);
-    at_least(stats, humanise::known(longest))
+    let longest = (stats.window.observed_ns > 0).then_some(stats.outages.longest_outage_ns);
+    at_least(stats, humanise::or_na(longest))
 }
 
 fn at_least(stats: &WindowStats, text: String) -> String {
@@ -137,5 +137,5 @@ fn at_least(stats: &WindowStats, text: String) -> String {
 
 /// Whether nothing is missing that could make it another number.
 fn is_certain(stats: &WindowStats, text: &str) -> bool {
-    stats.outages.complete || text == humanise::UNKNOWN
+    stats.outages.complete || text == humanise::NA
 }

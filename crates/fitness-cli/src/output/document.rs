@@ -1,8 +1,8 @@
 //! What a command has to say: peers and their channels at one moment, once for each observer.
 
 use fitness_core::{
-    Bucket, ChannelReport, Coverage, Gap, Interval, NodeId, PeerReport, Presence, Span, Timestamp,
-    WindowReport, WindowStats,
+    BucketWidth, ChannelReport, Coverage, Gap, NodeId, PeerReport, Presence, PresenceInterval,
+    StandardWindow, Timestamp, WindowReport, WindowStats,
 };
 
 use super::order::Sort;
@@ -58,11 +58,11 @@ pub(crate) struct PeerEntry {
     /// The peer within the window that was asked for.
     pub(crate) window: Option<WindowStats>,
     /// The peer within the usual windows, where it was asked about by name.
-    pub(crate) spans: Vec<(Span, WindowStats)>,
+    pub(crate) spans: Vec<(StandardWindow, WindowStats)>,
     /// What it was when, where that was asked for.
-    pub(crate) timeline: Option<Vec<Interval>>,
+    pub(crate) timeline: Option<Vec<PresenceInterval>>,
     /// Its hours or days, where those were asked for.
-    pub(crate) buckets: Option<(Bucket, Vec<WindowReport>)>,
+    pub(crate) buckets: Option<(BucketWidth, Vec<WindowReport>)>,
     /// Its history to look at.
     pub(crate) strip: Strip,
     /// Its channels, oldest first.
@@ -77,7 +77,7 @@ pub(crate) struct ChannelEntry {
     /// The channel within the window that was asked for.
     pub(crate) window: Option<WindowStats>,
     /// The channel within the usual windows, where its peer was asked about by name.
-    pub(crate) spans: Vec<(Span, WindowStats)>,
+    pub(crate) spans: Vec<(StandardWindow, WindowStats)>,
     /// Uptime as lnd would read it from its rate-limited log.
     pub(crate) lnd_uptime_ns: Option<u64>,
     /// Uptime as it truly was, where somebody knows better than we can.
@@ -118,7 +118,7 @@ impl Section {
 
     /// Nanoseconds since a peer was first followed.
     pub(crate) fn lifetime_ns(&self, peer: &PeerEntry) -> u64 {
-        self.at.map_or(0, |at| at.nanos_since(peer.report.first_seen))
+        self.at.map_or(0, |at| at.nanos_since(peer.report.tracked_since))
     }
 }
 
@@ -145,6 +145,6 @@ impl ChannelEntry {
 
     /// Whether it cannot carry payments although its peer, which this is, is there.
     pub(crate) fn is_inactive(&self, peer: &PeerReport) -> bool {
-        peer.online == Presence::Online && self.report.usable == Presence::Offline
+        peer.presence == Presence::Online && self.report.usable == Some(false)
     }
 }

@@ -8,7 +8,7 @@ pub(crate) struct Glyphs {
     /// Where the middle of an id was.
     pub(crate) gap: &'static str,
     /// Behind the id of a peer with numbers that were taken over.
-    pub(crate) taken_over: char,
+    pub(crate) imported: char,
     pub(crate) unobserved: char,
     pub(crate) offline: char,
     /// The worst first.
@@ -19,7 +19,7 @@ pub(crate) struct Glyphs {
 impl Glyphs {
     pub(crate) const UNICODE: Self = Self {
         gap: "…",
-        taken_over: '†',
+        imported: '†',
         unobserved: '·',
         offline: '▁',
         partly: ['▂', '▃', '▄', '▅', '▆', '▇'],
@@ -28,7 +28,7 @@ impl Glyphs {
 
     pub(crate) const ASCII: Self = Self {
         gap: "..",
-        taken_over: '*',
+        imported: '*',
         unobserved: '.',
         offline: '_',
         partly: ['-', '-', '-', '=', '=', '='],

@@ -2,7 +2,7 @@
 
 use fitness_core::Timestamp;
 
-pub(crate) use fitness_words::{UNKNOWN, duration, known, share as availability};
+pub(crate) use fitness_words::{NA, duration, or_na, percent as availability};
 
 /// How long before `now` a moment was.
 pub(crate) fn ago(now: Timestamp, at: Timestamp) -> String {
@@ -27,7 +27,7 @@ pub(crate) fn within(ns: u64, error_ns: u64) -> String {
 
 /// The two ends of an id: `02ab12…9f3c`, with `head` digits before the `gap` and four after it.
 pub(crate) fn short(id: &str, head: usize, gap: &str) -> String {
-    fitness_words::short(&id, head, gap, 4)
+    fitness_words::shorten_id(&id, head, gap, 4)
 }
 
 #[cfg(test)]

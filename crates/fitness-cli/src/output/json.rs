@@ -4,8 +4,8 @@
 //! known is `null`; what only some commands know is left out by the others. docs/JSON.md has every name.
 
 use fitness_core::{
-    ChannelReport, Coverage, Gap, Interval, NodeId, Presence, Span, TakenOverReport, Timestamp, WindowReport,
-    WindowStats,
+    ChannelReport, Coverage, Gap, ImportedReport, NodeId, Presence, PresenceInterval, StandardWindow,
+    Timestamp, WindowReport, WindowStats,
 };
 use serde::{Serialize, Serializer};
 
@@ -80,13 +80,13 @@ struct ObserverJson {
     node_id: NodeId,
     at_ns: Option<Timestamp>,
     started_at_ns: Timestamp,
-    heartbeat_ns: Timestamp,
+    last_heartbeat_ns: Timestamp,
 }
 
 impl ObserverJson {
     fn of(section: &Section) -> Option<Self> {
         let Observer { node_id, started_at, heartbeat } = section.observer?;
-        Some(Self { node_id, at_ns: section.at, started_at_ns: started_at, heartbeat_ns: heartbeat })
+        Some(Self { node_id, at_ns: section.at, started_at_ns: started_at, last_heartbeat_ns: heartbeat })
     }
 }
 
@@ -97,23 +97,23 @@ struct PeerJson<'a> {
     observer: Option<NodeId>,
     node_id: NodeId,
     #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<&'a str>,
-    online: Presence,
-    since_ns: Timestamp,
+    alias: Option<&'a str>,
+    presence: Presence,
+    presence_since_ns: Timestamp,
     flap_count: u32,
     last_flap_ns: Option<Timestamp>,
     disconnects: u32,
     watched: bool,
-    closed_at_ns: Option<Timestamp>,
-    first_seen_ns: Timestamp,
+    untracked_at_ns: Option<Timestamp>,
+    tracked_since_ns: Timestamp,
     observed_ns: u64,
     uptime_ns: u64,
     availability: Option<f64>,
-    taken_over: Option<TakenOverReport>,
+    imported: Option<ImportedReport>,
     #[serde(flatten)]
     stats: StatsJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    timeline: Option<&'a [Interval]>,
+    timeline: Option<&'a [PresenceInterval]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     buckets: Option<&'a [WindowReport]>,
 }
@@ -124,10 +124,13 @@ struct StatsJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<&'a WindowStats>,
     #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "by_name")]
-    windows: &'a [(Span, WindowStats)],
+    windows: &'a [(StandardWindow, WindowStats)],
 }
 
-fn by_name<S: Serializer>(windows: &[(Span, WindowStats)], serializer: S) -> Result<S::Ok, S::Error> {
+fn by_name<S: Serializer>(
+    windows: &[(StandardWindow, WindowStats)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_map(windows.iter().map(|(span, stats)| (span.name(), stats)))
 }
 
@@ -137,19 +140,19 @@ impl<'a> PeerJson<'a> {
         Self {
             observer,
             node_id: report.node_id,
-            label: peer.label.as_deref(),
-            online: report.online,
-            since_ns: report.since,
+            alias: peer.label.as_deref(),
+            presence: report.presence,
+            presence_since_ns: report.presence_since,
             flap_count: report.flap_count,
             last_flap_ns: report.last_flap,
             disconnects: report.disconnects,
             watched: report.watched,
-            closed_at_ns: report.closed_at,
-            first_seen_ns: report.first_seen,
+            untracked_at_ns: report.untracked_at,
+            tracked_since_ns: report.tracked_since,
             observed_ns: report.observed_ns,
             uptime_ns: report.uptime_ns,
             availability: report.availability,
-            taken_over: report.taken_over,
+            imported: report.imported,
             stats: StatsJson { window: peer.window.as_ref(), windows: &peer.spans },
             timeline: peer.timeline.as_deref(),
             buckets: peer.buckets.as_ref().map(|(_, windows)| windows.as_slice()),

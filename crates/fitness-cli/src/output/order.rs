@@ -107,7 +107,7 @@ impl Sort {
             Key::Flaps => Some(report.flap_count.into()),
             Key::Disconnects => Some(report.disconnects.into()),
             Key::LastFlap => report.last_flap.map(|at| at.as_nanos()),
-            Key::Since => Some(report.since.as_nanos()),
+            Key::Since => Some(report.presence_since.as_nanos()),
             _ if peer.channels.is_empty() => self.key.of_peer(section, peer),
             _ => {
                 let values = peer.channels.iter().filter_map(|channel| self.key.of_channel(peer, channel));
@@ -159,11 +159,11 @@ impl Key {
     fn of_window(self, window: Option<&WindowStats>) -> Option<u64> {
         let outages = window.filter(|stats| stats.window.observed_ns > 0)?.outages;
         match self {
-            Self::Losses => Some(outages.count),
-            Self::Between => outages.mean_time_between_ns,
-            Self::Return => outages.median_return_ns,
-            Self::Worst => outages.worst_return_ns,
-            Self::Longest => Some(outages.longest_ns),
+            Self::Losses => Some(outages.disconnects),
+            Self::Between => outages.mean_time_between_disconnects_ns,
+            Self::Return => outages.median_recovery_ns,
+            Self::Worst => outages.longest_recovery_ns,
+            Self::Longest => Some(outages.longest_outage_ns),
             _ => None,
         }
     }
@@ -179,8 +179,8 @@ const fn off_by(report: &ChannelReport, true_uptime_ns: u64) -> u64 {
 }
 
 fn state(peer: &PeerEntry, channel: Option<&ChannelEntry>) -> u64 {
-    match peer.report.online {
-        _ if peer.report.closed_at.is_some() => 3,
+    match peer.report.presence {
+        _ if peer.report.untracked_at.is_some() => 3,
         Presence::Offline => 0,
         Presence::Online if channel.is_some_and(|channel| channel.is_inactive(&peer.report)) => 1,
         Presence::Unobserved => 2,

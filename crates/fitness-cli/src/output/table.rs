@@ -48,7 +48,7 @@ fn render_section(section: &Section, options: &TableOptions) -> String {
     let mut parts = vec![caption(section, width.is_some(), options.glyphs)];
     let at = section.at.filter(|_| !section.peers.is_empty());
     parts.extend(at.into_iter().flat_map(|at| peers(section, at, width, options.glyphs)));
-    parts.extend(taken_over(section, width, options.glyphs));
+    parts.extend(imported(section, width, options.glyphs));
     parts.extend(section.peers.iter().filter_map(|peer| {
         let id = peer.report.node_id.to_string();
         let fits = width.is_none_or(|width| usize::from(width) >= id.len() + "Peer ".len());
@@ -196,11 +196,10 @@ fn below(section: &Section, length_ns: u64, width: u16, glyphs: &Glyphs) -> Vec<
 }
 
 /// What the mark behind some ids means.
-fn taken_over(section: &Section, width: Option<u16>, glyphs: &Glyphs) -> Option<String> {
-    let taken_over = || section.peers.iter().filter_map(|peer| peer.report.taken_over);
-    let (first, last) =
-        (taken_over().min_by_key(|taken| taken.at)?, taken_over().max_by_key(|taken| taken.at)?);
-    let (mark, source, until) = (glyphs.taken_over, first.source, rfc3339(first.at));
+fn imported(section: &Section, width: Option<u16>, glyphs: &Glyphs) -> Option<String> {
+    let imported = || section.peers.iter().filter_map(|peer| peer.report.imported);
+    let (first, last) = (imported().min_by_key(|taken| taken.at)?, imported().max_by_key(|taken| taken.at)?);
+    let (mark, source, until) = (glyphs.imported, first.source, rfc3339(first.at));
     let footnote = if first.at == last.at {
         format!("{mark} until {until} as counted by {source}")
     } else {

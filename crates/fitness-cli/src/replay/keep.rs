@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use fitness_actor::AtRest;
-use fitness_core::{Changes, NodeId, Timestamp, Tracker};
+use fitness_actor::Archive;
+use fitness_core::{NodeId, Timestamp, Tracker, UnsavedChanges};
 use fitness_store::{Batch, MemoryStore, Store};
 
 use crate::error::CliError;
@@ -54,7 +54,7 @@ impl KeepArgs {
                 keep(&store, name, observer, tracker, at).await?;
             }
             match front {
-                Some(front) => front.show(AtRest::open(observer, store).await?).await,
+                Some(front) => front.show(Archive::open(observer, store).await?).await,
                 None => Ok(()),
             }
         })
@@ -76,8 +76,8 @@ async fn keep(
         return Err(CliError::Exists { store: name, observer, way_out });
     }
     loop {
-        let mut changes = Changes::default();
-        let more = tracker.take_changes(PEERS, &mut changes);
+        let mut changes = UnsavedChanges::default();
+        let more = tracker.drain_changes(PEERS, &mut changes);
         // The record makes the history one that is listed, so it comes with the last of it.
         let record = (!more).then(|| tracker.observer_record(at));
         let batch = Arc::new(Batch { changes, observer: record, ..Batch::default() });

@@ -182,7 +182,7 @@ impl Replay {
         // Who had time to come back until then had it.
         self.tracker.advance(at);
         let mut section = if args.ask.asks_for_closed() {
-            Section::new(Some(at), self.tracker.known_peers(at))
+            Section::new(Some(at), self.tracker.all_peers(at))
         } else {
             Section::new(Some(at), self.tracker.peers(at))
         };
@@ -208,7 +208,7 @@ impl Replay {
         }
         if args.preset.is_some() {
             for channel in section.channels_mut() {
-                channel.lnd_uptime_ns = tracker.log_uptime_ns(at, &channel.report.channel_id);
+                channel.lnd_uptime_ns = tracker.lnd_uptime_ns(at, &channel.report.channel_id);
             }
         }
     }
@@ -230,8 +230,11 @@ impl Replay {
                 faults.reordered
             ));
         }
-        if faults.absurd_jumps > 0 {
-            note(&format!("{} step(s) ahead of more than ten years; taken as no time", faults.absurd_jumps));
+        if faults.implausible_jumps > 0 {
+            note(&format!(
+                "{} step(s) ahead of more than ten years; taken as no time",
+                faults.implausible_jumps
+            ));
         }
         if self.left_out > 0 {
             note(&format!("{} event(s) after --at were left out", self.left_out));
@@ -254,7 +257,7 @@ fn is_absurd_jump(from: Timestamp, to: Timestamp) -> bool {
     let mut probe = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     probe.apply(from, &Event::ObservationResumed);
     probe.apply(to, &Event::ObservationResumed);
-    probe.clock_faults().absurd_jumps > 0
+    probe.clock_faults().implausible_jumps > 0
 }
 
 /// Traces come from anywhere, and their ids with them.

@@ -39,8 +39,9 @@ pub(super) async fn read(
     }
     let at = args.at.unwrap_or(history.end);
     let mut section = history.answer(at, args.ask.asks_for_closed());
-    let time_of = |ns| history.tracker.time_of(ns);
-    let (started_at, heartbeat) = (time_of(record.started_at_ns), time_of(record.heartbeat_ns));
+    let to_wall_clock = |ns| history.tracker.to_wall_clock(ns);
+    let (started_at, heartbeat) =
+        (to_wall_clock(record.started_at_ns), to_wall_clock(record.last_heartbeat_ns));
     section.observer = Some(Observer { node_id: observer, started_at, heartbeat });
     if let Some(stored) = &stored {
         (section.coverage, section.gaps) = watched(stored, &gaps, at);
@@ -106,8 +107,8 @@ async fn read_gaps(store: &dyn Store, observer: &NodeId, first: u32) -> Result<V
 /// How long `observer` watched until `at`, and when it was gone.
 fn watched(observer: &ObserverRecord, gaps: &[GapRecord], at: Timestamp) -> (Option<Coverage>, Vec<Gap>) {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
-    tracker.restore_observer(observer, gaps);
-    let is_later = at > tracker.time_of(observer.heartbeat_ns.max(observer.started_at_ns));
+    tracker.resume_observer(observer, gaps);
+    let is_later = at > tracker.to_wall_clock(observer.last_heartbeat_ns.max(observer.started_at_ns));
     let before = tracker.coverage(at);
     if is_later {
         // What would start at that moment would find itself gone since the last heartbeat. But
@@ -119,9 +120,9 @@ fn watched(observer: &ObserverRecord, gaps: &[GapRecord], at: Timestamp) -> (Opt
     let down = told.last_mut().filter(|_| is_later);
     if let (Some(coverage), Some(before), Some(down)) = (&mut coverage, before, down) {
         down.ongoing = true;
-        coverage.ongoing = Some(*down);
-        (coverage.starts, coverage.started_at, coverage.down) =
-            (before.starts, before.started_at, before.down);
+        coverage.ongoing_gap = Some(*down);
+        (coverage.starts, coverage.started_at, coverage.not_running) =
+            (before.starts, before.started_at, before.not_running);
     }
     (coverage, told)
 }
@@ -146,18 +147,19 @@ impl History {
         // The ids are those of our own store, and nothing is added to them.
         let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
         if *record != ObserverRecord::default() {
-            tracker.restore_observer(record, gaps);
+            tracker.resume_observer(record, gaps);
         }
         let peers = read_peers(store, &observer).await?;
         // A change that was stored after the last heartbeat was observed, too.
-        let end_ns = peers.iter().fold(record.heartbeat_ns, |end_ns, peer| end_ns.max(peer.since_ns));
-        let end = tracker.time_of(end_ns);
+        let end_ns =
+            peers.iter().fold(record.last_heartbeat_ns, |end_ns, peer| end_ns.max(peer.presence_since_ns));
+        let end = tracker.to_wall_clock(end_ns);
         for peer in &peers {
             // Up to its last moment what was known holds; from then on nothing does.
             if at.is_some_and(|at| at > end) {
-                tracker.restore(peer);
+                tracker.resume_peer(peer);
             } else {
-                tracker.recall(peer, end_ns);
+                tracker.load_archived_peer(peer, end_ns);
             }
         }
         Ok(Self { tracker, end })
@@ -165,7 +167,7 @@ impl History {
 
     fn answer(&self, at: Timestamp, all: bool) -> Section {
         if all {
-            Section::new(Some(at), self.tracker.known_peers(at))
+            Section::new(Some(at), self.tracker.all_peers(at))
         } else {
             Section::new(Some(at), self.tracker.peers(at))
         }

@@ -4,7 +4,7 @@ mod history;
 
 use std::sync::Arc;
 
-use fitness_actor::AtRest;
+use fitness_actor::Archive;
 use fitness_core::{NodeId, Timestamp};
 use fitness_store::Store;
 
@@ -83,13 +83,13 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(CliError::Runtime)?.block_on(async {
         let front = args.listen.front(None)?;
-        let store = args.store.open_existing().await?;
+        let store = args.store.open_read_only().await?;
         let mut document = read(&store, args).await?;
         // Before anything is printed: whoever has to name one is not told of the others first.
         let shown = match front {
             Some(front) => {
                 let observer = args.store.one_observer(&*store, args.observer).await?;
-                Some((front, AtRest::open(observer, store).await?))
+                Some((front, Archive::open(observer, store).await?))
             }
             None => None,
         };

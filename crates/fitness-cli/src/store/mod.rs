@@ -43,7 +43,7 @@ impl StoreUrl {
     /// # Errors
     ///
     /// As [`StoreUrl::open`], and where no history was ever kept there.
-    pub(crate) async fn open_existing(&self) -> Result<Arc<dyn Store>, StoreError> {
+    pub(crate) async fn open_read_only(&self) -> Result<Arc<dyn Store>, StoreError> {
         self.opened(Mode::Existing).await
     }
 
@@ -51,9 +51,9 @@ impl StoreUrl {
     ///
     /// # Errors
     ///
-    /// As [`StoreUrl::open_existing`].
+    /// As [`StoreUrl::open_read_only`].
     pub(crate) async fn open_at_rest(&self) -> Result<Arc<dyn Store>, StoreError> {
-        let reader = self.open_existing().await?;
+        let reader = self.open_read_only().await?;
         if !matches!(self, Self::Postgres(_)) {
             return Ok(reader);
         }
@@ -118,7 +118,7 @@ impl StoreUrl {
         if let Self::Postgres(url) = self {
             return Ok(match mode {
                 Mode::Create => Arc::new(PostgresStore::open(url).await?),
-                Mode::Existing => Arc::new(PostgresStore::open_existing(url).await?),
+                Mode::Existing => Arc::new(PostgresStore::open_read_only(url).await?),
             });
         }
         let url = self.clone();
@@ -157,7 +157,7 @@ impl StoreUrl {
         }
         Ok(match mode {
             Mode::Create => Arc::new(RedbStore::open(path)?),
-            Mode::Existing => Arc::new(RedbStore::open_existing(path)?),
+            Mode::Existing => Arc::new(RedbStore::open_read_only(path)?),
         })
     }
 
@@ -176,12 +176,12 @@ impl StoreUrl {
             (Err(error), _) => return Err(self.system("open the directory", error)),
         }
         let store = Arc::new(FilesystemStore::new(path.to_owned()));
-        Ok(Arc::new(KvStore::blocking(store, self.to_string())))
+        Ok(Arc::new(KvStore::from_sync(store, self.to_string())))
     }
 
     /// What cannot be opened for what it is.
     fn refused(&self, reason: impl Into<String>) -> StoreError {
-        StoreError::Open { location: self.to_string(), reason: reason.into(), source: None }
+        StoreError::OpenFailed { location: self.to_string(), reason: reason.into(), source: None }
     }
 
     fn backend(
@@ -204,7 +204,7 @@ impl StoreUrl {
             ErrorKind::NotADirectory => "a part of its path is no directory; check the path",
             _ => return self.backend(operation, error),
         };
-        StoreError::Open {
+        StoreError::OpenFailed {
             location: self.to_string(),
             reason: reason.to_owned(),
             source: Some(Box::new(error)),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use fitness_store_postgres::redacted;
+use fitness_store_postgres::redact_url;
 use ldk_node::io::sqlite_store::KV_TABLE_NAME;
 
 use super::url::{StoreUrl, split_scheme};
@@ -21,7 +21,7 @@ impl fmt::Display for StoreUrl {
                 let reads_as_one = file.to_str().is_none_or(|file| file.contains('?'));
                 if table != KV_TABLE_NAME || reads_as_one { write!(f, "?table={table}") } else { Ok(()) }
             }
-            Self::Postgres(url) => f.write_str(&redacted(url)),
+            Self::Postgres(url) => f.write_str(&redact_url(url)),
         }
     }
 }

@@ -46,7 +46,7 @@ impl StoreUrl {
         }
         let store = SqliteStore::new(directory.to_owned(), Some(name.to_owned()), Some(table.to_owned()));
         let store = store.map_err(|error| self.backend("open the database", error))?;
-        Ok(Arc::new(KvStore::blocking(Arc::new(store), self.to_string())))
+        Ok(Arc::new(KvStore::from_sync(Arc::new(store), self.to_string())))
     }
 
     /// Makes sure that opening the file makes no other file of it.
@@ -61,7 +61,7 @@ impl StoreUrl {
                 StoreError::Locked { location: self.to_string() }
             }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt {
-                what: "the database".to_owned(),
+                item: "the database".to_owned(),
                 location: self.to_string(),
                 source: Box::new(error),
             },

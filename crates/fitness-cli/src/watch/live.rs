@@ -4,28 +4,30 @@ use std::io::{self, Write as _};
 
 use fitness_advice::Alert;
 use fitness_core::{NodeId, Timestamp};
-use fitness_watch::{News, Row, TargetReport};
+use fitness_watch::{RankedCandidate, TargetReport, WatchEvent};
 use serde::Serialize;
 
 use crate::output::humanise;
-use fitness_words::machine;
+use fitness_words::rfc3339;
 
 /// Says it to people, on standard error.
-pub(super) fn say(news: &News) {
+pub(super) fn say(news: &WatchEvent) {
     let (at, text) = match news {
-        News::Dialled { attempt, .. } => (attempt.at, format!("{}: {}", attempt.address, attempt.outcome)),
-        News::Lost { at, parting, lasted, .. } => {
+        WatchEvent::Dialled { attempt, .. } => {
+            (attempt.at, format!("{}: {}", attempt.address, attempt.outcome))
+        }
+        WatchEvent::Disconnected { at, reason: parting, connected_for: lasted, .. } => {
             let lasted = u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX);
             (*at, format!("lost after {}: {parting}", humanise::duration(lasted)))
         }
         _ => return,
     };
-    tell(&format!("{}  {}  {text}", machine(at), short(news.node_id())));
+    tell(&format!("{}  {}  {text}", rfc3339(at), short(news.node_id())));
 }
 
 /// Says an alert to people, on standard error.
 pub(super) fn alarm(alert: &Alert) {
-    tell(&format!("{}  ALERT  {alert}", machine(alert.at)));
+    tell(&format!("{}  ALERT  {alert}", rfc3339(alert.at)));
 }
 
 /// Says anything else on standard error.
@@ -41,7 +43,7 @@ pub(super) fn short(node_id: NodeId) -> String {
 
 /// An alert, to programs.
 #[derive(Serialize)]
-#[serde(tag = "news", rename = "alert")]
+#[serde(tag = "event", rename = "alert")]
 pub(super) struct Alarm<'a> {
     #[serde(flatten)]
     pub(super) alert: &'a Alert,
@@ -49,13 +51,13 @@ pub(super) struct Alarm<'a> {
 
 /// What all of it came to.
 #[derive(Serialize)]
-#[serde(tag = "news", rename = "end")]
+#[serde(tag = "event", rename = "summary")]
 pub(super) struct End<'a> {
     #[serde(rename = "at_ns")]
     pub(super) at: Timestamp,
     pub(super) observer: NodeId,
     pub(super) targets: &'a [TargetReport],
-    pub(super) ranks: &'a [Row],
+    pub(super) ranks: &'a [RankedCandidate],
 }
 
 /// Says it to programs, on standard output: one JSON object a line.

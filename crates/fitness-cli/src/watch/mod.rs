@@ -12,13 +12,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{AlertStream, Fitness, Handle};
+use fitness_actor::{AlertStream, Handle, Service};
 use fitness_advice::AlertRules;
-use fitness_core::Span;
+use fitness_core::StandardWindow;
 use fitness_store::{MemoryStore, Store};
 use fitness_watch::{
-    Identity, Network, NewsFeed, Outcome, Proxy, Row, StartError, Target, TargetReport, Watcher,
-    WatcherBuilder,
+    Identity, Network, Outcome, Proxy, RankedCandidate, StartError, Target, TargetReport, WatchEvents,
+    Watcher, WatcherBuilder,
 };
 use tokio::task::JoinHandle;
 
@@ -125,7 +125,7 @@ async fn watch(args: &Args, targets: Vec<Target>) -> Result<(), CliError> {
         Some(store) => store.open().await?,
         None => Arc::new(MemoryStore::default()),
     };
-    let service = Fitness::builder(identity.node_id(), store).start().await?;
+    let service = Service::builder(identity.node_id(), store).start().await?;
     let handle = service.handle();
     let posting = webhook.map(|webhook| {
         let alerts = handle.alerts(AlertRules::default());
@@ -148,7 +148,7 @@ async fn follow(
 ) -> Result<(), CliError> {
     let alerts = handle.alerts(AlertRules::default());
     let builder = Watcher::builder(handle.clone()).targets(targets).identity(identity);
-    let news = builder.news();
+    let news = builder.events();
     let watcher = args.apply(builder).start()?;
     // Whoever asks finds all nodes there.
     let serving = match front {
@@ -157,8 +157,8 @@ async fn follow(
     };
     let told = tell(args, news, alerts, stop).await;
     let reports = watcher.targets();
-    let connecting = reports.iter().map(|report| (report.node_id, report.median_took));
-    let (at, ranks) = (handle.now(), ranks(&handle, connecting, Span::Lifetime).await?);
+    let connecting = reports.iter().map(|report| (report.node_id, report.median_connect_time));
+    let (at, ranks) = (handle.now(), ranks(&handle, connecting, StandardWindow::Lifetime).await?);
     watcher.stop().await;
     if let Some(serving) = serving {
         serving.stop().await;
@@ -172,7 +172,7 @@ async fn follow(
 /// Tells what happens until it is time to stop.
 async fn tell(
     args: &Args,
-    mut news: NewsFeed,
+    mut news: WatchEvents,
     mut alerts: AlertStream,
     stop: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
@@ -238,10 +238,10 @@ impl Args {
             builder = builder.network(network);
         }
         if let Some(proxy) = self.proxy {
-            builder = builder.proxy(Proxy::ForAll(proxy));
+            builder = builder.proxy(Proxy::AllAddresses(proxy));
         }
         if let Some(proxy) = self.onion_proxy {
-            builder = builder.proxy(Proxy::ForOnions(proxy));
+            builder = builder.proxy(Proxy::OnionOnly(proxy));
         }
         builder
     }
@@ -259,15 +259,15 @@ fn last_attempt(report: &TargetReport) -> String {
     }
 }
 
-fn print(reports: &[TargetReport], ranks: &[Row]) -> io::Result<()> {
+fn print(reports: &[TargetReport], ranks: &[RankedCandidate]) -> io::Result<()> {
     let reports: HashMap<_, _> = reports.iter().map(|report| (report.node_id, report)).collect();
     let rows = ranks.iter().map(|row| {
         let report = reports.get(&row.node_id);
-        let connecting = row.connecting.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let connecting = row.connect_time.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         let last = report.map_or_else(String::new, |report| last_attempt(report));
-        let [place, node, score, at_best, availability, observed, disconnects] = rank(row);
-        let connecting = humanise::known(connecting);
-        [place, node, score, at_best, availability, observed, disconnects, connecting, last]
+        let [place, node, score, upper_bound, availability, observed, disconnects] = rank(row);
+        let connecting = humanise::or_na(connecting);
+        [place, node, score, upper_bound, availability, observed, disconnects, connecting, last]
     });
     let headings = [
         ">#",

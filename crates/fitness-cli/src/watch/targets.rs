@@ -32,7 +32,7 @@ fn read_one(text: &str) -> Result<Vec<Target>, CliError> {
         path => (path.to_owned(), std::fs::read_to_string(path)),
     };
     let list = list.map_err(|source| CliError::Open { file: file.clone(), source })?;
-    let targets = Target::list(&list);
+    let targets = Target::parse_list(&list);
     let targets = targets.map_err(|source| CliError::Targets { file: file.clone(), source })?;
     if targets.is_empty() { Err(CliError::NoTargets { file }) } else { Ok(targets) }
 }

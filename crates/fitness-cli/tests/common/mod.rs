@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use assert_cmd::Command;
 use fitness_core::{
-    Changes, ChannelId, ChannelOpened, Event, HashSeed, NodeId, Timestamp, Tracker, TrackerConfig,
+    ChannelId, ChannelOpened, Event, HashSeed, NodeId, Timestamp, Tracker, TrackerConfig, UnsavedChanges,
 };
 use fitness_store::{Batch, Store};
 use serde_json::Value;
@@ -116,8 +116,8 @@ pub(crate) fn eight_hours(peers: u32) -> Tracker {
 
 /// Stores all that a tracker knows, until the tenth hour.
 pub(crate) async fn keep(store: &dyn Store, observer: NodeId, mut tracker: Tracker) {
-    let mut changes = Changes::default();
-    assert!(!tracker.take_changes(usize::MAX, &mut changes));
+    let mut changes = UnsavedChanges::default();
+    assert!(!tracker.drain_changes(usize::MAX, &mut changes));
     let batch = Batch { changes, observer: Some(tracker.observer_record(at(10))), ..Batch::default() };
     store.commit(&observer, Arc::new(batch)).await.expect("it is stored");
 }

@@ -8,21 +8,21 @@ use fitness_store_redb::RedbStore;
 use serde_json::json;
 
 use crate::common::{HOUR, stderr, stdout};
-use crate::support::{ACME, AT, CAROL, Place, US, block_on, channel_of, channels_file, entry, peers_file};
+use crate::support::{ACME, AT, CAROL, Place, US, block_on, channels_file, entry, peer_channel, peers_file};
 
 #[test]
 fn whom_the_store_knows_is_left_alone() {
     let place = Place::new();
-    let first = place.file("first.json", channel_of(ACME, 7, &[("100", "50")]));
+    let first = place.file("first.json", peer_channel(ACME, 7, &[("100", "50")]));
     place.import_at("2026-02-01T00:00:00Z", &[&first], &[]);
     let before = place.report(&["--all"]);
     let told = place.import_json(&[&peers_file(), &channels_file()]);
     assert_eq!(told["known"], json!([ACME]));
-    assert_eq!(told["taken_over"].as_array().map(Vec::len), Some(4));
+    assert_eq!(told["imported"].as_array().map(Vec::len), Some(4));
     let document = place.report(&["--all"]);
     let (was, is) = (entry(&before, "peers", "node_id", ACME), entry(&document, "peers", "node_id", ACME));
     for name in
-        ["flap_count", "last_flap_ns", "first_seen_ns", "observed_ns", "uptime_ns", "since_ns", "taken_over"]
+        ["flap_count", "last_flap_ns", "tracked_since_ns", "observed_ns", "uptime_ns", "since_ns", "imported"]
     {
         assert_eq!(was[name], is[name], "{name}");
     }
@@ -35,7 +35,11 @@ fn whom_the_store_knows_is_left_alone() {
 
     let again = place.import(&[&peers_file(), &channels_file()], &[]);
     assert_eq!(again.status.code(), Some(0));
-    assert!(stdout(&again).starts_with("Took over 0 peers with 0 open channels"), "{}", stdout(&again));
+    assert!(
+        stdout(&again).starts_with("ConnectTimings over 0 peers with 0 open channels"),
+        "{}",
+        stdout(&again)
+    );
     assert!(
         stdout(&again)
             .contains(&format!("The store knew these already, and they are left as they were:\n  {CAROL}\n"))
@@ -48,8 +52,8 @@ fn a_history_that_is_there_goes_on() {
     let place = Place::new();
     let record = ObserverRecord {
         started_at_ns: AT - 9 * HOUR,
-        heartbeat_ns: AT - HOUR,
-        first_started_ns: AT - 99 * HOUR,
+        last_heartbeat_ns: AT - HOUR,
+        first_started_at_ns: AT - 99 * HOUR,
         starts: 4,
         ..ObserverRecord::default()
     };

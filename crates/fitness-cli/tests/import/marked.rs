@@ -1,7 +1,7 @@
 //! What was taken over is told, and marked as such from then on.
 
 use crate::common::{ldk_fitness, node, stderr, stdout};
-use crate::support::{AT_TEXT, ERIN, Place, US, ZOE, channel_of, channels_file, peers_file};
+use crate::support::{AT_TEXT, ERIN, Place, US, ZOE, channels_file, peer_channel, peers_file};
 
 #[test]
 fn what_was_taken_over_is_marked() {
@@ -9,7 +9,7 @@ fn what_was_taken_over_is_marked() {
     let output = place.import(&[&peers_file(), &channels_file()], &[]);
     let sentences = format!(
         "\
-Took over 5 peers with 5 open channels from lnd, as of {AT_TEXT}, into {} for observer {US}.
+ConnectTimings over 5 peers with 5 open channels from lnd, as of {AT_TEXT}, into {} for observer {US}.
 `lncli listpeers` did not list these, so their flap counts begin at 0:
   {ERIN}
 lnd had counted nothing of these, and they are left out:
@@ -54,7 +54,7 @@ We watched 0s of 0s (n/a) since 2026-03-01T12:00:00Z.
     }
 
     // What is taken over later has its own moment.
-    let more = place.file("more.json", channel_of(&node('b'), 1, &[("9", "4")]));
+    let more = place.file("more.json", peer_channel(&node('b'), 1, &[("9", "4")]));
     place.import_at("2026-03-02T12:00:00Z", &[&more], &[]);
     let footnote = "† until some time from 2026-03-01T12:00:00Z to 2026-03-02T12:00:00Z as counted by lnd;";
     let several = report(&[]);

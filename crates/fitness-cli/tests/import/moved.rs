@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fitness_actor::{Clock, Fitness, Service};
+use fitness_actor::{Clock, Service};
 use fitness_core::{
     ChannelId, Event, FlapCount, NodeId, OpenChannel, PeerReport, Presence, Snapshot, Timestamp,
 };
@@ -33,7 +33,7 @@ impl Clock for Told {
 
 async fn start(store: &Path, clock: &Arc<Told>, snapshot: Snapshot) -> Service {
     let store = Arc::new(RedbStore::open(store).expect("it is free"));
-    let builder = Fitness::builder(US, store).clock(Arc::clone(clock) as Arc<dyn Clock>);
+    let builder = Service::builder(US, store).clock(Arc::clone(clock) as Arc<dyn Clock>);
     // Hours pass between two events without a sign of life.
     builder.pulse(Duration::from_secs(90 * 86_400)).snapshot(snapshot).start().await.expect("it starts")
 }
@@ -49,8 +49,8 @@ fn snapshot() -> Snapshot {
     Snapshot { channels: vec![channel], connected: vec![node_id, id(ACME)], taken_at: None }
 }
 
-fn taken_over(report: &PeerReport) -> (u64, u64, u32) {
-    let taken = report.taken_over.expect("it was taken over");
+fn imported(report: &PeerReport) -> (u64, u64, u32) {
+    let taken = report.imported.expect("it was taken over");
     assert_eq!(taken.at, AT);
     (taken.observed_ns, taken.uptime_ns, taken.flap_count)
 }
@@ -75,22 +75,22 @@ async fn a_service_goes_on_from_what_lnd_had_counted() {
     let bolt = handle.peer(&id(BOLT)).expect("it has a channel");
     assert_eq!(bolt.channels.iter().map(|channel| channel.channel_id).collect::<Vec<_>>(), [NEW_CHANNEL]);
     assert_eq!((bolt.channels[0].lifetime_ns, bolt.channels[0].observed_ns), (0, 0));
-    assert_eq!((bolt.online, bolt.observed_ns, bolt.uptime_ns), (Presence::Online, known, uptime));
-    assert_eq!((bolt.flap_count, bolt.disconnects, bolt.closed_at), (212, 0, None));
+    assert_eq!((bolt.presence, bolt.observed_ns, bolt.uptime_ns), (Presence::Online, known, uptime));
+    assert_eq!((bolt.flap_count, bolt.disconnects, bolt.untracked_at), (212, 0, None));
     assert_eq!(bolt.last_flap, Some(AT.before_nanos(90 * SECOND + 1)));
-    assert_eq!(taken_over(&bolt), (known, uptime, 212));
+    assert_eq!(imported(&bolt), (known, uptime, 212));
     // Without a channel Acme is let go of, and remembered.
     let acme = handle.peer(&id(ACME)).expect("it is remembered");
-    assert_eq!((acme.channels.len(), acme.closed_at), (0, Some(AT.after_nanos(day))));
+    assert_eq!((acme.channels.len(), acme.untracked_at), (0, Some(AT.after_nanos(day))));
     assert_eq!((acme.observed_ns, acme.flap_count), (45 * day + 3 * HOUR + 17 * SECOND, 7));
-    assert_eq!(handle.coverage().map(|coverage| (coverage.starts, coverage.first_started)), Some((1, AT)));
+    assert_eq!(handle.coverage().map(|coverage| (coverage.starts, coverage.first_started_at)), Some((1, AT)));
 
     // Nine hours later it is lost: lnd's flaps cool down by our clock.
     clock.0.store(24 * HOUR + 9 * HOUR, Ordering::SeqCst);
     handle.record(Event::PeerOffline { node_id: id(BOLT) });
     let bolt = handle.peer(&id(BOLT)).expect("it has a channel");
     let mut flaps = FlapCount::from_parts(212, Some(AT.before_nanos(90 * SECOND + 1).as_nanos()));
-    flaps.flap(AT.after_nanos(33 * HOUR).as_nanos());
+    flaps.record_flap(AT.after_nanos(33 * HOUR).as_nanos());
     assert_eq!(flaps.count(), 172, "212 * 0.95^(33.025 / 8), truncated, and one more");
     assert_eq!((bolt.flap_count, bolt.disconnects), (172, 1));
     assert_eq!((bolt.observed_ns, bolt.uptime_ns), (known + 9 * HOUR, uptime + 9 * HOUR));
@@ -109,12 +109,12 @@ async fn a_service_goes_on_from_what_lnd_had_counted() {
     let timeline: Vec<[&Value; 4]> =
         timeline.map(|it| [&it["from_ns"], &it["to_ns"], &it["presence"], &it["cause"]]).collect();
     let [at, started, lost] = [0, 24, 33].map(|hours| json!(AT.after_nanos(hours * HOUR).as_nanos()));
-    let first_seen = json!(AT.before_nanos(known).as_nanos());
+    let tracked_since = json!(AT.before_nanos(known).as_nanos());
     let (unobserved, down, online) = (json!("unobserved"), json!("down"), json!("online"));
     assert_eq!(
         timeline,
         [
-            [&first_seen, &at, &Value::Null, &Value::Null],
+            [&tracked_since, &at, &Value::Null, &Value::Null],
             [&at, &started, &unobserved, &down],
             [&started, &lost, &online, &Value::Null],
         ]
@@ -124,14 +124,14 @@ async fn a_service_goes_on_from_what_lnd_had_counted() {
         (window["uptime_ns"].as_u64(), window["uptime_error_ns"].as_u64()),
         (Some(uptime + 9 * HOUR), Some(0))
     );
-    assert_eq!(of(ACME)["taken_over"]["source"], "lnd");
-    assert_eq!(of(ACME)["closed_at_ns"], started);
+    assert_eq!(of(ACME)["imported"]["source"], "lnd");
+    assert_eq!(of(ACME)["untracked_at_ns"], started);
 
     // And on and on.
     clock.0.store(48 * HOUR, Ordering::SeqCst);
     let service = start(&path, &clock, snapshot()).await;
     let bolt = service.handle().peer(&id(BOLT)).expect("it has a channel");
-    assert_eq!(taken_over(&bolt), (known, uptime, 212));
+    assert_eq!(imported(&bolt), (known, uptime, 212));
     assert_eq!((bolt.flap_count, bolt.observed_ns), (172, known + 9 * HOUR));
     service.shutdown().await.expect("all is stored");
 }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::common::{HOUR, SECOND, ldk_fitness, stderr, stdout};
 use crate::support::{
-    ACME, AT, AT_TEXT, BOLT, CAROL, DAVE, ERIN, Place, US, ZOE, channel_of, channels_file, entry, peers_file,
-    read,
+    ACME, AT, AT_TEXT, BOLT, CAROL, DAVE, ERIN, Place, US, ZOE, channels_file, entry, peer_channel,
+    peers_file, read,
 };
 
 fn number(value: &Value) -> u64 {
@@ -51,12 +51,12 @@ fn every_number_comes_out_as_lnd_told_it() {
         "last_flap_ns": AT - 26 * HOUR - 123_456_789,
         "disconnects": 0,
         "watched": false,
-        "closed_at_ns": null,
-        "first_seen_ns": AT - known,
+        "untracked_at_ns": null,
+        "tracked_since_ns": AT - known,
         "observed_ns": known,
         "uptime_ns": uptime,
         "availability": ours["availability"],
-        "taken_over": {
+        "imported": {
             "source": "lnd", "at_ns": AT, "observed_ns": known, "uptime_ns": uptime, "flap_count": 7,
         },
     });
@@ -65,13 +65,13 @@ fn every_number_comes_out_as_lnd_told_it() {
     for lnds in lnds["peers"].as_array().expect("a list").iter().filter(|peer| peer["pub_key"] != ZOE) {
         let ours = entry(&document, "peers", "node_id", lnds["pub_key"].as_str().expect("a string"));
         assert_eq!(ours["flap_count"], lnds["flap_count"]);
-        assert_eq!(ours["taken_over"]["flap_count"], lnds["flap_count"]);
+        assert_eq!(ours["imported"]["flap_count"], lnds["flap_count"]);
         let last_ns = number(&lnds["last_flap_ns"]);
         assert_eq!(ours["last_flap_ns"].as_u64(), Some(last_ns).filter(|&ns| ns > 0));
     }
     // Without a channel there is nothing to follow: its flaps are kept, as long as any history is.
     let dave = entry(&document, "peers", "node_id", DAVE);
-    assert_eq!((&dave["closed_at_ns"], &dave["observed_ns"]), (&json!(AT), &json!(0)));
+    assert_eq!((&dave["untracked_at_ns"], &dave["observed_ns"]), (&json!(AT), &json!(0)));
     assert_eq!(document["peers"].as_array().map(Vec::len), Some(5), "of Zoe lnd had counted nothing");
 
     assert_eq!((&told["source"], &told["at_ns"]), (&json!("lnd"), &json!(AT)));
@@ -90,7 +90,7 @@ fn every_number_comes_out_as_lnd_told_it() {
         taken(BOLT, 1, known - SECOND, 30 * day + 7 * SECOND, json!(212)),
         taken(ERIN, 1, known - SECOND, 11 * HOUR, Value::Null),
     ];
-    assert_eq!(told["taken_over"], json!(expected));
+    assert_eq!(told["imported"], json!(expected));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_window_before_the_import_says_how_far_it_may_be_off() {
 fn uptimes_that_contradict_each_other_give_way() {
     let place = Place::new();
     // The younger one was up for longer than the older one.
-    let file = place.file("channels.json", channel_of(ACME, 7, &[("100", "50"), ("80", "60"), ("7", "8")]));
+    let file = place.file("channels.json", peer_channel(ACME, 7, &[("100", "50"), ("80", "60"), ("7", "8")]));
     let told = place.import_json(&[&file]);
     let adjusted: Vec<_> = told["adjusted"]
         .as_array()

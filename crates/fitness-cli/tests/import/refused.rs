@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::common::{ldk_fitness, stderr};
-use crate::support::{ACME, AT_TEXT, Place, channel_of, channels_file, peers_file};
+use crate::support::{ACME, AT_TEXT, Place, channels_file, peer_channel, peers_file};
 
 fn peer_of(flap_count: &Value, last_flap_ns: &Value) -> String {
     json!({ "peers": [{ "pub_key": ACME, "flap_count": flap_count, "last_flap_ns": last_flap_ns }] })
@@ -13,7 +13,7 @@ fn peer_of(flap_count: &Value, last_flap_ns: &Value) -> String {
 /// What is wrong with a file, and how the message goes on after the file's name.
 fn bad_files() -> Vec<(String, &'static str)> {
     let channels = std::fs::read_to_string(channels_file()).expect("a file");
-    let channel = |lifetime, uptime| channel_of(ACME, 7, &[(lifetime, uptime)]);
+    let channel = |lifetime, uptime| peer_channel(ACME, 7, &[(lifetime, uptime)]);
     let without = |field: &str| channel("100", "50").replace(field, "other");
     vec![
         (String::new(), " is empty; expected what `lncli listpeers` or"),
@@ -51,7 +51,7 @@ fn bad_files() -> Vec<(String, &'static str)> {
             ": `lifetime` is 1772366401 s, which began before 1970, counted from 2026-03-01T12:00:00Z;",
         ),
         (
-            channel_of("02ab", 7, &[("1", "1")]),
+            peer_channel("02ab", 7, &[("1", "1")]),
             ": `remote_pubkey`: expected 66 hexadecimal digits, found 4 characters",
         ),
         (channel("1", "1").replace("07:0", "0"), ": `channel_point`: expected `txid:vout`"),
@@ -136,6 +136,6 @@ fn where_lnd_has_counted_nothing_there_is_nothing_to_take_over() {
     let place = Place::new();
     let file = place.file("lists.json", "{\"peers\": []}{\"channels\": []}");
     let told = place.import_json(&[&file]);
-    assert_eq!((&told["taken_over"], &told["uncounted"]), (&json!([]), &json!([])));
+    assert_eq!((&told["imported"], &told["uncounted"]), (&json!([]), &json!([])));
     assert!(!place.store.exists());
 }

@@ -93,7 +93,7 @@ pub(crate) fn entry<'a>(document: &'a Value, list: &str, name: &str, value: &str
 }
 
 /// A list of channels with one peer, which have outputs 0, 1, … of one transaction.
-pub(crate) fn channel_of(node_id: &str, txid: u8, lives: &[(&str, &str)]) -> String {
+pub(crate) fn peer_channel(node_id: &str, txid: u8, lives: &[(&str, &str)]) -> String {
     let channel = |(vout, (lifetime, uptime)): (usize, &(&str, &str))| {
         json!({
             "remote_pubkey": node_id,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fitness_actor::{Fitness, Service};
+use fitness_actor::Service;
 use fitness_core::{ChannelId, ChannelOpened, Event, NodeId};
 use fitness_store::MemoryStore;
 use fitness_web::{Token, Web};
@@ -36,7 +36,7 @@ impl Served {
 
     fn started(peers: u8, token: Option<Token>) -> Self {
         let observing = runtime();
-        let builder = Fitness::builder(NodeId([3; 33]), Arc::new(MemoryStore::new()));
+        let builder = Service::builder(NodeId([3; 33]), Arc::new(MemoryStore::new()));
         let service = observing.block_on(builder.start()).expect("it starts");
         let mut web = Web::builder(service.handle());
         if let Some(token) = token {

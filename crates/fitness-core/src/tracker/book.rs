@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 
 use super::peer::{Channel, Peer};
 use crate::slab::{HashSeed, Index, MultiIndex, Slab, Slot};
-use crate::{ChannelId, NodeId, OutPoint, TakenOver};
+use crate::{ChannelId, Imported, NodeId, OutPoint};
 
 /// One transaction may fund many channels.
 fn key(funding: &OutPoint) -> [u8; 36] {
@@ -27,7 +27,7 @@ pub(super) struct Book {
     /// Connected peers that are not in `peers`: nothing but their names, while they are connected.
     strangers: HashTable<NodeId>,
     /// What another program had counted of a peer: hardly anybody has any, so it takes no room in a peer.
-    taken_over: BTreeMap<NodeId, TakenOver>,
+    imported: BTreeMap<NodeId, Imported>,
     seed: HashSeed,
 }
 
@@ -39,7 +39,7 @@ impl Book {
             channel_index: MultiIndex::new(seed),
             funding_index: MultiIndex::new(seed),
             strangers: HashTable::new(),
-            taken_over: BTreeMap::new(),
+            imported: BTreeMap::new(),
             seed,
         }
     }
@@ -73,17 +73,17 @@ impl Book {
     pub(super) fn remove_peer(&mut self, slot: Slot) {
         if let Some(peer) = self.peers.remove(slot) {
             self.peer_index.remove(&peer.node_id.0, slot);
-            self.taken_over.remove(&peer.node_id);
+            self.imported.remove(&peer.node_id);
         }
     }
 
     /// Notes what another program had counted of a peer that is there.
-    pub(super) fn take_over(&mut self, node_id: NodeId, taken_over: TakenOver) {
-        self.taken_over.insert(node_id, taken_over);
+    pub(super) fn take_over(&mut self, node_id: NodeId, imported: Imported) {
+        self.imported.insert(node_id, imported);
     }
 
-    pub(super) fn taken_over(&self, node_id: &NodeId) -> Option<TakenOver> {
-        self.taken_over.get(node_id).copied()
+    pub(super) fn imported(&self, node_id: &NodeId) -> Option<Imported> {
+        self.imported.get(node_id).copied()
     }
 
     /// The peer of an open channel.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::Tracker;
 use crate::report::availability;
-use crate::{Change, Coverage, Gap, GapCause, GapRecord, GapSums, ObserverRecord, Timestamp};
+use crate::{Change, Coverage, Gap, GapCause, GapRecord, GapTotals, ObserverRecord, Timestamp};
 
 /// How many gaps are held in memory: a phone's that sleeps every quarter of an hour for six weeks.
 const HELD: usize = 4_096;
@@ -15,11 +15,11 @@ pub(super) struct Watch {
     /// When this process started, or before its first event the one before it.
     started_at_ns: Option<u64>,
     has_started: bool,
-    first_started_ns: Option<u64>,
+    first_started_at_ns: Option<u64>,
     starts: u32,
     /// Until when an earlier process is known to have observed.
     observed_until_ns: Option<u64>,
-    sums: [GapSums; 4],
+    sums: [GapTotals; 4],
     open: Option<(GapCause, u64)>,
     /// The latest of those that have ended, oldest first.
     held: VecDeque<GapRecord>,
@@ -31,11 +31,11 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn restore(&mut self, record: &ObserverRecord, latest: &[GapRecord]) {
         self.started_at_ns = Some(record.started_at_ns);
-        self.first_started_ns = Some(record.first_started_ns);
+        self.first_started_at_ns = Some(record.first_started_at_ns);
         self.starts = record.starts;
-        self.observed_until_ns = Some(record.heartbeat_ns.max(record.started_at_ns));
-        self.sums = record.gaps;
-        self.open = record.open_gap;
+        self.observed_until_ns = Some(record.last_heartbeat_ns.max(record.started_at_ns));
+        self.sums = record.gap_totals;
+        self.open = record.ongoing_gap;
         self.count = record.gap_count;
         // What was stored ahead of a record that never came is not a part of this history.
         self.held.extend(latest.iter().copied().filter(|gap| gap.number < record.gap_count));
@@ -55,7 +55,7 @@ impl Watch {
         core::mem::take(&mut self.unsaved)
     }
 
-    pub(super) fn put_back(&mut self, gaps: &[GapRecord]) {
+    pub(super) fn requeue(&mut self, gaps: &[GapRecord]) {
         self.unsaved.splice(0..0, gaps.iter().copied());
     }
 
@@ -86,12 +86,12 @@ impl Tracker {
     pub(super) fn start_watch(&mut self, at_ns: u64, changed: &mut impl FnMut(Change)) {
         self.watch.has_started = true;
         self.watch.started_at_ns = Some(at_ns);
-        self.watch.first_started_ns.get_or_insert(at_ns);
+        self.watch.first_started_at_ns.get_or_insert(at_ns);
         self.watch.starts = self.watch.starts.saturating_add(1);
         let Some(until_ns) = self.watch.observed_until_ns else { return };
         // The gap that lasted then went on until we know no more.
         self.end_gap(until_ns, changed);
-        self.note_gap(GapCause::Down, until_ns, at_ns, changed);
+        self.note_gap(GapCause::NotRunning, until_ns, at_ns, changed);
     }
 
     /// A gap that is over already. Within another one it is a part of that.
@@ -139,24 +139,24 @@ impl Tracker {
     #[must_use]
     pub fn coverage(&self, at: Timestamp) -> Option<Coverage> {
         let now_ns = self.line.peek(at);
-        let (first_ns, started_ns) = (self.watch.first_started_ns?, self.watch.started_at_ns?);
+        let (first_ns, started_ns) = (self.watch.first_started_at_ns?, self.watch.started_at_ns?);
         let open_ns = self.watch.open.map_or(0, |(_, from_ns)| now_ns.saturating_sub(from_ns));
         let gaps_ns = self.watch.sums.iter().fold(open_ns, |sum, gaps| sum.saturating_add(gaps.length_ns));
         let lifetime_ns = now_ns.saturating_sub(first_ns);
-        let watched_ns = lifetime_ns.saturating_sub(gaps_ns);
+        let monitored_ns = lifetime_ns.saturating_sub(gaps_ns);
         let [down, suspended, network_out, paused] = self.watch.sums;
         Some(Coverage {
-            first_started: self.line.to_clock(first_ns),
+            first_started_at: self.line.to_clock(first_ns),
             started_at: self.line.to_clock(started_ns),
             starts: self.watch.starts,
             lifetime_ns,
-            watched_ns,
-            coverage: availability(watched_ns, lifetime_ns),
-            down,
+            monitored_ns,
+            coverage: availability(monitored_ns, lifetime_ns),
+            not_running: down,
             suspended,
-            network_out,
+            network_down: network_out,
             paused,
-            ongoing: self.ongoing_gap(now_ns),
+            ongoing_gap: self.ongoing_gap(now_ns),
         })
     }
 
@@ -169,13 +169,13 @@ impl Tracker {
     /// The gaps that touch `[from, to)`, oldest first, the one that lasts included.
     ///
     /// `older` is what the store has of them; the latest ones the tracker holds itself, from number
-    /// [`Tracker::first_gap`] on.
+    /// [`Tracker::first_gap_number`] on.
     #[must_use]
     pub fn gaps(&self, at: Timestamp, older: &[GapRecord], from: Timestamp, to: Timestamp) -> Vec<Gap> {
         let mut line = self.line;
         let now_ns = line.advance(at);
         let (from_ns, to_ns) = (line.to_line(from), line.to_line(to));
-        let older = older.iter().filter(|gap| gap.number < self.first_gap());
+        let older = older.iter().filter(|gap| gap.number < self.first_gap_number());
         older
             .chain(&self.watch.held)
             .filter(|gap| gap.from_ns < to_ns && from_ns < gap.to_ns.max(gap.from_ns.saturating_add(1)))
@@ -191,7 +191,7 @@ impl Tracker {
 
     /// The number of the first gap that is held in memory; those before it are in the store alone.
     #[must_use]
-    pub fn first_gap(&self) -> u32 {
+    pub fn first_gap_number(&self) -> u32 {
         let held = u32::try_from(self.watch.held.len()).unwrap_or(u32::MAX);
         self.watch.count.saturating_sub(held)
     }
@@ -203,13 +203,13 @@ impl Tracker {
         let started_at_ns = self.watch.started_at_ns.unwrap_or(now_ns);
         ObserverRecord {
             started_at_ns,
-            heartbeat_ns: now_ns,
-            first_started_ns: self.watch.first_started_ns.unwrap_or(started_at_ns),
+            last_heartbeat_ns: now_ns,
+            first_started_at_ns: self.watch.first_started_at_ns.unwrap_or(started_at_ns),
             starts: self.watch.starts,
             clock_ahead_ns: self.line.clock_ahead_ns(),
             gap_count: self.watch.count,
-            gaps: self.watch.sums,
-            open_gap: self.watch.open,
+            gap_totals: self.watch.sums,
+            ongoing_gap: self.watch.open,
         }
     }
 }

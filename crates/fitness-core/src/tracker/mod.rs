@@ -31,15 +31,15 @@ use crate::{
 ///
 /// # Protocol
 ///
-/// 1. [`Tracker::new`], then [`Tracker::restore_observer`] and [`Tracker::restore`] for what an earlier
+/// 1. [`Tracker::new`], then [`Tracker::resume_observer`] and [`Tracker::resume_peer`] for what an earlier
 ///    process stored.
 /// 2. [`Tracker::apply`] for every event, with the time at which it happened. The first is usually
 ///    a [`Snapshot`](crate::Snapshot) of what is open and connected.
 /// 3. Questions at any time, with the time at which they are asked: they change nothing.
-/// 4. When [`Tracker::commit_deadline`] has come: [`Tracker::take_changes`], store them as one, then
-///    [`Tracker::stored`], or where that fails [`Tracker::put_back`]. When
-///    [`Tracker::grace_deadline`] has come: [`Tracker::advance`].
-/// 5. Now and then [`Tracker::forget_expired`] and [`Tracker::thinned`], or what is old is kept for ever.
+/// 4. When [`Tracker::commit_deadline`] has come: [`Tracker::drain_changes`], store them as one, then
+///    [`Tracker::mark_stored`], or where that fails [`Tracker::requeue`]. When
+///    [`Tracker::reconnect_grace_deadline`] has come: [`Tracker::advance`].
+/// 5. Now and then [`Tracker::forget_expired`] and [`Tracker::downsampled`], or what is old is kept for ever.
 ///
 /// # Time
 ///
@@ -111,7 +111,7 @@ impl Tracker {
 
     /// When something happened whose time is in a record, in terms of the clock as it reads now.
     #[must_use]
-    pub fn time_of(&self, record_ns: u64) -> Timestamp {
+    pub fn to_wall_clock(&self, record_ns: u64) -> Timestamp {
         self.line.to_clock(record_ns)
     }
 
@@ -160,7 +160,7 @@ impl Tracker {
     /// have its changes stored: the earlier of the two that follow.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        [self.commit_deadline(), self.grace_deadline()].into_iter().flatten().min()
+        [self.commit_deadline(), self.reconnect_grace_deadline()].into_iter().flatten().min()
     }
 
     /// When the changes so far should be stored: [`TrackerConfig::with_commit_delay_ns`] after the
@@ -177,7 +177,7 @@ impl Tracker {
     /// When peers that were online before a gap of ours, and are not back, are going to count as
     /// offline; `None` while nobody is waited for.
     #[must_use]
-    pub fn grace_deadline(&self) -> Option<Timestamp> {
+    pub fn reconnect_grace_deadline(&self) -> Option<Timestamp> {
         self.grace.ends_ns().map(|at_ns| self.line.to_clock(at_ns))
     }
 
@@ -278,7 +278,7 @@ impl Tracker {
         let was = self.book.set_funding(slot, channel_id, Some(funding));
         if was != Some(funding) {
             self.mark_dirty(slot);
-            changed(Change::FundingChanged { channel_id: *channel_id, was, funding });
+            changed(Change::FundingChanged { channel_id: *channel_id, previous: was, funding });
         }
     }
 

@@ -1,6 +1,6 @@
 //! Our own network: when nearly everybody is lost at once, it was not they.
 //!
-//! The rule is that of [`OutageRule`](crate::OutageRule).
+//! The rule is that of [`NetworkOutageRule`](crate::NetworkOutageRule).
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -104,8 +104,8 @@ impl Tracker {
             changed(Change::Presence {
                 node_id,
                 at: self.line.to_clock(at_ns),
-                was: Presence::Offline,
-                online: Presence::Unobserved,
+                previous: Presence::Offline,
+                presence: Presence::Unobserved,
                 flap_count,
             });
         }
@@ -116,7 +116,7 @@ impl Tracker {
     pub(super) fn network_is_out(&mut self, from_ns: u64, changed: &mut impl FnMut(Change)) {
         self.network.is_out = true;
         self.grace.suspend();
-        self.begin_gap(GapCause::NetworkOut, from_ns, changed);
+        self.begin_gap(GapCause::NetworkDown, from_ns, changed);
         for slot in self.book.peers.slots() {
             let Some(peer) = self.book.peers.get(slot) else { continue };
             if peer.ledger.presence() == Presence::Offline {

@@ -16,7 +16,7 @@ pub(super) struct Peer {
     more: Option<Box<More>>,
     numbers: Numbers,
     /// When its account began, with both totals at 0.
-    pub(super) first_seen_ns: u64,
+    pub(super) tracked_since_ns: u64,
     // The parts of a `FlapCount`, which would bring four bytes of padding.
     last_flap_ns: u64,
     flap_count: u32,
@@ -101,7 +101,7 @@ impl Channel {
 
     /// Since `at_ns` nothing was known after all.
     fn unlearn(&mut self, at_ns: u64, totals: Totals) {
-        if self.usable.since_ns() < at_ns {
+        if self.usable.presence_since_ns() < at_ns {
             if self.usable.presence() != Presence::Unobserved {
                 self.usable.set(Presence::Unobserved, at_ns);
             }
@@ -138,7 +138,7 @@ impl Peer {
         Self {
             more: None,
             numbers: Numbers::default(),
-            first_seen_ns: at_ns,
+            tracked_since_ns: at_ns,
             last_flap_ns: 0,
             flap_count: 0,
             disconnects: 0,
@@ -207,8 +207,8 @@ impl Peer {
     /// The earliest moment from which its presence can still be changed: nothing of it was known,
     /// or noted, in terms of the totals of a later one.
     pub(super) fn settled_ns(&self) -> u64 {
-        let noted = |channel: &Channel| channel.opened_at_ns.max(channel.usable.since_ns());
-        self.channels().map(noted).max().unwrap_or(0).max(self.ledger.since_ns())
+        let noted = |channel: &Channel| channel.opened_at_ns.max(channel.usable.presence_since_ns());
+        self.channels().map(noted).max().unwrap_or(0).max(self.ledger.presence_since_ns())
     }
 
     pub(super) fn before(&self) -> Before {
@@ -218,7 +218,7 @@ impl Peer {
     /// Takes back that its connection was lost at `at_ns`: from then on nothing is known of it.
     /// Returns whether that was its last change.
     pub(super) fn take_back_loss(&mut self, at_ns: u64, before: Before) -> bool {
-        if self.ledger.presence() != Presence::Offline || self.ledger.since_ns() != at_ns {
+        if self.ledger.presence() != Presence::Offline || self.ledger.presence_since_ns() != at_ns {
             return false;
         }
         self.ledger.amend(Presence::Unobserved);
@@ -250,7 +250,7 @@ impl Peer {
 
     pub(super) fn set_flaps(&mut self, flaps: FlapCount) {
         self.flap_count = flaps.count();
-        self.last_flap_ns = flaps.last_ns().unwrap_or(0);
+        self.last_flap_ns = flaps.last_flap_ns().unwrap_or(0);
     }
 
     pub(super) fn has_channels(&self) -> bool {

@@ -4,8 +4,8 @@ use super::Tracker;
 use super::peer::{Awaited, Channel, Peer};
 use crate::slab::Slot;
 use crate::{
-    Changes, ChannelRecord, FlapCount, GapRecord, Ledger, LogSegment, NodeId, ObserverRecord, PeerRecord,
-    Presence,
+    ChannelRecord, FlapCount, GapRecord, Ledger, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence,
+    UnsavedChanges,
 };
 
 impl Tracker {
@@ -14,7 +14,7 @@ impl Tracker {
     /// `latest` are the latest gaps that are stored, oldest first: as many as are wanted in memory,
     /// of which some thousands are kept. To be called before everything else, where there is an
     /// observer's record.
-    pub fn restore_observer(&mut self, record: &ObserverRecord, latest: &[GapRecord]) {
+    pub fn resume_observer(&mut self, record: &ObserverRecord, latest: &[GapRecord]) {
         self.watch.restore(record, latest);
         self.line.resume_from(self.watch.observed_until_ns(), record.clock_ahead_ns);
     }
@@ -26,7 +26,7 @@ impl Tracker {
     /// observer's heartbeat, and ours is going to move that ahead. To be called before the first
     /// event. A peer that is known already, and a channel id that another peer's record brought, are
     /// left as they are.
-    pub fn restore(&mut self, record: &PeerRecord) {
+    pub fn resume_peer(&mut self, record: &PeerRecord) {
         let Some((slot, until_ns)) = self.enter(record) else { return };
         if record.presence != Presence::Unobserved {
             self.lose_sight(slot, until_ns, &mut |_| ());
@@ -39,7 +39,7 @@ impl Tracker {
     ///
     /// Asked as of that moment, which is the last that any record knows of, the tracker answers what
     /// the one did that was stored. An event would find that no time has passed since.
-    pub fn recall(&mut self, record: &PeerRecord, until_ns: u64) {
+    pub fn load_archived_peer(&mut self, record: &PeerRecord, until_ns: u64) {
         let Some((slot, known_until_ns)) = self.enter(record) else { return };
         if known_until_ns < until_ns {
             self.lose_sight(slot, known_until_ns, &mut |_| ());
@@ -53,25 +53,31 @@ impl Tracker {
         if self.book.find_peer(&record.node_id).is_some() {
             return None;
         }
-        let until_ns = self.watch.observed_until_ns().max(record.since_ns);
+        let until_ns = self.watch.observed_until_ns().max(record.presence_since_ns);
         self.line.resume_from(until_ns, self.line.clock_ahead_ns());
-        let mut peer = Peer::new(record.node_id, record.first_seen_ns);
+        let mut peer = Peer::new(record.node_id, record.tracked_since_ns);
         peer.watched = record.watched;
         peer.disconnects = record.disconnects;
         peer.set_flaps(FlapCount::from_parts(record.flap_count, record.last_flap_ns));
-        peer.ledger = Ledger::from_parts(record.presence, record.since_ns, record.totals);
+        peer.ledger = Ledger::from_parts(record.presence, record.presence_since_ns, record.totals);
         peer.continue_log(record.log_end);
-        if record.awaited && self.config.reconnect_grace_ns > 0 {
+        if record.in_reconnect_grace && self.config.reconnect_grace_ns > 0 {
             peer.awaited = Awaited::Yes;
         }
         let slot = self.book.add_peer(peer);
-        if let Some(taken_over) = record.taken_over {
-            self.book.take_over(record.node_id, taken_over);
+        if let Some(imported) = record.imported {
+            self.book.take_over(record.node_id, imported);
         }
         for record in &record.channels {
             if self.book.find_channel(&record.channel_id).is_none() {
-                let &ChannelRecord { channel_id, funding, opened_at_ns, opened_totals, ready, usable } =
-                    record;
+                let &ChannelRecord {
+                    channel_id,
+                    funding,
+                    opened_at_ns,
+                    opened_totals,
+                    reported_usable: ready,
+                    usable_ledger: usable,
+                } = record;
                 let mut channel = Channel::new(channel_id, funding, opened_at_ns, opened_totals);
                 (channel.ready, channel.usable) = (ready, usable);
                 self.book.add_channel(slot, channel);
@@ -80,9 +86,9 @@ impl Tracker {
         Some((slot, until_ns))
     }
 
-    /// Begins a flush: [`Tracker::take_changes`] takes what has changed until now before anything that
+    /// Begins a flush: [`Tracker::drain_changes`] takes what has changed until now before anything that
     /// changes from here on, so that a flush in several goes is whole after as many peers as this returns.
-    pub fn begin_flush(&mut self) -> usize {
+    pub fn begin_commit(&mut self) -> usize {
         if self.due.is_empty() {
             core::mem::swap(&mut self.due, &mut self.dirty);
         } else {
@@ -98,9 +104,9 @@ impl Tracker {
     ///
     /// Each peer's record is whole in itself, so a long list may be taken in several goes, with
     /// events in between. What was taken counts as under way: say how it ended by
-    /// [`Tracker::stored`] or [`Tracker::put_back`].
-    pub fn take_changes(&mut self, limit: usize, changes: &mut Changes) -> bool {
-        changes.forgotten.append(&mut self.forgotten);
+    /// [`Tracker::mark_stored`] or [`Tracker::requeue`].
+    pub fn drain_changes(&mut self, limit: usize, changes: &mut UnsavedChanges) -> bool {
+        changes.forgotten_peers.append(&mut self.forgotten);
         changes.gaps.extend(self.watch.take_unsaved());
         let mut taken = self.due.take(limit);
         taken.extend(self.dirty.take(limit - taken.len()));
@@ -109,30 +115,34 @@ impl Tracker {
             let Some(peer) = self.book.peers.get(slot) else { continue };
             let node_id = peer.node_id;
             let segments = peer.unsaved_log().into_iter();
-            changes.segments.extend(segments.map(|(first, entries)| LogSegment { node_id, first, entries }));
+            changes.segments.extend(segments.map(|(first, entries)| LogSegment {
+                node_id,
+                first_number: first,
+                entries,
+            }));
             changes.peers.push(self.record(peer));
         }
         !self.due.is_empty() || !self.dirty.is_empty()
     }
 
     /// Notes that changes were stored. What has changed again since is stored again.
-    pub fn stored(&mut self, changes: &Changes) {
+    pub fn mark_stored(&mut self, changes: &UnsavedChanges) {
         for segment in &changes.segments {
             let slot = self.book.find_peer(&segment.node_id);
             if let Some(peer) = slot.and_then(|slot| self.book.peers.get_mut(slot)) {
-                peer.saved_log(segment.first, &segment.entries);
+                peer.saved_log(segment.first_number, &segment.entries);
             }
         }
     }
 
     /// Takes back changes that could not be stored: their peers are to be stored again, as they
     /// are by then.
-    pub fn put_back(&mut self, changes: &Changes) {
-        if !changes.forgotten.is_empty() || !changes.gaps.is_empty() {
+    pub fn requeue(&mut self, changes: &UnsavedChanges) {
+        if !changes.forgotten_peers.is_empty() || !changes.gaps.is_empty() {
             self.note_dirty();
             // The order does not matter, and a peer that came back meanwhile is written after it.
-            self.forgotten.extend_from_slice(&changes.forgotten);
-            self.watch.put_back(&changes.gaps);
+            self.forgotten.extend_from_slice(&changes.forgotten_peers);
+            self.watch.requeue(&changes.gaps);
         }
         for record in &changes.peers {
             if let Some(slot) = self.book.find_peer(&record.node_id) {
@@ -174,16 +184,16 @@ impl Tracker {
         PeerRecord {
             node_id: peer.node_id,
             watched: peer.watched,
-            awaited: peer.is_awaited() || is_connected,
-            first_seen_ns: peer.first_seen_ns,
+            in_reconnect_grace: peer.is_awaited() || is_connected,
+            tracked_since_ns: peer.tracked_since_ns,
             presence: peer.ledger.presence(),
-            since_ns: peer.ledger.since_ns(),
+            presence_since_ns: peer.ledger.presence_since_ns(),
             totals: peer.ledger.totals(),
             flap_count: flaps.count(),
-            last_flap_ns: flaps.last_ns(),
+            last_flap_ns: flaps.last_flap_ns(),
             disconnects: peer.disconnects,
-            log_end: peer.log().end(),
-            taken_over: self.book.taken_over(&peer.node_id),
+            log_end: peer.log().end_number(),
+            imported: self.book.imported(&peer.node_id),
             channels: peer
                 .channels_by_age()
                 .into_iter()
@@ -192,8 +202,8 @@ impl Tracker {
                     funding: channel.funding(),
                     opened_at_ns: channel.opened_at_ns,
                     opened_totals: channel.opened_totals,
-                    ready: channel.ready,
-                    usable: channel.usable,
+                    reported_usable: channel.ready,
+                    usable_ledger: channel.usable,
                 })
                 .collect(),
         }

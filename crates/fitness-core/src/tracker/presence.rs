@@ -4,7 +4,7 @@ use super::Tracker;
 use super::network::Loss;
 use super::peer::{Awaited, Limit, Peer};
 use crate::config::Rules;
-use crate::flap::rate_limit_ns;
+use crate::flap::log_rate_limit_ns;
 use crate::slab::Slot;
 use crate::{Change, GapCause, NodeId, Presence};
 
@@ -154,7 +154,7 @@ impl Tracker {
         if self.config.rules.are_lnds() {
             if let Some(peer) = self.book.peers.get_mut(slot).filter(|peer| !peer.has_channels()) {
                 // lnd forgets its log then.
-                peer.continue_log(peer.log().end());
+                peer.continue_log(peer.log().end_number());
             }
         } else {
             self.unfollow(slot, at_ns, changed);
@@ -171,7 +171,7 @@ impl Tracker {
         self.set_awaited(slot, Awaited::No);
         let bounds = self.config.log;
         if let Some(peer) = self.book.peers.get_mut(slot) {
-            if peer.ledger.since_ns() < at_ns {
+            if peer.ledger.presence_since_ns() < at_ns {
                 peer.set_logged(Presence::Unobserved, at_ns, Limit::None, bounds);
                 self.mark_dirty(slot);
             }
@@ -253,7 +253,7 @@ impl Tracker {
         }
         let mut flaps = peer.flaps();
         if was != Presence::Unobserved && presence != Presence::Unobserved {
-            flaps.flap(at_ns);
+            flaps.record_flap(at_ns);
             peer.set_flaps(flaps);
         }
         if was == Presence::Online && presence == Presence::Offline {
@@ -262,10 +262,10 @@ impl Tracker {
         let flap_count = flaps.count();
         // The edges of what we could not tell are always kept: they are ours, and few.
         let is_edge = was == Presence::Unobserved || presence == Presence::Unobserved;
-        let limit = if is_edge { Limit::None } else { Limit::Pace(rate_limit_ns(flap_count)) };
+        let limit = if is_edge { Limit::None } else { Limit::Pace(log_rate_limit_ns(flap_count)) };
         // The account begins with nothing known: what is known at that very moment needs no entry,
         // so a peer that never changes costs no log.
-        if at_ns > peer.first_seen_ns || !peer.log().is_empty() {
+        if at_ns > peer.tracked_since_ns || !peer.log().is_empty() {
             peer.set_logged(presence, at_ns, limit, self.config.log);
         } else {
             peer.set_unlogged(presence, at_ns);
@@ -273,7 +273,7 @@ impl Tracker {
         let node_id = peer.node_id;
         self.mark_dirty(slot);
         let at = self.line.to_clock(at_ns);
-        changed(Change::Presence { node_id, at, was, online: presence, flap_count });
+        changed(Change::Presence { node_id, at, previous: was, presence, flap_count });
     }
 
     /// lnd's rule: every event is a flap, and is logged while there are channels.
@@ -281,14 +281,19 @@ impl Tracker {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         let was = peer.ledger.presence();
         let mut flaps = peer.flaps();
-        flaps.flap(at_ns);
+        flaps.record_flap(at_ns);
         peer.set_flaps(flaps);
         if was == Presence::Online && !online {
             peer.disconnects = peer.disconnects.saturating_add(1);
         }
         let flap_count = flaps.count();
         if peer.has_channels() {
-            peer.set_logged(online.into(), at_ns, Limit::Quiet(rate_limit_ns(flap_count)), self.config.log);
+            peer.set_logged(
+                online.into(),
+                at_ns,
+                Limit::Quiet(log_rate_limit_ns(flap_count)),
+                self.config.log,
+            );
         } else {
             peer.set_unlogged(online.into(), at_ns);
         }
@@ -296,7 +301,7 @@ impl Tracker {
         self.mark_dirty(slot);
         if was != online.into() {
             let at = self.line.to_clock(at_ns);
-            changed(Change::Presence { node_id, at, was, online: online.into(), flap_count });
+            changed(Change::Presence { node_id, at, previous: was, presence: online.into(), flap_count });
         }
     }
 
@@ -305,7 +310,7 @@ impl Tracker {
         let Some(peer) = self.book.peers.get_mut(slot) else { return };
         if peer.log().committed().is_empty() {
             let (presence, flap_count) = (peer.ledger.presence(), peer.flaps().count());
-            peer.set_logged(presence, at_ns, Limit::Quiet(rate_limit_ns(flap_count)), self.config.log);
+            peer.set_logged(presence, at_ns, Limit::Quiet(log_rate_limit_ns(flap_count)), self.config.log);
         }
     }
 }

@@ -33,7 +33,7 @@ impl Tracker {
     ///
     /// [`NotFound::Peer`] for a peer that is not tracked, [`NotFound::Channel`] for a channel that
     /// is not open with it.
-    pub fn channel_of(
+    pub fn peer_channel(
         &self,
         at: Timestamp,
         node_id: &NodeId,
@@ -70,7 +70,7 @@ impl Tracker {
         to: Timestamp,
     ) -> Option<WindowReport> {
         let peer = self.book.peer(node_id)?;
-        Some(self.report_window(peer, peer.first_seen_ns, self.line.peek(at), from, to))
+        Some(self.report_window(peer, peer.tracked_since_ns, self.line.peek(at), from, to))
     }
 
     /// What is known of a peer, its open channels included.
@@ -97,7 +97,7 @@ impl Tracker {
     /// For lists that are too long to be asked for at once. A peer that is there throughout is
     /// listed once; one that comes or goes meanwhile is listed at most once.
     #[must_use]
-    pub fn peers_from(&self, at: Timestamp, place: usize, limit: usize) -> (Vec<PeerReport>, Option<usize>) {
+    pub fn peers_page(&self, at: Timestamp, place: usize, limit: usize) -> (Vec<PeerReport>, Option<usize>) {
         let now_ns = self.line.peek(at);
         let (end, next) = (place.saturating_add(limit), self.book.peers.places());
         let peers = self.book.peers.range(place, end).filter(|(slot, _)| self.is_followed(*slot));
@@ -108,7 +108,7 @@ impl Tracker {
     #[must_use]
     pub fn flap_count(&self, node_id: &NodeId) -> Option<(u32, Option<Timestamp>)> {
         let flaps = self.book.peer(node_id)?.flaps();
-        Some((flaps.count(), flaps.last_ns().map(|at_ns| self.line.to_clock(at_ns))))
+        Some((flaps.count(), flaps.last_flap_ns().map(|at_ns| self.line.to_clock(at_ns))))
     }
 
     /// A channel's uptime as lnd reads it: from the rate-limited event log, and so often far from
@@ -116,10 +116,10 @@ impl Tracker {
     ///
     /// It is what a preset is compared by; the exact figure is that of [`Tracker::channel`].
     #[must_use]
-    pub fn log_uptime_ns(&self, at: Timestamp, channel_id: &ChannelId) -> Option<u64> {
+    pub fn lnd_uptime_ns(&self, at: Timestamp, channel_id: &ChannelId) -> Option<u64> {
         let (peer, channel) = self.book.channel(channel_id)?;
         let now_ns = self.line.peek(at);
-        Some(peer.log().uptime_ns(channel.opened_at_ns, now_ns, now_ns))
+        Some(peer.log().lnd_uptime_ns(channel.opened_at_ns, now_ns, now_ns))
     }
 
     /// A peer's event log. Its times are on the tracker's own line.
@@ -154,18 +154,18 @@ impl Tracker {
 
     fn history_of(&self, peer: &Peer, at: Timestamp, older: &[LogSegment]) -> PeerHistory {
         let held = peer.log();
-        let mut log = older_entries(&peer.node_id, older, held.first());
+        let mut log = older_entries(&peer.node_id, older, held.first_number());
         log.extend_from_slice(held.committed());
         let now_ns = self.line.peek(at);
         // What is handed out is in terms of the clock at this moment.
         let mut line = self.line;
         line.advance(at);
-        PeerHistory::new(peer.node_id, peer.first_seen_ns, now_ns, log, peer.ledger, line)
+        PeerHistory::new(peer.node_id, peer.tracked_since_ns, now_ns, log, peer.ledger, line)
     }
 
     /// All peers that there is a history of, those that are no longer followed included, in no
     /// particular order.
-    pub fn known_peers(&self, at: Timestamp) -> impl Iterator<Item = PeerReport> {
+    pub fn all_peers(&self, at: Timestamp) -> impl Iterator<Item = PeerReport> {
         let now_ns = self.line.peek(at);
         self.book.peers.iter().map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
@@ -204,20 +204,21 @@ impl Tracker {
         let totals = peer.ledger.totals_at(now_ns);
         PeerReport {
             node_id: peer.node_id,
-            online: peer.ledger.presence(),
-            since: self.line.to_clock(peer.ledger.since_ns()),
+            presence: peer.ledger.presence(),
+            presence_since: self.line.to_clock(peer.ledger.presence_since_ns()),
             flap_count: flaps.count(),
-            last_flap: flaps.last_ns().map(|at_ns| self.line.to_clock(at_ns)),
+            last_flap: flaps.last_flap_ns().map(|at_ns| self.line.to_clock(at_ns)),
             disconnects: peer.disconnects,
             watched: peer.watched,
-            closed_at: (!self.is_followed_peer(peer)).then(|| self.line.to_clock(peer.ledger.since_ns())),
-            first_seen: self.line.to_clock(peer.first_seen_ns),
+            untracked_at: (!self.is_followed_peer(peer))
+                .then(|| self.line.to_clock(peer.ledger.presence_since_ns())),
+            tracked_since: self.line.to_clock(peer.tracked_since_ns),
             observed_ns: totals.observed_ns,
             uptime_ns: totals.online_ns,
             availability: availability(totals.online_ns, totals.observed_ns),
-            taken_over: self
+            imported: self
                 .book
-                .taken_over(&peer.node_id)
+                .imported(&peer.node_id)
                 .map(|taken| taken.report(self.line.to_clock(taken.at_ns))),
             channels,
         }
@@ -232,7 +233,7 @@ impl Tracker {
         to: Timestamp,
     ) -> WindowReport {
         let account = Account {
-            start_ns: peer.first_seen_ns,
+            start_ns: peer.tracked_since_ns,
             log: peer.log().committed(),
             ledger: &peer.ledger,
             now_ns,

@@ -102,7 +102,7 @@ impl Tracker {
     fn different_presences(&self, connected: &BTreeSet<&NodeId>, taken_ns: u64) -> Vec<(Slot, bool)> {
         let listed = |(slot, peer): (Slot, &Peer)| {
             let online = connected.contains(&peer.node_id);
-            let since_ns = peer.ledger.since_ns();
+            let since_ns = peer.ledger.presence_since_ns();
             let newer = peer.ledger.presence() != Presence::Unobserved
                 && since_ns >= taken_ns
                 && self.lapse_ended_ns != Some(since_ns);

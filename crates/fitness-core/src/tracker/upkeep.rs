@@ -6,7 +6,7 @@ use super::Tracker;
 use super::peer::Peer;
 use crate::history::older_entries;
 use crate::slab::Slot;
-use crate::{LogSegment, NodeId, SEGMENT_ENTRIES, Timestamp, thin};
+use crate::{LogSegment, NodeId, SEGMENT_ENTRIES, Timestamp, downsample};
 
 /// A part of a peer's log that only the store has, and that the tracker is not going to write again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct StoredLog {
     /// The peer.
     pub node_id: NodeId,
     /// It is made of the segments with an index below this.
-    pub below: u32,
+    pub end_index: u32,
 }
 
 /// A log of fewer segments than this is short enough as it is.
@@ -23,7 +23,7 @@ const FEW: u32 = 8;
 
 impl Tracker {
     /// Drops those among the next `limit` peers that were let go longer ago than
-    /// [`Retention::with_keep_ns`](crate::Retention::with_keep_ns) says, from a place that an earlier
+    /// [`Retention::with_max_age_ns`](crate::Retention::with_max_age_ns) says, from a place that an earlier
     /// call returned, 0 at first; and returns the place to go on from, `None` at the end.
     ///
     /// To be called through to the end now and then: a day is often enough.
@@ -32,7 +32,7 @@ impl Tracker {
         let keep_ns = self.config.retention.keep_ns();
         let end = place.saturating_add(limit);
         let is_expired = |slot: Slot, peer: &Peer| {
-            !self.is_followed(slot) && now_ns.saturating_sub(peer.ledger.since_ns()) > keep_ns
+            !self.is_followed(slot) && now_ns.saturating_sub(peer.ledger.presence_since_ns()) > keep_ns
         };
         let peers = self.book.peers.range(place, end);
         let expired: Vec<NodeId> =
@@ -54,10 +54,12 @@ impl Tracker {
     #[must_use]
     pub fn stored_logs(&self, place: usize, limit: usize) -> (Vec<StoredLog>, Option<usize>) {
         let end = place.saturating_add(limit);
-        let log =
-            |peer: &Peer| StoredLog { node_id: peer.node_id, below: peer.log().first() / SEGMENT_ENTRIES };
+        let log = |peer: &Peer| StoredLog {
+            node_id: peer.node_id,
+            end_index: peer.log().first_number() / SEGMENT_ENTRIES,
+        };
         let logs = self.book.peers.range(place, end).map(|(_, peer)| log(peer));
-        let logs = logs.filter(|log| log.below >= FEW).collect();
+        let logs = logs.filter(|log| log.end_index >= FEW).collect();
         (logs, (end < self.book.peers.places()).then_some(end))
     }
 
@@ -65,15 +67,15 @@ impl Tracker {
     /// same with less detail where it is old, in as few segments as it takes. `None` where that is
     /// no less, or the peer is gone.
     #[must_use]
-    pub fn thinned(
+    pub fn downsampled(
         &self,
         at: Timestamp,
         log: &StoredLog,
         segments: &[LogSegment],
     ) -> Option<Vec<LogSegment>> {
         let peer = self.book.peer(&log.node_id)?;
-        let entries = older_entries(&log.node_id, segments, log.below.saturating_mul(SEGMENT_ENTRIES));
-        let kept = thin(&entries, peer.first_seen_ns, self.line.peek(at), &self.config.retention);
+        let entries = older_entries(&log.node_id, segments, log.end_index.saturating_mul(SEGMENT_ENTRIES));
+        let kept = downsample(&entries, peer.tracked_since_ns, self.line.peek(at), &self.config.retention);
         let packed = LogSegment::pack(log.node_id, &kept);
         (packed.len() < segments.len()).then_some(packed)
     }

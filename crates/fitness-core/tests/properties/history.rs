@@ -1,7 +1,7 @@
 //! A history with what the store has of it is whole, however little the tracker holds and however
 //! often the process was restarted.
 
-use fitness_core::{Event, Interval, Presence, TrackerConfig};
+use fitness_core::{Event, Presence, PresenceInterval, TrackerConfig};
 use proptest::prelude::*;
 
 use crate::model::Model;
@@ -81,10 +81,10 @@ proptest! {
         let sums = |spent: fn(&fitness_core::WindowReport) -> u64| buckets.iter().map(spent).sum::<u64>();
         prop_assert_eq!((sums(|day| day.uptime_ns), sums(|day| day.observed_ns)), account.spent(START, now));
 
-        let outages = history.outages(at(START), at(now));
-        prop_assert_eq!(outages.count, u64::from(account.flaps().1));
-        let offline = |interval: &&Interval| interval.presence == Some(Presence::Offline);
+        let outages = history.outage_stats(at(START), at(now));
+        prop_assert_eq!(outages.disconnects, u64::from(account.flaps().1));
+        let offline = |interval: &&PresenceInterval| interval.presence == Some(Presence::Offline);
         let lengths = timeline.iter().filter(offline).map(|interval| interval.to.nanos_since(interval.from));
-        prop_assert_eq!(outages.longest_ns, lengths.max().unwrap_or(0));
+        prop_assert_eq!(outages.longest_outage_ns, lengths.max().unwrap_or(0));
     }
 }

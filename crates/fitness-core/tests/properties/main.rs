@@ -1,18 +1,18 @@
 //! What holds for all inputs, held against a brute-force model.
 
+mod downsample;
 mod history;
+mod imported;
 mod model;
 mod restart;
 mod stats;
-mod taken_over;
-mod thin;
 mod traces;
 
 use std::collections::BTreeMap;
 
 use fitness_core::{
-    Changes, Event, GapRecord, HashSeed, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord,
-    PeerReport, Timestamp, Tracker, TrackerConfig,
+    Event, GapRecord, HashSeed, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, PeerReport,
+    Timestamp, Tracker, TrackerConfig, UnsavedChanges,
 };
 use model::{Channel, Model, spent};
 use proptest::prelude::*;
@@ -44,10 +44,10 @@ fn reports(tracker: &Tracker, now: u64) -> Vec<Option<PeerReport>> {
     all_nodes().map(|node_id| tracker.peer(at(now), &node_id)).collect()
 }
 
-fn all_segments(tracker: &mut Tracker) -> Changes {
-    let mut changes = Changes::default();
-    while tracker.take_changes(1, &mut changes) {}
-    tracker.stored(&changes);
+fn all_segments(tracker: &mut Tracker) -> UnsavedChanges {
+    let mut changes = UnsavedChanges::default();
+    while tracker.drain_changes(1, &mut changes) {}
+    tracker.mark_stored(&changes);
     changes
 }
 
@@ -61,8 +61,8 @@ struct Disk {
 }
 
 impl Disk {
-    fn write(&mut self, changes: Changes) {
-        for node_id in &changes.forgotten {
+    fn write(&mut self, changes: UnsavedChanges) {
+        for node_id in &changes.forgotten_peers {
             self.peers.remove(node_id);
             self.segments.retain(|(other, _), _| other != node_id);
         }
@@ -82,9 +82,9 @@ impl Disk {
     fn restart(&self, config: TrackerConfig) -> Tracker {
         let mut tracker = Tracker::new(config, HashSeed([4; 16]));
         if let Some(observer) = &self.observer {
-            tracker.restore_observer(observer, &self.gaps);
+            tracker.resume_observer(observer, &self.gaps);
         }
-        self.peers.values().for_each(|record| tracker.restore(record));
+        self.peers.values().for_each(|record| tracker.resume_peer(record));
         tracker
     }
 
@@ -113,15 +113,15 @@ fn compare(tracker: &Tracker, model: &Model, now: u64) -> Result<(), TestCaseErr
     prop_assert_eq!(tracker.peer_count(), model.peers.len());
     for (node_id, peer) in &model.peers {
         let report = tracker.peer(at(now), node_id).expect("the model knows it");
-        prop_assert_eq!(report.online, peer.presence());
+        prop_assert_eq!(report.presence, peer.presence());
         let (flaps, disconnects) = peer.flaps();
         prop_assert_eq!(report.flap_count, flaps.count());
-        prop_assert_eq!(report.last_flap.map(Timestamp::as_nanos), flaps.last_ns());
+        prop_assert_eq!(report.last_flap.map(Timestamp::as_nanos), flaps.last_flap_ns());
         prop_assert_eq!(report.disconnects, disconnects);
-        prop_assert_eq!(report.closed_at.is_none(), model.is_followed(node_id));
-        prop_assert_eq!(report.first_seen.as_nanos(), peer.first_seen);
-        let since = peer.history.last().map_or(peer.first_seen, |change| change.0);
-        prop_assert_eq!(report.since.as_nanos(), since);
+        prop_assert_eq!(report.untracked_at.is_none(), model.is_followed(node_id));
+        prop_assert_eq!(report.tracked_since.as_nanos(), peer.tracked_since);
+        let since = peer.history.last().map_or(peer.tracked_since, |change| change.0);
+        prop_assert_eq!(report.presence_since.as_nanos(), since);
         prop_assert_eq!((report.uptime_ns, report.observed_ns), peer.spent(0, now));
         prop_assert_eq!(
             tracker.peers(at(now)).any(|other| other.node_id == *node_id),
@@ -136,7 +136,7 @@ fn compare(tracker: &Tracker, model: &Model, now: u64) -> Result<(), TestCaseErr
     if let (Some(started), Some(coverage)) = (model.started, tracker.coverage(at(now))) {
         let gone: u64 = gaps.iter().map(|gap| gap.2.unwrap_or(now) - gap.1).sum();
         prop_assert_eq!(coverage.lifetime_ns, now - started);
-        prop_assert_eq!(coverage.watched_ns, now - started - gone);
+        prop_assert_eq!(coverage.monitored_ns, now - started - gone);
     }
     Ok(())
 }
@@ -218,7 +218,7 @@ proptest! {
             prop_assert_eq!(first.length_ns + second.length_ns, whole.length_ns);
 
             // The first change of an account that begins with it is not logged.
-            let unlogged = usize::from(peer.history.first().is_some_and(|change| change.0 == peer.first_seen));
+            let unlogged = usize::from(peer.history.first().is_some_and(|change| change.0 == peer.tracked_since));
             let kept = tracker.event_log(node_id).map_or(0, |log| log.len());
             if kept + unlogged >= peer.history.len() {
                 prop_assert_eq!((whole.uptime_error_ns, whole.observed_error_ns), (0, 0));
@@ -335,14 +335,14 @@ proptest! {
         let mut disk = Disk::default();
         for ((time, event), fails) in trace.iter().zip(&failures) {
             tracker.apply(at(*time), event);
-            let mut changes = Changes::default();
-            while tracker.take_changes(1, &mut changes) {}
+            let mut changes = UnsavedChanges::default();
+            while tracker.drain_changes(1, &mut changes) {}
             if *fails {
-                tracker.put_back(&changes);
+                tracker.requeue(&changes);
                 prop_assert_eq!(tracker.is_dirty(), !changes.is_empty());
             } else {
                 prop_assert!(tracker.commit_deadline().is_none());
-                tracker.stored(&changes);
+                tracker.mark_stored(&changes);
                 disk.write(changes);
             }
         }

@@ -26,7 +26,7 @@ fn last(history: &History) -> Presence {
 
 #[derive(Default)]
 pub(crate) struct Account {
-    pub(crate) first_seen: u64,
+    pub(crate) tracked_since: u64,
     pub(crate) watched: bool,
     pub(crate) history: History,
 }
@@ -46,7 +46,7 @@ impl Account {
         let (mut flaps, mut disconnects) = (FlapCount::default(), 0);
         for (was, now) in self.history.iter().zip(self.history.iter().skip(1)) {
             if was.1 != Presence::Unobserved && now.1 != Presence::Unobserved && was.1 != now.1 {
-                flaps.flap(now.0);
+                flaps.record_flap(now.0);
                 disconnects += u32::from(now.1 == Presence::Offline);
             }
         }
@@ -128,7 +128,7 @@ impl Model {
         self.shaky_until = 0;
         self.lose_sight(until);
         self.end_gap(until);
-        self.gaps.push((GapCause::Down, until, Some(at)));
+        self.gaps.push((GapCause::NotRunning, until, Some(at)));
         self.settle(until);
         self.now = at;
         if self.awaited.values().any(|awaited| *awaited == Awaited::Yes) {
@@ -306,12 +306,12 @@ impl Model {
     fn network_out(&mut self, from: u64) {
         self.out = true;
         self.grace = None;
-        self.gaps.push((GapCause::NetworkOut, from, None));
+        self.gaps.push((GapCause::NetworkDown, from, None));
         self.settle(from);
     }
 
     fn account(&mut self, at: u64, node_id: NodeId) -> &mut Account {
-        self.peers.entry(node_id).or_insert_with(|| Account { first_seen: at, ..Account::default() })
+        self.peers.entry(node_id).or_insert_with(|| Account { tracked_since: at, ..Account::default() })
     }
 
     fn open(&mut self, at: u64, channel_id: ChannelId, node_id: NodeId, online: Option<bool>) {
@@ -348,7 +348,7 @@ impl Model {
         }
         self.awaited.remove(node_id);
         if let Some(peer) = self.peers.get_mut(node_id) {
-            let since = peer.history.last().map_or(peer.first_seen, |change| change.0);
+            let since = peer.history.last().map_or(peer.tracked_since, |change| change.0);
             if peer.presence() != Presence::Unobserved || since < at {
                 peer.history.push((at, Presence::Unobserved));
             }
@@ -423,7 +423,7 @@ impl Model {
             let noted = channels
                 .flat_map(|channel| [channel.opened, channel.usable.last().map_or(0, |change| change.0)]);
             let newest = noted.max().unwrap_or(0);
-            let last = peer.history.last().map_or(peer.first_seen, |change| change.0);
+            let last = peer.history.last().map_or(peer.tracked_since, |change| change.0);
             peer.history.push((from.max(last).max(newest), presence));
         }
         self.settle_usable(from);

@@ -90,9 +90,9 @@ proptest! {
 
         let observer = disk.observer.expect("it was stored");
         let mut reader = Tracker::new(config, HashSeed([5; 16]));
-        reader.restore_observer(&observer, &disk.gaps);
-        disk.peers.values().for_each(|record| reader.recall(record, observer.heartbeat_ns));
-        prop_assert_eq!(reader.time_of(observer.heartbeat_ns), at(now));
+        reader.resume_observer(&observer, &disk.gaps);
+        disk.peers.values().for_each(|record| reader.load_archived_peer(record, observer.last_heartbeat_ns));
+        prop_assert_eq!(reader.to_wall_clock(observer.last_heartbeat_ns), at(now));
         prop_assert_eq!(reports(&reader, now), reports(&tracker, now));
         prop_assert_eq!(reader.coverage(at(now)), tracker.coverage(at(now)));
         prop_assert!(!reader.is_dirty(), "there is nothing to store");
@@ -104,11 +104,11 @@ proptest! {
             let recalled = reader.history(at(now), &node_id, &segments).expect("it was just asked for");
             let gaps = tracker.gaps(at(now), &[], at(START), at(now));
             prop_assert_eq!(
-                recalled.timeline_with(at(START), at(now), &gaps),
-                known.timeline_with(at(START), at(now), &gaps)
+                recalled.timeline_with_gaps(at(START), at(now), &gaps),
+                known.timeline_with_gaps(at(START), at(now), &gaps)
             );
             let connected = |tracker: &Tracker| tracker.is_connected(&node_id).unwrap_or_default();
-            if tracker.peer(at(now), &node_id).is_some_and(|peer| peer.online != fitness_core::Presence::Unobserved) {
+            if tracker.peer(at(now), &node_id).is_some_and(|peer| peer.presence != fitness_core::Presence::Unobserved) {
                 prop_assert_eq!(connected(&reader), connected(&tracker));
             }
         }

@@ -1,7 +1,8 @@
 //! What a history says of outages, channels and gaps, held against the model's list of all changes.
 
 use fitness_core::{
-    Bucket, Interval, LogEntry, LogSegment, Outages, PeerHistory, Presence, Span, Timestamp, Totals, Tracker,
+    BucketWidth, LogEntry, LogSegment, OutageStats, PeerHistory, Presence, PresenceInterval, StandardWindow,
+    Timestamp, Totals, Tracker,
 };
 use proptest::prelude::*;
 
@@ -14,7 +15,7 @@ type Stretch = (u64, u64, Presence);
 
 /// Stretches of some length that meet, neighbours different.
 fn stretches(account: &Account, now: u64) -> Vec<Stretch> {
-    let first = (account.first_seen, Presence::Unobserved);
+    let first = (account.tracked_since, Presence::Unobserved);
     let changes: Vec<_> = [first].into_iter().chain(account.history.iter().copied()).collect();
     let ends = changes.iter().skip(1).map(|change| change.0).chain([now]);
     let mut stretches: Vec<Stretch> = Vec::new();
@@ -50,22 +51,22 @@ fn expected(stretches: &[Stretch], from: u64, to: u64) -> Expected {
     Expected { count, returns, longest }
 }
 
-fn check(outages: &Outages, expected: &Expected) -> Result<(), TestCaseError> {
+fn check(outages: &OutageStats, expected: &Expected) -> Result<(), TestCaseError> {
     if !outages.complete {
-        prop_assert!(outages.count <= expected.count && outages.longest_ns <= expected.longest);
+        prop_assert!(outages.disconnects <= expected.count && outages.longest_outage_ns <= expected.longest);
         return Ok(());
     }
-    prop_assert_eq!(outages.count, expected.count);
-    prop_assert_eq!(outages.longest_ns, expected.longest);
+    prop_assert_eq!(outages.disconnects, expected.count);
+    prop_assert_eq!(outages.longest_outage_ns, expected.longest);
     let returns = &expected.returns;
-    prop_assert_eq!(outages.worst_return_ns, returns.last().copied());
+    prop_assert_eq!(outages.longest_recovery_ns, returns.last().copied());
     let middle = returns.len() / 2;
     let median = match returns.len() {
         0 => None,
         odd if odd % 2 == 1 => Some(returns[middle]),
         _ => Some((returns[middle - 1] + returns[middle]) / 2),
     };
-    prop_assert_eq!(outages.median_return_ns, median);
+    prop_assert_eq!(outages.median_recovery_ns, median);
     Ok(())
 }
 
@@ -77,24 +78,27 @@ fn adds_up(history: &PeerHistory, [from, middle, to]: [Timestamp; 3]) -> Result<
     prop_assert_eq!(first.window.observed_ns + second.window.observed_ns, whole.window.observed_ns);
     prop_assert_eq!(first.window.length_ns + second.window.length_ns, whole.window.length_ns);
     prop_assert_eq!(
-        whole.outages.mean_time_between_ns,
-        whole.window.uptime_ns.checked_div(whole.outages.count)
+        whole.outages.mean_time_between_disconnects_ns,
+        whole.window.uptime_ns.checked_div(whole.outages.disconnects)
     );
     if first.outages.complete && second.outages.complete {
         prop_assert!(whole.outages.complete);
-        prop_assert_eq!(first.outages.count + second.outages.count, whole.outages.count);
-        prop_assert!(whole.outages.longest_ns >= first.outages.longest_ns.max(second.outages.longest_ns));
+        prop_assert_eq!(first.outages.disconnects + second.outages.disconnects, whole.outages.disconnects);
+        prop_assert!(
+            whole.outages.longest_outage_ns
+                >= first.outages.longest_outage_ns.max(second.outages.longest_outage_ns)
+        );
     }
-    prop_assert_eq!((first.online, first.since), (whole.online, whole.since));
+    prop_assert_eq!((first.presence, first.presence_since), (whole.presence, whole.presence_since));
     Ok(())
 }
 
 /// What is unobserved is told apart by our gaps, and nothing else changes.
 fn explained(tracker: &Tracker, history: &PeerHistory, now: u64) -> Result<(), TestCaseError> {
     let gaps = tracker.gaps(at(now), &[], at(0), Timestamp::MAX);
-    let (from, to) = (history.start(), history.now());
-    let pieces = history.timeline_with(from, to, &gaps);
-    let mut joined: Vec<Interval> = Vec::new();
+    let (from, to) = (history.start(), history.end());
+    let pieces = history.timeline_with_gaps(from, to, &gaps);
+    let mut joined: Vec<PresenceInterval> = Vec::new();
     for piece in &pieces {
         prop_assert!(piece.from < piece.to);
         let overlaps: Vec<_> = gaps.iter().filter(|gap| gap.from < piece.to && piece.from < gap.to).collect();
@@ -125,8 +129,8 @@ fn explained(tracker: &Tracker, history: &PeerHistory, now: u64) -> Result<(), T
 }
 
 fn calendar(history: &PeerHistory, from: Timestamp, to: Timestamp) -> Result<(), TestCaseError> {
-    let width_ns = Bucket::Day.width_ns();
-    let days = history.calendar(from, to, Bucket::Day, 100_000);
+    let width_ns = BucketWidth::Day.width_ns();
+    let days = history.calendar_buckets(from, to, BucketWidth::Day, 100_000);
     let whole = history.window(from, to);
     prop_assert_eq!(days.iter().map(|day| day.uptime_ns).sum::<u64>(), whole.uptime_ns);
     prop_assert_eq!(days.iter().map(|day| day.observed_ns).sum::<u64>(), whole.observed_ns);
@@ -135,7 +139,7 @@ fn calendar(history: &PeerHistory, from: Timestamp, to: Timestamp) -> Result<(),
         prop_assert_eq!((one.to, one.to.as_nanos() % width_ns), (next.from, 0));
     }
     prop_assert!(days.iter().all(|day| (1..=width_ns).contains(&day.length_ns)));
-    prop_assert!(history.calendar(from, to, Bucket::Hour, 3).len() <= 3);
+    prop_assert!(history.calendar_buckets(from, to, BucketWidth::Hour, 3).len() <= 3);
     Ok(())
 }
 
@@ -177,25 +181,25 @@ proptest! {
                 check(&stats.outages, &expected(&all, from, to.min(now)))?;
                 prop_assert_eq!(stats.window, history.window(at(from), at(to)));
             }
-            prop_assert_eq!(history.stats_over(Span::Lifetime).window.observed_ns, account.spent(0, now).1);
-            let last = account.history.last().map_or(account.first_seen, |change| change.0);
-            prop_assert_eq!((history.online(), history.since()), (account.presence(), at(last)));
+            prop_assert_eq!(history.stats_over(StandardWindow::Lifetime).window.observed_ns, account.spent(0, now).1);
+            let last = account.history.last().map_or(account.tracked_since, |change| change.0);
+            prop_assert_eq!((history.presence(), history.presence_since()), (account.presence(), at(last)));
             adds_up(&history, edges.map(at))?;
             adds_up(&history.clone().starting_at(at(middle)), edges.map(at))?;
             calendar(&history, at(from), at(to))?;
             explained(&tracker, &history, now)?;
 
-            let unlogged = usize::from(account.history.first().is_some_and(|change| change.0 == account.first_seen));
+            let unlogged = usize::from(account.history.first().is_some_and(|change| change.0 == account.tracked_since));
             let kept = tracker.event_log(node_id).map_or(0, |log| log.len());
             if kept + unlogged >= account.history.len() {
-                prop_assert!(history.outages(at(from), at(to)).complete);
+                prop_assert!(history.outage_stats(at(from), at(to)).complete);
             }
         }
         for (channel_id, Channel { node_id, opened, .. }) in &model.channels {
             for segments in [Vec::new(), disk.segments_of(node_id)] {
                 let history = tracker.channel_history(at(now), channel_id, &segments).expect("it is open");
                 let report = tracker.channel(at(now), channel_id).expect("it is open");
-                let whole = history.stats_over(Span::Lifetime);
+                let whole = history.stats_over(StandardWindow::Lifetime);
                 prop_assert_eq!(history.start(), at(*opened));
                 prop_assert_eq!(whole.window.length_ns, report.lifetime_ns);
                 prop_assert_eq!((whole.window.observed_ns, whole.window.observed_error_ns), (report.observed_ns, 0));
@@ -207,7 +211,7 @@ proptest! {
                 let (online, observed) = model.peers[node_id].spent(from, to.min(now));
                 prop_assert!(window.uptime_ns.abs_diff(online) <= window.uptime_error_ns);
                 prop_assert!(window.observed_ns.abs_diff(observed) <= window.observed_error_ns);
-                check(&history.outages(at(from), at(to)), &expected(&stretches(&model.peers[node_id], now), from, to.min(now)))?;
+                check(&history.outage_stats(at(from), at(to)), &expected(&stretches(&model.peers[node_id], now), from, to.min(now)))?;
             }
         }
     }
@@ -242,7 +246,7 @@ proptest! {
             let history = history.expect("it is known");
             adds_up(&history, edges.map(at))?;
             explained(&tracker, &history, now)?;
-            let whole = history.stats_over(Span::Lifetime).window;
+            let whole = history.stats_over(StandardWindow::Lifetime).window;
             let report = tracker.peer(at(now), &node_id).expect("it is known");
             prop_assert_eq!((whole.uptime_ns, whole.observed_ns), (report.uptime_ns, report.observed_ns));
         }

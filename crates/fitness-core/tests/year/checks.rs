@@ -107,8 +107,8 @@ impl Inspector {
     fn windows(&mut self, oracle: &Oracle, account: &Account, history: &PeerHistory) {
         let line = &oracle.line;
         for _ in 0..300 {
-            let length = self.dice.any_size(MINUTE..300 * DAY).min(line.now - account.first_seen - 1);
-            let from = self.dice.within(account.first_seen..line.now - length);
+            let length = self.dice.any_size(MINUTE..300 * DAY).min(line.now - account.tracked_since - 1);
+            let from = self.dice.within(account.tracked_since..line.now - length);
             let window = history.window(at(line.to_clock(from)), at(line.to_clock(from + length)));
             self.windows += 1;
             self.exact += u32::from(is_exact(&window));
@@ -145,11 +145,11 @@ impl Case<'_> {
         let line = &self.oracle.line;
         let coverage = self.tracker.coverage(self.clock).expect("it has started");
         assert_eq!(coverage.starts, line.starts, "{self}");
-        assert_eq!(coverage.first_started.as_nanos(), line.to_clock(line.first_started), "{self}");
+        assert_eq!(coverage.first_started_at.as_nanos(), line.to_clock(line.first_started_at), "{self}");
         assert_eq!(coverage.started_at.as_nanos(), line.to_clock(line.started), "{self}");
-        assert_eq!(coverage.lifetime_ns, line.now - line.first_started, "{self}");
+        assert_eq!(coverage.lifetime_ns, line.now - line.first_started_at, "{self}");
         let gaps = &self.oracle.watched.gaps;
-        let names_all = line.clock > line.now - line.first_started;
+        let names_all = line.clock > line.now - line.first_started_at;
         let told = self.tracker.gaps(self.clock, &[], Timestamp::EPOCH, Timestamp::MAX);
         // A clock that reads some seconds after 1970 has no name for what was before.
         assert!(told.len() == gaps.len() || !names_all, "{self}");
@@ -162,7 +162,7 @@ impl Case<'_> {
             let some = gaps.iter().filter(move |gap| cause.is_none_or(|cause| cause == gap.0));
             some.map(|gap| gap.2.unwrap_or(line.now) - gap.1).sum::<u64>()
         };
-        assert_eq!(coverage.watched_ns, coverage.lifetime_ns - lengths(None), "{self}");
+        assert_eq!(coverage.monitored_ns, coverage.lifetime_ns - lengths(None), "{self}");
         assert!(line.has_faults(self.tracker.clock_faults()), "{self}: {:?}", self.tracker.clock_faults());
     }
 
@@ -175,17 +175,22 @@ impl Case<'_> {
         };
         let report = report.unwrap_or_else(|| panic!("{self}: peer {peer} is not known"));
         let (online, observed) = account.sums(line.now);
-        let is = (report.uptime_ns, report.observed_ns, report.disconnects, report.flap_count, report.online);
+        let is =
+            (report.uptime_ns, report.observed_ns, report.disconnects, report.flap_count, report.presence);
         let flaps = account.flaps.count();
         assert_eq!(
             is,
             (online, observed, account.disconnects, flaps, account.presence()),
             "{self}: peer {peer}"
         );
-        assert_eq!(report.first_seen.as_nanos(), line.to_clock(account.first_seen), "{self}: peer {peer}");
-        let last_flap = account.flaps.last_ns().map(|at| line.to_clock(at));
+        assert_eq!(
+            report.tracked_since.as_nanos(),
+            line.to_clock(account.tracked_since),
+            "{self}: peer {peer}"
+        );
+        let last_flap = account.flaps.last_flap_ns().map(|at| line.to_clock(at));
         assert_eq!(report.last_flap.map(Timestamp::as_nanos), last_flap, "{self}: peer {peer}");
-        assert_eq!(report.closed_at.is_none(), account.is_followed, "{self}: peer {peer}");
+        assert_eq!(report.untracked_at.is_none(), account.is_followed, "{self}: peer {peer}");
     }
 
     fn channels(&self) {
@@ -198,7 +203,7 @@ impl Case<'_> {
             assert_eq!(report.lifetime_ns, line.now - account.opened, "{self}: {channel:?}");
             assert_eq!((report.uptime_ns, report.observed_ns), (online, observed), "{self}: {channel:?}");
             let usable = (report.usable, report.usable_ns, report.usable_observed_ns);
-            let expected = (account.usable, account.usable_ns, account.usable_observed_ns);
+            let expected = (account.usable.is_online(), account.usable_ns, account.usable_observed_ns);
             assert_eq!(usable, expected, "{self}: {channel:?}");
             assert_eq!(report.funding, Some(account.funding), "{self}: {channel:?}");
             let found = self.tracker.channel_by_funding(self.clock, &account.funding);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use fitness_core::{
-    Changes, GapRecord, HashSeed, LogSegment, NodeId, ObserverRecord, PeerRecord, StoredLog, Tracker,
-    TrackerConfig,
+    GapRecord, HashSeed, LogSegment, NodeId, ObserverRecord, PeerRecord, StoredLog, Tracker, TrackerConfig,
+    UnsavedChanges,
 };
 
 #[derive(Default)]
@@ -18,8 +18,8 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn write(&mut self, changes: Changes, observer: ObserverRecord) {
-        for node_id in &changes.forgotten {
+    pub(crate) fn write(&mut self, changes: UnsavedChanges, observer: ObserverRecord) {
+        for node_id in &changes.forgotten_peers {
             self.peers.remove(node_id);
             self.segments.retain(|(other, _), _| other != node_id);
             self.archive.retain(|(other, _), _| other != node_id);
@@ -36,9 +36,9 @@ impl Disk {
     pub(crate) fn load(&self, config: TrackerConfig) -> Tracker {
         let mut tracker = Tracker::new(config, HashSeed([4; 16]));
         if let Some(observer) = &self.observer {
-            tracker.restore_observer(observer, &self.gaps);
+            tracker.resume_observer(observer, &self.gaps);
         }
-        self.peers.values().for_each(|record| tracker.restore(record));
+        self.peers.values().for_each(|record| tracker.resume_peer(record));
         tracker
     }
 
@@ -53,12 +53,12 @@ impl Disk {
     /// The part of a log that is not going to be written again.
     pub(crate) fn older_part(&self, log: &StoredLog) -> Vec<LogSegment> {
         let mut segments = self.segments_of(&log.node_id);
-        segments.retain(|segment| segment.index() < log.below);
+        segments.retain(|segment| segment.index() < log.end_index);
         segments
     }
 
     pub(crate) fn replace(&mut self, log: &StoredLog, kept: Vec<LogSegment>) {
-        self.segments.retain(|(other, index), _| *other != log.node_id || *index >= log.below);
+        self.segments.retain(|(other, index), _| *other != log.node_id || *index >= log.end_index);
         self.segments.extend(kept.into_iter().map(|segment| ((log.node_id, segment.index()), segment)));
     }
 }

@@ -2,7 +2,7 @@
 //! a day. Quiet times are skipped, and nothing that could be told from having lived through them.
 
 use fitness_core::{
-    Changes, ChannelOpened, Event, OpenChannel, Retention, Snapshot, Timestamp, Tracker, TrackerConfig,
+    ChannelOpened, Event, OpenChannel, Retention, Snapshot, Timestamp, Tracker, TrackerConfig, UnsavedChanges,
 };
 
 use crate::disk::Disk;
@@ -82,7 +82,7 @@ impl Process {
         let clock = self.clock(now);
         let left = |deadline: Timestamp| now + deadline.as_nanos().saturating_sub(clock);
         self.commit = self.tracker.commit_deadline().map(left);
-        self.grace = self.tracker.grace_deadline().map(left);
+        self.grace = self.tracker.reconnect_grace_deadline().map(left);
     }
 
     /// While nothing is going to happen, only the last sign of life matters.
@@ -265,9 +265,9 @@ impl Embedder {
     }
 
     fn change(&mut self, now: u64, change: impl FnOnce(&mut Self)) {
-        let (was_dirty, grace) = (self.tracker().is_dirty(), self.tracker().grace_deadline());
+        let (was_dirty, grace) = (self.tracker().is_dirty(), self.tracker().reconnect_grace_deadline());
         change(self);
-        if !was_dirty && self.tracker().is_dirty() || grace != self.tracker().grace_deadline() {
+        if !was_dirty && self.tracker().is_dirty() || grace != self.tracker().reconnect_grace_deadline() {
             self.tracker_plan(now);
         }
     }
@@ -328,15 +328,15 @@ impl Embedder {
     fn commit(&mut self, now: u64) {
         let clock = self.well(now);
         let process = self.process.as_mut().expect("it runs");
-        let (observer, mut changes) = (process.tracker.observer_record(at(clock)), Changes::default());
-        while process.tracker.take_changes(3, &mut changes) {}
+        let (observer, mut changes) = (process.tracker.observer_record(at(clock)), UnsavedChanges::default());
+        while process.tracker.drain_changes(3, &mut changes) {}
         if self.disk_is_broken {
             process.failed_to_store = true;
-            process.tracker.put_back(&changes);
+            process.tracker.requeue(&changes);
             process.retry = Some(now + process.retry_wait);
             process.retry_wait = (process.retry_wait * 2).min(RETRY.end);
         } else {
-            process.tracker.stored(&changes);
+            process.tracker.mark_stored(&changes);
             self.disk.write(changes, observer);
             (self.stored, self.stored_at) = (self.facts.len(), now);
             (process.retry, process.retry_wait) = (None, RETRY.start);
@@ -363,7 +363,7 @@ impl Embedder {
             }
             for log in logs {
                 let stored = embedder.disk.older_part(&log);
-                if let Some(kept) = process.tracker.thinned(at(clock), &log, &stored) {
+                if let Some(kept) = process.tracker.downsampled(at(clock), &log, &stored) {
                     embedder.disk.replace(&log, kept);
                 }
                 let left =

@@ -29,10 +29,10 @@ const SEEDS: [u64; 3] = [0x1, 0x2, 0x3];
 /// One that forgets within the year, and keeps little in full.
 fn retention() -> Retention {
     Retention::default()
-        .with_detail_ns(20 * DAY)
-        .with_detail_entries(1_000)
+        .with_full_detail_ns(20 * DAY)
+        .with_full_detail_entries(1_000)
         .with_hourly_ns(60 * DAY)
-        .with_keep_ns(KEEP)
+        .with_max_age_ns(KEEP)
 }
 
 const KEEP: u64 = 200 * DAY;

@@ -46,12 +46,12 @@ mod tests {
     }
 
     fn funding(vout: u32) -> bitcoin::OutPoint {
-        convert::bitcoin_outpoint(&OutPoint { txid: [5; 32], vout })
+        convert::to_bitcoin_outpoint(&OutPoint { txid: [5; 32], vout })
     }
 
     fn ready(counterparty_node_id: Option<PublicKey>, funding_txo: Option<bitcoin::OutPoint>) -> NodeEvent {
         NodeEvent::ChannelReady {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: UserChannelId(1),
             counterparty_node_id,
             funding_txo,
@@ -70,9 +70,9 @@ mod tests {
     #[test]
     fn channels_open_when_pending_and_move_when_ready() {
         let pending = NodeEvent::ChannelPending {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: UserChannelId(1),
-            former_temporary_channel_id: convert::ldk_channel_id(&ChannelId([1; 32])),
+            former_temporary_channel_id: convert::to_ldk_channel_id(&ChannelId([1; 32])),
             counterparty_node_id: peer(),
             funding_txo: funding(0),
         };
@@ -91,13 +91,13 @@ mod tests {
     #[test]
     fn a_splice_that_is_not_locked_in_changes_nothing() {
         let pending = NodeEvent::SplicePending {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: UserChannelId(1),
             counterparty_node_id: peer(),
             new_funding_txo: funding(1),
         };
         let failed = NodeEvent::SpliceFailed {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: UserChannelId(1),
             counterparty_node_id: peer(),
             abandoned_funding_txo: Some(funding(1)),
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_close_needs_no_peer() {
         let closed = NodeEvent::ChannelClosed {
-            channel_id: convert::ldk_channel_id(&CHANNEL),
+            channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: UserChannelId(1),
             counterparty_node_id: None,
             reason: None,

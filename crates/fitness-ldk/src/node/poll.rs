@@ -395,7 +395,7 @@ mod tests {
 
         fn presence(&self) -> (Presence, u32) {
             let peer = self.handle.peer(&PEER).unwrap();
-            (peer.online, peer.disconnects)
+            (peer.presence, peer.disconnects)
         }
 
         /// How often we were held up, and how long altogether.
@@ -410,11 +410,11 @@ mod tests {
         let mut by_hand = ByHand::new().await;
         let usable = |by_hand: &ByHand| by_hand.handle.channel(&CHANNEL).unwrap();
         by_hand.look();
-        assert_eq!(usable(&by_hand).usable, Presence::Online);
+        assert_eq!(usable(&by_hand).usable, Some(true));
         *by_hand.node.usable.lock().unwrap() = false;
         by_hand.clock.pass(Duration::from_secs(1));
         by_hand.look();
-        assert_eq!(usable(&by_hand).usable, Presence::Offline);
+        assert_eq!(usable(&by_hand).usable, Some(false));
         by_hand.clock.pass(Duration::from_secs(3));
         let report = usable(&by_hand);
         assert_eq!((report.usable_ns, report.usable_observed_ns), (2_000_000_000, 5_000_000_000));
@@ -422,7 +422,7 @@ mod tests {
 
         *by_hand.node.usable.lock().unwrap() = true;
         by_hand.look();
-        assert_eq!(usable(&by_hand).usable, Presence::Online);
+        assert_eq!(usable(&by_hand).usable, Some(true));
     }
 
     #[tokio::test]

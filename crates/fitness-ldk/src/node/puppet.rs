@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fitness_actor::{Clock, Fitness, Service, SystemClock};
+use fitness_actor::{Clock, Service, SystemClock};
 use fitness_core::{ChannelId, NodeId, OpenChannel, Timestamp};
 use fitness_store::MemoryStore;
 
@@ -85,7 +85,7 @@ impl Clock for HandClock {
 /// A service that keeps everything in memory and never finds out by itself that it was held up.
 pub(super) async fn service(clock: Arc<dyn Clock>) -> Service {
     let store = Arc::new(MemoryStore::default());
-    let service = Fitness::builder(NodeId([1; 33]), store).pulse(Duration::from_secs(3600)).clock(clock);
+    let service = Service::builder(NodeId([1; 33]), store).pulse(Duration::from_secs(3600)).clock(clock);
     service.start().await.unwrap()
 }
 

@@ -16,7 +16,7 @@ use lightning_background_processor::{
     GossipSync, NO_LIQUIDITY_MANAGER, NO_ONION_MESSENGER, process_events_async,
 };
 
-use fitness_regtest::World;
+use fitness_regtest::StubBackend;
 
 use super::RawNode;
 
@@ -49,12 +49,12 @@ impl ChangeDestinationSource for Nothing {
 
 type NoSweeper = Arc<
     OutputSweeper<
-        Arc<World>,
+        Arc<StubBackend>,
         Arc<Nothing>,
-        Arc<World>,
+        Arc<StubBackend>,
         Arc<dyn Filter + Send + Sync>,
         Arc<Nothing>,
-        Arc<World>,
+        Arc<StubBackend>,
         Arc<KeysManager>,
     >,
 >;
@@ -73,7 +73,7 @@ pub(super) async fn run(node: &RawNode) {
     let ended = process_events_async(
         Arc::new(Nothing),
         |event: Event| {
-            node.fitness.observe(&event);
+            node.fitness.record_event(&event);
             std::future::ready(Ok(()))
         },
         Arc::clone(&node.monitor),

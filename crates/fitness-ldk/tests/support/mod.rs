@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle, Service};
+use fitness_actor::{Handle, Service};
 use fitness_core::{ChannelReport, NodeId, Presence};
-use fitness_ldk::{LdkFitness, PeerObserver, convert};
-use fitness_regtest::{Channels, Monitor, World, channel_manager};
+use fitness_ldk::{ConnectionRecorder, LdkFitness, convert};
+use fitness_regtest::{StubBackend, StubChainMonitor, StubChannelManager, channel_manager};
 use fitness_store::MemoryStore;
 use lightning::bitcoin::absolute::LockTime;
 use lightning::bitcoin::block::Header;
@@ -110,11 +110,11 @@ impl SendOnlyMessageHandler for Gatekeeper {}
 
 type Peers = PeerManager<
     SocketDescriptor,
-    Arc<Channels>,
+    Arc<StubChannelManager>,
     IgnoringMessageHandler,
     IgnoringMessageHandler,
-    Arc<World>,
-    Arc<PeerObserver<Arc<Gatekeeper>>>,
+    Arc<StubBackend>,
+    Arc<ConnectionRecorder<Arc<Gatekeeper>>>,
     Arc<KeysManager>,
     Arc<Gatekeeper>,
 >;
@@ -122,10 +122,10 @@ type Peers = PeerManager<
 /// A node, watched.
 pub(crate) struct RawNode {
     pub(crate) key: PublicKey,
-    pub(crate) world: Arc<World>,
+    pub(crate) world: Arc<StubBackend>,
     pub(crate) log: Arc<Log>,
-    monitor: Arc<Monitor>,
-    pub(crate) channels: Arc<Channels>,
+    monitor: Arc<StubChainMonitor>,
+    pub(crate) channels: Arc<StubChannelManager>,
     pub(crate) peers: Arc<Peers>,
     pub(crate) custom: Arc<Gatekeeper>,
     pub(crate) send_only: Arc<Gatekeeper>,
@@ -140,7 +140,7 @@ impl RawNode {
     }
 
     async fn start_at(seed: u8, addr: &str) -> Self {
-        let world = Arc::<World>::default();
+        let world = Arc::<StubBackend>::default();
         let keys = Arc::new(KeysManager::new(&[seed; 32], 1, 1, true));
         let key = keys.get_node_id(Recipient::Node).unwrap();
         let mut config = UserConfig::default();
@@ -148,13 +148,13 @@ impl RawNode {
         let (monitor, channels) = channel_manager(&world, &keys, Network::Regtest, config);
 
         let store = Arc::new(MemoryStore::default());
-        let service = Fitness::builder(convert::node_id(&key), store).start().await.unwrap();
+        let service = Service::builder(convert::node_id(&key), store).start().await.unwrap();
         let fitness = LdkFitness::new(service.handle());
         let (log, told) = (Arc::<Log>::default(), fitness.clone());
         let keep = Arc::clone(&log);
-        world.hear(move |record| {
+        world.set_log_hook(move |record| {
             // As a wallet's logger does.
-            told.observe_log(record);
+            told.record_log(record);
             keep.keep(record);
         });
         let (custom, send_only) = (Arc::<Gatekeeper>::default(), Arc::<Gatekeeper>::default());
@@ -210,14 +210,14 @@ impl RawNode {
 
     /// What we say of a peer that is watched.
     pub(crate) fn presence(&self, other: &Self) -> Presence {
-        self.handle().peer(&other.node_id()).expect("it is watched").online
+        self.handle().peer(&other.node_id()).expect("it is watched").presence
     }
 
     /// Hands all pending events to the observer, as a wallet's event handler does, and returns them.
     pub(crate) fn handle_events(&self) -> Vec<Event> {
         let events = Mutex::new(Vec::new());
         self.channels.process_pending_events(&|event: Event| {
-            self.fitness.observe(&event);
+            self.fitness.record_event(&event);
             events.lock().unwrap().push(event);
             Ok(())
         });
@@ -292,7 +292,7 @@ impl RawNode {
 
     /// Tells what LDK lists.
     pub(crate) fn seed(&self) {
-        self.fitness.seed(&self.channels, &self.peers);
+        self.fitness.reconcile(&self.channels, &self.peers);
     }
 
     /// What we say of the only channel.

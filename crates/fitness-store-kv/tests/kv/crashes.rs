@@ -1,7 +1,7 @@
 //! The process is gone after any of its writes, and whoever comes next finds whole batches.
 
-use fitness_core::Changes;
-use fitness_store::{Batch, MemoryStore, Replacement, StoreError};
+use fitness_core::UnsavedChanges;
+use fitness_store::{Batch, LogReplacement, MemoryStore, StoreError};
 
 use crate::support::{Fault, Memory, Sight, commit, flap, gap, node, observer, peer, segment, sight};
 
@@ -10,7 +10,7 @@ pub(crate) const NODES: u32 = 12;
 /// A batch that does something of everything, by chance.
 fn any_batch(rng: &mut fastrand::Rng, version: u32) -> Batch {
     let mut batch = Batch::default();
-    let Changes { forgotten, peers, segments, gaps } = &mut batch.changes;
+    let UnsavedChanges { forgotten_peers: forgotten, peers, segments, gaps } = &mut batch.changes;
     for number in 0..NODES {
         match rng.u32(0..12) {
             0 => forgotten.push(node(number)),
@@ -18,7 +18,11 @@ fn any_batch(rng: &mut fastrand::Rng, version: u32) -> Batch {
             4 => {
                 let below = rng.u32(0..4);
                 let kept = (0..below).filter(|_| rng.bool()).map(|index| segment(number, index, 5, version));
-                batch.replaced.push(Replacement { node_id: node(number), below, segments: kept.collect() });
+                batch.replacements.push(LogReplacement {
+                    node_id: node(number),
+                    below_index: below,
+                    segments: kept.collect(),
+                });
             }
             5 | 6 => segments.push(segment(number, rng.u32(0..4), rng.u32(1..=64), rng.u32(1..3))),
             _ => {}
@@ -28,7 +32,7 @@ fn any_batch(rng: &mut fastrand::Rng, version: u32) -> Batch {
         gaps.push(gap(rng.u32(0..9), version));
     }
     if rng.u32(0..9) == 0 {
-        batch.gaps_before = Some(rng.u32(0..9));
+        batch.prune_gaps_before = Some(rng.u32(0..9));
     }
     if rng.bool() {
         batch.observer = Some(observer(u64::from(version)));
@@ -42,7 +46,8 @@ pub(crate) fn workload(seed: u64, batches: u32) -> Vec<Batch> {
     let mut all: Vec<Batch> = (1..=batches).map(|version| any_batch(&mut rng, version)).collect();
     let large = (0..500).map(|number| peer(number, 7)).collect();
     let segments = (0..60).map(|number| segment(number, 0, 64, 7)).collect();
-    all[batches as usize / 3].changes = Changes { peers: large, segments, ..Changes::default() };
+    all[batches as usize / 3].changes =
+        UnsavedChanges { peers: large, segments, ..UnsavedChanges::default() };
     all
 }
 
@@ -156,7 +161,7 @@ fn what_failed_does_not_land_over_what_came_later() {
 fn what_failed_does_not_land_over_another_kind_of_commit() {
     let large = |version| {
         let peers = (0..900).map(|number| peer(number, version)).collect();
-        Batch { changes: Changes { peers, ..Changes::default() }, ..Batch::default() }
+        Batch { changes: UnsavedChanges { peers, ..UnsavedChanges::default() }, ..Batch::default() }
     };
     let mut failed = 0;
     for batches in [[large(1), flap(1, 2, 1), large(3)], [large(1), large(2), flap(1, 3, 1)]] {

@@ -1,6 +1,6 @@
 //! Values that are not what was written are refused, by name, and left as they are.
 
-use fitness_core::Changes;
+use fitness_core::UnsavedChanges;
 use fitness_store::{Batch, StoreError};
 
 use crate::support::{Memory, Name, Sight, commit, flap, gap, node, peer, sight};
@@ -12,7 +12,7 @@ fn stored() -> Memory {
     let memory = Memory::default();
     let store = memory.open();
     let peers = (0..4).map(|number| peer(number, 1)).collect();
-    let changes = Changes { peers, gaps: vec![gap(1, 1)], ..Changes::default() };
+    let changes = UnsavedChanges { peers, gaps: vec![gap(1, 1)], ..UnsavedChanges::default() };
     commit(&store, &Batch { changes, ..Batch::default() }).expect("it is stored");
     drop(store);
     let store = memory.open();

@@ -1,6 +1,6 @@
 //! What a commit costs: a remote store pays for each write.
 
-use fitness_core::{Changes, ChannelId, ChannelRecord, Ledger, OutPoint, PeerRecord, Totals};
+use fitness_core::{ChannelId, ChannelRecord, Ledger, OutPoint, PeerRecord, Totals, UnsavedChanges};
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, Store};
 use fitness_store_kv::KvStore;
@@ -14,8 +14,8 @@ fn usual(number: u32, version: u32) -> PeerRecord {
         funding: Some(OutPoint { txid: [8; 32], vout: 1 }),
         opened_at_ns: 1,
         opened_totals: Totals::default(),
-        ready: Some(true),
-        usable: Ledger::starting(1),
+        reported_usable: Some(true),
+        usable_ledger: Ledger::starting(1),
     };
     PeerRecord { channels: vec![channel], ..peer(number, version) }
 }
@@ -29,7 +29,7 @@ fn usual_flap(number: u32, version: u32, entries: u32) -> Batch {
 fn holding(peers: u32) -> Memory {
     let memory = Memory::default();
     let peers = (0..peers).map(|number| usual(number, 0)).collect();
-    let changes = Changes { peers, ..Changes::default() };
+    let changes = UnsavedChanges { peers, ..UnsavedChanges::default() };
     commit(&memory.open(), &Batch { changes, ..Batch::default() }).expect("it is stored");
     memory
 }
@@ -116,7 +116,7 @@ fn a_large_node_writes_a_part() {
     let hour = cost(&memory, || {
         for version in 0..commits {
             let peers = (0..10).map(|_| usual(rng.u32(0..PEERS), version)).collect();
-            let changes = Changes { peers, ..Changes::default() };
+            let changes = UnsavedChanges { peers, ..UnsavedChanges::default() };
             let batch = Batch { changes, observer: Some(observer(u64::from(version))), ..Batch::default() };
             commit(&store, &batch).expect("it is stored");
         }
@@ -169,7 +169,7 @@ fn a_fold_waits_for_few_rounds() {
     let store = memory.open();
     commit(&store, &usual_flap(5, 1, 1)).expect("it is stored");
     let peers = (0..PEERS).step_by(50).map(|number| usual(number, 1)).collect();
-    let changes = Changes { peers, ..Changes::default() };
+    let changes = UnsavedChanges { peers, ..UnsavedChanges::default() };
     let mut batch = Batch { changes, ..Batch::default() };
     let fold = loop {
         let fold = cost(&memory, || commit(&store, &batch).expect("it is stored"));
@@ -192,7 +192,7 @@ fn many_large_commits_leave_little_behind() {
     let store = memory.open();
     for version in 0..200 {
         let peers = (0..200).map(|number| usual((version * 200 + number) % PEERS, version)).collect();
-        let changes = Changes { peers, ..Changes::default() };
+        let changes = UnsavedChanges { peers, ..UnsavedChanges::default() };
         commit(&store, &Batch { changes, ..Batch::default() }).expect("it is stored");
     }
     let after = stored(&memory);

@@ -3,8 +3,8 @@
 //! A fixture is the listing of a store, a value a line, written by the release that introduced the
 //! format; it must never be changed. A new format gets a file of its own.
 
-use fitness_core::Changes;
-use fitness_store::{Batch, MemoryStore, Replacement};
+use fitness_core::UnsavedChanges;
+use fitness_store::{Batch, LogReplacement, MemoryStore};
 
 use crate::support::{Memory, commit, flap, gap, node, observer, peer, segment, sight};
 
@@ -14,22 +14,22 @@ const NODES: u32 = 5;
 /// Two sessions: pages of both, and a journal in which everything occurs that can.
 fn sessions_of_format_1() -> [Vec<Batch>; 2] {
     let whole = |numbers: std::ops::Range<u32>| Batch {
-        changes: Changes {
+        changes: UnsavedChanges {
             peers: numbers.clone().map(|number| peer(number, 1)).collect(),
             segments: numbers
                 .flat_map(|number| [segment(number, 0, 64, 1), segment(number, 1, 3, 1)])
                 .collect(),
             gaps: (0..3).map(|number| gap(number, 4)).collect(),
-            ..Changes::default()
+            ..UnsavedChanges::default()
         },
         observer: Some(observer(7)),
         ..Batch::default()
     };
-    let thinned = Replacement { node_id: node(1), below: 1, segments: vec![segment(1, 0, 2, 9)] };
+    let thinned = LogReplacement { node_id: node(1), below_index: 1, segments: vec![segment(1, 0, 2, 9)] };
     let forgetting = Batch {
-        changes: Changes { forgotten: vec![node(0)], ..Changes::default() },
-        gaps_before: Some(2),
-        replaced: vec![thinned],
+        changes: UnsavedChanges { forgotten_peers: vec![node(0)], ..UnsavedChanges::default() },
+        prune_gaps_before: Some(2),
+        replacements: vec![thinned],
         ..Batch::default()
     };
     [

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fitness_core::Changes;
+use fitness_core::UnsavedChanges;
 use fitness_store::Batch;
 
 use crate::crashes::{NODES, sights, workload};
@@ -18,7 +18,7 @@ type Values = BTreeMap<Name, Vec<u8>>;
 fn life() -> Vec<Batch> {
     let mut batches = workload(3, 80);
     let peers = (0..3_000).map(|number| peer(number, 9)).collect();
-    batches[77].changes = Changes { peers, ..Changes::default() };
+    batches[77].changes = UnsavedChanges { peers, ..UnsavedChanges::default() };
     batches
 }
 
@@ -154,7 +154,7 @@ fn no_power_loss_loses_a_batch() {
 fn go_on(left: &Memory, seen: &Sight, what: &str) {
     let store = left.open();
     let newcomer = peer(9_999_999, 5);
-    let changes = Changes { peers: vec![newcomer.clone()], ..Changes::default() };
+    let changes = UnsavedChanges { peers: vec![newcomer.clone()], ..UnsavedChanges::default() };
     commit(&store, &Batch { changes, ..Batch::default() }).unwrap_or_else(|error| panic!("{what}: {error}"));
     drop(store);
     let mut expected = seen.clone();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle, Service, StartError, TokioClock};
+use fitness_actor::{Handle, Service, StartError, TokioClock};
 use fitness_core::{ChannelId, ChannelOpened, Event, PeerReport, Timestamp};
 use fitness_store::Store;
 use tokio::time::Instant;
@@ -38,14 +38,14 @@ impl Lived {
             return;
         }
         for (one, other) in self.reports.iter().zip(&other.reports) {
-            let counts = |it: &PeerReport| (it.online, it.flap_count, it.disconnects);
+            let counts = |it: &PeerReport| (it.presence, it.flap_count, it.disconnects);
             assert_eq!(counts(one), counts(other), "{what}");
             let apart = Duration::from_nanos(one.uptime_ns.abs_diff(other.uptime_ns));
             assert!(apart <= self.delayed, "{what}: {one:?} and {other:?}");
         }
         let entries = |lived: &Self| {
             let segments = lived.sight.iter().flat_map(|sight| &sight.segments);
-            segments.map(|it| (it.node_id, it.first, it.entries.len())).collect::<Vec<_>>()
+            segments.map(|it| (it.node_id, it.first_number, it.entries.len())).collect::<Vec<_>>()
         };
         assert_eq!(entries(self), entries(other), "{what}");
     }
@@ -59,7 +59,7 @@ fn opened(number: u32) -> Event {
 
 async fn start(memory: &Memory, clock: TokioClock, lived: &mut Lived) -> (Service, Handle) {
     let store: Arc<dyn Store> = Arc::new(memory.open());
-    let start = || Fitness::builder(OURS, Arc::clone(&store)).clock(Arc::new(clock)).start();
+    let start = || Service::builder(OURS, Arc::clone(&store)).clock(Arc::new(clock)).start();
     let service = match start().await {
         Err(StartError::Load { source }) => {
             assert!(source.is_transient(), "{source}");

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use fitness_core::Changes;
+use fitness_core::UnsavedChanges;
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, Store, StoreError};
 use fitness_store_kv::KvStore;
@@ -28,7 +28,7 @@ const LARGE: u32 = 900;
 
 fn large(version: u32) -> Batch {
     let peers = (0..LARGE).map(|number| peer(number, version)).collect();
-    Batch { changes: Changes { peers, ..Changes::default() }, ..Batch::default() }
+    Batch { changes: UnsavedChanges { peers, ..UnsavedChanges::default() }, ..Batch::default() }
 }
 
 #[test]

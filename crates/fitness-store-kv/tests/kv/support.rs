@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use fitness_core::{
-    Changes, GapCause, GapRecord, GapSums, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord,
-    Presence, SEGMENT_ENTRIES, Totals,
+    GapCause, GapRecord, GapTotals, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence,
+    SEGMENT_ENTRIES, Totals, UnsavedChanges,
 };
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, Store, StoreError};
@@ -233,16 +233,16 @@ pub(crate) fn peer(number: u32, version: u32) -> PeerRecord {
     PeerRecord {
         node_id: node(number),
         watched: number % 2 == 0,
-        awaited: false,
-        first_seen_ns: u64::from(number),
+        in_reconnect_grace: false,
+        tracked_since_ns: u64::from(number),
         presence: Presence::Online,
-        since_ns: u64::from(version),
+        presence_since_ns: u64::from(version),
         totals: Totals { online_ns: 1, observed_ns: 2 },
         flap_count: version,
         last_flap_ns: Some(u64::from(version)),
         disconnects: version,
         log_end: version,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     }
 }
@@ -254,25 +254,25 @@ pub(crate) fn segment(number: u32, index: u32, entries: u32, version: u32) -> Lo
     };
     LogSegment {
         node_id: node(number),
-        first: index * SEGMENT_ENTRIES,
+        first_number: index * SEGMENT_ENTRIES,
         entries: (0..entries).map(entry).collect(),
     }
 }
 
 pub(crate) fn gap(number: u32, version: u32) -> GapRecord {
-    GapRecord { number, cause: GapCause::Down, from_ns: 10, to_ns: 10 + u64::from(version) }
+    GapRecord { number, cause: GapCause::NotRunning, from_ns: 10, to_ns: 10 + u64::from(version) }
 }
 
 pub(crate) fn observer(version: u64) -> ObserverRecord {
     ObserverRecord {
         started_at_ns: 1,
-        heartbeat_ns: version,
-        first_started_ns: 1,
+        last_heartbeat_ns: version,
+        first_started_at_ns: 1,
         starts: 1,
         clock_ahead_ns: 0,
         gap_count: 0,
-        gaps: [GapSums { count: 0, length_ns: 0 }; 4],
-        open_gap: None,
+        gap_totals: [GapTotals { count: 0, length_ns: 0 }; 4],
+        ongoing_gap: None,
     }
 }
 
@@ -280,7 +280,7 @@ pub(crate) fn observer(version: u64) -> ObserverRecord {
 pub(crate) fn flap(number: u32, version: u32, entries: u32) -> Batch {
     let peers = vec![peer(number, version)];
     let segments = vec![segment(number, 0, entries, 1)];
-    let changes = Changes { peers, segments, ..Changes::default() };
+    let changes = UnsavedChanges { peers, segments, ..UnsavedChanges::default() };
     Batch { changes, observer: Some(observer(u64::from(version))), ..Batch::default() }
 }
 

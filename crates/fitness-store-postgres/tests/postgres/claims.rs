@@ -140,7 +140,7 @@ async fn a_claim_that_ends_meanwhile_is_waited_for() {
     let held = first.claim(&OURS).await.expect("a claim");
     let url = database.url();
     let waiting = tokio::spawn(async move {
-        let second = PostgresStore::builder(&url).claim_wait(Duration::from_secs(600)).open().await?;
+        let second = PostgresStore::builder(&url).claim_timeout(Duration::from_secs(600)).open().await?;
         second.claim(&OURS).await.map(drop)
     });
     let tries = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_locks l%'";

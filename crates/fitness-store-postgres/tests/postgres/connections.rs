@@ -15,8 +15,8 @@ async fn a_network_that_falls_silent_is_given_up() {
     let database = database!();
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, database.cluster().port()));
     let proxy = Proxy::start(server).expect("a proxy");
-    let url = database.url_of(OWNER, proxy.addr().port());
-    let store = impatient(&url).timeout(Duration::from_secs(1)).open().await.expect("it opens");
+    let url = database.url_for(OWNER, proxy.addr().port());
+    let store = impatient(&url).statement_timeout(Duration::from_secs(1)).open().await.expect("it opens");
     let _held = store.claim(&OURS).await.expect("a claim");
     for version in 1..3 {
         store.commit(&OURS, marked(version)).await.expect("it stores");
@@ -38,13 +38,13 @@ async fn a_network_that_falls_silent_is_given_up() {
 async fn whoever_cannot_be_reached_may_be_later() {
     let database = database!();
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr()).expect("a port");
-    let error = refused_for_now(PostgresStore::open(&database.url_of(OWNER, free.port())).await);
+    let error = refused_for_now(PostgresStore::open(&database.url_for(OWNER, free.port())).await);
     assert!(error.contains("onnection refused") && error.contains("try again"), "{error}");
 
     // It takes the connection, and says nothing.
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    let url = database.url_of(OWNER, silent.local_addr().expect("an address").port());
-    let opened = impatient(&url).timeout(Duration::from_secs(1)).open().await;
+    let url = database.url_for(OWNER, silent.local_addr().expect("an address").port());
+    let opened = impatient(&url).statement_timeout(Duration::from_secs(1)).open().await;
     let error = refused_for_now(opened);
     assert!(error.contains("has not answered for 2s"), "{error}");
 }
@@ -61,7 +61,7 @@ async fn of_several_servers_the_first_that_can_be_written_to_is_taken() {
     database.sql(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", database.name()));
     let error = refused_for_now(PostgresStore::open(&url).await);
     assert!(error.contains("does not allow writes"), "{error}");
-    let reading = PostgresStore::open_existing(&url).await.expect("it can be read");
+    let reading = PostgresStore::open_read_only(&url).await.expect("it can be read");
     assert_eq!(stored(&reading, OURS).await, 1);
 }
 

@@ -7,7 +7,7 @@ use crate::support::*;
 
 /// The record of a peer of a format that there is not yet, whole otherwise.
 fn from_the_future(node_id: &NodeId) -> String {
-    let mut bytes = vec![fitness_store::codec::FORMAT + 1, 1, 2, 3];
+    let mut bytes = vec![fitness_store::codec::FORMAT_VERSION + 1, 1, 2, 3];
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(b"P");
     hasher.update(&node_id.0);
@@ -37,7 +37,7 @@ async fn a_damaged_row_is_named() {
                 "gaps" => store.gaps(&OURS, 0, 10).await.expect_err("it is damaged"),
                 _ => store.observer(&OURS).await.expect_err("it is damaged"),
             };
-            assert!(matches!(&error, StoreError::Corrupt { what, .. } if *what == named), "{error}");
+            assert!(matches!(&error, StoreError::Corrupt { item: what, .. } if *what == named), "{error}");
             assert!(!error.is_transient());
             database.sql(&format!(
                 "TRUNCATE ldk_fitness.{table}; INSERT INTO ldk_fitness.{table} SELECT * FROM public.kept; \

@@ -13,7 +13,7 @@ use crate::support::*;
 fn proxied(database: &Database<'_>) -> (Proxy, String) {
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, database.cluster().port()));
     let proxy = Proxy::start(server).expect("a proxy");
-    let url = database.url_of(OWNER, proxy.addr().port());
+    let url = database.url_for(OWNER, proxy.addr().port());
     (proxy, url)
 }
 
@@ -143,7 +143,7 @@ async fn without_locks_nothing_of_two_is_mixed() {
     landed.retain(|version| *version != 0);
     assert_eq!(landed.len(), 1, "one of them had it: {landed:?}");
     let observer =
-        fitness_store_postgres::PostgresStore::open_existing(&database.url()).await.expect("it opens");
+        fitness_store_postgres::PostgresStore::open_read_only(&database.url()).await.expect("it opens");
     assert_eq!(stored(&observer, OURS).await, landed[0]);
 }
 

@@ -65,8 +65,8 @@ fn node_of_ours(seed: u64, known: u32, until: Timestamp) -> Tracker {
 /// Stores all that a tracker knows, as of `at`.
 async fn store_all(store: &PostgresStore, observer: NodeId, tracker: &mut Tracker, at: Timestamp) {
     let mut batch = Batch { observer: Some(tracker.observer_record(at)), ..Batch::default() };
-    let peers = tracker.begin_flush();
-    tracker.take_changes(peers, &mut batch.changes);
+    let peers = tracker.begin_commit();
+    tracker.drain_changes(peers, &mut batch.changes);
     store.commit(&observer, Arc::new(batch)).await.expect("it stores");
 }
 
@@ -124,8 +124,8 @@ async fn a_node_sees_a_peer_as_its_tracker_does() {
             expected.push(vec![
                 observer.to_string(),
                 report.node_id.to_string(),
-                word(report.online).to_owned(),
-                report.since.as_nanos().to_string(),
+                word(report.presence).to_owned(),
+                report.presence_since.as_nanos().to_string(),
                 at.as_nanos().to_string(),
                 report.uptime_ns.to_string(),
                 report.observed_ns.to_string(),
@@ -133,7 +133,7 @@ async fn a_node_sees_a_peer_as_its_tracker_does() {
                 report.disconnects.to_string(),
                 report.flap_count.to_string(),
                 option(report.last_flap.map(Timestamp::as_nanos)),
-                report.first_seen.as_nanos().to_string(),
+                report.tracked_since.as_nanos().to_string(),
                 report.channels.len().to_string(),
                 if report.watched { "t" } else { "f" }.to_owned(),
             ]);
@@ -143,7 +143,7 @@ async fn a_node_sees_a_peer_as_its_tracker_does() {
     let seen = rows(
         &database,
         "SELECT encode(observer, 'hex'), encode(node_id, 'hex'), presence, since_ns, as_of_ns, uptime_ns, \
-         observed_ns, availability, disconnects, flap_count, last_flap_ns, first_seen_ns, channels, watched \
+         observed_ns, availability, disconnects, flap_count, last_flap_ns, tracked_since_ns, channels, watched \
          FROM ldk_fitness.peer_availability ORDER BY 1, 2",
     );
     assert!(expected.len() > 100, "{} are no fleet", expected.len());
@@ -164,7 +164,7 @@ async fn the_fleet_sees_a_peer_as_its_nodes_together() {
     let mut expected = Vec::new();
     let mut worst = Vec::new();
     for (node_id, reports) in &by_peer {
-        let at = |presence| reports.iter().filter(|report| report.online == presence).count().to_string();
+        let at = |presence| reports.iter().filter(|report| report.presence == presence).count().to_string();
         let sum =
             |figure: fn(&PeerReport) -> u64| reports.iter().map(|report| u128::from(figure(report))).sum();
         let (uptime, observed): (u128, u128) = (sum(|it| it.uptime_ns), sum(|it| it.observed_ns));
@@ -187,7 +187,7 @@ async fn the_fleet_sees_a_peer_as_its_nodes_together() {
             disconnects.to_string(),
             channels.to_string(),
             watched.to_string(),
-            option(reports.iter().map(|report| report.first_seen.as_nanos()).min()),
+            option(reports.iter().map(|report| report.tracked_since.as_nanos()).min()),
         ];
         if let (Some(availability), true) = (availability, channels > 0 || watched > 0) {
             worst.push((availability, std::cmp::Reverse(disconnects), *node_id, row.clone()));
@@ -196,7 +196,7 @@ async fn the_fleet_sees_a_peer_as_its_nodes_together() {
     }
     let columns = "encode(node_id, 'hex'), observers, online_at, offline_at, unobserved_at, uptime_ns, \
                    observed_ns, availability, worst_availability, best_availability, disconnects, channels, \
-                   watched_at, first_seen_ns";
+                   watched_at, tracked_since_ns";
     let seen = rows(&database, &format!("SELECT {columns} FROM ldk_fitness.fleet_peers ORDER BY node_id"));
     assert_eq!(seen, expected);
 
@@ -213,20 +213,21 @@ async fn what_one_node_misses_and_others_do_not_is_found() {
     let fleet = fleet(&database).await;
     let fresh: Vec<_> = fleet.nodes.iter().filter(|(id, ..)| *id != observer(4)).collect();
     let count = |node_id: &NodeId, presence: Presence| {
-        let sees =
-            |reports: &[PeerReport]| reports.iter().any(|it| it.node_id == *node_id && it.online == presence);
+        let sees = |reports: &[PeerReport]| {
+            reports.iter().any(|it| it.node_id == *node_id && it.presence == presence)
+        };
         fresh.iter().filter(|(_, _, reports)| sees(reports)).count()
     };
     let mut expected = Vec::new();
     for (observer, _, reports) in &fresh {
-        for report in reports.iter().filter(|report| report.online == Presence::Offline) {
+        for report in reports.iter().filter(|report| report.presence == Presence::Offline) {
             let (online, offline) =
                 (count(&report.node_id, Presence::Online), count(&report.node_id, Presence::Offline));
             if online > 0 {
                 expected.push(vec![
                     observer.to_string(),
                     report.node_id.to_string(),
-                    report.since.as_nanos().to_string(),
+                    report.presence_since.as_nanos().to_string(),
                     online.to_string(),
                     offline.to_string(),
                 ]);
@@ -252,14 +253,15 @@ async fn extreme_records_are_answered_for() {
     for (number, clock_ahead_ns, heartbeat_ns) in
         [(1, i64::MAX, u64::MAX), (2, i64::MIN, 0), (3, 0, u64::MAX), (4, i64::MAX, 0)]
     {
-        let record = ObserverRecord { clock_ahead_ns, heartbeat_ns, ..ObserverRecord::default() };
+        let record =
+            ObserverRecord { clock_ahead_ns, last_heartbeat_ns: heartbeat_ns, ..ObserverRecord::default() };
         let mut batch = Batch { observer: Some(record), ..Batch::default() };
         for (number, totals) in (0..).zip([largest, Totals::default()]) {
             for (offset, moment) in (0..).zip([u64::MAX, 0]) {
                 batch.changes.peers.push(fitness_core::PeerRecord {
                     totals,
-                    since_ns: moment,
-                    first_seen_ns: moment,
+                    presence_since_ns: moment,
+                    tracked_since_ns: moment,
                     last_flap_ns: Some(moment),
                     disconnects: u32::MAX,
                     flap_count: u32::MAX,

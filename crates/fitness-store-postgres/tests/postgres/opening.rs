@@ -70,7 +70,7 @@ async fn a_schema_may_have_any_name() {
         assert_eq!(stored(store, OURS).await, version);
     }
     let url = format!("{}?schema=select", database.url());
-    let named = PostgresStore::open_existing(&url).await.expect("it opens");
+    let named = PostgresStore::open_read_only(&url).await.expect("it opens");
     assert_eq!(stored(&named, OURS).await, 4);
     for name in ["", "a\0b", &"x".repeat(64)] {
         cannot_open(impatient(&database.url()).schema(name).open().await);
@@ -84,7 +84,7 @@ async fn what_a_later_release_made_is_refused_and_left_alone() {
     database.sql("INSERT INTO ldk_fitness.schema_version (version) VALUES (3)");
     let before = snapshot(&database);
     for opened in
-        [PostgresStore::open(&database.url()).await, PostgresStore::open_existing(&database.url()).await]
+        [PostgresStore::open(&database.url()).await, PostgresStore::open_read_only(&database.url()).await]
     {
         let error = opened.expect_err("it is newer");
         assert!(matches!(error, StoreError::NewerFormat { found: 3, supported: 2, .. }), "{error}");
@@ -101,7 +101,7 @@ async fn what_an_earlier_release_made_is_brought_up_to_date() {
          ldk_fitness.peer_availability; DELETE FROM ldk_fitness.schema_version WHERE version = 2",
     );
     let before = snapshot(&database);
-    let reading = PostgresStore::open_existing(&database.url()).await.expect("it can be read as it is");
+    let reading = PostgresStore::open_read_only(&database.url()).await.expect("it can be read as it is");
     assert_eq!(stored(&reading, OURS).await, 7);
     assert_eq!(snapshot(&database), before, "who reads changes nothing");
     assert_eq!(stored(&open(&database).await, OURS).await, 7);
@@ -111,13 +111,13 @@ async fn what_an_earlier_release_made_is_brought_up_to_date() {
 #[tokio::test(flavor = "multi_thread")]
 async fn to_read_there_has_to_be_something() {
     let database = database!();
-    let reason = cannot_open(PostgresStore::open_existing(&database.url()).await);
+    let reason = cannot_open(PostgresStore::open_read_only(&database.url()).await);
     assert!(reason.contains("no history in the schema \"ldk_fitness\""), "{reason}");
     assert_eq!(database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'ldk_fitness'"), "0");
 
     let writing = open(&database).await;
     writing.commit(&OURS, marked(1)).await.expect("it stores");
-    let reading = PostgresStore::open_existing(&database.url()).await.expect("it opens");
+    let reading = PostgresStore::open_read_only(&database.url()).await.expect("it opens");
     assert_eq!(stored(&reading, OURS).await, 1);
     writing.commit(&OURS, marked(2)).await.expect("it stores, whoever reads");
     assert_eq!(stored(&reading, OURS).await, 2);
@@ -144,10 +144,10 @@ async fn all_connections_are_closed_with_the_store() {
     let store = open(&database).await;
     store.commit(&OURS, marked(1)).await.expect("it stores");
     assert_eq!(stored(&store, OURS).await, 1);
-    assert!(database.connections() >= 2);
+    assert!(database.connection_count() >= 2);
     let claim = store.claim(&THEIRS).await.expect("a claim");
     drop(store);
-    until("nobody is connected", || database.connections() == 0).await;
+    until("nobody is connected", || database.connection_count() == 0).await;
     drop(claim);
 }
 
@@ -168,7 +168,7 @@ async fn a_table_whose_rows_change_does_not_grow() {
     let mut sizes: Vec<u32> = Vec::new();
     for version in 0..10 {
         let peers = (0..4_000).map(|number| peer(number, version)).collect();
-        let changes = fitness_core::Changes { peers, ..Default::default() };
+        let changes = fitness_core::UnsavedChanges { peers, ..Default::default() };
         let batch = std::sync::Arc::new(fitness_store::Batch { changes, ..Default::default() });
         store.commit(&OURS, batch).await.expect("it stores");
         let size =

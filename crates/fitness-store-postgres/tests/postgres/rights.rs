@@ -7,7 +7,7 @@ use fitness_store_postgres::PostgresStore;
 use crate::support::*;
 
 fn url(database: &Database<'_>) -> String {
-    database.url_of(READER, database.cluster().port())
+    database.url_for(READER, database.cluster().port())
 }
 
 /// What an error says an administrator is to run.
@@ -55,10 +55,10 @@ async fn who_owns_nothing_can_write_where_that_is_granted() {
 async fn who_may_read_can_read() {
     let database = database!();
     open(&database).await.commit(&OURS, marked(1)).await.expect("it stores");
-    let reason = cannot_open(PostgresStore::open_existing(&url(&database)).await);
+    let reason = cannot_open(PostgresStore::open_read_only(&url(&database)).await);
     assert!(!advice(&reason).contains("INSERT"), "{reason}");
     database.sql(&advice(&reason));
-    let store = PostgresStore::open_existing(&url(&database)).await.expect("the advice was good");
+    let store = PostgresStore::open_read_only(&url(&database)).await.expect("the advice was good");
     assert_eq!(stored(&store, OURS).await, 1);
 }
 

@@ -158,7 +158,8 @@ async fn what_was_given_up_is_not_in_our_way() {
 async fn a_statement_that_takes_too_long_is_given_up() {
     let database = database!();
     open(&database).await.commit(&OURS, marked(1)).await.expect("it stores");
-    let store = impatient(&database.url()).timeout(Duration::from_secs(1)).open().await.expect("it opens");
+    let store =
+        impatient(&database.url()).statement_timeout(Duration::from_secs(1)).open().await.expect("it opens");
     for (at, version) in [(AT_THE_FENCE, 1), (AT_ITS_ROWS, 2), (AT_ITS_ROWS, 3)] {
         let blocker = Blocker::begin(&database, at).await;
         let error = refused_for_now(store.commit(&OURS, marked(version + 1)).await);

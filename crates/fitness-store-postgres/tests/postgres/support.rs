@@ -5,11 +5,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use fitness_core::{
-    Changes, GapCause, GapRecord, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence, Totals,
+    GapCause, GapRecord, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence, Totals,
+    UnsavedChanges,
 };
 use fitness_pgtest::{Cluster, Database};
-use fitness_store::{Batch, Replacement, Store, StoreError};
-use fitness_store_postgres::{Builder, PostgresStore};
+use fitness_store::{Batch, LogReplacement, Store, StoreError};
+use fitness_store_postgres::{PostgresStore, PostgresStoreBuilder};
 
 /// One server for all tests of this process; it goes with it.
 pub(crate) static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(Cluster::start);
@@ -18,7 +19,7 @@ pub(crate) static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(Cluster::st
 macro_rules! database {
     () => {
         match crate::support::CLUSTER.as_ref() {
-            Some(cluster) => cluster.database(),
+            Some(cluster) => cluster.create_database(),
             None => return,
         }
     };
@@ -39,16 +40,16 @@ pub(crate) fn peer(number: u32, version: u32) -> PeerRecord {
     PeerRecord {
         node_id: node(number),
         watched: true,
-        awaited: false,
-        first_seen_ns: 1,
+        in_reconnect_grace: false,
+        tracked_since_ns: 1,
         presence: Presence::Online,
-        since_ns: 2,
+        presence_since_ns: 2,
         totals: Totals::default(),
         flap_count: version,
         last_flap_ns: None,
         disconnects: 6,
         log_end: version,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     }
 }
@@ -57,36 +58,41 @@ pub(crate) fn segment(number: u32, index: u32, version: u32) -> LogSegment {
     let totals = Totals { online_ns: 0, observed_ns: u64::from(version) };
     LogSegment {
         node_id: node(number),
-        first: index * fitness_core::SEGMENT_ENTRIES,
+        first_number: index * fitness_core::SEGMENT_ENTRIES,
         entries: vec![LogEntry::new(1, Presence::Online, totals)],
     }
 }
 
 /// A batch that bears `version` all over, and removes what another left.
 pub(crate) fn marked(version: u32) -> Arc<Batch> {
-    let gap = |number| GapRecord { number, cause: GapCause::Down, from_ns: 0, to_ns: u64::from(version) };
+    let gap =
+        |number| GapRecord { number, cause: GapCause::NotRunning, from_ns: 0, to_ns: u64::from(version) };
     Arc::new(Batch {
-        changes: Changes {
+        changes: UnsavedChanges {
             // Its own one, too: what is forgotten and written is written.
-            forgotten: (1_000..1_500).map(node).collect(),
+            forgotten_peers: (1_000..1_500).map(node).collect(),
             peers: (0..PEERS).chain([1_000 + version]).map(|number| peer(number, version)).collect(),
             segments: (0..PEERS).map(|number| segment(number, 5, version)).collect(),
             gaps: vec![gap(version), gap(version + 1)],
         },
         observer: Some(ObserverRecord {
             started_at_ns: 1,
-            heartbeat_ns: u64::from(version),
+            last_heartbeat_ns: u64::from(version),
             ..ObserverRecord::default()
         }),
-        replaced: vec![Replacement { node_id: node(0), below: 3, segments: vec![segment(0, 2, version)] }],
-        gaps_before: Some(version),
+        replacements: vec![LogReplacement {
+            node_id: node(0),
+            below_index: 3,
+            segments: vec![segment(0, 2, version)],
+        }],
+        prune_gaps_before: Some(version),
     })
 }
 
 /// The version of the batch that is stored, all of it; 0 where there is none.
 pub(crate) async fn stored(store: &dyn Store, observer: NodeId) -> u32 {
     let record = store.observer(&observer).await.expect("the observer");
-    let version = record.map_or(0, |record| u32::try_from(record.heartbeat_ns).expect("a version"));
+    let version = record.map_or(0, |record| u32::try_from(record.last_heartbeat_ns).expect("a version"));
     let peers = store.peers(&observer, None, 10_000).await.expect("the peers");
     if version == 0 {
         assert_eq!(peers, []);
@@ -106,8 +112,8 @@ pub(crate) async fn stored(store: &dyn Store, observer: NodeId) -> u32 {
 }
 
 /// A builder whose store does not wait long for others.
-pub(crate) fn impatient(url: &str) -> Builder {
-    PostgresStore::builder(url).claim_wait(Duration::from_millis(200))
+pub(crate) fn impatient(url: &str) -> PostgresStoreBuilder {
+    PostgresStore::builder(url).claim_timeout(Duration::from_millis(200))
 }
 
 pub(crate) async fn open(database: &Database<'_>) -> PostgresStore {
@@ -130,7 +136,7 @@ pub(crate) fn claimed_by<T>(result: Result<T, StoreError>) -> String {
     match result {
         Err(error @ StoreError::Claimed { .. }) => {
             assert!(!error.is_transient());
-            let StoreError::Claimed { by, .. } = error else { unreachable!() };
+            let StoreError::Claimed { holder: by, .. } = error else { unreachable!() };
             by
         }
         Err(other) => panic!("another error: {other}"),
@@ -147,7 +153,7 @@ pub(crate) fn refused_for_now<T>(result: Result<T, StoreError>) -> String {
 /// Why a store could not be opened, where somebody has to act.
 pub(crate) fn cannot_open<T>(result: Result<T, StoreError>) -> String {
     match result {
-        Err(StoreError::Open { reason, .. }) => reason,
+        Err(StoreError::OpenFailed { reason, .. }) => reason,
         Err(other) => panic!("another error: {other}"),
         Ok(_) => panic!("it was opened"),
     }

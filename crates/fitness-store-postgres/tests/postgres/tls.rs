@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::LazyLock;
 
-use fitness_pgtest::{Authority, Cluster, Database};
+use fitness_pgtest::{CertificateAuthority, Cluster, Database};
 use fitness_store::Store;
 use fitness_store_postgres::PostgresStore;
 use tempfile::NamedTempFile;
@@ -12,14 +12,14 @@ use crate::support::{OURS, cannot_open, database, marked};
 
 struct Secured {
     cluster: Cluster,
-    authority: Authority,
+    authority: CertificateAuthority,
 }
 
 /// What its certificate is for; not for the address.
 const NAME: &str = "localhost";
 
 static SECURED: LazyLock<Option<Secured>> = LazyLock::new(|| {
-    let authority = Authority::new();
+    let authority = CertificateAuthority::new();
     let cluster = Cluster::builder().tls(&authority, &[NAME]).start()?;
     Some(Secured { cluster, authority })
 });
@@ -51,8 +51,8 @@ async fn try_it(database: &Database<'_>, host: &str, query: &str) -> Result<bool
 #[tokio::test(flavor = "multi_thread")]
 async fn modes_keep_what_they_promise() {
     let Some(Secured { cluster, authority }) = &*SECURED else { return };
-    let database = cluster.database();
-    let (ours, others) = (file(authority.certificate()), file(Authority::new().certificate()));
+    let database = cluster.create_database();
+    let (ours, others) = (file(authority.certificate()), file(CertificateAuthority::new().certificate()));
     let (ours, others) = (named(&ours), named(&others));
     for (host, query) in [
         (NAME, ""),
@@ -86,9 +86,9 @@ async fn modes_keep_what_they_promise() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_takes_the_place_of_a_password() {
     let Some(Secured { cluster, authority }) = &*SECURED else { return };
-    let database = cluster.database();
+    let database = cluster.create_database();
     database.sql("GRANT fitness TO certified");
-    let (root, client) = (file(authority.certificate()), authority.client("certified"));
+    let (root, client) = (file(authority.certificate()), authority.issue_client_certificate("certified"));
     let (certificate, key) = (file(&client.certificate), file(&client.key));
     let address = format!("{NAME}:{}/{}", cluster.port(), database.name());
     let secured = format!("sslmode=verify-full&sslrootcert={}", named(&root));

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use fitness_core::{
-    Changes, ChannelId, ChannelRecord, GapCause, GapRecord, Ledger, LogEntry, LogSegment, NodeId,
-    ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, Ledger, LogEntry, LogSegment, NodeId, ObserverRecord,
+    OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Totals, UnsavedChanges,
 };
 use fitness_store::conformance::block_on;
-use fitness_store::{Batch, MemoryStore, Replacement, Store, StoreError};
+use fitness_store::{Batch, LogReplacement, MemoryStore, Store, StoreError};
 
 use crate::disk::{Disk, Step};
 
@@ -61,7 +61,7 @@ impl World {
         let store = MemoryStore::new();
         for (observer, sight) in [OURS, THEIRS].into_iter().zip(&self.0) {
             let Sight { observer: record, peers, segments, gaps } = sight.clone();
-            let changes = Changes { peers, segments, gaps, ..Changes::default() };
+            let changes = UnsavedChanges { peers, segments, gaps, ..UnsavedChanges::default() };
             let batch = Batch { changes, observer: record, ..Batch::default() };
             block_on(store.commit(&observer, Arc::new(batch))).expect("it is in memory");
         }
@@ -119,22 +119,22 @@ fn peer(number: u8, version: u32) -> PeerRecord {
         funding: Some(OutPoint { txid: [number; 32], vout: version }),
         opened_at_ns: 5,
         opened_totals: totals,
-        ready: Some(true),
-        usable: Ledger::starting(5),
+        reported_usable: Some(true),
+        usable_ledger: Ledger::starting(5),
     };
     PeerRecord {
         node_id: node(number),
         watched: true,
-        awaited: false,
-        first_seen_ns: 1,
+        in_reconnect_grace: false,
+        tracked_since_ns: 1,
         presence: Presence::Online,
-        since_ns: 2,
+        presence_since_ns: 2,
         totals,
         flap_count: version,
         last_flap_ns: Some(u64::from(version)),
         disconnects: version,
         log_end: version,
-        taken_over: None,
+        imported: None,
         channels: (0..number % 3).map(channel).collect(),
     }
 }
@@ -148,7 +148,7 @@ fn segment(number: u8, index: u32, entries: u32, version: u32) -> LogSegment {
         )
     };
     let entries = (0..entries).map(entry).collect();
-    LogSegment { node_id: node(number), first: index * SEGMENT_ENTRIES, entries }
+    LogSegment { node_id: node(number), first_number: index * SEGMENT_ENTRIES, entries }
 }
 
 fn gap(number: u32, version: u32) -> GapRecord {
@@ -157,15 +157,15 @@ fn gap(number: u32, version: u32) -> GapRecord {
 }
 
 fn heartbeat(version: u64) -> Option<ObserverRecord> {
-    Some(ObserverRecord { started_at_ns: 1, heartbeat_ns: version, ..ObserverRecord::default() })
+    Some(ObserverRecord { started_at_ns: 1, last_heartbeat_ns: version, ..ObserverRecord::default() })
 }
 
 /// A peer's flap with the heartbeat, as a service commits it most of the time.
 fn flap(number: u8, version: u32) -> Act {
-    let changes = Changes {
+    let changes = UnsavedChanges {
         peers: vec![peer(number, version)],
         segments: vec![segment(number, 20, version % 60 + 1, version)],
-        ..Changes::default()
+        ..UnsavedChanges::default()
     };
     let observer = heartbeat(u64::from(version));
     Act::Commit(OURS, Arc::new(Batch { changes, observer, ..Batch::default() }))
@@ -178,35 +178,39 @@ fn ours(batch: Batch) -> Act {
 /// Peers and logs enough to make the file grow several times.
 fn growth(version: u32) -> Batch {
     let segments = (0..LOGS).flat_map(|number| (0..14).map(move |index| (number, index)));
-    let changes = Changes {
+    let changes = UnsavedChanges {
         peers: (0..150).map(|number| peer(number, version)).collect(),
         segments: segments.map(|(number, index)| segment(number, index, SEGMENT_ENTRIES, version)).collect(),
         gaps: (0..20).map(|number| gap(number, version)).collect(),
-        ..Changes::default()
+        ..UnsavedChanges::default()
     };
     Batch { changes, observer: heartbeat(u64::from(version)), ..Batch::default() }
 }
 
 /// More than half of each log, thinned to one segment.
 fn thinned(version: u32) -> Batch {
-    let replaced = (0..LOGS).map(|number| Replacement {
+    let replaced = (0..LOGS).map(|number| LogReplacement {
         node_id: node(number),
-        below: 9,
+        below_index: 9,
         segments: vec![segment(number, 4, 20, version)],
     });
-    Batch { replaced: replaced.collect(), gaps_before: Some(12), ..Batch::default() }
+    Batch { replacements: replaced.collect(), prune_gaps_before: Some(12), ..Batch::default() }
 }
 
 /// Nearly everybody is forgotten, so that the file shrinks.
 fn exodus() -> Batch {
-    let changes = Changes { forgotten: (1..140).map(node).collect(), ..Changes::default() };
+    let changes =
+        UnsavedChanges { forgotten_peers: (1..140).map(node).collect(), ..UnsavedChanges::default() };
     Batch { changes, observer: heartbeat(1_000), ..Batch::default() }
 }
 
 /// A life from the first day on.
 pub(crate) fn life() -> Vec<Act> {
-    let theirs =
-        Changes { peers: vec![peer(1, 4)], segments: vec![segment(1, 0, 9, 4)], ..Changes::default() };
+    let theirs = UnsavedChanges {
+        peers: vec![peer(1, 4)],
+        segments: vec![segment(1, 0, 9, 4)],
+        ..UnsavedChanges::default()
+    };
     let theirs = Batch { changes: theirs, observer: heartbeat(4), ..Batch::default() };
     vec![
         flap(1, 1),
@@ -227,7 +231,7 @@ pub(crate) fn life() -> Vec<Act> {
 
 /// What comes first into a file of an earlier release.
 pub(crate) fn life_after_an_upgrade() -> Vec<Act> {
-    let gap = Changes { gaps: vec![gap(0, 1)], ..Changes::default() };
+    let gap = UnsavedChanges { gaps: vec![gap(0, 1)], ..UnsavedChanges::default() };
     vec![
         ours(Batch { changes: gap, observer: heartbeat(99), ..Batch::default() }),
         Act::Reopen,
@@ -238,11 +242,11 @@ pub(crate) fn life_after_an_upgrade() -> Vec<Act> {
 
 /// What is committed to a disk that survived, to see whether it works.
 pub(crate) fn aftermath() -> Arc<Batch> {
-    let changes = Changes {
+    let changes = UnsavedChanges {
         peers: vec![peer(1, 7_777), peer(200, 7_777)],
         segments: (0..3).map(|index| segment(1, 30 + index, SEGMENT_ENTRIES, 7_777)).collect(),
         gaps: vec![gap(300, 7_777)],
-        ..Changes::default()
+        ..UnsavedChanges::default()
     };
     Arc::new(Batch { changes, observer: heartbeat(7_777), ..Batch::default() })
 }

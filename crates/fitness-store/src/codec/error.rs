@@ -4,7 +4,7 @@ use std::fmt;
 
 use fitness_core::NodeId;
 
-use super::FORMAT;
+use super::FORMAT_VERSION;
 use crate::StoreError;
 
 /// Why bytes are not a record.
@@ -23,7 +23,7 @@ pub enum RecordError {
     Checksum,
 
     /// The record is whole, and of a later format.
-    #[error("it has format {found}, and this release reads formats up to {FORMAT}")]
+    #[error("it has format {found}, and this release reads formats up to {FORMAT_VERSION}")]
     NewerFormat {
         /// Its format.
         found: u8,
@@ -31,22 +31,22 @@ pub enum RecordError {
 
     /// The record is as it was written, but breaks a rule.
     #[error("{0}")]
-    Rule(&'static str),
+    Invalid(&'static str),
 }
 
 impl RecordError {
     /// This error as the store's, where `record` was read from `location`.
     #[must_use]
-    pub fn of(self, record: Record<'_>, location: impl Into<String>) -> StoreError {
+    pub fn into_store_error(self, record: RecordKey<'_>, location: impl Into<String>) -> StoreError {
         let (what, location) = (record.to_string(), location.into());
         match self {
             Self::NewerFormat { found } => StoreError::NewerFormat {
-                what,
+                item: what,
                 location,
                 found: u32::from(found),
-                supported: u32::from(FORMAT),
+                supported: u32::from(FORMAT_VERSION),
             },
-            error => StoreError::Corrupt { what, location, source: error.into() },
+            error => StoreError::Corrupt { item: what, location, source: error.into() },
         }
     }
 }
@@ -54,7 +54,7 @@ impl RecordError {
 /// Which record; its text names it in errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Record<'a> {
+pub enum RecordKey<'a> {
     /// A peer's.
     Peer(&'a NodeId),
     /// A segment of a peer's log, by its index.
@@ -65,7 +65,7 @@ pub enum Record<'a> {
     Gap(u32),
 }
 
-impl fmt::Display for Record<'_> {
+impl fmt::Display for RecordKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Peer(node_id) => write!(f, "the record of peer {node_id}"),

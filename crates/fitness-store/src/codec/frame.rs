@@ -1,20 +1,20 @@
 //! What all records have in common: format number in front, checksum at the end.
 
-use super::{FORMAT, FORMAT_1, Record, RecordError};
+use super::{FORMAT_1, FORMAT_VERSION, RecordError, RecordKey};
 
 const CHECKSUM_BYTES: usize = 4;
 
 /// Appends a record to `out`: its format, what `body` appends, its checksum.
-pub(super) fn write(record: Record<'_>, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn write(record: RecordKey<'_>, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    out.push(FORMAT);
+    out.push(FORMAT_VERSION);
     body(out);
     let checksum = checksum(record, &out[start..]);
     out.extend_from_slice(&checksum.to_le_bytes());
 }
 
 /// The body of a record whose checksum and format are right.
-pub(super) fn open<'a>(record: Record<'_>, bytes: &'a [u8]) -> Result<Body<'a>, RecordError> {
+pub(super) fn open<'a>(record: RecordKey<'_>, bytes: &'a [u8]) -> Result<Body<'a>, RecordError> {
     let too_short = RecordError::TooShort { found: bytes.len() };
     let Some((value, stored)) = bytes.split_last_chunk::<CHECKSUM_BYTES>() else { return Err(too_short) };
     let Some((&format, body)) = value.split_first() else { return Err(too_short) };
@@ -22,29 +22,29 @@ pub(super) fn open<'a>(record: Record<'_>, bytes: &'a [u8]) -> Result<Body<'a>, 
         return Err(RecordError::Checksum);
     }
     match format {
-        FORMAT_1..=FORMAT => Ok(Body { format, rest: body }),
-        0 => Err(RecordError::Rule("there is no format 0")),
+        FORMAT_1..=FORMAT_VERSION => Ok(Body { format, rest: body }),
+        0 => Err(RecordError::Invalid("there is no format 0")),
         found => Err(RecordError::NewerFormat { found }),
     }
 }
 
-fn checksum(record: Record<'_>, value: &[u8]) -> u32 {
+fn checksum(record: RecordKey<'_>, value: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     match record {
-        Record::Peer(node_id) => {
+        RecordKey::Peer(node_id) => {
             hasher.update(b"P");
             hasher.update(&node_id.0);
         }
-        Record::Segment(node_id, index) => {
+        RecordKey::Segment(node_id, index) => {
             hasher.update(b"S");
             hasher.update(&node_id.0);
             hasher.update(&index.to_le_bytes());
         }
-        Record::Observer(node_id) => {
+        RecordKey::Observer(node_id) => {
             hasher.update(b"O");
             hasher.update(&node_id.0);
         }
-        Record::Gap(number) => {
+        RecordKey::Gap(number) => {
             hasher.update(b"G");
             hasher.update(&number.to_le_bytes());
         }
@@ -67,7 +67,7 @@ impl Body<'_> {
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
         let (bytes, rest) =
-            self.rest.split_first_chunk().ok_or(RecordError::Rule("it ends in the middle of a field"))?;
+            self.rest.split_first_chunk().ok_or(RecordError::Invalid("it ends in the middle of a field"))?;
         self.rest = rest;
         Ok(*bytes)
     }
@@ -95,6 +95,6 @@ impl Body<'_> {
 
     /// Demands that everything was read.
     pub(super) const fn end(&self) -> Result<(), RecordError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(RecordError::Rule("it goes on after its end")) }
+        if self.rest.is_empty() { Ok(()) } else { Err(RecordError::Invalid("it goes on after its end")) }
     }
 }

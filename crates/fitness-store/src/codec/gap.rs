@@ -9,7 +9,7 @@
 
 use fitness_core::GapRecord;
 
-use super::{FORMAT_1, Record, RecordError, frame, rules};
+use super::{FORMAT_1, RecordError, RecordKey, frame, rules};
 use crate::StoreError;
 
 /// Appends the value of a gap to `out`.
@@ -18,7 +18,7 @@ use crate::StoreError;
 ///
 /// [`StoreError::Invalid`] if the gap breaks a rule of the model; `out` is as it was.
 pub fn encode_gap(gap: &GapRecord, out: &mut Vec<u8>) -> Result<(), StoreError> {
-    let name = Record::Gap(gap.number);
+    let name = RecordKey::Gap(gap.number);
     let invalid = |reason| rules::invalid(name, reason);
     rules::gap(gap).map_err(invalid)?;
     let cause = rules::cause_code(gap.cause).map_err(invalid)?;
@@ -36,13 +36,13 @@ pub fn encode_gap(gap: &GapRecord, out: &mut Vec<u8>) -> Result<(), StoreError> 
 ///
 /// [`RecordError`] if these bytes are not that gap.
 pub fn decode_gap(number: u32, bytes: &[u8]) -> Result<GapRecord, RecordError> {
-    let mut body = frame::open(Record::Gap(number), bytes)?;
+    let mut body = frame::open(RecordKey::Gap(number), bytes)?;
     if body.format() == FORMAT_1 {
-        return Err(RecordError::Rule("there are no gaps in format 1"));
+        return Err(RecordError::Invalid("there are no gaps in format 1"));
     }
-    let cause = rules::cause(body.u8()?).map_err(RecordError::Rule)?;
+    let cause = rules::cause(body.u8()?).map_err(RecordError::Invalid)?;
     let gap = GapRecord { number, cause, from_ns: body.u64()?, to_ns: body.u64()? };
     body.end()?;
-    rules::gap(&gap).map_err(RecordError::Rule)?;
+    rules::gap(&gap).map_err(RecordError::Invalid)?;
     Ok(gap)
 }

@@ -23,15 +23,15 @@ mod peer;
 mod rules;
 mod segment;
 
-pub use error::{Record, RecordError};
+pub use error::{RecordError, RecordKey};
 pub use gap::{decode_gap, encode_gap};
 pub use observer::{decode_observer, encode_observer};
 pub use peer::{decode_peer, encode_peer};
-pub use rules::check;
+pub use rules::validate_batch;
 pub use segment::{decode_segment, encode_segment};
 
 /// The format that is written, and the latest that is read.
-pub const FORMAT: u8 = 2;
+pub const FORMAT_VERSION: u8 = 2;
 
 /// Before there were gaps, accounts of usable time, and an observer's past.
 const FORMAT_1: u8 = 1;

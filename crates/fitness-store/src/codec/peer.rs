@@ -36,10 +36,10 @@
 //! | 8, 8 | its totals: usable, observed |
 //! | 32, 4 | funding transaction and output, where they are known |
 
-use fitness_core::{ChannelId, ChannelRecord, Ledger, NodeId, OutPoint, PeerRecord, TakenOver, Totals};
+use fitness_core::{ChannelId, ChannelRecord, Imported, Ledger, NodeId, OutPoint, PeerRecord, Totals};
 
 use super::frame::{self, Body};
-use super::{FORMAT_1, Record, RecordError, rules};
+use super::{FORMAT_1, RecordError, RecordKey, rules};
 use crate::StoreError;
 
 const PRESENCE_BITS: u8 = 0b11;
@@ -65,7 +65,7 @@ const fn smallest_channel_bytes(format: u8) -> usize {
 ///
 /// [`StoreError::Invalid`] if the record breaks a rule of the model; `out` is as it was.
 pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreError> {
-    let name = Record::Peer(&peer.node_id);
+    let name = RecordKey::Peer(&peer.node_id);
     rules::peer(peer).map_err(|reason| rules::invalid(name, reason))?;
     let channel_count = u32::try_from(peer.channels.len())
         .map_err(|_| rules::invalid(name, "it has more channels than can be counted"))?;
@@ -76,10 +76,10 @@ pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreErro
     if peer.last_flap_ns.is_some() {
         flags |= HAS_FLAPPED;
     }
-    if peer.awaited {
+    if peer.in_reconnect_grace {
         flags |= AWAITED;
     }
-    let source = match peer.taken_over {
+    let source = match peer.imported {
         None => None,
         Some(taken) => {
             flags |= TAKEN_OVER;
@@ -88,8 +88,8 @@ pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreErro
     };
     frame::write(name, out, |out| {
         out.push(flags);
-        out.extend_from_slice(&peer.first_seen_ns.to_le_bytes());
-        out.extend_from_slice(&peer.since_ns.to_le_bytes());
+        out.extend_from_slice(&peer.tracked_since_ns.to_le_bytes());
+        out.extend_from_slice(&peer.presence_since_ns.to_le_bytes());
         encode_totals(peer.totals, out);
         out.extend_from_slice(&peer.flap_count.to_le_bytes());
         if let Some(last_flap_ns) = peer.last_flap_ns {
@@ -97,7 +97,7 @@ pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreErro
         }
         out.extend_from_slice(&peer.disconnects.to_le_bytes());
         out.extend_from_slice(&peer.log_end.to_le_bytes());
-        if let (Some(source), Some(taken)) = (source, &peer.taken_over) {
+        if let (Some(source), Some(taken)) = (source, &peer.imported) {
             out.push(source);
             out.extend_from_slice(&taken.at_ns.to_le_bytes());
             encode_totals(taken.totals, out);
@@ -117,31 +117,31 @@ pub fn encode_peer(peer: &PeerRecord, out: &mut Vec<u8>) -> Result<(), StoreErro
 ///
 /// [`RecordError`] if these bytes are not the record of that peer.
 pub fn decode_peer(node_id: &NodeId, bytes: &[u8]) -> Result<PeerRecord, RecordError> {
-    let mut body = frame::open(Record::Peer(node_id), bytes)?;
+    let mut body = frame::open(RecordKey::Peer(node_id), bytes)?;
     let flags = body.u8()?;
     let known = if body.format() == FORMAT_1 { FLAGS_1 } else { FLAGS_1 | TAKEN_OVER };
     if flags & !known != 0 {
-        return Err(RecordError::Rule("it has flags that do not exist"));
+        return Err(RecordError::Invalid("it has flags that do not exist"));
     }
     let mut peer = PeerRecord {
         node_id: *node_id,
         watched: flags & WATCHED != 0,
-        awaited: flags & AWAITED != 0,
-        presence: rules::presence(u64::from(flags & PRESENCE_BITS)).map_err(RecordError::Rule)?,
-        first_seen_ns: body.u64()?,
-        since_ns: body.u64()?,
+        in_reconnect_grace: flags & AWAITED != 0,
+        presence: rules::presence(u64::from(flags & PRESENCE_BITS)).map_err(RecordError::Invalid)?,
+        tracked_since_ns: body.u64()?,
+        presence_since_ns: body.u64()?,
         totals: decode_totals(&mut body)?,
         flap_count: body.u32()?,
         last_flap_ns: if flags & HAS_FLAPPED != 0 { Some(body.u64()?) } else { None },
         disconnects: body.u32()?,
         log_end: body.u32()?,
-        taken_over: if flags & TAKEN_OVER != 0 { Some(decode_taken_over(&mut body)?) } else { None },
+        imported: if flags & TAKEN_OVER != 0 { Some(decode_taken_over(&mut body)?) } else { None },
         channels: Vec::new(),
     };
     let count = usize::try_from(body.u32()?).unwrap_or(usize::MAX);
     // The count is not trusted with an allocation that the bytes do not account for.
     if count > body.len() / smallest_channel_bytes(body.format()) {
-        return Err(RecordError::Rule("it has fewer channels than it says"));
+        return Err(RecordError::Invalid("it has fewer channels than it says"));
     }
     peer.channels.reserve_exact(count);
     for _ in 0..count {
@@ -151,9 +151,9 @@ pub fn decode_peer(node_id: &NodeId, bytes: &[u8]) -> Result<PeerRecord, RecordE
     Ok(peer)
 }
 
-fn decode_taken_over(body: &mut Body<'_>) -> Result<TakenOver, RecordError> {
-    Ok(TakenOver {
-        source: rules::source(body.u8()?).map_err(RecordError::Rule)?,
+fn decode_taken_over(body: &mut Body<'_>) -> Result<Imported, RecordError> {
+    Ok(Imported {
+        source: rules::source(body.u8()?).map_err(RecordError::Invalid)?,
         at_ns: body.u64()?,
         totals: decode_totals(body)?,
         flap_count: body.u32()?,
@@ -161,14 +161,14 @@ fn decode_taken_over(body: &mut Body<'_>) -> Result<TakenOver, RecordError> {
 }
 
 fn encode_channel(channel: &ChannelRecord, out: &mut Vec<u8>) {
-    let usable = &channel.usable;
+    let usable = &channel.usable_ledger;
     let funded = if channel.funding.is_some() { FUNDED } else { 0 };
-    let ready = rules::ready_code(channel.ready) << READY_SHIFT;
+    let ready = rules::ready_code(channel.reported_usable) << READY_SHIFT;
     out.push(funded | ready | rules::presence_code(usable.presence()) << USABLE_SHIFT);
     out.extend_from_slice(&channel.channel_id.0);
     out.extend_from_slice(&channel.opened_at_ns.to_le_bytes());
     encode_totals(channel.opened_totals, out);
-    out.extend_from_slice(&usable.since_ns().to_le_bytes());
+    out.extend_from_slice(&usable.presence_since_ns().to_le_bytes());
     encode_totals(usable.totals(), out);
     if let Some(funding) = &channel.funding {
         out.extend_from_slice(&funding.txid);
@@ -180,28 +180,28 @@ fn decode_channel(body: &mut Body<'_>) -> Result<ChannelRecord, RecordError> {
     let flags = body.u8()?;
     let known = if body.format() == FORMAT_1 { FUNDED } else { CHANNEL_FLAGS };
     if flags & !known != 0 {
-        return Err(RecordError::Rule("a channel of it has flags that do not exist"));
+        return Err(RecordError::Invalid("a channel of it has flags that do not exist"));
     }
     let (channel_id, opened_at_ns) = (ChannelId(body.array()?), body.u64()?);
     let channel = ChannelRecord {
         channel_id,
         opened_at_ns,
         opened_totals: decode_totals(body)?,
-        ready: rules::ready(flags >> READY_SHIFT & 0b11).map_err(RecordError::Rule)?,
-        usable: if body.format() == FORMAT_1 {
+        reported_usable: rules::ready(flags >> READY_SHIFT & 0b11).map_err(RecordError::Invalid)?,
+        usable_ledger: if body.format() == FORMAT_1 {
             Ledger::starting(opened_at_ns)
         } else {
             let presence = rules::presence(u64::from(flags >> USABLE_SHIFT & 0b11));
             let since_ns = body.u64()?;
             // Before the account is made: making it would clamp what is wrong.
-            Ledger::from_parts(presence.map_err(RecordError::Rule)?, since_ns, decode_totals(body)?)
+            Ledger::from_parts(presence.map_err(RecordError::Invalid)?, since_ns, decode_totals(body)?)
         },
         funding: match flags & FUNDED {
             0 => None,
             _ => Some(OutPoint { txid: body.array()?, vout: body.u32()? }),
         },
     };
-    rules::channel(&channel).map_err(RecordError::Rule)?;
+    rules::channel(&channel).map_err(RecordError::Invalid)?;
     Ok(channel)
 }
 
@@ -212,6 +212,6 @@ fn encode_totals(totals: Totals, out: &mut Vec<u8>) {
 
 fn decode_totals(body: &mut Body<'_>) -> Result<Totals, RecordError> {
     let totals = Totals { online_ns: body.u64()?, observed_ns: body.u64()? };
-    rules::totals(totals).map_err(RecordError::Rule)?;
+    rules::totals(totals).map_err(RecordError::Invalid)?;
     Ok(totals)
 }

@@ -1,12 +1,12 @@
 //! The model's rules that a record must keep, on its way in and on its way out.
 
 use fitness_core::{
-    ChannelRecord, GapCause, GapRecord, LogEntry, LogSegment, NodeId, PeerRecord, Presence, SEGMENT_ENTRIES,
-    Source, Totals,
+    ChannelRecord, GapCause, GapRecord, ImportSource, LogEntry, LogSegment, NodeId, PeerRecord, Presence,
+    SEGMENT_ENTRIES, Totals,
 };
 
-use super::Record;
-use crate::{Batch, Replacement, StoreError};
+use super::RecordKey;
+use crate::{Batch, LogReplacement, StoreError};
 
 /// A rule, in the words that an error uses.
 type Broken = &'static str;
@@ -19,30 +19,30 @@ type Broken = &'static str;
 ///
 /// [`StoreError::Invalid`] names the first one that cannot: it breaks a rule of the model, and no
 /// store could read it back.
-pub fn check(observer: &NodeId, batch: &Batch) -> Result<(), StoreError> {
+pub fn validate_batch(observer: &NodeId, batch: &Batch) -> Result<(), StoreError> {
     for record in &batch.changes.peers {
-        peer(record).map_err(|reason| invalid(Record::Peer(&record.node_id), reason))?;
+        peer(record).map_err(|reason| invalid(RecordKey::Peer(&record.node_id), reason))?;
     }
     for record in &batch.changes.segments {
         segment(record).map_err(|reason| invalid(segment_name(record), reason))?;
     }
     for record in &batch.changes.gaps {
-        gap(record).map_err(|reason| invalid(Record::Gap(record.number), reason))?;
+        gap(record).map_err(|reason| invalid(RecordKey::Gap(record.number), reason))?;
     }
-    batch.replaced.iter().try_for_each(replacement)?;
-    if let Some((cause, _)) = batch.observer.and_then(|record| record.open_gap) {
-        cause_code(cause).map_err(|reason| invalid(Record::Observer(observer), reason))?;
+    batch.replacements.iter().try_for_each(replacement)?;
+    if let Some((cause, _)) = batch.observer.and_then(|record| record.ongoing_gap) {
+        cause_code(cause).map_err(|reason| invalid(RecordKey::Observer(observer), reason))?;
     }
     Ok(())
 }
 
-fn replacement(replacement: &Replacement) -> Result<(), StoreError> {
+fn replacement(replacement: &LogReplacement) -> Result<(), StoreError> {
     let mut from = 0;
     for record in &replacement.segments {
         let index = record.index();
         let checked = if record.node_id != replacement.node_id {
             Err("it is to replace a part of another peer's log")
-        } else if index >= replacement.below {
+        } else if index >= replacement.below_index {
             Err("it is to replace a part of the log that it does not belong to")
         } else if index < from {
             Err("it is to replace a part of the log out of order")
@@ -55,12 +55,12 @@ fn replacement(replacement: &Replacement) -> Result<(), StoreError> {
     Ok(())
 }
 
-const fn segment_name(segment: &LogSegment) -> Record<'_> {
-    Record::Segment(&segment.node_id, segment.index())
+const fn segment_name(segment: &LogSegment) -> RecordKey<'_> {
+    RecordKey::Segment(&segment.node_id, segment.index())
 }
 
-pub(super) fn invalid(record: Record<'_>, reason: Broken) -> StoreError {
-    StoreError::Invalid { what: record.to_string(), reason }
+pub(super) fn invalid(record: RecordKey<'_>, reason: Broken) -> StoreError {
+    StoreError::Invalid { item: record.to_string(), reason }
 }
 
 pub(super) fn peer(record: &PeerRecord) -> Result<(), Broken> {
@@ -68,7 +68,7 @@ pub(super) fn peer(record: &PeerRecord) -> Result<(), Broken> {
         return Err("it has more channels than can be counted");
     }
     totals(record.totals)?;
-    if let Some(taken) = &record.taken_over {
+    if let Some(taken) = &record.imported {
         source_code(taken.source)?;
         totals(taken.totals)?;
     }
@@ -77,8 +77,8 @@ pub(super) fn peer(record: &PeerRecord) -> Result<(), Broken> {
 
 pub(super) fn channel(record: &ChannelRecord) -> Result<(), Broken> {
     totals(record.opened_totals)?;
-    totals(record.usable.totals())?;
-    if record.usable.since_ns() < record.opened_at_ns {
+    totals(record.usable_ledger.totals())?;
+    if record.usable_ledger.presence_since_ns() < record.opened_at_ns {
         return Err("a channel of it was usable before it was opened");
     }
     Ok(())
@@ -92,7 +92,7 @@ pub(super) fn gap(record: &GapRecord) -> Result<(), Broken> {
 }
 
 pub(super) fn segment(record: &LogSegment) -> Result<(), Broken> {
-    if record.entries.len() > room(record.first) {
+    if record.entries.len() > room(record.first_number) {
         return Err("it has more entries than a segment has room for");
     }
     entries(&record.entries)
@@ -158,17 +158,17 @@ pub(super) const fn ready_code(ready: Option<bool>) -> u8 {
 }
 
 /// From whom something was taken over, from a code that is never 0.
-pub(super) const fn source(code: u8) -> Result<Source, Broken> {
+pub(super) const fn source(code: u8) -> Result<ImportSource, Broken> {
     match code {
-        1 => Ok(Source::Lnd),
+        1 => Ok(ImportSource::Lnd),
         _ => Err("it was taken over from a program that does not exist"),
     }
 }
 
 /// The code of a source, which must never change.
-pub(super) const fn source_code(source: Source) -> Result<u8, Broken> {
+pub(super) const fn source_code(source: ImportSource) -> Result<u8, Broken> {
     match source {
-        Source::Lnd => Ok(1),
+        ImportSource::Lnd => Ok(1),
         _ => Err("it was taken over from a program that has no code"),
     }
 }
@@ -176,9 +176,9 @@ pub(super) const fn source_code(source: Source) -> Result<u8, Broken> {
 /// The cause of a code, which is never 0.
 pub(super) const fn cause(code: u8) -> Result<GapCause, Broken> {
     match code {
-        1 => Ok(GapCause::Down),
+        1 => Ok(GapCause::NotRunning),
         2 => Ok(GapCause::Suspended),
-        3 => Ok(GapCause::NetworkOut),
+        3 => Ok(GapCause::NetworkDown),
         4 => Ok(GapCause::Paused),
         _ => Err("it has a cause that does not exist"),
     }
@@ -187,9 +187,9 @@ pub(super) const fn cause(code: u8) -> Result<GapCause, Broken> {
 /// The code of a cause, which must never change.
 pub(super) const fn cause_code(cause: GapCause) -> Result<u8, Broken> {
     match cause {
-        GapCause::Down => Ok(1),
+        GapCause::NotRunning => Ok(1),
         GapCause::Suspended => Ok(2),
-        GapCause::NetworkOut => Ok(3),
+        GapCause::NetworkDown => Ok(3),
         GapCause::Paused => Ok(4),
         _ => Err("it has a cause that has no code"),
     }

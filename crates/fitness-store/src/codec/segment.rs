@@ -10,7 +10,7 @@
 
 use fitness_core::{LogEntry, LogSegment, NodeId, SEGMENT_ENTRIES, Totals};
 
-use super::{Record, RecordError, frame, rules};
+use super::{RecordError, RecordKey, frame, rules};
 use crate::StoreError;
 
 const PRESENCE_SHIFT: u32 = 62;
@@ -21,12 +21,12 @@ const PRESENCE_SHIFT: u32 = 62;
 ///
 /// [`StoreError::Invalid`] if the segment breaks a rule of the model; `out` is as it was.
 pub fn encode_segment(segment: &LogSegment, out: &mut Vec<u8>) -> Result<(), StoreError> {
-    let name = Record::Segment(&segment.node_id, segment.index());
+    let name = RecordKey::Segment(&segment.node_id, segment.index());
     let invalid = |reason| rules::invalid(name, reason);
     rules::segment(segment).map_err(invalid)?;
     // Both are at most `SEGMENT_ENTRIES`, which is far below 256.
     let too_large = |_| invalid("it has more entries than a segment has room for");
-    let start = u8::try_from(segment.first % SEGMENT_ENTRIES).map_err(too_large)?;
+    let start = u8::try_from(segment.first_number % SEGMENT_ENTRIES).map_err(too_large)?;
     let count = u8::try_from(segment.entries.len()).map_err(too_large)?;
     frame::write(name, out, |out| {
         out.extend_from_slice(&[start, count]);
@@ -47,28 +47,28 @@ pub fn encode_segment(segment: &LogSegment, out: &mut Vec<u8>) -> Result<(), Sto
 ///
 /// [`RecordError`] if these bytes are not that segment.
 pub fn decode_segment(node_id: &NodeId, index: u32, bytes: &[u8]) -> Result<LogSegment, RecordError> {
-    let mut body = frame::open(Record::Segment(node_id, index), bytes)?;
+    let mut body = frame::open(RecordKey::Segment(node_id, index), bytes)?;
     let (start, count) = (u32::from(body.u8()?), usize::from(body.u8()?));
     if start >= SEGMENT_ENTRIES {
-        return Err(RecordError::Rule("it starts after its end"));
+        return Err(RecordError::Invalid("it starts after its end"));
     }
     let first = index
         .checked_mul(SEGMENT_ENTRIES)
         .and_then(|first| first.checked_add(start))
-        .ok_or(RecordError::Rule("no log is long enough to have it"))?;
+        .ok_or(RecordError::Invalid("no log is long enough to have it"))?;
     if count > rules::room(first) {
-        return Err(RecordError::Rule("it has more entries than a segment has room for"));
+        return Err(RecordError::Invalid("it has more entries than a segment has room for"));
     }
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
         let (at_ns, online_ns, packed) = (body.u64()?, body.u64()?, body.u64()?);
         let totals = Totals { online_ns, observed_ns: packed & Totals::LIMIT_NS };
         // Before the entry is made: making it would clamp what is wrong.
-        rules::totals(totals).map_err(RecordError::Rule)?;
-        let presence = rules::presence(packed >> PRESENCE_SHIFT).map_err(RecordError::Rule)?;
+        rules::totals(totals).map_err(RecordError::Invalid)?;
+        let presence = rules::presence(packed >> PRESENCE_SHIFT).map_err(RecordError::Invalid)?;
         entries.push(LogEntry::new(at_ns, presence, totals));
     }
     body.end()?;
-    rules::entries(&entries).map_err(RecordError::Rule)?;
-    Ok(LogSegment { node_id: *node_id, first, entries })
+    rules::entries(&entries).map_err(RecordError::Invalid)?;
+    Ok(LogSegment { node_id: *node_id, first_number: first, entries })
 }

@@ -33,7 +33,7 @@ pub(super) fn a_dropped_commit_is_whole_or_absent<H: Harness>(harness: &H) {
     let mut bench = Bench::new(harness);
     for round in 0..6 {
         let version = round * 10 + 1;
-        bench.commit(OURS, Batch { gaps_before: Some(u32::MAX), ..forgetting_batch(nodes.clone()) });
+        bench.commit(OURS, Batch { prune_gaps_before: Some(u32::MAX), ..forgetting_batch(nodes.clone()) });
         abandon(&bench, marked(version), round % 3 + 1);
         for _ in 0..3 {
             let page = bench.page(OURS, None, 1_000);

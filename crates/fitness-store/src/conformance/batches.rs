@@ -78,15 +78,15 @@ pub(super) fn a_refused_batch_leaves_no_trace<H: Harness>(harness: &H) {
     unordered.entries.reverse();
 
     let mut bad_peer = whole(2);
-    bad_peer.changes.forgotten = vec![node(2)];
+    bad_peer.changes.forgotten_peers = vec![node(2)];
     bad_peer.changes.peers.push(PeerRecord { totals: impossible, ..peer(9, 2) });
     let mut bad_segment = whole(2);
     bad_segment.changes.segments.push(unordered);
     let mut bad_gap = whole(2);
     bad_gap.changes.gaps.push(GapRecord { to_ns: 0, ..gap(2, 2) });
     let mut bad_replacement = whole(2);
-    bad_replacement.gaps_before = Some(9);
-    bad_replacement.replaced =
+    bad_replacement.prune_gaps_before = Some(9);
+    bad_replacement.replacements =
         vec![replacement(1, 1, [segment(1, 0, 1, 2)]), replacement(2, 1, [segment(2, 1, 1, 2)])];
     for batch in [bad_peer, bad_segment, bad_gap, bad_replacement] {
         bench.refused(OURS, batch);
@@ -101,7 +101,7 @@ pub(super) fn a_refused_batch_leaves_no_trace<H: Harness>(harness: &H) {
 pub(super) fn a_refused_batch_is_not_there_after_reopening<H: Harness>(harness: &H) {
     let mut bench = Bench::new(harness);
     let mut refused = whole(2);
-    refused.changes.forgotten = nodes().into();
+    refused.changes.forgotten_peers = nodes().into();
     refused.changes.gaps.push(GapRecord { to_ns: 0, ..gap(2, 2) });
     bench.refused(OURS, refused.clone());
     bench = bench.reopen();
@@ -124,16 +124,16 @@ pub(super) fn a_batch_committed_again_changes_nothing<H: Harness>(harness: &H) {
     bench.commit(OURS, first);
     // All there is: forgotten and written again, forgotten for good, replaced, and too old at once.
     let mut batch = peers_batch([peer(1, 2), peer(3, 2)]);
-    batch.changes.forgotten = vec![node(1), node(2)];
+    batch.changes.forgotten_peers = vec![node(1), node(2)];
     batch.changes.segments = vec![segment(1, 1, 7, 2), segment(3, 0, 5, 2)];
     batch.changes.gaps = vec![gap(1, 2), gap(7, 2), gap(8, 2)];
-    batch.replaced = vec![
+    batch.replacements = vec![
         replacement(3, 2, [segment(3, 0, 2, 3), segment(3, 1, 2, 3)]),
         replacement(4, 1, []),
         replacement(2, 9, [segment(2, 3, 2, 3)]),
         replacement(3, 1, []),
     ];
-    batch.gaps_before = Some(7);
+    batch.prune_gaps_before = Some(7);
     batch.observer = Some(observer(2));
     let expected = Sight {
         listed: true,
@@ -200,7 +200,7 @@ pub(super) fn forgetting_comes_before_writing<H: Harness>(harness: &H) {
     bench.commit(OURS, whole(1));
     let mut batch = peers_batch([peer(2, 7), peer(8, 7)]);
     batch.changes.segments = vec![segment(2, 1, 3, 7)];
-    batch.changes.forgotten = vec![node(2), node(8)];
+    batch.changes.forgotten_peers = vec![node(2), node(8)];
     bench.commit(OURS, batch);
     let bench = bench.reopen();
     assert_eq!(bench.peers(OURS, 10), [peer(1, 1), peer(2, 7), peer(3, 1), peer(8, 7)]);

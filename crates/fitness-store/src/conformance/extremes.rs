@@ -1,8 +1,8 @@
 //! Records with the smallest and the largest values that there are.
 
 use fitness_core::{
-    ChannelId, ChannelRecord, GapCause, GapSums, Ledger, LogEntry, NodeId, ObserverRecord, OutPoint,
-    PeerRecord, Presence, Source, TakenOver, Totals,
+    ChannelId, ChannelRecord, GapCause, GapTotals, ImportSource, Imported, Ledger, LogEntry, NodeId,
+    ObserverRecord, OutPoint, PeerRecord, Presence, Totals,
 };
 
 /// The longest times that can be counted.
@@ -13,16 +13,16 @@ pub(super) const fn smallest_peer(node_id: NodeId) -> PeerRecord {
     PeerRecord {
         node_id,
         watched: false,
-        awaited: false,
-        first_seen_ns: 0,
+        in_reconnect_grace: false,
+        tracked_since_ns: 0,
         presence: Presence::Unobserved,
-        since_ns: 0,
+        presence_since_ns: 0,
         totals: Totals { online_ns: 0, observed_ns: 0 },
         flap_count: 0,
         last_flap_ns: None,
         disconnects: 0,
         log_end: 0,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     }
 }
@@ -34,31 +34,31 @@ pub(super) fn largest_peer(node_id: NodeId) -> PeerRecord {
         funding: None,
         opened_at_ns: 0,
         opened_totals: Totals::default(),
-        ready: None,
-        usable: Ledger::starting(0),
+        reported_usable: None,
+        usable_ledger: Ledger::starting(0),
     };
     let large = ChannelRecord {
         channel_id: ChannelId([0xff; 32]),
         funding: Some(OutPoint { txid: [0xff; 32], vout: u32::MAX }),
         opened_at_ns: u64::MAX,
         opened_totals: LIMIT,
-        ready: Some(true),
-        usable: Ledger::from_parts(Presence::Online, u64::MAX, LIMIT),
+        reported_usable: Some(true),
+        usable_ledger: Ledger::from_parts(Presence::Online, u64::MAX, LIMIT),
     };
     PeerRecord {
         node_id,
         watched: true,
-        awaited: true,
-        first_seen_ns: u64::MAX,
+        in_reconnect_grace: true,
+        tracked_since_ns: u64::MAX,
         presence: Presence::Online,
-        since_ns: u64::MAX,
+        presence_since_ns: u64::MAX,
         totals: LIMIT,
         flap_count: u32::MAX,
         last_flap_ns: Some(u64::MAX),
         disconnects: u32::MAX,
         log_end: u32::MAX,
-        taken_over: Some(TakenOver {
-            source: Source::Lnd,
+        imported: Some(Imported {
+            source: ImportSource::Lnd,
             at_ns: u64::MAX,
             totals: LIMIT,
             flap_count: u32::MAX,
@@ -71,13 +71,13 @@ pub(super) fn largest_peer(node_id: NodeId) -> PeerRecord {
 pub(super) const fn largest_observer() -> ObserverRecord {
     ObserverRecord {
         started_at_ns: u64::MAX,
-        heartbeat_ns: u64::MAX,
-        first_started_ns: u64::MAX,
+        last_heartbeat_ns: u64::MAX,
+        first_started_at_ns: u64::MAX,
         starts: u32::MAX,
         clock_ahead_ns: i64::MAX,
         gap_count: u32::MAX,
-        gaps: [GapSums { count: u32::MAX, length_ns: u64::MAX }; 4],
-        open_gap: Some((GapCause::Paused, u64::MAX)),
+        gap_totals: [GapTotals { count: u32::MAX, length_ns: u64::MAX }; 4],
+        ongoing_gap: Some((GapCause::Paused, u64::MAX)),
     }
 }
 

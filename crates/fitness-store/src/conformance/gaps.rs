@@ -8,7 +8,7 @@ use super::samples::{OURS, gap, gaps_batch, node, observer, peer, peers_batch, s
 use crate::Batch;
 
 fn deleting(before: u32) -> Batch {
-    Batch { gaps_before: Some(before), ..Batch::default() }
+    Batch { prune_gaps_before: Some(before), ..Batch::default() }
 }
 
 /// A gap of each cause is read as it was stored, at once and after reopening.
@@ -106,7 +106,7 @@ pub(super) fn deleting_gaps_comes_after_writing_them<H: Harness>(harness: &H) {
     let bench = Bench::new(harness);
     bench.commit(OURS, gaps_batch([gap(1, 1), gap(5, 1)]));
     let batch = gaps_batch([gap(2, 2), gap(5, 2), gap(6, 2)]);
-    bench.commit(OURS, Batch { gaps_before: Some(5), ..batch });
+    bench.commit(OURS, Batch { prune_gaps_before: Some(5), ..batch });
     assert_eq!(bench.gaps(OURS, 0, 100), [gap(5, 2), gap(6, 2)]);
 }
 
@@ -117,8 +117,8 @@ pub(super) fn gaps_are_no_part_of_a_log<H: Harness>(harness: &H) {
     batch.changes.gaps = vec![gap(0, 1), gap(1, 1)];
     bench.commit(OURS, batch);
     let mut batch = Batch { observer: Some(observer(2)), ..Batch::default() };
-    batch.changes.forgotten = vec![node(1)];
-    batch.replaced = vec![super::samples::replacement(1, u32::MAX, [])];
+    batch.changes.forgotten_peers = vec![node(1)];
+    batch.replacements = vec![super::samples::replacement(1, u32::MAX, [])];
     bench.commit(OURS, batch);
     assert_eq!(bench.reopen().gaps(OURS, 0, 100), [gap(0, 1), gap(1, 1)]);
 }

@@ -23,7 +23,7 @@ pub(super) fn commits_land_in_their_order<H: Harness>(harness: &H) {
             let mut batch = peers_batch((0..1 + (7 - place) * 20).map(|number| peer(number, version)));
             batch.changes.segments = vec![segment(0, place, 3, version)];
             if place == 4 {
-                batch.changes.forgotten = vec![node(0)];
+                batch.changes.forgotten_peers = vec![node(0)];
             }
             (OURS, batch)
         });
@@ -73,7 +73,7 @@ pub(super) fn observers_that_commit_at_once_keep_apart<H: Harness>(harness: &H) 
             scope.spawn(move || {
                 for version in first..first + ROUNDS {
                     let mut anew = marked(version);
-                    anew.changes.forgotten = all.clone();
+                    anew.changes.forgotten_peers = all.clone();
                     bench.commit_all([(who, forgetting_batch(all.clone())), (who, anew)]);
                 }
             });

@@ -95,7 +95,7 @@ pub(super) fn deleting_stays_with_its_observer<H: Harness>(harness: &H) {
     bench.commit(OURS, batch(1));
     bench.commit(THEIRS, batch(2));
     let before = bench.sight(THEIRS, [node(1), node(2)]);
-    bench.commit(OURS, Batch { gaps_before: Some(u32::MAX), ..Batch::default() });
+    bench.commit(OURS, Batch { prune_gaps_before: Some(u32::MAX), ..Batch::default() });
     bench.commit(OURS, replacing_batch([replacement(1, 5, []), replacement(2, 5, [segment(2, 3, 1, 9)])]));
     let bench = bench.reopen();
     assert_eq!(bench.sight(THEIRS, [node(1), node(2)]), before);

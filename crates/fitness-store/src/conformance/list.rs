@@ -9,11 +9,11 @@ macro_rules! conformance_suite {
     ($(#[$($attribute:tt)*])* $harness:ty) => {
         mod conformance {
             use super::*;
-            use $crate::{__conformance_test, __conformance_tests, __each_conformance_case};
+            use $crate::{__conformance_test, __conformance_tests, __for_each_conformance_case};
 
             type SuiteHarness = $harness;
 
-            __each_conformance_case! { __conformance_tests [$(#[$($attribute)*])*] }
+            __for_each_conformance_case! { __conformance_tests [$(#[$($attribute)*])*] }
         }
     };
 }
@@ -23,7 +23,7 @@ macro_rules! conformance_suite {
 /// The only list there is: a case that is missing here is dead code to the compiler.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __each_conformance_case {
+macro_rules! __for_each_conformance_case {
     ($then:ident $($arguments:tt)*) => {
         $then! {
             $($arguments)*

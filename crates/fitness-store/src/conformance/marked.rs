@@ -16,7 +16,7 @@ pub(super) const PEERS: u32 = 40;
 /// Every marked batch replaces all that an earlier one wrote.
 pub(super) fn marked(version: u32) -> Batch {
     let mut batch = peers_batch((0..PEERS).map(|number| peer(number, version)));
-    batch.replaced = vec![replacement(0, 2, (0..2).map(|index| segment(0, index, 8, version)))];
+    batch.replacements = vec![replacement(0, 2, (0..2).map(|index| segment(0, index, 8, version)))];
     batch.changes.segments = (2..4).map(|index| segment(0, index, 8, version)).collect();
     batch.changes.gaps = (0..3).map(|number| gap(number, version)).collect();
     batch.observer = Some(observer(u64::from(version)));
@@ -25,7 +25,7 @@ pub(super) fn marked(version: u32) -> Batch {
 
 /// What is to be seen of a marked batch, with the log of the first node.
 pub(super) fn sight_of(version: u32) -> Sight {
-    let Batch { changes, observer, replaced, .. } = marked(version);
+    let Batch { changes, observer, replacements: replaced, .. } = marked(version);
     let segments = replaced.into_iter().flat_map(|part| part.segments).chain(changes.segments);
     Sight { listed: true, observer, peers: changes.peers, segments: segments.collect(), gaps: changes.gaps }
 }

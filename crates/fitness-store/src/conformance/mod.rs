@@ -124,7 +124,7 @@ pub fn cases<H: Harness>() -> Vec<Case<H>> {
             vec![$(Case { name: stringify!($case), check: $module::$case::<H> }),*]
         };
     }
-    crate::__each_conformance_case!(list)
+    crate::__for_each_conformance_case!(list)
 }
 
 /// Runs the case of that name.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fitness_core::{
-    ChannelId, ChannelRecord, GapCause, GapRecord, Ledger, NodeId, ObserverRecord, OutPoint, PeerRecord,
-    Presence, Source, TakenOver, Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, ImportSource, Imported, Ledger, NodeId, ObserverRecord,
+    OutPoint, PeerRecord, Presence, Totals,
 };
 
 use super::Harness;
@@ -48,12 +48,12 @@ pub(super) fn a_peer_comes_back<H: Harness>(harness: &H) {
 pub(super) fn extreme_values_come_back<H: Harness>(harness: &H) {
     let small = smallest_peer(NodeId([0; 33]));
     let smallest_taken_over =
-        Some(TakenOver { source: Source::Lnd, at_ns: 0, totals: Totals::default(), flap_count: 0 });
+        Some(Imported { source: ImportSource::Lnd, at_ns: 0, totals: Totals::default(), flap_count: 0 });
     let mut stored = vec![small.clone()];
     let mut number = 1;
     for presence in PRESENCES {
         for last_flap_ns in [None, Some(0), Some(u64::MAX)] {
-            for (watched, taken_over) in [false, true].into_iter().zip([None, smallest_taken_over]) {
+            for (watched, imported) in [false, true].into_iter().zip([None, smallest_taken_over]) {
                 let node_id = node(number);
                 number += 1;
                 stored.push(PeerRecord {
@@ -61,7 +61,7 @@ pub(super) fn extreme_values_come_back<H: Harness>(harness: &H) {
                     presence,
                     last_flap_ns,
                     watched,
-                    taken_over,
+                    imported,
                     ..small.clone()
                 });
             }
@@ -93,8 +93,8 @@ pub(super) fn channels_keep_their_order<H: Harness>(harness: &H) {
                 funding: (number % 3 == 0).then_some(OutPoint { txid: id, vout: number }),
                 opened_at_ns: u64::from(1_000 - number),
                 opened_totals: Totals::default(),
-                ready: None,
-                usable: Ledger::starting(u64::from(1_000 - number)),
+                reported_usable: None,
+                usable_ledger: Ledger::starting(u64::from(1_000 - number)),
             }
         })
         .collect();
@@ -114,7 +114,11 @@ pub(super) fn every_account_of_a_channel_comes_back<H: Harness>(harness: &H) {
         for presence in PRESENCES {
             for (later_ns, totals) in [(0, Totals::default()), (7, largest)] {
                 let usable = Ledger::from_parts(presence, template.opened_at_ns + later_ns, totals);
-                stored.channels.push(ChannelRecord { ready, usable, ..template });
+                stored.channels.push(ChannelRecord {
+                    reported_usable: ready,
+                    usable_ledger: usable,
+                    ..template
+                });
             }
         }
     }
@@ -156,7 +160,7 @@ pub(super) fn the_observer_comes_back<H: Harness>(harness: &H) {
     let behind = ObserverRecord { clock_ahead_ns: i64::MIN, ..ObserverRecord::default() };
     let mut records = vec![observer(1), ObserverRecord::default(), largest_observer(), observer(2)];
     for cause in GapCause::ALL {
-        records.push(ObserverRecord { open_gap: Some((cause, 0)), ..behind });
+        records.push(ObserverRecord { ongoing_gap: Some((cause, 0)), ..behind });
     }
     let mut bench = Bench::new(harness);
     for record in records {
@@ -205,12 +209,12 @@ pub(super) fn an_unreadable_record_is_refused<H: Harness>(harness: &H) {
     bad_channel.channels[0].opened_totals = impossible;
     let mut bad_account = peer(2, 1);
     let since_ns = bad_account.channels[0].opened_at_ns;
-    bad_account.channels[0].usable = Ledger::from_parts(Presence::Online, since_ns, impossible);
+    bad_account.channels[0].usable_ledger = Ledger::from_parts(Presence::Online, since_ns, impossible);
     let mut early_account = peer(2, 1);
-    early_account.channels[0].usable = Ledger::starting(since_ns - 1);
+    early_account.channels[0].usable_ledger = Ledger::starting(since_ns - 1);
     let mut bad_taken_over = peer(5, 1);
-    if let Some(taken_over) = &mut bad_taken_over.taken_over {
-        taken_over.totals = impossible;
+    if let Some(imported) = &mut bad_taken_over.imported {
+        imported.totals = impossible;
     }
     let mut unordered = segment(1, 0, 3, 1);
     unordered.entries.reverse();

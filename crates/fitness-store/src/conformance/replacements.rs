@@ -7,7 +7,7 @@ use super::bench::{Bench, Sight};
 use super::samples::{
     OURS, node, observer, peer, peers_batch, replacement, replacing_batch, segment, segments_batch,
 };
-use crate::{Batch, Replacement, StoreError};
+use crate::{Batch, LogReplacement, StoreError};
 
 /// Three peers with five segments each, and the observer.
 fn filled<H: Harness>(harness: &H) -> Bench<'_, H> {
@@ -68,7 +68,7 @@ pub(super) fn extreme_ranges_are_replaced<H: Harness>(harness: &H) {
     bench.commit(OURS, batch);
 
     let below = |node_id, below, segments: &[LogSegment]| {
-        replacing_batch([Replacement { node_id, below, segments: segments.to_vec() }])
+        replacing_batch([LogReplacement { node_id, below_index: below, segments: segments.to_vec() }])
     };
     bench.commit(OURS, below(ids[0], 256, &[of(ids[0], 255, 2)]));
     bench.commit(OURS, below(ids[1], LAST, &[of(ids[1], LAST - 1, 2)]));
@@ -85,8 +85,8 @@ pub(super) fn extreme_ranges_are_replaced<H: Harness>(harness: &H) {
 pub(super) fn forgetting_comes_before_replacing<H: Harness>(harness: &H) {
     let bench = filled(harness);
     let mut batch = peers_batch([peer(2, 7)]);
-    batch.changes.forgotten = vec![node(2)];
-    batch.replaced = vec![replacement(2, 3, [segment(2, 1, 4, 7)])];
+    batch.changes.forgotten_peers = vec![node(2)];
+    batch.replacements = vec![replacement(2, 3, [segment(2, 1, 4, 7)])];
     bench.commit(OURS, batch);
     let bench = bench.reopen();
     assert_eq!(bench.peer(OURS, node(2)), Some(peer(2, 7)));
@@ -97,7 +97,7 @@ pub(super) fn forgetting_comes_before_replacing<H: Harness>(harness: &H) {
 pub(super) fn writing_comes_after_replacing<H: Harness>(harness: &H) {
     let bench = filled(harness);
     let mut batch = segments_batch([segment(2, 0, 9, 8), segment(2, 1, 9, 8), segment(2, 5, 9, 8)]);
-    batch.replaced = vec![replacement(2, 4, [segment(2, 1, 4, 7), segment(2, 2, 4, 7)])];
+    batch.replacements = vec![replacement(2, 4, [segment(2, 1, 4, 7), segment(2, 2, 4, 7)])];
     bench.commit(OURS, batch);
     let expected = [
         segment(2, 0, 9, 8),
@@ -140,7 +140,7 @@ pub(super) fn an_absent_peer_is_passed_over<H: Harness>(harness: &H) {
     assert_eq!(bench.peers(OURS, 10).len(), 3);
     assert_eq!(bench.observer(OURS), Some(observer(2)));
 
-    let batch = Batch { replaced: absent.to_vec(), ..peers_batch([peer(8, 1), peer(9, 1)]) };
+    let batch = Batch { replacements: absent.to_vec(), ..peers_batch([peer(8, 1), peer(9, 1)]) };
     bench.commit(OURS, batch);
     let bench = bench.reopen();
     assert_eq!(bench.log(OURS, node(8)), [segment(8, 1, 4, 7)]);
@@ -153,7 +153,7 @@ pub(super) fn a_forgotten_peer_is_passed_over<H: Harness>(harness: &H) {
     let bench = filled(harness);
     let thinned = replacement(2, 3, [segment(2, 1, 4, 7)]);
     let mut batch = replacing_batch([thinned.clone()]);
-    batch.changes.forgotten = vec![node(2)];
+    batch.changes.forgotten_peers = vec![node(2)];
     bench.commit(OURS, batch);
     assert_eq!(bench.log(OURS, node(2)), []);
     bench.commit(OURS, replacing_batch([thinned]));
@@ -182,7 +182,7 @@ pub(super) fn a_replacement_that_is_none_is_refused<H: Harness>(harness: &H) {
         ];
         for replacement in refused {
             let mut batch = peers_batch([peer(3, 9)]);
-            batch.replaced = vec![replacement];
+            batch.replacements = vec![replacement];
             let error = bench.refused(OURS, batch);
             assert!(matches!(error, StoreError::Invalid { .. }), "{error}");
             assert!(!error.is_transient());

@@ -1,11 +1,12 @@
 //! Records to store, and batches of them.
 
 use fitness_core::{
-    Changes, ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
-    ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Source, TakenOver, Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, GapTotals, ImportSource, Imported, Ledger, LogEntry,
+    LogSegment, NodeId, ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Totals,
+    UnsavedChanges,
 };
 
-use crate::{Batch, Replacement};
+use crate::{Batch, LogReplacement};
 
 /// The observer of most cases.
 pub(super) const OURS: NodeId = NodeId([3; 33]);
@@ -34,17 +35,17 @@ pub(super) fn peer(number: u32, version: u32) -> PeerRecord {
     PeerRecord {
         node_id: node(number),
         watched: (number + version) % 2 == 0,
-        awaited: (number + version) % 3 == 0,
-        first_seen_ns: base_ns,
+        in_reconnect_grace: (number + version) % 3 == 0,
+        tracked_since_ns: base_ns,
         presence: presences.skip((number % 3) as usize).copied().next().unwrap_or_default(),
-        since_ns: base_ns + 5,
+        presence_since_ns: base_ns + 5,
         totals,
         flap_count: version,
         last_flap_ns: (number % 4 != 0).then_some(base_ns + 3),
         disconnects: number.wrapping_add(version),
         log_end: version,
-        taken_over: (number % 5 == 0).then_some(TakenOver {
-            source: Source::Lnd,
+        imported: (number % 5 == 0).then_some(Imported {
+            source: ImportSource::Lnd,
             at_ns: base_ns + 1,
             totals: Totals { online_ns: n * 7 + v, observed_ns: n * 11 + v },
             flap_count: number.wrapping_mul(3).wrapping_add(version),
@@ -66,8 +67,8 @@ pub(super) fn channel(number: u32, index: u32, version: u32, opened_totals: Tota
         funding: (index % 2 == 0).then_some(OutPoint { txid: id, vout: index }),
         opened_at_ns,
         opened_totals,
-        ready: READY[((number + index + version + 1) % 3) as usize],
-        usable: Ledger::from_parts(presence, opened_at_ns + used_ns * 3, totals),
+        reported_usable: READY[((number + index + version + 1) % 3) as usize],
+        usable_ledger: Ledger::from_parts(presence, opened_at_ns + used_ns * 3, totals),
     }
 }
 
@@ -80,7 +81,7 @@ pub(super) fn segment(number: u32, index: u32, entries: u32, version: u32) -> Lo
         let presence = if position % 2 == 0 { Presence::Online } else { Presence::Offline };
         LogEntry::new(1_700_000_000_000_000_000 + moment * 1_000, presence, totals)
     };
-    LogSegment { node_id: node(number), first, entries: (0..entries).map(entry).collect() }
+    LogSegment { node_id: node(number), first_number: first, entries: (0..entries).map(entry).collect() }
 }
 
 /// The record of an observer, all of whose fields differ from those of other versions.
@@ -89,13 +90,14 @@ pub(super) fn observer(version: u64) -> ObserverRecord {
     let cause = GapCause::ALL[small as usize % GapCause::ALL.len()];
     ObserverRecord {
         started_at_ns: 1_000 + version,
-        heartbeat_ns: 2_000 + version,
-        first_started_ns: 500 + version,
+        last_heartbeat_ns: 2_000 + version,
+        first_started_at_ns: 500 + version,
         starts: 1 + small,
         clock_ahead_ns: if small % 2 == 0 { -1 } else { 1 } * (3_000 + i64::from(small)),
         gap_count: 10 + small,
-        gaps: [2, 3, 5, 7].map(|n| GapSums { count: n + small, length_ns: version * 11 + u64::from(n) }),
-        open_gap: (version % 3 != 0).then_some((cause, 1_500 + version)),
+        gap_totals: [2, 3, 5, 7]
+            .map(|n| GapTotals { count: n + small, length_ns: version * 11 + u64::from(n) }),
+        ongoing_gap: (version % 3 != 0).then_some((cause, 1_500 + version)),
     }
 }
 
@@ -111,35 +113,41 @@ pub(super) fn replacement(
     number: u32,
     below: u32,
     segments: impl IntoIterator<Item = LogSegment>,
-) -> Replacement {
-    Replacement { node_id: node(number), below, segments: segments.into_iter().collect() }
+) -> LogReplacement {
+    LogReplacement { node_id: node(number), below_index: below, segments: segments.into_iter().collect() }
 }
 
 pub(super) fn peers_batch(peers: impl IntoIterator<Item = PeerRecord>) -> Batch {
     Batch {
-        changes: Changes { peers: peers.into_iter().collect(), ..Changes::default() },
+        changes: UnsavedChanges { peers: peers.into_iter().collect(), ..UnsavedChanges::default() },
         ..Batch::default()
     }
 }
 
 pub(super) fn gaps_batch(gaps: impl IntoIterator<Item = GapRecord>) -> Batch {
-    Batch { changes: Changes { gaps: gaps.into_iter().collect(), ..Changes::default() }, ..Batch::default() }
+    Batch {
+        changes: UnsavedChanges { gaps: gaps.into_iter().collect(), ..UnsavedChanges::default() },
+        ..Batch::default()
+    }
 }
 
-pub(super) fn replacing_batch(replaced: impl IntoIterator<Item = Replacement>) -> Batch {
-    Batch { replaced: replaced.into_iter().collect(), ..Batch::default() }
+pub(super) fn replacing_batch(replaced: impl IntoIterator<Item = LogReplacement>) -> Batch {
+    Batch { replacements: replaced.into_iter().collect(), ..Batch::default() }
 }
 
 pub(super) fn forgetting_batch(forgotten: impl IntoIterator<Item = NodeId>) -> Batch {
     Batch {
-        changes: Changes { forgotten: forgotten.into_iter().collect(), ..Changes::default() },
+        changes: UnsavedChanges {
+            forgotten_peers: forgotten.into_iter().collect(),
+            ..UnsavedChanges::default()
+        },
         ..Batch::default()
     }
 }
 
 pub(super) fn segments_batch(segments: impl IntoIterator<Item = LogSegment>) -> Batch {
     Batch {
-        changes: Changes { segments: segments.into_iter().collect(), ..Changes::default() },
+        changes: UnsavedChanges { segments: segments.into_iter().collect(), ..UnsavedChanges::default() },
         ..Batch::default()
     }
 }

@@ -21,8 +21,8 @@ pub(super) fn a_segment_comes_back<H: Harness>(harness: &H) {
 /// The largest numbers and times come back, and so does a segment that starts late.
 pub(super) fn extreme_segments_come_back<H: Harness>(harness: &H) {
     let entries = extreme_entries();
-    let late = LogSegment { node_id: node(1), first: 61, entries: entries.to_vec() };
-    let last = LogSegment { node_id: node(1), first: u32::MAX, entries: entries[2..].to_vec() };
+    let late = LogSegment { node_id: node(1), first_number: 61, entries: entries.to_vec() };
+    let last = LogSegment { node_id: node(1), first_number: u32::MAX, entries: entries[2..].to_vec() };
     let mut bench = Bench::new(harness);
     bench.commit(OURS, segments_batch([last.clone(), late.clone()]));
     for _ in 0..2 {

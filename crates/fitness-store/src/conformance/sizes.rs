@@ -80,6 +80,6 @@ pub(super) fn there_may_be_thousands_of_gaps<H: Harness>(harness: &H) {
     let bench = bench.reopen();
     assert!(bench.gaps(OURS, 0, 10_000) == stored, "not what was stored");
     assert!(bench.gaps(OURS, 5_904, 4_096) == stored[5_904..], "not the latest");
-    bench.commit(OURS, crate::Batch { gaps_before: Some(9_000), ..Default::default() });
+    bench.commit(OURS, crate::Batch { prune_gaps_before: Some(9_000), ..Default::default() });
     assert!(bench.reopen().gaps(OURS, 0, 10_000) == stored[9_000..], "not what was to stay");
 }

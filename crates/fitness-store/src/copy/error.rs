@@ -22,12 +22,12 @@ pub enum CopyError {
     SameStore,
 
     /// The source has no history of an observer that was asked for.
-    #[error("the source has no history of node {observer}; it has {}", several(known))]
+    #[error("the source has no history of node {observer}; it has {}", several(available))]
     UnknownObserver {
         /// Who was asked for.
         observer: NodeId,
         /// Whose histories it has.
-        known: Vec<NodeId>,
+        available: Vec<NodeId>,
     },
 
     /// The target has another history of the same observer. Nothing was written.
@@ -35,7 +35,7 @@ pub enum CopyError {
         "the target has another history of node {observer}, which would be lost; copy to another store, \
          or ask for it to be overwritten"
     )]
-    Exists {
+    TargetExists {
         /// The observer.
         observer: NodeId,
     },
@@ -51,13 +51,13 @@ pub enum CopyError {
 
     /// What was read back is not what was written. Unless it was overwritten, its observer is not listed in the target.
     #[error(
-        "{what} of node {observer} was read back, and is not what was copied; copy again, or to another store"
+        "{item} of node {observer} was read back, and is not what was copied; copy again, or to another store"
     )]
-    Differs {
+    VerificationFailed {
         /// The observer.
         observer: NodeId,
         /// Which record.
-        what: String,
+        item: String,
     },
 }
 

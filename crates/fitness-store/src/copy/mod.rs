@@ -42,18 +42,18 @@ use fitness_core::NodeId;
 pub struct CopyOptions {
     observers: Option<Vec<NodeId>>,
     overwrite: bool,
-    batch_rows: usize,
+    max_batch_records: usize,
 }
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { observers: None, overwrite: false, batch_rows: Self::BATCH_ROWS }
+        Self { observers: None, overwrite: false, max_batch_records: Self::DEFAULT_MAX_BATCH_RECORDS }
     }
 }
 
 impl CopyOptions {
     /// How many rows a commit has at most, where nothing else was asked for: some megabytes.
-    pub const BATCH_ROWS: usize = 4_096;
+    pub const DEFAULT_MAX_BATCH_RECORDS: usize = 4_096;
 
     /// Copies the histories of these observers alone. By default all are copied that the source lists.
     pub fn observers(mut self, observers: impl IntoIterator<Item = NodeId>) -> Self {
@@ -71,8 +71,8 @@ impl CopyOptions {
     /// How many rows a commit has at most; 0 counts as 1. A row is a peer, a segment of a log or a gap.
     ///
     /// Fewer make less memory and more commits, and less to be done again where one is lost.
-    pub fn batch_rows(mut self, rows: usize) -> Self {
-        self.batch_rows = rows.max(1);
+    pub fn max_batch_records(mut self, rows: usize) -> Self {
+        self.max_batch_records = rows.max(1);
         self
     }
 }
@@ -80,22 +80,22 @@ impl CopyOptions {
 /// How far a copy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Progress {
+pub struct CopyProgress {
     /// Whose history.
     pub observer: NodeId,
     /// What is being done with it.
-    pub phase: Phase,
+    pub phase: CopyPhase,
     /// How many of the source's peers this phase is done with. In [`Phase::Copying`] they may be part of a batch
     /// that is not stored yet.
-    pub done: u64,
+    pub peers_done: u64,
     /// How many there are; `None` while they are being counted.
-    pub total: Option<u64>,
+    pub peers_total: Option<u64>,
 }
 
 /// What is done with a history, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Phase {
+pub enum CopyPhase {
     /// The source's peers are counted.
     Counting,
     /// What the target does not have is written.
@@ -107,7 +107,7 @@ pub enum Phase {
 /// What was copied of one observer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Copied {
+pub struct CopySummary {
     /// The observer.
     pub observer: NodeId,
     /// Peers that it has.
@@ -117,17 +117,26 @@ pub struct Copied {
     /// Gaps of its observation.
     pub gaps: u64,
     /// How many rows were written: peers, segments, gaps and the observer's record.
-    pub written: u64,
+    pub records_written: u64,
     /// How many of those that it has were there already.
-    pub unchanged: u64,
+    pub records_unchanged: u64,
     /// How many peers and gaps were deleted from the target, because the source has none of their name.
-    pub deleted: u64,
+    pub records_deleted: u64,
     /// Bytes of what was written, as the [codec](crate::codec) encodes it. What a store adds to it is not counted.
-    pub bytes: u64,
+    pub bytes_written: u64,
 }
 
-impl Copied {
+impl CopySummary {
     const fn none(observer: NodeId) -> Self {
-        Self { observer, peers: 0, segments: 0, gaps: 0, written: 0, unchanged: 0, deleted: 0, bytes: 0 }
+        Self {
+            observer,
+            peers: 0,
+            segments: 0,
+            gaps: 0,
+            records_written: 0,
+            records_unchanged: 0,
+            records_deleted: 0,
+            bytes_written: 0,
+        }
     }
 }

@@ -4,8 +4,8 @@ use fitness_core::{NodeId, ObserverRecord};
 
 use super::walk::{Peers, Walk, gaps, logs};
 use super::writer::Writer;
-use super::{Copied, CopyError, CopyOptions, Phase, Progress};
-use crate::codec::Record;
+use super::{CopyError, CopyOptions, CopyPhase, CopyProgress, CopySummary};
+use crate::codec::RecordKey;
 use crate::{Claim, Store, StoreError};
 
 /// Copies histories from one store to another, reads them back and compares every record.
@@ -20,13 +20,13 @@ use crate::{Claim, Store, StoreError};
 /// # Errors
 ///
 /// [`CopyError`]. Of [`CopyError::SameStore`], [`CopyError::UnknownObserver`] and most of
-/// [`CopyError::Exists`] nothing was written to the target.
+/// [`CopyError::TargetExists`] nothing was written to the target.
 pub async fn copy(
     from: &dyn Store,
     to: &dyn Store,
     options: &CopyOptions,
-    mut progress: impl FnMut(Progress) + Send,
-) -> Result<Vec<Copied>, CopyError> {
+    mut progress: impl FnMut(CopyProgress) + Send,
+) -> Result<Vec<CopySummary>, CopyError> {
     let observers = chosen(from, options).await?;
     let _claims = claim(from, to, &observers).await?;
     let mut histories = Vec::new();
@@ -47,12 +47,12 @@ async fn chosen(from: &dyn Store, options: &CopyOptions) -> Result<Vec<NodeId>, 
     chosen.sort_unstable();
     chosen.dedup();
     match chosen.iter().find(|observer| !known.contains(observer)) {
-        Some(&observer) => Err(CopyError::UnknownObserver { observer, known }),
+        Some(&observer) => Err(CopyError::UnknownObserver { observer, available: known }),
         None => Ok(chosen),
     }
 }
 
-/// Claims both stores for each observer.
+/// LocalClaims both stores for each observer.
 async fn claim(from: &dyn Store, to: &dyn Store, observers: &[NodeId]) -> Result<Vec<Claim>, CopyError> {
     let mut claims = Vec::new();
     for observer in observers {
@@ -108,7 +108,7 @@ impl<'a> History<'a> {
         let record = from.observer(&observer).await?.ok_or(CopyError::SourceChanged { observer })?;
         let there = to.observer(&observer).await?;
         if there.is_some_and(|there| there != record) && !options.overwrite {
-            return Err(CopyError::Exists { observer });
+            return Err(CopyError::TargetExists { observer });
         }
         Ok(Self { from, to, observer, record, there })
     }
@@ -116,27 +116,27 @@ impl<'a> History<'a> {
     async fn copy(
         self,
         options: &CopyOptions,
-        progress: &mut (impl FnMut(Progress) + Send),
-    ) -> Result<Copied, CopyError> {
+        progress: &mut (impl FnMut(CopyProgress) + Send),
+    ) -> Result<CopySummary, CopyError> {
         let observer = self.observer;
-        let tell = |progress: &mut dyn FnMut(Progress), phase, done, total| {
-            progress(Progress { observer, phase, done, total });
+        let tell = |progress: &mut dyn FnMut(CopyProgress), phase, done, total| {
+            progress(CopyProgress { observer, phase, peers_done: done, peers_total: total });
         };
         let counting =
-            Peers::new(self.from, observer).count(|done| tell(progress, Phase::Counting, done, None));
+            Peers::new(self.from, observer).count(|done| tell(progress, CopyPhase::Counting, done, None));
         let total = Some(counting.await?);
         if self.there.is_some() && !options.overwrite {
             // It was copied before, unless another history has the same record.
-            let compared = self.compare(|done| tell(progress, Phase::Verifying, done, total)).await;
+            let compared = self.compare(|done| tell(progress, CopyPhase::Verifying, done, total)).await;
             return match compared {
                 Ok(equal) => Ok(equal.copied(observer)),
-                Err(CopyError::Differs { .. }) => Err(CopyError::Exists { observer }),
+                Err(CopyError::VerificationFailed { .. }) => Err(CopyError::TargetExists { observer }),
                 Err(error) => Err(error),
             };
         }
-        let mut writer = Writer::new(self.to, observer, options.batch_rows);
-        self.write(&mut writer, |done| tell(progress, Phase::Copying, done, total)).await?;
-        let compared = self.compare(|done| tell(progress, Phase::Verifying, done, total)).await;
+        let mut writer = Writer::new(self.to, observer, options.max_batch_records);
+        self.write(&mut writer, |done| tell(progress, CopyPhase::Copying, done, total)).await?;
+        let compared = self.compare(|done| tell(progress, CopyPhase::Verifying, done, total)).await;
         // What was written to meanwhile differs, and that is not the target's fault.
         if self.from.observer(&observer).await? != Some(self.record) {
             return Err(CopyError::SourceChanged { observer });
@@ -144,7 +144,7 @@ impl<'a> History<'a> {
         compared?;
         let copied = writer.finish(self.record, self.there).await?;
         if self.to.observer(&observer).await? != Some(self.record) {
-            return Err(self.differs(Record::Observer(&observer)));
+            return Err(self.differs(RecordKey::Observer(&observer)));
         }
         Ok(copied)
     }
@@ -189,14 +189,14 @@ impl<'a> History<'a> {
                 break;
             }
             if let Some(pair) = pairs.iter().find(|pair| pair.source != pair.target) {
-                return Err(self.differs(Record::Peer(&pair.node_id)));
+                return Err(self.differs(RecordKey::Peer(&pair.node_id)));
             }
             let peers = || pairs.iter().map(|pair| Some(pair.node_id));
             let source = logs(self.from, &self.observer, peers()).await?;
             let target = logs(self.to, &self.observer, peers()).await?;
             for (pair, (source, target)) in pairs.iter().zip(source.iter().zip(&target)) {
                 if let Some(index) = first_difference(source, target, |segment| segment.index()) {
-                    return Err(self.differs(Record::Segment(&pair.node_id, index)));
+                    return Err(self.differs(RecordKey::Segment(&pair.node_id, index)));
                 }
                 equal.segments += source.len() as u64;
             }
@@ -206,22 +206,22 @@ impl<'a> History<'a> {
         let source = gaps(self.from, &self.observer).await?;
         let target = gaps(self.to, &self.observer).await?;
         if let Some(number) = first_difference(&source, &target, |gap| gap.number) {
-            return Err(self.differs(Record::Gap(number)));
+            return Err(self.differs(RecordKey::Gap(number)));
         }
         equal.gaps = source.len() as u64;
         Ok(equal)
     }
 
-    fn differs(&self, record: Record<'_>) -> CopyError {
-        CopyError::Differs { observer: self.observer, what: record.to_string() }
+    fn differs(&self, record: RecordKey<'_>) -> CopyError {
+        CopyError::VerificationFailed { observer: self.observer, item: record.to_string() }
     }
 }
 
 impl Equal {
-    const fn copied(&self, observer: NodeId) -> Copied {
+    const fn copied(&self, observer: NodeId) -> CopySummary {
         let Self { peers, segments, gaps } = *self;
         let unchanged = peers + segments + gaps + 1;
-        Copied { peers, segments, gaps, unchanged, ..Copied::none(observer) }
+        CopySummary { peers, segments, gaps, records_unchanged: unchanged, ..CopySummary::none(observer) }
     }
 }
 

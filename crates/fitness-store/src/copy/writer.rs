@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 
-use super::Copied;
+use super::CopySummary;
 use crate::codec::{encode_gap, encode_observer, encode_peer, encode_segment};
 use crate::{Batch, Store, StoreError};
 
@@ -13,14 +13,14 @@ pub(super) struct Writer<'a> {
     batch: Batch,
     rows: usize,
     most_rows: usize,
-    copied: Copied,
+    copied: CopySummary,
     /// To count bytes in.
     buffer: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(store: &'a dyn Store, observer: NodeId, most_rows: usize) -> Self {
-        let (batch, copied) = (Batch::default(), Copied::none(observer));
+        let (batch, copied) = (Batch::default(), CopySummary::none(observer));
         Self { store, batch, rows: 0, most_rows, copied, buffer: Vec::new() }
     }
 
@@ -38,8 +38,8 @@ impl<'a> Writer<'a> {
         let is_too_much = |segment: &LogSegment| position(&log, segment.index()).is_none();
         if there.is_none() || source.is_none() || log_there.iter().any(is_too_much) {
             // With it goes what there may be of a log without a peer.
-            self.batch.changes.forgotten.push(node_id);
-            self.copied.deleted += u64::from(source.is_none());
+            self.batch.changes.forgotten_peers.push(node_id);
+            self.copied.records_deleted += u64::from(source.is_none());
             self.rows += usize::from(there.is_some());
             (there, log_there) = (None, Vec::new());
         }
@@ -47,7 +47,7 @@ impl<'a> Writer<'a> {
         let Some(source) = source else { return Ok(()) };
         self.copied.peers += 1;
         if there.as_ref() == Some(&source) {
-            self.copied.unchanged += 1;
+            self.copied.records_unchanged += 1;
         } else {
             self.count_bytes(|bytes| encode_peer(&source, bytes))?;
             self.batch.changes.peers.push(source);
@@ -55,7 +55,7 @@ impl<'a> Writer<'a> {
         self.copied.segments += log.len() as u64;
         for segment in log {
             if position(&log_there, segment.index()).is_some_and(|at| log_there.get(at) == Some(&segment)) {
-                self.copied.unchanged += 1;
+                self.copied.records_unchanged += 1;
             } else {
                 self.flush_if_full().await?;
                 self.count_bytes(|bytes| encode_segment(&segment, bytes))?;
@@ -75,17 +75,17 @@ impl<'a> Writer<'a> {
         // All up to the last one that is too much go at once, and those that are not come back.
         let too_much = || target.iter().filter(|gap| find(source, gap.number).is_none());
         let kept_from = too_much().map(|gap| gap.number.saturating_add(1)).max().unwrap_or(0);
-        self.copied.deleted += too_much().count() as u64;
+        self.copied.records_deleted += too_much().count() as u64;
         if kept_from > 0 {
             // Within a batch gaps are written before any are deleted, so the others are of a later one.
-            self.batch.gaps_before = Some(kept_from);
+            self.batch.prune_gaps_before = Some(kept_from);
             self.flush().await?;
         }
         self.copied.gaps = source.len() as u64;
         for gap in source {
             let there = find(target, gap.number).and_then(|at| target.get(at));
             if gap.number >= kept_from && there == Some(gap) {
-                self.copied.unchanged += 1;
+                self.copied.records_unchanged += 1;
             } else {
                 self.count_bytes(|bytes| encode_gap(gap, bytes))?;
                 self.batch.changes.gaps.push(*gap);
@@ -100,9 +100,9 @@ impl<'a> Writer<'a> {
         mut self,
         record: ObserverRecord,
         there: Option<ObserverRecord>,
-    ) -> Result<Copied, StoreError> {
+    ) -> Result<CopySummary, StoreError> {
         if there == Some(record) {
-            self.copied.unchanged += 1;
+            self.copied.records_unchanged += 1;
         } else {
             let observer = self.copied.observer;
             self.count_bytes(|bytes| encode_observer(&observer, &record, bytes))?;
@@ -131,8 +131,8 @@ impl<'a> Writer<'a> {
     ) -> Result<(), StoreError> {
         self.buffer.clear();
         encode(&mut self.buffer)?;
-        self.copied.bytes += self.buffer.len() as u64;
-        self.copied.written += 1;
+        self.copied.bytes_written += self.buffer.len() as u64;
+        self.copied.records_written += 1;
         self.rows += 1;
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
 
-use fitness_core::{Changes, NodeId};
+use fitness_core::{NodeId, UnsavedChanges};
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, MemoryStore, Store, StoreError, codec};
 
@@ -35,7 +35,7 @@ struct IgnoresRepeats(Mutex<HashSet<String>>);
 impl Fault for IgnoresRepeats {
     async fn commit(&self, store: &MemoryStore, who: &NodeId, batch: Batch) -> Result<(), StoreError> {
         let name = format!("{who} {batch:?}");
-        if codec::check(who, &batch).is_ok() && !lock(&self.0).insert(name) {
+        if codec::validate_batch(who, &batch).is_ok() && !lock(&self.0).insert(name) {
             return Ok(());
         }
         store.commit(who, Arc::new(batch)).await
@@ -121,16 +121,16 @@ struct NotAtomic;
 #[async_trait::async_trait]
 impl Fault for NotAtomic {
     async fn commit(&self, store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
-        let Changes { forgotten, peers, segments, gaps } = batch.changes;
-        let changes = Changes { forgotten, ..Changes::default() };
+        let UnsavedChanges { forgotten_peers: forgotten, peers, segments, gaps } = batch.changes;
+        let changes = UnsavedChanges { forgotten_peers: forgotten, ..UnsavedChanges::default() };
         let first = Batch { changes, observer: batch.observer, ..Batch::default() };
         store.commit(observer, Arc::new(first)).await?;
         for peer in peers {
-            let changes = Changes { peers: vec![peer], ..Changes::default() };
+            let changes = UnsavedChanges { peers: vec![peer], ..UnsavedChanges::default() };
             store.commit(observer, Arc::new(Batch { changes, ..Batch::default() })).await?;
             yield_once().await;
         }
-        let changes = Changes { segments, gaps, ..Changes::default() };
+        let changes = UnsavedChanges { segments, gaps, ..UnsavedChanges::default() };
         store.commit(observer, Arc::new(Batch { changes, observer: None, ..batch })).await
     }
 }
@@ -154,7 +154,7 @@ impl Fault for KeepsLogs {
     ) -> Result<(), StoreError> {
         let written: BTreeSet<(NodeId, u32)> =
             batch.changes.segments.iter().map(|segment| (segment.node_id, segment.index())).collect();
-        for node_id in batch.changes.forgotten.clone() {
+        for node_id in batch.changes.forgotten_peers.clone() {
             let log = store.segments(observer, &node_id, 0, usize::MAX).await?;
             let kept = log.into_iter().filter(|segment| !written.contains(&(node_id, segment.index())));
             batch.changes.segments.extend(kept);
@@ -179,9 +179,9 @@ impl Fault for ForgetsLast {
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        let forgotten = std::mem::take(&mut batch.changes.forgotten);
+        let forgotten = std::mem::take(&mut batch.changes.forgotten_peers);
         store.commit(observer, Arc::new(batch)).await?;
-        let changes = Changes { forgotten, ..Changes::default() };
+        let changes = UnsavedChanges { forgotten_peers: forgotten, ..UnsavedChanges::default() };
         store.commit(observer, Arc::new(Batch { changes, ..Batch::default() })).await
     }
 }

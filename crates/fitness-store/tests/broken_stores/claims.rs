@@ -14,7 +14,7 @@ struct RefusesNobody;
 #[async_trait::async_trait]
 impl Fault for RefusesNobody {
     async fn claim(&self, _: &MemoryStore, _: &NodeId) -> Result<Claim, StoreError> {
-        Ok(Claim::holding(()))
+        Ok(Claim::new(()))
     }
 }
 
@@ -25,7 +25,7 @@ struct NeverLetsGo;
 impl Fault for NeverLetsGo {
     async fn claim(&self, store: &MemoryStore, observer: &NodeId) -> Result<Claim, StoreError> {
         std::mem::forget(store.claim(observer).await?);
-        Ok(Claim::holding(()))
+        Ok(Claim::new(()))
     }
 }
 
@@ -54,11 +54,11 @@ impl Fault for LooksThenTakes {
         }
         if lock(&self.0).contains(observer) {
             let (location, by) = ("memory".to_owned(), "another".to_owned());
-            return Err(StoreError::Claimed { observer: *observer, location, by });
+            return Err(StoreError::Claimed { observer: *observer, location, holder: by });
         }
         std::thread::yield_now();
         lock(&self.0).insert(*observer);
-        Ok(Claim::holding(Held(Arc::clone(&self.0), *observer)))
+        Ok(Claim::new(Held(Arc::clone(&self.0), *observer)))
     }
 }
 

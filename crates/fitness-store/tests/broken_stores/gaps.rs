@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fitness_core::{Changes, GapCause, GapRecord, NodeId};
+use fitness_core::{GapCause, GapRecord, NodeId, UnsavedChanges};
 use fitness_store::{Batch, MemoryStore, Store, StoreError};
 
 use super::{Fault, assert_fails};
@@ -29,7 +29,7 @@ struct LosesCauses;
 impl Fault for LosesCauses {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
-        batch.changes.gaps.iter_mut().for_each(|gap| gap.cause = GapCause::Down);
+        batch.changes.gaps.iter_mut().for_each(|gap| gap.cause = GapCause::NotRunning);
         batch
     }
 }
@@ -44,8 +44,8 @@ fn lost_causes_are_noticed() {
 struct NeedsMoreThanGaps;
 impl Fault for NeedsMoreThanGaps {
     fn batch(&self, batch: &Batch) -> Batch {
-        let Changes { forgotten, peers, segments, .. } = &batch.changes;
-        let others = forgotten.len() + peers.len() + segments.len() + batch.replaced.len();
+        let UnsavedChanges { forgotten_peers: forgotten, peers, segments, .. } = &batch.changes;
+        let others = forgotten.len() + peers.len() + segments.len() + batch.replacements.len();
         if others == 0 && batch.observer.is_none() { Batch::default() } else { batch.clone() }
     }
 }
@@ -82,7 +82,7 @@ fn gaps_that_are_not_overwritten_are_noticed() {
 struct KeepsAllGaps;
 impl Fault for KeepsAllGaps {
     fn batch(&self, batch: &Batch) -> Batch {
-        Batch { gaps_before: None, ..batch.clone() }
+        Batch { prune_gaps_before: None, ..batch.clone() }
     }
 }
 
@@ -100,8 +100,8 @@ fn gaps_that_stay_for_ever_are_noticed() {
 struct DeletesOneTooMany;
 impl Fault for DeletesOneTooMany {
     fn batch(&self, batch: &Batch) -> Batch {
-        let gaps_before = batch.gaps_before.map(|before| before.saturating_add(1));
-        Batch { gaps_before, ..batch.clone() }
+        let prune_gaps_before = batch.prune_gaps_before.map(|before| before.saturating_add(1));
+        Batch { prune_gaps_before, ..batch.clone() }
     }
 }
 
@@ -121,8 +121,8 @@ impl Fault for DeletesFirst {
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        let gaps_before = batch.gaps_before.take();
-        store.commit(observer, Arc::new(Batch { gaps_before, ..Batch::default() })).await?;
+        let prune_gaps_before = batch.prune_gaps_before.take();
+        store.commit(observer, Arc::new(Batch { prune_gaps_before, ..Batch::default() })).await?;
         store.commit(observer, Arc::new(batch)).await
     }
 }
@@ -138,8 +138,8 @@ struct ForgetsGaps;
 impl Fault for ForgetsGaps {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
-        if !batch.changes.forgotten.is_empty() {
-            batch.gaps_before = Some(u32::MAX);
+        if !batch.changes.forgotten_peers.is_empty() {
+            batch.prune_gaps_before = Some(u32::MAX);
         }
         batch
     }

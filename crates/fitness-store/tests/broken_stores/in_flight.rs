@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use fitness_core::{Changes, NodeId, PeerRecord};
+use fitness_core::{NodeId, PeerRecord, UnsavedChanges};
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, MemoryStore, Store, StoreError, codec};
 
@@ -48,14 +48,14 @@ impl Fault for GathersInPieces {
                 self.0.fetch_sub(1, Ordering::SeqCst);
             }
         }
-        codec::check(who, &batch)?;
+        codec::validate_batch(who, &batch)?;
         self.0.fetch_add(1, Ordering::SeqCst);
         let under_way = UnderWay(&self.0);
         yield_once().await;
         if under_way.0.load(Ordering::SeqCst) > 1 {
-            let Changes { forgotten, peers, .. } = &mut batch.changes;
+            let UnsavedChanges { forgotten_peers: forgotten, peers, .. } = &mut batch.changes;
             let (forgotten, peers) = (std::mem::take(forgotten), std::mem::take(peers));
-            let changes = Changes { forgotten, peers, ..Changes::default() };
+            let changes = UnsavedChanges { forgotten_peers: forgotten, peers, ..UnsavedChanges::default() };
             store.commit(who, Arc::new(Batch { changes, ..Batch::default() })).await?;
             step_aside().await;
         }
@@ -99,7 +99,7 @@ impl Fault for PutsBackASnapshot {
         };
         let before = ids().await?;
         step_aside().await;
-        batch.changes.forgotten.extend(ids().await?.difference(&before));
+        batch.changes.forgotten_peers.extend(ids().await?.difference(&before));
         store.commit(who, Arc::new(batch)).await
     }
 }
@@ -142,11 +142,11 @@ struct RewritesLogs;
 #[async_trait::async_trait]
 impl Fault for RewritesLogs {
     async fn commit(&self, store: &MemoryStore, who: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
-        codec::check(who, &batch)?;
-        for replacement in &mut batch.replaced {
-            let (node_id, below) = (&replacement.node_id, replacement.below);
+        codec::validate_batch(who, &batch)?;
+        for replacement in &mut batch.replacements {
+            let (node_id, below) = (&replacement.node_id, replacement.below_index);
             replacement.segments.extend(store.segments(who, node_id, below, usize::MAX).await?);
-            replacement.below = u32::MAX;
+            replacement.below_index = u32::MAX;
         }
         step_aside().await;
         store.commit(who, Arc::new(batch)).await
@@ -164,19 +164,19 @@ struct LooksTooEarly;
 #[async_trait::async_trait]
 impl Fault for LooksTooEarly {
     async fn commit(&self, store: &MemoryStore, who: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
-        codec::check(who, &batch)?;
+        codec::validate_batch(who, &batch)?;
         let mut segments = Vec::new();
-        for replacement in &batch.replaced {
+        for replacement in &batch.replacements {
             if store.peer(who, &replacement.node_id).await?.is_some() {
                 segments.extend(replacement.segments.iter().cloned());
             }
         }
-        if !batch.replaced.is_empty() && batch.changes.forgotten.is_empty() {
+        if !batch.replacements.is_empty() && batch.changes.forgotten_peers.is_empty() {
             yield_once().await;
-            let (written, replaced) = (batch.changes.segments, batch.replaced);
-            store.commit(who, Arc::new(Batch { replaced, ..Batch::default() })).await?;
+            let (written, replaced) = (batch.changes.segments, batch.replacements);
+            store.commit(who, Arc::new(Batch { replacements: replaced, ..Batch::default() })).await?;
             batch.changes.segments = segments.into_iter().chain(written).collect();
-            batch.replaced = Vec::new();
+            batch.replacements = Vec::new();
         }
         store.commit(who, Arc::new(batch)).await
     }

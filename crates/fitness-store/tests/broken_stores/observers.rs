@@ -40,7 +40,7 @@ impl Fault for HeartbeatClears {
     ) -> Result<(), StoreError> {
         if batch.observer.is_some() {
             let peers = store.peers(observer, None, usize::MAX).await?;
-            batch.changes.forgotten.extend(peers.iter().map(|peer| peer.node_id));
+            batch.changes.forgotten_peers.extend(peers.iter().map(|peer| peer.node_id));
         }
         store.commit(observer, Arc::new(batch)).await
     }

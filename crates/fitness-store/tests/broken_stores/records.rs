@@ -14,7 +14,7 @@ impl Fault for LosesReadiness {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for channel in batch.changes.peers.iter_mut().flat_map(|peer| &mut peer.channels) {
-            channel.ready = None;
+            channel.reported_usable = None;
         }
         batch
     }
@@ -32,7 +32,7 @@ impl Fault for LosesWhatWasTakenOver {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for peer in &mut batch.changes.peers {
-            peer.taken_over = None;
+            peer.imported = None;
         }
         batch
     }
@@ -54,7 +54,7 @@ impl Fault for LosesAccounts {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for channel in batch.changes.peers.iter_mut().flat_map(|peer| &mut peer.channels) {
-            channel.usable = Ledger::starting(channel.opened_at_ns);
+            channel.usable_ledger = Ledger::starting(channel.opened_at_ns);
         }
         batch
     }
@@ -76,7 +76,7 @@ impl Fault for LosesThePast {
     fn batch(&self, batch: &Batch) -> Batch {
         let observer = batch.observer.map(|record| ObserverRecord {
             started_at_ns: record.started_at_ns,
-            heartbeat_ns: record.heartbeat_ns,
+            last_heartbeat_ns: record.last_heartbeat_ns,
             ..ObserverRecord::default()
         });
         Batch { observer, ..batch.clone() }
@@ -99,15 +99,15 @@ impl Fault for DropsTheUnreadable {
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        let sound = |batch: Batch| codec::check(observer, &batch).is_ok();
+        let sound = |batch: Batch| codec::validate_batch(observer, &batch).is_ok();
         batch.changes.gaps.retain(|gap| {
             let mut alone = Batch::default();
             alone.changes.gaps = vec![*gap];
             sound(alone)
         });
-        batch
-            .replaced
-            .retain(|replacement| sound(Batch { replaced: vec![replacement.clone()], ..Batch::default() }));
+        batch.replacements.retain(|replacement| {
+            sound(Batch { replacements: vec![replacement.clone()], ..Batch::default() })
+        });
         store.commit(observer, Arc::new(batch)).await
     }
 }

@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use fitness_core::{Changes, LogSegment, NodeId};
-use fitness_store::{Batch, MemoryStore, Replacement, Store, StoreError, codec};
+use fitness_core::{LogSegment, NodeId, UnsavedChanges};
+use fitness_store::{Batch, LogReplacement, MemoryStore, Store, StoreError, codec};
 
 use super::{Fault, assert_cases_fail, assert_fails, assert_fails_sooner_or_later, yield_once};
 
 /// Takes the replacements out of a batch, if that may be done at all.
-fn take(observer: &NodeId, batch: &mut Batch) -> Result<Vec<Replacement>, StoreError> {
-    codec::check(observer, batch)?;
-    Ok(std::mem::take(&mut batch.replaced))
+fn take(observer: &NodeId, batch: &mut Batch) -> Result<Vec<LogReplacement>, StoreError> {
+    codec::validate_batch(observer, batch)?;
+    Ok(std::mem::take(&mut batch.replacements))
 }
 
-fn replacing(replaced: Vec<Replacement>) -> Arc<Batch> {
-    Arc::new(Batch { replaced, ..Batch::default() })
+fn replacing(replaced: Vec<LogReplacement>) -> Arc<Batch> {
+    Arc::new(Batch { replacements: replaced, ..Batch::default() })
 }
 
 /// Replacements are never done.
@@ -58,7 +58,7 @@ impl Fault for DeletesNothing {
         let mut segments: Vec<LogSegment> = Vec::new();
         for replacement in take(observer, &mut batch)? {
             let written = batch.changes.peers.iter().any(|peer| peer.node_id == replacement.node_id);
-            let forgotten = batch.changes.forgotten.contains(&replacement.node_id);
+            let forgotten = batch.changes.forgotten_peers.contains(&replacement.node_id);
             let stored = store.peer(observer, &replacement.node_id).await?.is_some() && !forgotten;
             if written || stored {
                 segments.extend(replacement.segments);
@@ -84,9 +84,9 @@ struct ReplacesAll;
 impl Fault for ReplacesAll {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
-        for replacement in &mut batch.replaced {
-            if replacement.segments.iter().all(|segment| segment.index() < replacement.below) {
-                replacement.below = u32::MAX;
+        for replacement in &mut batch.replacements {
+            if replacement.segments.iter().all(|segment| segment.index() < replacement.below_index) {
+                replacement.below_index = u32::MAX;
             }
         }
         batch
@@ -108,8 +108,8 @@ struct ReplacesOneTooMany;
 impl Fault for ReplacesOneTooMany {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
-        for replacement in &mut batch.replaced {
-            replacement.below = replacement.below.saturating_add(1);
+        for replacement in &mut batch.replacements {
+            replacement.below_index = replacement.below_index.saturating_add(1);
         }
         batch
     }
@@ -184,8 +184,8 @@ impl Fault for ReplacesApart {
         let segments = std::mem::take(&mut batch.changes.segments);
         store.commit(observer, Arc::new(batch)).await?;
         yield_once().await;
-        let changes = Changes { segments, ..Changes::default() };
-        store.commit(observer, Arc::new(Batch { changes, replaced, ..Batch::default() })).await
+        let changes = UnsavedChanges { segments, ..UnsavedChanges::default() };
+        store.commit(observer, Arc::new(Batch { changes, replacements: replaced, ..Batch::default() })).await
     }
 }
 
@@ -201,7 +201,7 @@ struct ReplacesBackwards;
 impl Fault for ReplacesBackwards {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
-        batch.replaced.reverse();
+        batch.replacements.reverse();
         batch
     }
 }
@@ -222,9 +222,9 @@ impl Fault for WritesOrphans {
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        codec::check(observer, &batch)?;
+        codec::validate_batch(observer, &batch)?;
         let mut segments: Vec<LogSegment> = Vec::new();
-        for replacement in &batch.replaced {
+        for replacement in &batch.replacements {
             if store.peer(observer, &replacement.node_id).await?.is_none() {
                 segments.extend(replacement.segments.iter().cloned());
             }
@@ -250,9 +250,9 @@ impl Fault for BringsBack {
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        let forgotten: BTreeSet<NodeId> = batch.changes.forgotten.iter().copied().collect();
-        codec::check(observer, &batch)?;
-        for replacement in &batch.replaced {
+        let forgotten: BTreeSet<NodeId> = batch.changes.forgotten_peers.iter().copied().collect();
+        codec::validate_batch(observer, &batch)?;
+        for replacement in &batch.replacements {
             if forgotten.contains(&replacement.node_id) {
                 batch.changes.segments.splice(0..0, replacement.segments.iter().cloned());
             }
@@ -272,7 +272,7 @@ struct RefusesAbsentPeers;
 #[async_trait::async_trait]
 impl Fault for RefusesAbsentPeers {
     async fn commit(&self, store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
-        for replacement in &batch.replaced {
+        for replacement in &batch.replacements {
             if store.peer(observer, &replacement.node_id).await?.is_none() {
                 return Err(StoreError::ReadOnly { location: "memory".to_owned() });
             }

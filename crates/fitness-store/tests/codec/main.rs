@@ -5,7 +5,7 @@ mod samples;
 
 use fitness_core::NodeId;
 use fitness_store::codec::{
-    FORMAT, RecordError, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap,
+    FORMAT_VERSION, RecordError, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap,
     encode_observer, encode_peer, encode_segment,
 };
 use proptest::prelude::*;
@@ -86,7 +86,7 @@ proptest! {
         id in node_ids(),
         index in prop_oneof![0..100_u32, any::<u32>()],
         mut body: Vec<u8>,
-        format in 0..=FORMAT + 1,
+        format in 0..=FORMAT_VERSION + 1,
     ) {
         body.insert(0, format);
         let errors = [
@@ -97,7 +97,7 @@ proptest! {
         ];
         for error in errors {
             prop_assert_ne!(error, Some(RecordError::Checksum));
-            if format == FORMAT + 1 {
+            if format == FORMAT_VERSION + 1 {
                 prop_assert_eq!(error, Some(RecordError::NewerFormat { found: format }));
             }
         }
@@ -127,7 +127,7 @@ fn read_peer(id: &NodeId, body: &[u8]) -> Result<(), RecordError> {
     let bytes = framed(b'P', id, None, body);
     let peer = decode_peer(id, &bytes)?;
     let written = encoded_peer(&peer);
-    assert!(written == bytes || body[0] < FORMAT);
+    assert!(written == bytes || body[0] < FORMAT_VERSION);
     assert_eq!(decode_peer(id, &written), Ok(peer));
     Ok(())
 }
@@ -136,7 +136,7 @@ fn read_segment(id: &NodeId, index: u32, body: &[u8]) -> Result<(), RecordError>
     let bytes = framed(b'S', id, Some(index), body);
     let segment = decode_segment(id, index, &bytes)?;
     let written = encoded_segment(&segment);
-    assert!(written == bytes || body[0] < FORMAT);
+    assert!(written == bytes || body[0] < FORMAT_VERSION);
     assert_eq!(decode_segment(id, index, &written), Ok(segment));
     Ok(())
 }
@@ -145,7 +145,7 @@ fn read_observer(id: &NodeId, body: &[u8]) -> Result<(), RecordError> {
     let bytes = framed(b'O', id, None, body);
     let record = decode_observer(id, &bytes)?;
     let written = encoded_observer(id, &record);
-    assert!(written == bytes || body[0] < FORMAT);
+    assert!(written == bytes || body[0] < FORMAT_VERSION);
     assert_eq!(decode_observer(id, &written), Ok(record));
     Ok(())
 }

@@ -1,14 +1,14 @@
 //! What breaks a rule is refused, in and out, by the name of the rule.
 
 use fitness_core::{
-    ChannelId, ChannelRecord, GapCause, GapRecord, Ledger, LogEntry, LogSegment, NodeId, ObserverRecord,
-    PeerRecord, Presence, Source, TakenOver, Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, ImportSource, Imported, Ledger, LogEntry, LogSegment,
+    NodeId, ObserverRecord, PeerRecord, Presence, Totals,
 };
 use fitness_store::codec::{
-    RecordError, check, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap, encode_peer,
-    encode_segment,
+    RecordError, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap, encode_peer,
+    encode_segment, validate_batch,
 };
-use fitness_store::{Batch, Replacement, StoreError};
+use fitness_store::{Batch, LogReplacement, StoreError};
 
 use crate::samples::{
     encoded_gap, encoded_observer, encoded_peer, encoded_segment, framed, framed_gap, unframed,
@@ -20,26 +20,26 @@ fn plain_peer() -> PeerRecord {
     PeerRecord {
         node_id: ID,
         watched: false,
-        awaited: false,
-        first_seen_ns: 1,
+        in_reconnect_grace: false,
+        tracked_since_ns: 1,
         presence: Presence::Online,
-        since_ns: 2,
+        presence_since_ns: 2,
         totals: Totals { online_ns: 3, observed_ns: 4 },
         flap_count: 5,
         last_flap_ns: None,
         disconnects: 6,
         log_end: 7,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     }
 }
 
 fn plain_segment() -> LogSegment {
     let entry = |at_ns| LogEntry::new(at_ns, Presence::Online, Totals { online_ns: 1, observed_ns: 2 });
-    LogSegment { node_id: ID, first: 64, entries: vec![entry(10), entry(10), entry(11)] }
+    LogSegment { node_id: ID, first_number: 64, entries: vec![entry(10), entry(10), entry(11)] }
 }
 
-const GAP: GapRecord = GapRecord { number: 7, cause: GapCause::Down, from_ns: 10, to_ns: 11 };
+const GAP: GapRecord = GapRecord { number: 7, cause: GapCause::NotRunning, from_ns: 10, to_ns: 11 };
 
 /// Without what format 1 did not have.
 fn channel() -> ChannelRecord {
@@ -48,23 +48,23 @@ fn channel() -> ChannelRecord {
         funding: None,
         opened_at_ns: 3,
         opened_totals: Totals::default(),
-        ready: None,
-        usable: Ledger::starting(3),
+        reported_usable: None,
+        usable_ledger: Ledger::starting(3),
     }
 }
 
 fn peer_with_a_channel() -> PeerRecord {
-    PeerRecord { awaited: true, channels: vec![channel()], ..plain_peer() }
+    PeerRecord { in_reconnect_grace: true, channels: vec![channel()], ..plain_peer() }
 }
 
 fn peer_taken_over() -> PeerRecord {
-    let taken_over = TakenOver {
-        source: Source::Lnd,
+    let imported = Imported {
+        source: ImportSource::Lnd,
         at_ns: 4,
         totals: Totals { online_ns: 3, observed_ns: 5 },
         flap_count: 6,
     };
-    PeerRecord { taken_over: Some(taken_over), ..plain_peer() }
+    PeerRecord { imported: Some(imported), ..plain_peer() }
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_later_format_is_told_from_damage() {
     let mut body = unframed(&encoded_peer(&plain_peer()));
     body[0] = 0;
     let bytes = framed(b'P', &ID, None, &body);
-    assert_eq!(decode_peer(&ID, &bytes), Err(RecordError::Rule("there is no format 0")));
+    assert_eq!(decode_peer(&ID, &bytes), Err(RecordError::Invalid("there is no format 0")));
 }
 
 /// The byte of a segment's entry that holds its presence.
@@ -122,24 +122,24 @@ fn a_record_that_breaks_a_rule_is_refused_on_its_way_out() {
         body[at] = value;
         decode_segment(&ID, 1, &framed(b'S', &ID, Some(1), &body)).expect_err("it was read")
     };
-    assert_eq!(peer_with(1, 3), RecordError::Rule("it has a presence that does not exist"));
-    assert_eq!(peer_with(1, 0x42), RecordError::Rule("it has flags that do not exist"));
-    assert_eq!(peer_with(1, 0x82), RecordError::Rule("it has flags that do not exist"));
-    assert_eq!(peer_with(18, 5), RecordError::Rule("it counts more time online than observed"));
-    assert_eq!(peer_with(33, 0x40), RecordError::Rule("it counts more time than there is"));
-    assert_eq!(peer_with(46, 1), RecordError::Rule("it has fewer channels than it says"));
-    assert_eq!(segment_with(1, 64), RecordError::Rule("it starts after its end"));
-    assert_eq!(segment_with(1, 62), RecordError::Rule("it has more entries than a segment has room for"));
-    assert_eq!(segment_with(2, 65), RecordError::Rule("it has more entries than a segment has room for"));
-    assert_eq!(segment_with(2, 4), RecordError::Rule("it ends in the middle of a field"));
-    assert_eq!(segment_with(2, 2), RecordError::Rule("it goes on after its end"));
-    assert_eq!(segment_with(3, 12), RecordError::Rule("its entries are not in order of time"));
-    assert_eq!(segment_with(11, 3), RecordError::Rule("it counts more time online than observed"));
-    let no_presence = RecordError::Rule("it has a presence that does not exist");
+    assert_eq!(peer_with(1, 3), RecordError::Invalid("it has a presence that does not exist"));
+    assert_eq!(peer_with(1, 0x42), RecordError::Invalid("it has flags that do not exist"));
+    assert_eq!(peer_with(1, 0x82), RecordError::Invalid("it has flags that do not exist"));
+    assert_eq!(peer_with(18, 5), RecordError::Invalid("it counts more time online than observed"));
+    assert_eq!(peer_with(33, 0x40), RecordError::Invalid("it counts more time than there is"));
+    assert_eq!(peer_with(46, 1), RecordError::Invalid("it has fewer channels than it says"));
+    assert_eq!(segment_with(1, 64), RecordError::Invalid("it starts after its end"));
+    assert_eq!(segment_with(1, 62), RecordError::Invalid("it has more entries than a segment has room for"));
+    assert_eq!(segment_with(2, 65), RecordError::Invalid("it has more entries than a segment has room for"));
+    assert_eq!(segment_with(2, 4), RecordError::Invalid("it ends in the middle of a field"));
+    assert_eq!(segment_with(2, 2), RecordError::Invalid("it goes on after its end"));
+    assert_eq!(segment_with(3, 12), RecordError::Invalid("its entries are not in order of time"));
+    assert_eq!(segment_with(11, 3), RecordError::Invalid("it counts more time online than observed"));
+    let no_presence = RecordError::Invalid("it has a presence that does not exist");
     assert_eq!(segment_with(presence_byte(2), 0xc0), no_presence);
     // The first entry of such a segment would have a number beyond what a log can count to.
     let far = framed(b'S', &ID, Some(67_108_864), &segment);
-    assert!(matches!(decode_segment(&ID, 67_108_864, &far), Err(RecordError::Rule(_))));
+    assert!(matches!(decode_segment(&ID, 67_108_864, &far), Err(RecordError::Invalid(_))));
 }
 
 /// The bytes of what was taken over stand before the number of channels: source, moment, totals, flaps.
@@ -154,16 +154,19 @@ fn what_was_taken_over_and_breaks_a_rule_is_refused_on_its_way_out() {
         body[at] = value;
         peer(&body).expect_err("it was read")
     };
-    let nobody = RecordError::Rule("it was taken over from a program that does not exist");
+    let nobody = RecordError::Invalid("it was taken over from a program that does not exist");
     for code in [0, 2, 0xff] {
         assert_eq!(with(SOURCE, code), nobody);
     }
-    assert_eq!(with(SOURCE + 9, 6), RecordError::Rule("it counts more time online than observed"));
-    assert_eq!(with(SOURCE + 24, 0x40), RecordError::Rule("it counts more time than there is"));
-    assert_eq!(peer(&body[..SOURCE + 28]), Err(RecordError::Rule("it ends in the middle of a field")));
+    assert_eq!(with(SOURCE + 9, 6), RecordError::Invalid("it counts more time online than observed"));
+    assert_eq!(with(SOURCE + 24, 0x40), RecordError::Invalid("it counts more time than there is"));
+    assert_eq!(peer(&body[..SOURCE + 28]), Err(RecordError::Invalid("it ends in the middle of a field")));
     let mut without = body.clone();
     without[1] &= !0x20;
-    assert!(matches!(peer(&without), Err(RecordError::Rule(_))), "the bytes are there, and the flag is not");
+    assert!(
+        matches!(peer(&without), Err(RecordError::Invalid(_))),
+        "the bytes are there, and the flag is not"
+    );
 }
 
 /// The bytes of the only channel: flags, id, opening and totals, then the account of usable time.
@@ -177,19 +180,19 @@ fn a_channel_that_breaks_a_rule_is_refused_on_its_way_out() {
         body[at] = value;
         decode_peer(&ID, &framed(b'P', &ID, None, &body)).expect_err("it was read")
     };
-    assert_eq!(with(FLAGS, 0x20), RecordError::Rule("a channel of it has flags that do not exist"));
-    assert_eq!(with(FLAGS, 0x80), RecordError::Rule("a channel of it has flags that do not exist"));
-    assert_eq!(with(FLAGS, 0b110), RecordError::Rule("a channel of it is neither ready nor not"));
-    assert_eq!(with(FLAGS, 0b1_1000), RecordError::Rule("it has a presence that does not exist"));
-    assert_eq!(with(FLAGS, 1), RecordError::Rule("it ends in the middle of a field"));
-    assert_eq!(with(SINCE, 2), RecordError::Rule("a channel of it was usable before it was opened"));
-    assert_eq!(with(SINCE + 8, 1), RecordError::Rule("it counts more time online than observed"));
-    assert_eq!(with(SINCE + 23, 0x40), RecordError::Rule("it counts more time than there is"));
+    assert_eq!(with(FLAGS, 0x20), RecordError::Invalid("a channel of it has flags that do not exist"));
+    assert_eq!(with(FLAGS, 0x80), RecordError::Invalid("a channel of it has flags that do not exist"));
+    assert_eq!(with(FLAGS, 0b110), RecordError::Invalid("a channel of it is neither ready nor not"));
+    assert_eq!(with(FLAGS, 0b1_1000), RecordError::Invalid("it has a presence that does not exist"));
+    assert_eq!(with(FLAGS, 1), RecordError::Invalid("it ends in the middle of a field"));
+    assert_eq!(with(SINCE, 2), RecordError::Invalid("a channel of it was usable before it was opened"));
+    assert_eq!(with(SINCE + 8, 1), RecordError::Invalid("it counts more time online than observed"));
+    assert_eq!(with(SINCE + 23, 0x40), RecordError::Invalid("it counts more time than there is"));
 }
 
 #[test]
 fn an_observer_or_gap_that_breaks_a_rule_is_refused_on_its_way_out() {
-    let record = ObserverRecord { open_gap: Some((GapCause::Paused, 1)), ..ObserverRecord::default() };
+    let record = ObserverRecord { ongoing_gap: Some((GapCause::Paused, 1)), ..ObserverRecord::default() };
     let body = unframed(&encoded_observer(&ID, &record));
     let observer =
         |body: &[u8]| decode_observer(&ID, &framed(b'O', &ID, None, body)).expect_err("it was read");
@@ -197,25 +200,25 @@ fn an_observer_or_gap_that_breaks_a_rule_is_refused_on_its_way_out() {
     for code in [5, 0xff] {
         let mut wrong = body.clone();
         wrong[cause] = code;
-        assert_eq!(observer(&wrong), RecordError::Rule("it has a cause that does not exist"));
+        assert_eq!(observer(&wrong), RecordError::Invalid("it has a cause that does not exist"));
     }
     let mut none = body.clone();
     none[cause] = 0;
-    assert_eq!(observer(&none), RecordError::Rule("it goes on after its end"));
-    assert_eq!(observer(&body[..cause]), RecordError::Rule("it ends in the middle of a field"));
+    assert_eq!(observer(&none), RecordError::Invalid("it goes on after its end"));
+    assert_eq!(observer(&body[..cause]), RecordError::Invalid("it ends in the middle of a field"));
 
     let body = unframed(&encoded_gap(&GAP));
     let gap = |body: &[u8]| decode_gap(7, &framed_gap(7, body)).expect_err("it was read");
     for code in [0, 5, 0xff] {
         let mut wrong = body.clone();
         wrong[1] = code;
-        assert_eq!(gap(&wrong), RecordError::Rule("it has a cause that does not exist"));
+        assert_eq!(gap(&wrong), RecordError::Invalid("it has a cause that does not exist"));
     }
     let mut backwards = body.clone();
     backwards[10] = 9;
-    assert_eq!(gap(&backwards), RecordError::Rule("it ends before it begins"));
-    assert_eq!(gap(&body[..17]), RecordError::Rule("it ends in the middle of a field"));
-    assert_eq!(gap(&[&body[..], &[0]].concat()), RecordError::Rule("it goes on after its end"));
+    assert_eq!(gap(&backwards), RecordError::Invalid("it ends before it begins"));
+    assert_eq!(gap(&body[..17]), RecordError::Invalid("it ends in the middle of a field"));
+    assert_eq!(gap(&[&body[..], &[0]].concat()), RecordError::Invalid("it goes on after its end"));
 }
 
 /// What came with format 2 is not taken for a part of format 1.
@@ -223,23 +226,23 @@ fn an_observer_or_gap_that_breaks_a_rule_is_refused_on_its_way_out() {
 fn format_1_has_nothing_of_format_2() {
     let as_format_1 = |bytes: Vec<u8>| [&[1], &unframed(&bytes)[1..]].concat();
     let gap = framed_gap(7, &as_format_1(encoded_gap(&GAP)));
-    assert_eq!(decode_gap(7, &gap), Err(RecordError::Rule("there are no gaps in format 1")));
+    assert_eq!(decode_gap(7, &gap), Err(RecordError::Invalid("there are no gaps in format 1")));
 
     let longer = as_format_1(encoded_observer(&ID, &ObserverRecord::default()));
     let observer = decode_observer(&ID, &framed(b'O', &ID, None, &longer));
-    assert_eq!(observer, Err(RecordError::Rule("it goes on after its end")));
+    assert_eq!(observer, Err(RecordError::Invalid("it goes on after its end")));
 
-    let taken_over = framed(b'P', &ID, None, &as_format_1(encoded_peer(&peer_taken_over())));
-    assert_eq!(decode_peer(&ID, &taken_over), Err(RecordError::Rule("it has flags that do not exist")));
+    let imported = framed(b'P', &ID, None, &as_format_1(encoded_peer(&peer_taken_over())));
+    assert_eq!(decode_peer(&ID, &imported), Err(RecordError::Invalid("it has flags that do not exist")));
 
     let longer = as_format_1(encoded_peer(&peer_with_a_channel()));
     let peer = |body: &[u8]| decode_peer(&ID, &framed(b'P', &ID, None, body));
-    assert_eq!(peer(&longer), Err(RecordError::Rule("it goes on after its end")));
+    assert_eq!(peer(&longer), Err(RecordError::Invalid("it goes on after its end")));
     let mut shorter = longer[..longer.len() - 24].to_vec();
     assert_eq!(peer(&shorter), Ok(peer_with_a_channel()));
     for flags in [0b010, 0b0_1000] {
         shorter[50] = flags;
-        assert_eq!(peer(&shorter), Err(RecordError::Rule("a channel of it has flags that do not exist")),);
+        assert_eq!(peer(&shorter), Err(RecordError::Invalid("a channel of it has flags that do not exist")),);
     }
 }
 
@@ -256,7 +259,7 @@ fn a_record_that_breaks_a_rule_is_refused_on_its_way_in() {
     }
     for totals in [impossible, endless] {
         let mut peer = peer_taken_over();
-        peer.taken_over = peer.taken_over.map(|taken_over| TakenOver { totals, ..taken_over });
+        peer.imported = peer.imported.map(|imported| Imported { totals, ..imported });
         let error = encode_peer(&peer, &mut bytes).expect_err("it was taken");
         assert!(matches!(error, StoreError::Invalid { .. }));
     }
@@ -264,7 +267,7 @@ fn a_record_that_breaks_a_rule_is_refused_on_its_way_in() {
     unordered.entries.reverse();
     let mut overfull = plain_segment();
     overfull.entries.resize(65, overfull.entries[2]);
-    let shifted = LogSegment { first: 126, ..plain_segment() };
+    let shifted = LogSegment { first_number: 126, ..plain_segment() };
     for segment in [unordered, overfull, shifted] {
         let error = encode_segment(&segment, &mut bytes).expect_err("it was taken");
         assert!(matches!(error, StoreError::Invalid { .. }));
@@ -272,7 +275,7 @@ fn a_record_that_breaks_a_rule_is_refused_on_its_way_in() {
     }
     let totals = Ledger::from_parts(Presence::Online, 3, impossible);
     for usable in [totals, Ledger::starting(2)] {
-        let channels = vec![ChannelRecord { usable, ..channel() }];
+        let channels = vec![ChannelRecord { usable_ledger: usable, ..channel() }];
         let error =
             encode_peer(&PeerRecord { channels, ..plain_peer() }, &mut bytes).expect_err("it was taken");
         assert!(matches!(error, StoreError::Invalid { .. }));
@@ -286,12 +289,12 @@ fn a_record_that_breaks_a_rule_is_refused_on_its_way_in() {
 /// What a store asks before it takes a batch; each backend is asked by the conformance suite.
 #[test]
 fn a_replacement_that_is_none_is_named() {
-    let segment = |first| LogSegment { first, ..plain_segment() };
+    let segment = |first| LogSegment { first_number: first, ..plain_segment() };
     let reason = |below, segments: &[LogSegment]| {
-        let replacement = Replacement { node_id: ID, below, segments: segments.to_vec() };
-        let batch = Batch { replaced: vec![replacement], ..Batch::default() };
-        match check(&ID, &batch) {
-            Err(StoreError::Invalid { what, reason }) => Some((what, reason)),
+        let replacement = LogReplacement { node_id: ID, below_index: below, segments: segments.to_vec() };
+        let batch = Batch { replacements: vec![replacement], ..Batch::default() };
+        match validate_batch(&ID, &batch) {
+            Err(StoreError::Invalid { item, reason }) => Some((item, reason)),
             other => {
                 other.expect("no other error");
                 None
@@ -321,10 +324,10 @@ fn a_count_that_lies_allocates_nothing() {
     let count = body.len() - 4;
     body[count..].copy_from_slice(&u32::MAX.to_le_bytes());
     let bytes = framed(b'P', &ID, None, &body);
-    assert_eq!(decode_peer(&ID, &bytes), Err(RecordError::Rule("it has fewer channels than it says")));
+    assert_eq!(decode_peer(&ID, &bytes), Err(RecordError::Invalid("it has fewer channels than it says")));
     // What would do for a channel of format 1 does not for one of format 2.
     let mut body = unframed(&encoded_peer(&peer_with_a_channel()));
     body.truncate(body.len() - 24);
     let bytes = framed(b'P', &ID, None, &body);
-    assert_eq!(decode_peer(&ID, &bytes), Err(RecordError::Rule("it has fewer channels than it says")));
+    assert_eq!(decode_peer(&ID, &bytes), Err(RecordError::Invalid("it has fewer channels than it says")));
 }

@@ -1,8 +1,8 @@
 //! Records of all kinds, as bytes, and bytes under a right checksum.
 
 use fitness_core::{
-    ChannelId, ChannelRecord, GapCause, GapRecord, GapSums, Ledger, LogEntry, LogSegment, NodeId,
-    ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Source, TakenOver, Totals,
+    ChannelId, ChannelRecord, GapCause, GapRecord, GapTotals, ImportSource, Imported, Ledger, LogEntry,
+    LogSegment, NodeId, ObserverRecord, OutPoint, PeerRecord, Presence, SEGMENT_ENTRIES, Totals,
 };
 use fitness_store::codec::{encode_gap, encode_observer, encode_peer, encode_segment};
 use proptest::prelude::*;
@@ -40,15 +40,15 @@ pub(crate) fn channels() -> impl Strategy<Value = ChannelRecord> {
             funding: funding.map(|(txid, vout)| OutPoint { txid, vout }),
             opened_at_ns,
             opened_totals,
-            ready,
-            usable: Ledger::from_parts(presence, since_ns.max(opened_at_ns), totals),
+            reported_usable: ready,
+            usable_ledger: Ledger::from_parts(presence, since_ns.max(opened_at_ns), totals),
         },
     )
 }
 
-fn taken_over() -> impl Strategy<Value = TakenOver> {
-    (numbers(), totals(), any::<u32>()).prop_map(|(at_ns, totals, flap_count)| TakenOver {
-        source: Source::Lnd,
+fn imported() -> impl Strategy<Value = Imported> {
+    (numbers(), totals(), any::<u32>()).prop_map(|(at_ns, totals, flap_count)| Imported {
+        source: ImportSource::Lnd,
         at_ns,
         totals,
         flap_count,
@@ -59,21 +59,21 @@ pub(crate) fn peers() -> impl Strategy<Value = PeerRecord> {
     let times = (numbers(), numbers(), proptest::option::of(numbers()));
     let counts = (any::<u32>(), any::<u32>(), any::<u32>());
     let channels = proptest::collection::vec(channels(), 0..5);
-    let more = (proptest::option::of(taken_over()), channels);
+    let more = (proptest::option::of(imported()), channels);
     (node_ids(), any::<[bool; 2]>(), times, presences(), totals(), counts, more).prop_map(
-        |(node_id, [watched, awaited], times, presence, totals, counts, (taken_over, channels))| PeerRecord {
+        |(node_id, [watched, awaited], times, presence, totals, counts, (imported, channels))| PeerRecord {
             node_id,
             watched,
-            awaited,
-            first_seen_ns: times.0,
+            in_reconnect_grace: awaited,
+            tracked_since_ns: times.0,
             presence,
-            since_ns: times.1,
+            presence_since_ns: times.1,
             totals,
             flap_count: counts.0,
             last_flap_ns: times.2,
             disconnects: counts.1,
             log_end: counts.2,
-            taken_over,
+            imported,
             channels,
         },
     )
@@ -85,31 +85,31 @@ pub(crate) fn segments() -> impl Strategy<Value = LogSegment> {
         entries.sort_by_key(|(at_ns, ..)| *at_ns);
         entries.truncate((SEGMENT_ENTRIES - first % SEGMENT_ENTRIES) as usize);
         let entries = entries.into_iter().map(|(at, presence, totals)| LogEntry::new(at, presence, totals));
-        LogSegment { node_id, first, entries: entries.collect() }
+        LogSegment { node_id, first_number: first, entries: entries.collect() }
     })
 }
 
 pub(crate) fn observers() -> impl Strategy<Value = ObserverRecord> {
     let times = (numbers(), numbers(), numbers(), any::<i64>());
     let sums = any::<[(u32, u64); 4]>();
-    let open_gap = proptest::option::of((causes(), numbers()));
-    (times, any::<u32>(), any::<u32>(), sums, open_gap).prop_map(
+    let ongoing_gap = proptest::option::of((causes(), numbers()));
+    (times, any::<u32>(), any::<u32>(), sums, ongoing_gap).prop_map(
         |(
-            (started_at_ns, heartbeat_ns, first_started_ns, clock_ahead_ns),
+            (started_at_ns, heartbeat_ns, first_started_at_ns, clock_ahead_ns),
             starts,
             gap_count,
             sums,
-            open_gap,
+            ongoing_gap,
         )| {
             ObserverRecord {
                 started_at_ns,
-                heartbeat_ns,
-                first_started_ns,
+                last_heartbeat_ns: heartbeat_ns,
+                first_started_at_ns,
                 starts,
                 clock_ahead_ns,
                 gap_count,
-                gaps: sums.map(|(count, length_ns)| GapSums { count, length_ns }),
-                open_gap,
+                gap_totals: sums.map(|(count, length_ns)| GapTotals { count, length_ns }),
+                ongoing_gap,
             }
         },
     )

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use fitness_core::{
-    Changes, GapRecord, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, SEGMENT_ENTRIES, Totals,
+    GapRecord, LogEntry, LogSegment, NodeId, ObserverRecord, PeerRecord, SEGMENT_ENTRIES, Totals,
+    UnsavedChanges,
 };
 use fitness_store::{Batch, Store};
 use proptest::collection::{btree_map, vec};
@@ -33,23 +34,23 @@ pub(crate) fn peer(number: u16, version: u32) -> PeerRecord {
     PeerRecord {
         node_id: node(number),
         watched: true,
-        awaited: false,
-        first_seen_ns: 1,
+        in_reconnect_grace: false,
+        tracked_since_ns: 1,
         presence: Some(true).into(),
-        since_ns: u64::from(number),
+        presence_since_ns: u64::from(number),
         totals: Totals::default(),
         flap_count: version,
         last_flap_ns: None,
         disconnects: 0,
         log_end: 0,
-        taken_over: None,
+        imported: None,
         channels: Vec::new(),
     }
 }
 
 pub(crate) fn segment(number: u16, index: u32, version: u64) -> LogSegment {
     let entry = LogEntry::new(version, Some(true).into(), Totals::default());
-    LogSegment { node_id: node(number), first: index * SEGMENT_ENTRIES, entries: vec![entry] }
+    LogSegment { node_id: node(number), first_number: index * SEGMENT_ENTRIES, entries: vec![entry] }
 }
 
 /// So many peers, each third with a log.
@@ -61,19 +62,19 @@ pub(crate) fn ordinary(peers: u16) -> Contents {
             contents.segments.insert((node(number), index), segment(number, index, 1));
         }
     }
-    let gap = |number| GapRecord { number, cause: fitness_core::GapCause::Down, from_ns: 1, to_ns: 2 };
+    let gap = |number| GapRecord { number, cause: fitness_core::GapCause::NotRunning, from_ns: 1, to_ns: 2 };
     contents.gaps = (0..3).map(|number| (number, gap(number))).collect();
     contents
 }
 
 pub(crate) fn record(heartbeat_ns: u64) -> ObserverRecord {
-    ObserverRecord { heartbeat_ns, ..ObserverRecord::default() }
+    ObserverRecord { last_heartbeat_ns: heartbeat_ns, ..ObserverRecord::default() }
 }
 
 impl Contents {
     pub(crate) async fn put(&self, store: &dyn Store, observer: NodeId) {
-        let changes = Changes {
-            forgotten: Vec::new(),
+        let changes = UnsavedChanges {
+            forgotten_peers: Vec::new(),
             peers: self.peers.values().cloned().collect(),
             segments: self.segments.values().cloned().collect(),
             gaps: self.gaps.values().copied().collect(),
@@ -148,7 +149,7 @@ pub(crate) fn contents() -> impl Strategy<Value = Contents> {
             // Most of them have a peer.
             let any_known = known.get(usize::from(number) % known.len().max(1)).copied();
             segment.node_id = any_known.filter(|_| position % 8 != 0).unwrap_or_else(|| node(number));
-            segment.first = index * SEGMENT_ENTRIES + segment.first % SEGMENT_ENTRIES;
+            segment.first_number = index * SEGMENT_ENTRIES + segment.first_number % SEGMENT_ENTRIES;
             contents.segments.insert((segment.node_id, index), segment);
         }
         for (number, mut gap) in gaps {

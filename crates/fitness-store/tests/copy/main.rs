@@ -9,8 +9,8 @@ mod tapped;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fitness_core::{Changes, NodeId};
-use fitness_store::copy::{Copied, CopyError, CopyOptions, Phase, Progress, copy};
+use fitness_core::{NodeId, UnsavedChanges};
+use fitness_store::copy::{CopyError, CopyOptions, CopyPhase, CopyProgress, CopySummary, copy};
 use fitness_store::{Batch, MemoryStore, Store, StoreError};
 use proptest::prelude::*;
 
@@ -35,7 +35,7 @@ fn contents_of(store: &MemoryStore, observer: NodeId) -> Contents {
     now(Contents::of(store, observer, &nodes)).expect("memory does not wait")
 }
 
-fn copied(from: &dyn Store, to: &dyn Store, options: &CopyOptions) -> Result<Vec<Copied>, CopyError> {
+fn copied(from: &dyn Store, to: &dyn Store, options: &CopyOptions) -> Result<Vec<CopySummary>, CopyError> {
     now(copy(from, to, options, |_| {})).expect("memory does not wait")
 }
 
@@ -73,7 +73,7 @@ proptest! {
         now(other.put(&to, OTHER)).expect("memory does not wait");
         let expected = source.clone().reachable();
 
-        let options = all().overwrite(true).batch_rows(rows);
+        let options = all().overwrite(true).max_batch_records(rows);
         let (counting, _, most) = counted(&to);
         let done = copied(&from, &counting, &options).expect("it is copied");
         let target = contents_of(&to, US);
@@ -82,7 +82,7 @@ proptest! {
         let in_neither = |node_id| !source.peers.contains_key(node_id) && !before.peers.contains_key(node_id);
         let is_left = |node_id| source.peers.contains_key(node_id) || in_neither(node_id);
         prop_assert!(target.segments.keys().all(|(node_id, _)| is_left(node_id)));
-        prop_assert_eq!(done[0].written + done[0].unchanged, expected.rows());
+        prop_assert_eq!(done[0].records_written + done[0].records_unchanged, expected.rows());
         prop_assert!(most.load(Ordering::Relaxed) <= rows as u64);
         prop_assert_eq!(contents_of(&to, OTHER), other, "another observer's");
         prop_assert_eq!(contents_of(&from, US), source, "the source is only read");
@@ -91,8 +91,8 @@ proptest! {
         for options in [options, all()] {
             let (counting, commits, _) = counted(&to);
             let again = copied(&from, &counting, &options).expect("it is there");
-            prop_assert_eq!((again[0].written, again[0].bytes, again[0].deleted), (0, 0, 0));
-            prop_assert_eq!(again[0].unchanged, expected.rows());
+            prop_assert_eq!((again[0].records_written, again[0].bytes_written, again[0].records_deleted), (0, 0, 0));
+            prop_assert_eq!(again[0].records_unchanged, expected.rows());
             prop_assert_eq!(commits.load(Ordering::Relaxed), 0);
         }
     }
@@ -120,7 +120,7 @@ fn it_goes_on_after_a_failure_of_any_call() {
                     left -= 1;
                     if left == -1 { fate } else { Fate::Done }
                 });
-                let options = all().batch_rows(7);
+                let options = all().max_batch_records(7);
                 let first = now(copy(&tap, &tap.and(&to), &options, |_| {}));
                 let is_whole = contents_of(&to, US) == source;
                 let listed = now(to.observers()).expect("memory").expect("a list");
@@ -128,7 +128,7 @@ fn it_goes_on_after_a_failure_of_any_call() {
                 let was_cut = !matches!(first, Some(Ok(_)));
                 let again = copied(&from, &to, &options).expect("it goes on");
                 assert_eq!(contents_of(&to, US), source, "{fate:?} at call {call}");
-                assert!(again[0].written < source.rows() || listed.is_empty());
+                assert!(again[0].records_written < source.rows() || listed.is_empty());
                 if !was_cut {
                     assert!(call > 50, "{call} calls");
                     break;
@@ -151,11 +151,11 @@ fn many_of_everything() {
     source.gaps.insert(u32::MAX, fitness_core::GapRecord { number: u32::MAX, ..gap });
     let (from, to) = (filled(&source), MemoryStore::new());
     let (counting, commits, most) = counted(&to);
-    let done = copied(&from, &counting, &all().batch_rows(500)).expect("it is copied");
+    let done = copied(&from, &counting, &all().max_batch_records(500)).expect("it is copied");
     let nodes: Vec<NodeId> = source.peers.keys().copied().collect();
     assert!(now(Contents::of(&to, US, &nodes)) == Some(source.clone()), "all is there");
     assert_eq!((done[0].peers, done[0].gaps), (2_500, 2_001));
-    assert_eq!((done[0].segments, done[0].written), (source.segments.len() as u64, source.rows()));
+    assert_eq!((done[0].segments, done[0].records_written), (source.segments.len() as u64, source.rows()));
     assert_eq!(most.load(Ordering::Relaxed), 500, "batches are of the size that was asked for");
     assert_eq!(commits.load(Ordering::Relaxed), source.rows().div_ceil(500) + 1);
 }
@@ -187,7 +187,7 @@ fn a_history_that_is_there_is_not_touched() {
         let to = filled(&target);
         let (counting, commits, _) = counted(&to);
         let refused = copied(&from, &counting, &all());
-        assert!(matches!(refused, Err(CopyError::Exists { observer: US })), "{refused:?}");
+        assert!(matches!(refused, Err(CopyError::TargetExists { observer: US })), "{refused:?}");
         assert_eq!(commits.load(Ordering::Relaxed), 0);
         assert_eq!(contents_of(&to, US), target);
     }
@@ -200,7 +200,7 @@ fn nothing_is_written_where_one_of_several_is_refused() {
     now(source.put(&from, OTHER)).expect("memory");
     let to = MemoryStore::new();
     now(Contents { record: Some(record(2)), ..ordinary(1) }.put(&to, OTHER)).expect("memory");
-    assert!(matches!(copied(&from, &to, &all()), Err(CopyError::Exists { observer: OTHER })));
+    assert!(matches!(copied(&from, &to, &all()), Err(CopyError::TargetExists { observer: OTHER })));
     assert_eq!(contents_of(&to, US), Contents::default());
 
     let done = copied(&from, &to, &all().observers([US, US])).expect("this one is not in the way");
@@ -208,7 +208,7 @@ fn nothing_is_written_where_one_of_several_is_refused() {
     // What was finished before stays so when the others are copied later.
     let done = copied(&from, &to, &all().overwrite(true)).expect("all");
     assert_eq!(
-        done.iter().map(|done| (done.observer, done.written > 0)).collect::<Vec<_>>(),
+        done.iter().map(|done| (done.observer, done.records_written > 0)).collect::<Vec<_>>(),
         [(US, false), (OTHER, true)]
     );
     assert_eq!(contents_of(&to, OTHER), source);
@@ -220,8 +220,10 @@ fn who_is_not_there_is_not_copied() {
     // Neither is one whose own copy was never finished.
     now(Contents { record: None, ..ordinary(1) }.put(&from, OTHER)).expect("memory");
     let refused = copied(&from, &to, &all().observers([US, OTHER]));
-    let Err(CopyError::UnknownObserver { observer: OTHER, known }) = refused else { panic!("{refused:?}") };
-    assert_eq!(known, [US]);
+    let Err(CopyError::UnknownObserver { observer: OTHER, available }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(available, [US]);
     assert_eq!(copied(&from, &to, &all()).expect("the one that is").len(), 1);
     assert_eq!(copied(&MemoryStore::new(), &to, &all()).expect("nothing to do"), []);
 }
@@ -241,7 +243,7 @@ fn no_service_may_be_running_on_either() {
     assert_eq!(contents_of(&to, US), Contents::default());
     // While it lasts, none can start.
     let mut free = Vec::new();
-    let watch = |_: Progress| {
+    let watch = |_: CopyProgress| {
         free.extend([&from, &to].map(|store| now(store.claim(&US)).expect("memory").is_ok()));
     };
     now(copy(&from, &to, &all(), watch)).expect("memory").expect("it is copied");
@@ -298,7 +300,7 @@ fn a_source_that_is_written_to_is_noticed() {
             }
             Fate::Done
         });
-        let outcome = copied(&tap, &tap.and(&to), &all().batch_rows(7));
+        let outcome = copied(&tap, &tap.and(&to), &all().max_batch_records(7));
         match outcome {
             Ok(_) => {
                 let target = contents_of(&to, US);
@@ -319,7 +321,7 @@ fn a_source_that_is_written_to_is_noticed() {
 
 #[test]
 fn what_is_not_read_back_as_it_was_is_named() {
-    type Harm = fn(&mut Changes);
+    type Harm = fn(&mut UnsavedChanges);
     let (from, observer) = (filled(&ordinary(10)), US);
     let harms: [(Harm, &str); 6] = [
         (|changes| changes.peers[4].flap_count += 1, &node(4).to_string()),
@@ -340,7 +342,9 @@ fn what_is_not_read_back_as_it_was_is_named() {
             Fate::Done
         });
         let outcome = copied(&from, &tapped, &all());
-        let Err(error @ CopyError::Differs { .. }) = outcome else { panic!("{name}: {outcome:?}") };
+        let Err(error @ CopyError::VerificationFailed { .. }) = outcome else {
+            panic!("{name}: {outcome:?}")
+        };
         assert!(error.to_string().contains(name), "{error}");
         assert!(error.to_string().contains(&observer.to_string()), "{error}");
         assert_eq!(contents_of(&to, US).record, None, "it is not listed");
@@ -357,7 +361,7 @@ fn what_is_not_read_back_as_it_was_is_named() {
     });
     let outcome = copied(&from, &tapped, &all());
     assert!(
-        matches!(&outcome, Err(CopyError::Differs { what, .. }) if what.contains("observer")),
+        matches!(&outcome, Err(CopyError::VerificationFailed { item: what, .. }) if what.contains("observer")),
         "{outcome:?}"
     );
 }
@@ -368,14 +372,16 @@ fn progress_is_told() {
     let mut told = Vec::new();
     now(copy(&from, &to, &all(), |progress| told.push(progress))).expect("memory").expect("it is copied");
     let of = |phase| told.iter().filter(move |told| told.phase == phase);
-    for phase in [Phase::Counting, Phase::Copying, Phase::Verifying] {
-        assert!(of(phase).map(|told| told.done).is_sorted());
-        assert_eq!(of(phase).next_back().map(|told| told.done), Some(100));
-        let total = (phase != Phase::Counting).then_some(100);
-        assert!(of(phase).all(|told| told.total == total && told.observer == US));
+    for phase in [CopyPhase::Counting, CopyPhase::Copying, CopyPhase::Verifying] {
+        assert!(of(phase).map(|told| told.peers_done).is_sorted());
+        assert_eq!(of(phase).next_back().map(|told| told.peers_done), Some(100));
+        let total = (phase != CopyPhase::Counting).then_some(100);
+        assert!(of(phase).all(|told| told.peers_total == total && told.observer == US));
     }
-    assert!(of(Phase::Copying).count() > 2, "it moves");
-    let rank = |phase| [Phase::Counting, Phase::Copying, Phase::Verifying].iter().position(|it| *it == phase);
+    assert!(of(CopyPhase::Copying).count() > 2, "it moves");
+    let rank = |phase| {
+        [CopyPhase::Counting, CopyPhase::Copying, CopyPhase::Verifying].iter().position(|it| *it == phase)
+    };
     assert!(told.iter().map(|told| rank(told.phase)).is_sorted());
 }
 

@@ -4,7 +4,7 @@ use fitness_core::{Presence, Timestamp};
 use ratatui::style::Style;
 
 use super::Screen;
-use crate::api::{Coverage, GapSums};
+use crate::api::{Coverage, GapTotals};
 use crate::layout::{Layout, TALL};
 use crate::model::{Link, Model};
 use crate::text;
@@ -31,11 +31,11 @@ pub(super) fn draw(screen: &mut Screen<'_>, model: &Model, layout: &Layout) {
 pub(super) fn state(model: &Model) -> (String, bool) {
     match &model.link {
         _ if !model.is_begun() => ("asking".to_owned(), true),
-        Link::Lost { since, .. } => (format!("not live since {}", text::moment(*since)), false),
+        Link::Lost { since, .. } => (format!("not live since {}", text::datetime(*since)), false),
         Link::Live if model.at_rest && model.clock == Timestamp::EPOCH => {
             ("at rest, and empty".to_owned(), true)
         }
-        Link::Live if model.at_rest => (format!("at rest, as of {}", text::moment(model.clock)), true),
+        Link::Live if model.at_rest => (format!("at rest, as of {}", text::datetime(model.clock)), true),
         Link::Live => ("live".to_owned(), true),
     }
 }
@@ -98,7 +98,7 @@ fn counts(screen: &mut Screen<'_>, model: &Model, y: u16, is_short: bool) {
     let Some(service) = &model.service else { return };
     if is_short {
         if let Some(coverage) = &service.health.coverage {
-            let share = format!("watched {}", text::share(coverage.watched_ns, coverage.lifetime_ns));
+            let share = format!("watched {}", text::percent(coverage.monitored_ns, coverage.lifetime_ns));
             screen.put_all(x, y, &[(&share, plain)]);
         }
     } else {
@@ -119,11 +119,19 @@ fn coverage(screen: &mut Screen<'_>, model: &Model, y: u16) {
 }
 
 pub(super) fn in_words(coverage: &Coverage) -> String {
-    let Coverage { lifetime_ns, watched_ns, down, suspended, network_out, paused, .. } = coverage;
-    let (watched, of) = (text::share(*watched_ns, *lifetime_ns), text::duration(*lifetime_ns));
+    let Coverage {
+        lifetime_ns,
+        monitored_ns,
+        not_running: down,
+        suspended,
+        network_down: network_out,
+        paused,
+        ..
+    } = coverage;
+    let (watched, of) = (text::percent(*monitored_ns, *lifetime_ns), text::duration(*lifetime_ns));
     let named = [(down, "down"), (suspended, "suspended"), (network_out, "network out"), (paused, "paused")];
     let gaps = named.into_iter().filter(|(sums, _)| sums.count > 0).map(|(sums, name)| {
-        let GapSums { count, length_ns } = sums;
+        let GapTotals { count, length_ns } = sums;
         format!("{name} {count}x {}", text::duration(*length_ns))
     });
     let gaps: Vec<String> = gaps.collect();
@@ -140,7 +148,7 @@ pub(super) fn is_gone(model: &Model) -> bool {
 }
 
 fn ongoing(model: &Model) -> Option<crate::api::OwnGap> {
-    model.service.as_ref()?.health.coverage.as_ref()?.ongoing
+    model.service.as_ref()?.health.coverage.as_ref()?.ongoing_gap
 }
 
 /// What somebody should see to, if anything: the worst of it.
@@ -150,11 +158,11 @@ pub(crate) fn alarm(model: &Model) -> Option<String> {
         return Some(format!("Not live for {ago}: {why}"));
     }
     if let Some(gap) = ongoing(model) {
-        let (since, cause) = (text::moment(gap.from_ns), text::cause(gap.cause));
+        let (since, cause) = (text::datetime(gap.from_ns), text::cause(gap.cause));
         return Some(format!("We cannot tell since {since}: {cause}. It counts for nobody"));
     }
     let health = &model.service.as_ref()?.health;
-    if !health.running && !health.at_rest {
+    if !health.running && !health.archived {
         return Some("The service has stopped, and follows nobody any more".to_owned());
     }
     let store = &health.store;

@@ -4,7 +4,7 @@ use fitness_core::Presence;
 use ratatui::style::Style;
 
 use super::{Screen, bar};
-use crate::look::Look;
+use crate::look::TerminalCapabilities;
 
 /// None of them longer than forty columns.
 const LINES: &[&str] = &[
@@ -38,7 +38,7 @@ const LINES: &[&str] = &[
 ];
 
 /// The help, and what the marks mean.
-pub(super) fn lines(look: Look) -> Vec<String> {
+pub(super) fn lines(look: TerminalCapabilities) -> Vec<String> {
     let states = [Presence::Online, Presence::Offline, Presence::Unobserved];
     let words = ["online", "offline", "unobserved"];
     let states = states.into_iter().zip(words).map(|(presence, word)| (look.state(presence, false), word));

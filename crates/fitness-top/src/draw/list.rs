@@ -74,8 +74,8 @@ fn row(screen: &mut Screen<'_>, model: &Model, layout: &Layout, peer: &Peer, y: 
     for &(column, x, width) in &layout.columns {
         match column {
             Column::State => {
-                let glyph = look.state(peer.online, is_gone(model));
-                screen.put(x, y, width, glyph, look.state_style(peer.online));
+                let glyph = look.state(peer.presence, is_gone(model));
+                screen.put(x, y, width, glyph, look.state_style(peer.presence));
             }
             Column::Name => {
                 let name = called(peer, width.into(), look.gap());
@@ -92,7 +92,7 @@ fn row(screen: &mut Screen<'_>, model: &Model, layout: &Layout, peer: &Peer, y: 
 
 /// Its name, or its id.
 pub(super) fn called(peer: &Peer, width: usize, gap: &str) -> String {
-    peer.label.clone().unwrap_or_else(|| text::id_in(&peer.node_id, width, gap))
+    peer.alias.clone().unwrap_or_else(|| text::id_in(&peer.node_id, width, gap))
 }
 
 fn cell(column: Column, model: &Model, peer: &Peer) -> String {
@@ -101,14 +101,14 @@ fn cell(column: Column, model: &Model, peer: &Peer) -> String {
     let ago = |at| text::duration(now.nanos_since(at));
     match column {
         Column::State | Column::Name => String::new(),
-        Column::Availability => text::share(uptime_ns, observed_ns),
-        Column::Since => ago(peer.since_ns),
+        Column::Availability => text::percent(uptime_ns, observed_ns),
+        Column::Since => ago(peer.presence_since_ns),
         Column::Disconnects => peer.disconnects.to_string(),
         Column::Flaps => peer.flap_count.to_string(),
         Column::LastFlap => peer.last_flap_ns.map_or_else(|| "-".to_owned(), ago),
         Column::Uptime => text::duration(uptime_ns),
         Column::Observed => text::duration(observed_ns),
-        Column::FirstSeen => ago(peer.first_seen_ns),
+        Column::FirstSeen => ago(peer.tracked_since_ns),
         Column::Channels => peer.channel_count.to_string(),
     }
 }

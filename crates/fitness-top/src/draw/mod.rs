@@ -13,12 +13,12 @@ use ratatui::style::Style;
 
 pub(crate) use self::header::alarm;
 use crate::layout::Layout;
-use crate::look::Look;
+use crate::look::TerminalCapabilities;
 use crate::model::{Mark, Model, Over};
 use crate::text;
 
 /// Draws all there is to see.
-pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, look: Look) {
+pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, look: TerminalCapabilities) {
     let area = frame.area();
     let mut screen = Screen { buffer: frame.buffer_mut(), area, look };
     let cursor = match (&model.over, &model.page) {
@@ -48,7 +48,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, model: &Model, look: Look) {
 
 /// How many lines the help has.
 pub(crate) fn help_lines() -> usize {
-    help::lines(Look { unicode: true, colour: false }).len()
+    help::lines(TerminalCapabilities { unicode: true, colour: false }).len()
 }
 
 /// How many lines the page of a peer has.
@@ -60,7 +60,7 @@ pub(crate) fn page_lines(model: &Model) -> usize {
 struct Screen<'a> {
     buffer: &'a mut Buffer,
     area: Rect,
-    look: Look,
+    look: TerminalCapabilities,
 }
 
 impl Screen<'_> {

@@ -1,11 +1,11 @@
 //! A peer's page: one long column that is scrolled. Of its outages only those that are seen are written.
 
-use fitness_core::{Presence, Span};
+use fitness_core::{Presence, StandardWindow};
 use ratatui::style::Style;
 
 use super::{Screen, bar, header, list};
 use crate::api::{Channel, Interval, Peer, Window, Word};
-use crate::look::Look;
+use crate::look::TerminalCapabilities;
 use crate::model::{Mark, Model, Page, Told, marks_of};
 use crate::text;
 
@@ -38,13 +38,13 @@ pub(super) fn draw(screen: &mut Screen<'_>, model: &Model) {
 /// How many lines there are in all.
 pub(super) fn lines(model: &Model) -> usize {
     let Some(page) = &model.page else { return 0 };
-    let look = Look { unicode: true, colour: false };
+    let look = TerminalCapabilities { unicode: true, colour: false };
     let outages = page.told.as_ref().map_or(0, |told| told.outages.len());
     head(model, page, model.size.0, look).len() + outages
 }
 
 /// All that stands above the list of outages.
-fn head(model: &Model, page: &Page, width: u16, look: Look) -> Vec<Row> {
+fn head(model: &Model, page: &Page, width: u16, look: TerminalCapabilities) -> Vec<Row> {
     let plain = |text: String| Row::Text(text, Style::new());
     let mut rows = Vec::new();
     rows.extend(header::alarm(model).map(|alarm| Row::Text(alarm, look.alarm())));
@@ -75,31 +75,35 @@ fn head(model: &Model, page: &Page, width: u16, look: Look) -> Vec<Row> {
     rows
 }
 
-fn over(span: Span) -> String {
-    if span == Span::Lifetime { "in all its time".to_owned() } else { format!("in the last {span}") }
+fn over(span: StandardWindow) -> String {
+    if span == StandardWindow::Lifetime {
+        "in all its time".to_owned()
+    } else {
+        format!("in the last {span}")
+    }
 }
 
 /// Who it is, and how it is doing.
-fn who(model: &Model, peer: &Peer, width: u16, look: Look) -> Vec<Row> {
+fn who(model: &Model, peer: &Peer, width: u16, look: TerminalCapabilities) -> Vec<Row> {
     let now = model.now();
     let (observed_ns, uptime_ns) = peer.totals(now);
-    let state = look.state(peer.online, header::is_gone(model));
-    let word = match peer.online {
+    let state = look.state(peer.presence, header::is_gone(model));
+    let word = match peer.presence {
         Presence::Online => "online",
         Presence::Offline => "offline",
         Presence::Unobserved => "unobserved",
     };
     let name = list::called(peer, usize::from(width).saturating_sub(2), look.gap());
     let (link, _) = header::state(model);
-    let length = text::duration(now.nanos_since(peer.since_ns));
+    let length = text::duration(now.nanos_since(peer.presence_since_ns));
     let mut lines = vec![Row::Text(format!("{state} {name}"), look.bold())];
-    let since = format!("since {} UTC", text::moment(peer.since_ns));
+    let since = format!("since {} UTC", text::datetime(peer.presence_since_ns));
     let so = [format!("{word} for {length}"), since, format!("[{link}]")];
-    lines.extend(flow(&so, width).into_iter().map(|line| Row::Text(line, look.state_style(peer.online))));
-    let known = text::duration(now.nanos_since(peer.first_seen_ns));
+    lines.extend(flow(&so, width).into_iter().map(|line| Row::Text(line, look.state_style(peer.presence))));
+    let known = text::duration(now.nanos_since(peer.tracked_since_ns));
     let flap = peer.last_flap_ns.map(|at| format!(" (last {} ago)", text::duration(now.nanos_since(at))));
     let mut facts = vec![
-        format!("availability {}", text::share(uptime_ns, observed_ns)),
+        format!("availability {}", text::percent(uptime_ns, observed_ns)),
         format!("uptime {}", text::duration(uptime_ns)),
         format!("observed {}", text::duration(observed_ns)),
         format!("followed for {known}"),
@@ -107,11 +111,11 @@ fn who(model: &Model, peer: &Peer, width: u16, look: Look) -> Vec<Row> {
         format!("flaps {}{}", peer.flap_count, flap.unwrap_or_default()),
     ];
     facts.extend(peer.watched.then(|| "watched for its own sake".to_owned()));
-    facts.extend(peer.taken_over.as_ref().map(|taken| {
-        let until = text::moment(taken.at_ns);
+    facts.extend(peer.imported.as_ref().map(|taken| {
+        let until = text::datetime(taken.at_ns);
         format!("until {until} as counted by {}", text::harmless(&taken.source).unwrap_or_default())
     }));
-    facts.extend(peer.closed_at_ns.map(|at| format!("let go {}", text::moment(at))));
+    facts.extend(peer.untracked_at_ns.map(|at| format!("let go {}", text::datetime(at))));
     // Where there is no room for a whole id, its two halves are.
     let id = peer.node_id.to_string();
     let (front, back) = id.split_at(id.len() / 2);
@@ -150,12 +154,12 @@ fn cells(width: u16, cells: &[(&str, usize)]) -> String {
     line
 }
 
-fn windows(page: &Page, told: &Told, width: u16, look: Look) -> Vec<Row> {
+fn windows(page: &Page, told: &Told, width: u16, look: TerminalCapabilities) -> Vec<Row> {
     let headings = ["window", "avail", "lost", "median", "worst", "uptime", "observed", "between"];
     let wide = [10, 8, 6, 8, 8, 14, 14, 8];
     let heading: Vec<(&str, usize)> = headings.into_iter().zip(wide).collect();
     let mut rows = vec![Row::Text(cells(width, &heading), look.bold())];
-    for (span, window) in Span::ALL.into_iter().zip(told.windows.all()) {
+    for (span, window) in StandardWindow::ALL.into_iter().zip(told.windows.all()) {
         let Window { sums, uptime_error_ns, observed_error_ns, outages } = window;
         let name = if span == page.span { format!("[{span}]") } else { format!(" {span}") };
         let within = |ns, error_ns| {
@@ -164,13 +168,13 @@ fn windows(page: &Page, told: &Told, width: u16, look: Look) -> Vec<Row> {
         };
         let texts = [
             name,
-            text::share(sums.uptime_ns, sums.observed_ns),
-            format!("{}{}", if outages.complete { "" } else { ">=" }, outages.count),
-            text::known(outages.median_return_ns),
-            text::known(outages.worst_return_ns),
+            text::percent(sums.uptime_ns, sums.observed_ns),
+            format!("{}{}", if outages.complete { "" } else { ">=" }, outages.disconnects),
+            text::known(outages.median_recovery_ns),
+            text::known(outages.longest_recovery_ns),
             within(sums.uptime_ns, *uptime_error_ns),
             within(sums.observed_ns, *observed_error_ns),
-            text::known(outages.mean_time_between_ns),
+            text::known(outages.mean_time_between_disconnects_ns),
         ];
         let row: Vec<(&str, usize)> = texts.iter().map(String::as_str).zip(wide).collect();
         let style = if span == page.span { look.bold() } else { Style::new() };
@@ -180,7 +184,7 @@ fn windows(page: &Page, told: &Told, width: u16, look: Look) -> Vec<Row> {
 }
 
 /// The window as marks, and what they mean.
-fn history(told: &Told, width: u16, look: Look) -> Vec<Row> {
+fn history(told: &Told, width: u16, look: TerminalCapabilities) -> Vec<Row> {
     let marks = marks_of(&told.timeline, told.from, told.to, width);
     let length_ns = told.to.nanos_since(told.from);
     let begins = format!("-{}", text::duration(length_ns));
@@ -194,7 +198,7 @@ fn history(told: &Told, width: u16, look: Look) -> Vec<Row> {
     rows
 }
 
-fn channels(channels: &[Channel], width: u16, look: Look) -> Vec<Row> {
+fn channels(channels: &[Channel], width: u16, look: TerminalCapabilities) -> Vec<Row> {
     if channels.is_empty() {
         return vec![Row::Text("No channel is open with it".to_owned(), look.bold())];
     }
@@ -204,18 +208,18 @@ fn channels(channels: &[Channel], width: u16, look: Look) -> Vec<Row> {
     let mut rows = vec![Row::Text(cells(width, &heading), look.bold())];
     for channel in channels {
         let usable = match channel.usable {
-            Presence::Online => "yes",
-            Presence::Offline => "no",
-            Presence::Unobserved => text::UNKNOWN,
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => text::NA,
         };
         let funding = channel.funding.map(|funding| text::short(&funding, 10, look.gap()));
         let texts = [
             text::short(&channel.channel_id, 12, look.gap()),
-            text::share(channel.uptime_ns, channel.observed_ns),
+            text::percent(channel.uptime_ns, channel.observed_ns),
             usable.to_owned(),
-            text::share(channel.usable_ns, channel.usable_observed_ns),
+            text::percent(channel.usable_ns, channel.usable_observed_ns),
             text::duration(channel.uptime_ns),
-            text::moment(channel.opened_at_ns),
+            text::datetime(channel.opened_at_ns),
             funding.unwrap_or_default(),
         ];
         let row: Vec<(&str, usize)> = texts.iter().map(String::as_str).zip(wide).collect();
@@ -225,7 +229,7 @@ fn channels(channels: &[Channel], width: u16, look: Look) -> Vec<Row> {
 }
 
 /// A stretch in which the peer was not online: since when, for how long, whose fault, and what it was.
-fn outage(interval: &Interval, told: &Told, width: u16, look: Look) -> (String, Style) {
+fn outage(interval: &Interval, told: &Told, width: u16, look: TerminalCapabilities) -> (String, Style) {
     let (whose, what) = match (interval.presence, interval.cause) {
         (Some(Word::Offline), _) => ("theirs", "it was offline"),
         (Some(Word::Unobserved), Some(cause)) => ("ours", text::cause(cause)),
@@ -233,8 +237,8 @@ fn outage(interval: &Interval, told: &Told, width: u16, look: Look) -> (String, 
         _ => ("theirs", "it came and went; only the sums were kept"),
     };
     let lasts = interval.to_ns >= told.to;
-    let from = text::moment(interval.from_ns);
-    let until = if lasts { "now".to_owned() } else { text::moment(interval.to_ns) };
+    let from = text::datetime(interval.from_ns);
+    let until = if lasts { "now".to_owned() } else { text::datetime(interval.to_ns) };
     let length = text::duration(interval.to_ns.nanos_since(interval.from_ns));
     let line = if width >= 80 {
         format!("{from}  {until:<19}  {length:>7}  {whose:<8}  {what}")

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use fitness_core::{NodeId, Span};
+use fitness_core::{NodeId, StandardWindow};
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use super::{ALL_EVERY, Feed, POLL_EVERY, Stopped};
 use crate::api::{Buckets, Gaps, Health, Interval, Peer, PeerDetail, PeerList, Timeline, Windows};
 use crate::model::{HOUR_NS, Hours, News, Service, Told};
-use crate::source::Failure;
+use crate::source::SourceError;
 
 /// How many peers one answer lists, and how many questions are asked at the same time.
 const PART: usize = 1_000;
@@ -45,7 +45,7 @@ impl Feed {
         let Gaps { gaps } = self.source.get(&path).await?;
         let done = Instant::now();
         self.clock = (at, done);
-        (self.at_rest, self.is_running) = (health.at_rest, health.running);
+        (self.at_rest, self.is_running) = (health.archived, health.running);
         self.all_due = done + self.every(if self.is_streamed { ALL_EVERY } else { POLL_EVERY });
         self.all_from = done + (done - began) * 4;
         let service = Box::new(Service { health, gaps });
@@ -62,7 +62,7 @@ impl Feed {
         while let Some((node_id, answer)) = answers.next().await {
             let news = match answer {
                 // It was let go: there is a history of it, and it is followed no more.
-                Ok(detail) if detail.peer.closed_at_ns.is_some() => {
+                Ok(detail) if detail.peer.untracked_at_ns.is_some() => {
                     News::Peer { at: detail.at_ns, node_id, peer: None }
                 }
                 Ok(detail) => {
@@ -90,7 +90,7 @@ impl Feed {
             let sums = match answer {
                 Ok(Buckets { buckets }) => buckets,
                 // Without a history there is no strip.
-                Err(Failure::Refused { .. }) => Vec::new(),
+                Err(SourceError::HttpStatus { .. }) => Vec::new(),
                 Err(failure) => return Err(failure.into()),
             };
             self.strips.insert(node_id, (hours, Instant::now()));
@@ -104,17 +104,17 @@ impl Feed {
         Ok(())
     }
 
-    pub(super) async fn tell_page(&mut self, node_id: NodeId, span: Span) -> Result<(), Stopped> {
+    pub(super) async fn tell_page(&mut self, node_id: NodeId, span: StandardWindow) -> Result<(), Stopped> {
         let told = match self.page_of(node_id, span).await {
             Ok(told) => Ok(Box::new(told)),
-            Err(Failure::Refused { detail, .. }) => Err(detail),
+            Err(SourceError::HttpStatus { detail, .. }) => Err(detail),
             Err(failure) => return Err(failure.into()),
         };
         self.page = Some(((node_id, span), Instant::now()));
         self.tell(News::Page { node_id, told }).await
     }
 
-    async fn page_of(&self, node_id: NodeId, span: Span) -> Result<Told, Failure> {
+    async fn page_of(&self, node_id: NodeId, span: StandardWindow) -> Result<Told, SourceError> {
         let detail: PeerDetail = self.source.get(&format!("peers/{node_id}")).await?;
         let windows: Windows = self.source.get(&format!("peers/{node_id}/windows")).await?;
         let timeline = self.timeline(node_id, span).await?;
@@ -122,7 +122,11 @@ impl Feed {
     }
 
     /// The timeline, and whether older stretches are left out of it.
-    async fn timeline(&self, node_id: NodeId, span: Span) -> Result<(Vec<Interval>, bool), Failure> {
+    async fn timeline(
+        &self,
+        node_id: NodeId,
+        span: StandardWindow,
+    ) -> Result<(Vec<Interval>, bool), SourceError> {
         let mut kept: VecDeque<Interval> = VecDeque::new();
         let (mut from, mut is_cut) = (format!("window={span}"), false);
         loop {

@@ -7,14 +7,14 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use fitness_core::{NodeId, Span, Timestamp};
+use fitness_core::{NodeId, StandardWindow, Timestamp};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::Health;
 use crate::model::{News, Wants};
-use crate::source::{self, Failure, Source};
+use crate::source::{self, Source, SourceError};
 
 /// How many strips are asked for before something that is more urgent.
 const STRIPS_AT_A_TIME: usize = 16;
@@ -57,7 +57,7 @@ pub(crate) struct Feed {
     all_from: Instant,
     refreshed: u32,
     /// What was asked for, and when.
-    page: Option<((NodeId, Span), Instant)>,
+    page: Option<((NodeId, StandardWindow), Instant)>,
     strips: HashMap<NodeId, (u16, Instant)>,
     /// Whether it is told what happens, and whether it was told since the source was found.
     is_streamed: bool,
@@ -70,11 +70,11 @@ enum Stopped {
     Over,
     /// Perhaps there is a stream by now.
     Again,
-    Lost(Failure),
+    Lost(SourceError),
 }
 
-impl From<Failure> for Stopped {
-    fn from(failure: Failure) -> Self {
+impl From<SourceError> for Stopped {
+    fn from(failure: SourceError) -> Self {
         Self::Lost(failure)
     }
 }
@@ -147,7 +147,7 @@ impl Feed {
                 changes
             }
             // It is there and tells nothing by itself: too many listen, or something between keeps it back.
-            Err(failure) if failure.is_answer() && !matches!(failure, Failure::Unauthorized) => {
+            Err(failure) if failure.is_answer() && !matches!(failure, SourceError::Unauthorized) => {
                 self.is_streamed = false;
                 stream::pending().boxed()
             }
@@ -240,7 +240,7 @@ impl Feed {
     }
 
     /// When a page is to be asked for again; none where it never was.
-    fn page_due(&self, wanted: (NodeId, Span)) -> Option<Instant> {
+    fn page_due(&self, wanted: (NodeId, StandardWindow)) -> Option<Instant> {
         let (_, asked_at) = self.page.filter(|(told, _)| *told == wanted)?;
         Some(asked_at + self.every(PAGE_EVERY))
     }

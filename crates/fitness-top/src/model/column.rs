@@ -110,9 +110,9 @@ impl Column {
         let by = |of: &dyn Fn(&Peer) -> Option<u64>| known(of(one), of(other), |a, b| directed(a.cmp(b)));
         let ago = |at: Timestamp| now.nanos_since(at);
         let ordering = match self {
-            Self::State => directed(rank(one.online).cmp(&rank(other.online))),
+            Self::State => directed(rank(one.presence).cmp(&rank(other.presence))),
             Self::Name => {
-                let name = |peer: &Peer| peer.label.as_ref().map(|label| label.to_lowercase());
+                let name = |peer: &Peer| peer.alias.as_ref().map(|label| label.to_lowercase());
                 known(name(one), name(other), |a, b| directed(a.cmp(b)))
             }
             Self::Availability => {
@@ -125,13 +125,13 @@ impl Column {
                     directed(left.cmp(&right))
                 })
             }
-            Self::Since => by(&|peer| Some(ago(peer.since_ns))),
+            Self::Since => by(&|peer| Some(ago(peer.presence_since_ns))),
             Self::Disconnects => by(&|peer| Some(peer.disconnects.into())),
             Self::Flaps => by(&|peer| Some(peer.flap_count.into())),
             Self::LastFlap => by(&|peer| peer.last_flap_ns.map(ago)),
             Self::Uptime => by(&|peer| Some(peer.totals(now).1)),
             Self::Observed => by(&|peer| Some(peer.totals(now).0)),
-            Self::FirstSeen => by(&|peer| Some(ago(peer.first_seen_ns))),
+            Self::FirstSeen => by(&|peer| Some(ago(peer.tracked_since_ns))),
             Self::Channels => by(&|peer| Some(peer.channel_count as u64)),
         };
         ordering.then(one.node_id.cmp(&other.node_id))

@@ -81,7 +81,7 @@ impl List {
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for peer in self.peers.values() {
-            *match peer.online {
+            *match peer.presence {
                 Presence::Online => &mut counts.online,
                 Presence::Offline => &mut counts.offline,
                 Presence::Unobserved => &mut counts.unobserved,
@@ -201,6 +201,6 @@ impl List {
 /// Whether it is called so, or its id begins so.
 fn matches(peer: &Peer, wanted: &str) -> bool {
     wanted.is_empty()
-        || peer.label.as_ref().is_some_and(|label| label.to_lowercase().contains(wanted))
+        || peer.alias.as_ref().is_some_and(|label| label.to_lowercase().contains(wanted))
         || peer.node_id.to_string().starts_with(wanted)
 }

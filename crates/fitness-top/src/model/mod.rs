@@ -6,7 +6,7 @@ mod obey;
 mod page;
 mod strip;
 
-use fitness_core::{NodeId, Span, Timestamp};
+use fitness_core::{NodeId, StandardWindow, Timestamp};
 
 pub(crate) use self::column::Column;
 pub(crate) use self::list::List;
@@ -110,7 +110,7 @@ pub(crate) struct Prompt {
 pub(crate) struct Wants {
     pub(crate) strips: Vec<NodeId>,
     pub(crate) hours: u16,
-    pub(crate) page: Option<(NodeId, Span)>,
+    pub(crate) page: Option<(NodeId, StandardWindow)>,
     /// How often all was asked for anew.
     pub(crate) refreshed: u32,
 }
@@ -264,7 +264,7 @@ impl Model {
             News::All { at, peers, service } => {
                 self.is_begun = true;
                 self.clock = at;
-                self.at_rest = service.health.at_rest;
+                self.at_rest = service.health.archived;
                 self.service = Some(*service);
                 self.list.set_all(peers, self.now());
             }

@@ -1,6 +1,6 @@
 //! One peer's page: what is known of it, and which part of that is seen.
 
-use fitness_core::{NodeId, Span, Timestamp};
+use fitness_core::{NodeId, StandardWindow, Timestamp};
 
 use super::list::List;
 use crate::api::{Channel, Interval, Peer, Windows, Word};
@@ -13,7 +13,7 @@ pub(crate) struct Told {
     pub(crate) channels: Vec<Channel>,
     pub(crate) windows: Windows,
     /// The window of the timeline.
-    pub(crate) span: Span,
+    pub(crate) span: StandardWindow,
     /// From where to where that goes.
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
@@ -29,7 +29,7 @@ impl Told {
         peer: Peer,
         channels: Vec<Channel>,
         windows: Windows,
-        span: Span,
+        span: StandardWindow,
         at: Timestamp,
         (timeline, cut): (Vec<Interval>, bool),
     ) -> Self {
@@ -38,7 +38,7 @@ impl Told {
         let outages = outages.map(|(place, _)| place).collect();
         let begins = timeline.first().map_or(at, |interval| interval.from_ns);
         // A lifetime begins with the peer.
-        let from = if span == Span::Lifetime || cut { begins } else { span.before(at) };
+        let from = if span == StandardWindow::Lifetime || cut { begins } else { span.start(at) };
         Self { peer, channels, windows, span, from, to: at, timeline, outages, cut }
     }
 }
@@ -47,7 +47,7 @@ impl Told {
 pub(crate) struct Page {
     pub(crate) node_id: NodeId,
     /// The window that is asked for.
-    pub(crate) span: Span,
+    pub(crate) span: StandardWindow,
     /// None until there is an answer.
     pub(crate) told: Option<Told>,
     /// Why there is no newer answer.
@@ -58,7 +58,7 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) const fn new(node_id: NodeId) -> Self {
-        Self { node_id, span: Span::Day, told: None, trouble: None, scrolled: 0 }
+        Self { node_id, span: StandardWindow::Day, told: None, trouble: None, scrolled: 0 }
     }
 
     /// What is known of the peer, by whoever knows more.
@@ -68,9 +68,9 @@ impl Page {
 
     /// The next window to the right or left, no further than the last.
     pub(crate) fn look(&mut self, by: isize) {
-        let here = Span::ALL.iter().position(|span| *span == self.span).unwrap_or_default();
+        let here = StandardWindow::ALL.iter().position(|span| *span == self.span).unwrap_or_default();
         let next = here.saturating_add_signed(by);
-        if let Some(span) = Span::ALL.get(next) {
+        if let Some(span) = StandardWindow::ALL.get(next) {
             self.span = *span;
         }
     }

@@ -122,7 +122,8 @@ mod tests {
         let sums = vec![hour(96, 6, 6), hour(97, 6, 3), hour(98, 6, 0), hour(99, 0, 0), hour(100, 0, 0)];
         let hours = Hours { at: Timestamp::EPOCH, sums };
         let now = Timestamp::from_nanos(100 * HOUR_NS + HOUR_NS / 2);
-        let gap = OwnGap { cause: Cause::Down, from_ns: Timestamp::from_nanos(100 * HOUR_NS), to_ns: now };
+        let gap =
+            OwnGap { cause: Cause::NotRunning, from_ns: Timestamp::from_nanos(100 * HOUR_NS), to_ns: now };
         assert_eq!(
             hours.marks(now, 6, &[gap]),
             [Mark::Nothing, Mark::Online, Mark::Partly(3), Mark::Offline, Mark::Unobserved, Mark::Gone]
@@ -145,7 +146,7 @@ mod tests {
         let timeline = [
             interval(20, 40, 20, 20, Some(Word::Online), None),
             interval(40, 50, 10, 0, Some(Word::Offline), None),
-            interval(50, 60, 0, 0, Some(Word::Unobserved), Some(Cause::Down)),
+            interval(50, 60, 0, 0, Some(Word::Unobserved), Some(Cause::NotRunning)),
             interval(60, 80, 20, 10, None, None),
         ];
         assert_eq!(

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, header};
 use reqwest::{Client, Response, Url};
 use sse_stream::{Sse, SseByteStream};
 
-use super::{Answer, Ask, Failure, LONGEST, News};
+use super::{Answer, Ask, LONGEST, News, SourceError};
 
 /// How long a connection may take, and an answer.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -27,8 +27,8 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(address: &str, token: Option<&str>) -> Result<Self, Failure> {
-        let wrong = |reason: String| Failure::Address { reason };
+    pub(super) fn new(address: &str, token: Option<&str>) -> Result<Self, SourceError> {
+        let wrong = |reason: String| SourceError::InvalidAddress { reason };
         let mut root = Url::parse(address).map_err(|error| wrong(format!("this is no address: {error}")))?;
         if !matches!(root.scheme(), "http" | "https") || !root.has_host() {
             return Err(wrong("a service is asked by http or https".to_owned()));
@@ -45,7 +45,8 @@ impl Http {
         }
         let mut headers = HeaderMap::new();
         if let Some(token) = token {
-            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Failure::Token)?;
+            let mut value =
+                HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| SourceError::InvalidToken)?;
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
@@ -63,49 +64,49 @@ impl Http {
         self.root.as_str().trim_end_matches('/').to_owned()
     }
 
-    fn url(&self, path: &str) -> Result<Url, Failure> {
+    fn url(&self, path: &str) -> Result<Url, SourceError> {
         self.root
             .join(&format!("api/v1/{path}"))
-            .map_err(|error| Failure::Address { reason: error.to_string() })
+            .map_err(|error| SourceError::InvalidAddress { reason: error.to_string() })
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+    fn unreachable(&self, error: &reqwest::Error) -> SourceError {
         let silence = if error.is_timeout() { PATIENCE } else { Duration::ZERO };
-        Failure::Unreachable { place: self.place(), reason: innermost(error), silence }
+        SourceError::Unreachable { address: self.place(), reason: innermost(error), idle_for: silence }
     }
 
-    async fn answer(&self, path: &str) -> Result<Answer, Failure> {
+    async fn answer(&self, path: &str) -> Result<Answer, SourceError> {
         let asked = self.client.get(self.url(path)?).timeout(PATIENCE).send().await;
         let response = asked.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         Ok(Answer { status, body: self.body(path, response).await? })
     }
 
-    async fn body(&self, path: &str, mut response: Response) -> Result<Bytes, Failure> {
+    async fn body(&self, path: &str, mut response: Response) -> Result<Bytes, SourceError> {
         let mut body = BytesMut::new();
         while let Some(part) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
             if body.len() + part.len() > LONGEST {
                 let reason = format!("it is longer than {} MiB", LONGEST >> 20);
-                return Err(Failure::Malformed { path: path.to_owned(), reason });
+                return Err(SourceError::InvalidResponse { path: path.to_owned(), reason });
             }
             body.extend_from_slice(&part);
         }
         Ok(body.freeze())
     }
 
-    async fn follow(&self) -> Result<BoxStream<'static, News>, Failure> {
+    async fn follow(&self) -> Result<BoxStream<'static, News>, SourceError> {
         let asked = self.client.get(self.url("changes")?).send().await;
         let response = asked.map_err(|error| self.unreachable(&error))?;
         if !response.status().is_success() {
             let status = response.status();
-            return Err(Failure::status(status, &self.body("changes", response).await?));
+            return Err(SourceError::status(status, &self.body("changes", response).await?));
         }
         let parts = stream::try_unfold(response, |mut response| async {
             Ok::<_, reqwest::Error>(response.chunk().await?.map(|part| (part, response)))
         });
         let place = self.place();
         let broke = move |reason: String, silence| {
-            News::Broke(Failure::Unreachable { place: place.clone(), reason, silence })
+            News::Broke(SourceError::Unreachable { address: place.clone(), reason, idle_for: silence })
         };
         let end = broke("it ended the live stream".to_owned(), Duration::ZERO);
         let events = SseByteStream::new(parts.boxed()).filter_map(move |event| {
@@ -125,11 +126,11 @@ impl Http {
 }
 
 impl Ask for Http {
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Answer, Failure>> {
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Answer, SourceError>> {
         self.answer(path).boxed()
     }
 
-    fn changes(&self) -> BoxFuture<'_, Result<BoxStream<'static, News>, Failure>> {
+    fn changes(&self) -> BoxFuture<'_, Result<BoxStream<'static, News>, SourceError>> {
         self.follow().boxed()
     }
 }
@@ -140,7 +141,7 @@ impl News {
         match event.event.as_deref()? {
             // What a later release tells may concern anybody.
             "change" => Some(serde_json::from_str(data).map_or(Self::Missed, Self::Change)),
-            "missed" => Some(Self::Missed),
+            "lagged" => Some(Self::Missed),
             _ => None,
         }
     }
@@ -194,8 +195,8 @@ mod tests {
     #[test]
     fn what_is_told() {
         let event = |kind: &str, data: &str| News::told(&Sse::default().event(kind).data(data));
-        assert!(event("hello", "{}").is_none());
-        assert!(matches!(event("missed", "{\"count\":3}"), Some(News::Missed)));
+        assert!(event("ready", "{}").is_none());
+        assert!(matches!(event("lagged", "{\"skipped\":3}"), Some(News::Missed)));
         assert!(matches!(event("change", "no json"), Some(News::Missed)));
         let id = fitness_core::NodeId([2; 33]);
         let told = |data: &str| match event("change", data) {

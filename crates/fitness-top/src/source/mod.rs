@@ -37,15 +37,15 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`Failure::Address`] or [`Failure::Token`]; neither tells the token or a password.
-    pub fn service(address: &str, token: Option<&str>) -> Result<Self, Failure> {
+    /// [`SourceError::InvalidAddress`] or [`SourceError::InvalidToken`]; neither tells the token or a password.
+    pub fn service(address: &str, token: Option<&str>) -> Result<Self, SourceError> {
         let http = Http::new(address, token)?;
         Ok(Self { place: http.place(), ask: Box::new(http), is_remote: true })
     }
 
     /// A store at rest, called `place`, through the router of a service that only tells of it: nothing
     /// will change there.
-    pub fn at_rest<S, B>(router: S, place: impl Into<String>) -> Self
+    pub fn archive<S, B>(router: S, place: impl Into<String>) -> Self
     where
         S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
@@ -67,17 +67,18 @@ impl Source {
     }
 
     /// The answer to `path`, counted from `/api/v1/`.
-    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, SourceError> {
         let Answer { status, body } = self.ask.get(path).await?;
         match status {
-            _ if status.is_success() => serde_json::from_slice(&body)
-                .map_err(|error| Failure::Malformed { path: path.to_owned(), reason: error.to_string() }),
-            _ => Err(Failure::status(status, &body)),
+            _ if status.is_success() => serde_json::from_slice(&body).map_err(|error| {
+                SourceError::InvalidResponse { path: path.to_owned(), reason: error.to_string() }
+            }),
+            _ => Err(SourceError::status(status, &body)),
         }
     }
 
     /// Changes from now on.
-    pub(crate) async fn changes(&self) -> Result<BoxStream<'static, News>, Failure> {
+    pub(crate) async fn changes(&self) -> Result<BoxStream<'static, News>, SourceError> {
         self.ask.changes().await
     }
 }
@@ -90,9 +91,9 @@ impl std::fmt::Debug for Source {
 
 /// Something that can be asked.
 trait Ask: Send + Sync {
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Answer, Failure>>;
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Answer, SourceError>>;
 
-    fn changes(&self) -> BoxFuture<'_, Result<BoxStream<'static, News>, Failure>>;
+    fn changes(&self) -> BoxFuture<'_, Result<BoxStream<'static, News>, SourceError>>;
 }
 
 struct Answer {
@@ -108,38 +109,38 @@ pub(crate) enum News {
     /// Too much happened: all has to be asked anew.
     Missed,
     /// It broke. Nothing comes after it.
-    Broke(Failure),
+    Broke(SourceError),
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum SourceError {
     /// An address that is none.
     #[error("{reason}; give the address of a service, such as http://127.0.0.1:8080")]
-    Address {
+    InvalidAddress {
         /// What is wrong with it.
         reason: String,
     },
     /// A token that cannot be sent.
     #[error("the token has a character that cannot be sent; it is made of visible ASCII characters")]
-    Token,
+    InvalidToken,
     /// Nobody answers.
-    #[error("no answer from {place}: {reason}")]
+    #[error("no answer from {address}: {reason}")]
     Unreachable {
         /// Who was asked.
-        place: String,
+        address: String,
         /// What went wrong.
         reason: String,
         /// For how long nothing had been heard before that was noticed.
-        silence: Duration,
+        idle_for: Duration,
     },
     /// The service does not know us.
     #[error("the service asks for its token; give it by --token-file or LDK_FITNESS_TOKEN")]
     Unauthorized,
     /// The service answers, and does not tell.
     #[error("{status}: {detail}")]
-    Refused {
+    HttpStatus {
         /// The HTTP status.
         status: StatusCode,
         /// What it says.
@@ -147,7 +148,7 @@ pub enum Failure {
     },
     /// An answer that is none of ours.
     #[error("the answer to /api/v1/{path} is not that of an ldk-fitness of this release: {reason}")]
-    Malformed {
+    InvalidResponse {
         /// What was asked.
         path: String,
         /// What is wrong with it.
@@ -155,25 +156,25 @@ pub enum Failure {
     },
 }
 
-impl Failure {
+impl SourceError {
     fn status(status: StatusCode, body: &[u8]) -> Self {
         if status == StatusCode::UNAUTHORIZED {
             return Self::Unauthorized;
         }
         let said = serde_json::from_slice(body).ok().and_then(|said: Problem| text::harmless(&said.detail));
         let detail = said.unwrap_or_else(|| "is this the address of an ldk-fitness?".to_owned());
-        Self::Refused { status, detail }
+        Self::HttpStatus { status, detail }
     }
 
     /// Whether it has nothing, and not whether it does not work.
     pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, .. })
+        matches!(self, Self::HttpStatus { status: StatusCode::NOT_FOUND, .. })
     }
 
     /// For how long nothing had been heard before it was noticed.
     pub(crate) const fn silence(&self) -> Duration {
         match self {
-            Self::Unreachable { silence, .. } => *silence,
+            Self::Unreachable { idle_for: silence, .. } => *silence,
             _ => Duration::ZERO,
         }
     }

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Limited};
 use tower::{Service, ServiceExt as _};
 
-use super::{Answer, Ask, Failure, LONGEST, News};
+use super::{Answer, Ask, LONGEST, News, SourceError};
 
 pub(super) struct InProcess<S>(pub(super) S);
 
@@ -22,9 +22,9 @@ where
     B: BodyExt<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Answer, Failure>> {
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Answer, SourceError>> {
         async move {
-            let malformed = |reason: String| Failure::Malformed { path: path.to_owned(), reason };
+            let malformed = |reason: String| SourceError::InvalidResponse { path: path.to_owned(), reason };
             let request = Request::get(format!("/api/v1/{path}"))
                 .body(Empty::new())
                 .map_err(|error| malformed(error.to_string()))?;
@@ -37,7 +37,7 @@ where
         .boxed()
     }
 
-    fn changes(&self) -> BoxFuture<'_, Result<BoxStream<'static, News>, Failure>> {
+    fn changes(&self) -> BoxFuture<'_, Result<BoxStream<'static, News>, SourceError>> {
         // Nothing changes any more.
         async { Ok(stream::pending().boxed()) }.boxed()
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fitness_actor::{Fitness, Handle};
+use fitness_actor::{Handle, Service};
 use fitness_core::{ChannelId, ChannelOpened, Event, NodeId};
 use fitness_store::MemoryStore;
 use fitness_web::Web;
@@ -24,7 +24,7 @@ struct Live {
 impl Live {
     /// A service with so many peers, which lets so many follow it.
     async fn new(peers: u32, streams: usize) -> Self {
-        let builder = Fitness::builder(NodeId([3; 33]), Arc::new(MemoryStore::new()));
+        let builder = Service::builder(NodeId([3; 33]), Arc::new(MemoryStore::new()));
         let service = builder.start().await.expect("it starts");
         let handle = service.handle();
         for number in 0..peers {
@@ -34,7 +34,7 @@ impl Live {
             let opened = ChannelOpened { channel_id, node_id, funding: None, online: Some(true) };
             handle.record(Event::ChannelOpened(opened));
         }
-        let web = Web::builder(handle.clone()).live_streams(streams).build();
+        let web = Web::builder(handle.clone()).max_live_streams(streams).build();
         let server = web.listen("127.0.0.1:0".parse().expect("an address")).await.expect("it is free");
         let address = format!("http://{}", server.addr());
         tokio::spawn(async move {

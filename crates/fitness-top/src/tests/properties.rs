@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::support::{PLAIN, drawn, peer};
 use crate::api::{Health, Peer};
 use crate::layout::Layout;
-use crate::look::Look;
+use crate::look::TerminalCapabilities;
 use crate::model::{Column, Hours, Message, Model, News, Service};
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -31,18 +31,18 @@ fn any_peer() -> impl Strategy<Value = Peer> {
             b,
         )| Peer {
             node_id: peer(number),
-            label: name.and_then(|name| crate::text::harmless(&name)),
-            online,
-            since_ns,
+            alias: name.and_then(|name| crate::text::harmless(&name)),
+            presence: online,
+            presence_since_ns: since_ns,
             flap_count,
             last_flap_ns,
             disconnects,
             watched: false,
-            closed_at_ns: None,
-            first_seen_ns: seen,
+            untracked_at_ns: None,
+            tracked_since_ns: seen,
             observed_ns: a.max(b),
             uptime_ns: a.min(b),
-            taken_over: None,
+            imported: None,
             channel_count,
             as_of: NOW,
         },
@@ -127,7 +127,7 @@ proptest! {
 
     #[test]
     fn what_is_not_known_comes_last(peers in (any_peer(), any_peer()), inverted: bool) {
-        let known = |peer: &Peer| (peer.label.is_some(), peer.observed_ns > 0, peer.last_flap_ns.is_some());
+        let known = |peer: &Peer| (peer.alias.is_some(), peer.observed_ns > 0, peer.last_flap_ns.is_some());
         let (a, b) = (&peers.0, &peers.1);
         let columns = [Column::Name, Column::Availability, Column::LastFlap];
         let of = |(name, availability, flap)| [name, availability, flap];
@@ -156,7 +156,7 @@ proptest! {
             prop_assert!(shown >= rows.min(count), "no row is empty without need after {told}");
             let buffer = drawn(&model, PLAIN);
             prop_assert!(buffer.content.iter().all(|cell| !cell.symbol().contains(char::is_control)));
-            drawn(&model, Look { unicode: false, colour: true });
+            drawn(&model, TerminalCapabilities { unicode: false, colour: true });
         }
     }
 }

@@ -4,7 +4,7 @@ use crossterm::event::KeyCode;
 use ratatui::style::Color;
 
 use super::support::{PLAIN, Seat, drawn, peer};
-use crate::look::Look;
+use crate::look::TerminalCapabilities;
 use crate::model::{Message, News};
 
 fn seen(seat: &Seat, expected: &str) {
@@ -131,7 +131,7 @@ F1Help F3Search F4Filter F6Sort IInvert F5Refresh EnterOpen F10Quit
 #[tokio::test]
 async fn ascii_alone_tells_the_same() {
     let mut seat = Seat::new(5, 80, 24).await;
-    let ascii = Look { unicode: false, colour: false };
+    let ascii = TerminalCapabilities { unicode: false, colour: false };
     // Names are what they are.
     let screen = seat.screen(ascii).replace("ビットコイン研究所", "").replace('\u{fffd}', "");
     assert!(!screen.contains(['●', '○', '█', '▁', '…']), "{screen}");
@@ -151,7 +151,7 @@ async fn nothing_is_coloured_where_it_may_not_be() {
             buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset)
         };
         assert!(is_plain(PLAIN), "{keys:?}");
-        assert!(!is_plain(Look { unicode: true, colour: true }), "{keys:?}");
+        assert!(!is_plain(TerminalCapabilities { unicode: true, colour: true }), "{keys:?}");
     }
 }
 

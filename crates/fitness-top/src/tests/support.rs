@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use fitness_actor::AtRest;
+use fitness_actor::Archive;
 use fitness_core::{
-    Changes, ChannelId, ChannelOpened, Event, HashSeed, NodeId, OutPoint, Timestamp, Tracker, TrackerConfig,
+    ChannelId, ChannelOpened, Event, HashSeed, NodeId, OutPoint, Timestamp, Tracker, TrackerConfig,
+    UnsavedChanges,
 };
 use fitness_store::{Batch, MemoryStore, Store as _};
 use fitness_web::Web;
@@ -19,14 +20,14 @@ use tokio::time::timeout;
 
 use crate::draw::draw;
 use crate::feed::Feed;
-use crate::look::Look;
+use crate::look::TerminalCapabilities;
 use crate::model::{Message, Model, News, Wants};
 use crate::source::Source;
 
 /// After so long what is waited for will not come.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) const PLAIN: Look = Look { unicode: true, colour: false };
+pub(super) const PLAIN: TerminalCapabilities = TerminalCapabilities { unicode: true, colour: false };
 
 /// 2026-01-01T00:00:00Z.
 const T0: u64 = 1_767_225_600;
@@ -43,7 +44,7 @@ pub(super) fn peer(number: u32) -> NodeId {
 
 /// Thirty hours of so many peers. The first is called something hostile, the second something wide; of four
 /// and more the third goes off now and then, the fourth for good. For an hour we were paused.
-pub(super) async fn source(peers: u32) -> (Source, AtRest) {
+pub(super) async fn source(peers: u32) -> (Source, Archive) {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     for number in 0..peers {
         let mut channel_id = ChannelId([1; 32]);
@@ -70,21 +71,21 @@ pub(super) async fn source(peers: u32) -> (Source, AtRest) {
         tracker.apply(at(26 * 60), &off(3));
     }
     shaky(&mut tracker, &[28]);
-    let mut changes = Changes::default();
-    assert!(!tracker.take_changes(usize::MAX, &mut changes));
+    let mut changes = UnsavedChanges::default();
+    assert!(!tracker.drain_changes(usize::MAX, &mut changes));
     let observer = (peers > 0).then(|| tracker.observer_record(at(30 * 60)));
     let store = MemoryStore::new();
     let batch = Batch { changes, observer, ..Batch::default() };
     store.commit(&NodeId([3; 33]), Arc::new(batch)).await.expect("memory takes it");
-    let known = AtRest::open(NodeId([3; 33]), Arc::new(store)).await.expect("memory answers");
+    let known = Archive::open(NodeId([3; 33]), Arc::new(store)).await.expect("memory answers");
     let names: HashMap<NodeId, &str> = [
         (peer(0), "evil\u{1b}[2J\u{202e}name"),
         (peer(1), "ビットコイン研究所ビットコイン研究所"),
         (peer(2), "Shaky"),
     ]
     .into();
-    let web = Web::builder(known.handle()).names(move |id| names.get(id).map(ToString::to_string));
-    (Source::at_rest(web.build().router(), "fitness.redb"), known)
+    let web = Web::builder(known.handle()).aliases(move |id| names.get(id).map(ToString::to_string));
+    (Source::archive(web.build().router(), "fitness.redb"), known)
 }
 
 /// What somebody sees: a model with its source, and its screen.
@@ -92,7 +93,7 @@ pub(super) struct Seat {
     pub(super) model: Model,
     wants: watch::Sender<Wants>,
     news: mpsc::Receiver<News>,
-    _known: AtRest,
+    _known: Archive,
 }
 
 impl Seat {
@@ -141,13 +142,13 @@ impl Seat {
     }
 
     /// The screen as text, without blanks at the ends of lines.
-    pub(super) fn screen(&self, look: Look) -> String {
+    pub(super) fn screen(&self, look: TerminalCapabilities) -> String {
         text(&drawn(&self.model, look))
     }
 }
 
 /// What a terminal of the model's size shows.
-pub(super) fn drawn(model: &Model, look: Look) -> Buffer {
+pub(super) fn drawn(model: &Model, look: TerminalCapabilities) -> Buffer {
     let (width, height) = model.size;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory");
     terminal.draw(|frame| draw(frame, model, look)).expect("memory");

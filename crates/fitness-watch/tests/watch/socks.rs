@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fitness_core::Presence;
-use fitness_watch::{Address, Outcome, OutcomeKind, Proxy, Stage, Target, Timeouts};
+use fitness_watch::{Address, ConnectPhase, Outcome, OutcomeKind, Proxy, Target, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -73,10 +73,10 @@ async fn an_onion_service_is_reached_through_the_proxy() {
     let (proxy, asked) = socks(0, node.addr()).await;
     let onion: Address = ONION.parse().unwrap();
     let watcher = builder(&service.handle(), at(&node, onion.clone()))
-        .proxy(Proxy::ForOnions(proxy.addr))
+        .proxy(Proxy::OnionOnly(proxy.addr))
         .start()
         .unwrap();
-    let attempt = next_attempt(&mut watcher.news()).await;
+    let attempt = next_attempt(&mut watcher.events()).await;
     let Outcome::Connected(took) = attempt.outcome else { panic!("{attempt:?}") };
     assert_eq!((attempt.address, took.resolve), (onion, Duration::ZERO));
     assert_eq!(presence(&service.handle(), id(&node)), Presence::Online);
@@ -91,13 +91,13 @@ async fn a_proxy_for_all_resolves_names_and_one_for_onions_is_not_asked() {
     for (address, through_all) in [(name.clone(), true), (node.addr().to_string(), true), (name, false)] {
         let (proxy, asked) = socks(0, node.addr()).await;
         let target = Target::new(id(&node), [address.parse().unwrap()]).unwrap();
-        let choice = if through_all { Proxy::ForAll(proxy.addr) } else { Proxy::ForOnions(proxy.addr) };
+        let choice = if through_all { Proxy::AllAddresses(proxy.addr) } else { Proxy::OnionOnly(proxy.addr) };
         let outcome = first_outcome(builder(&service.handle(), target).proxy(choice)).await;
         if through_all {
             assert_eq!(outcome.kind(), OutcomeKind::Connected, "{outcome:?}");
             assert_eq!(*asked.lock().unwrap(), [address]);
         } else {
-            assert_eq!(outcome.kind(), OutcomeKind::NotResolved, "{outcome:?}");
+            assert_eq!(outcome.kind(), OutcomeKind::ResolveFailed, "{outcome:?}");
             assert_eq!(proxy.accepted(), 0);
         }
     }
@@ -111,8 +111,8 @@ async fn through_within(timeouts: Timeouts, proxy: SocketAddr) -> (Outcome, Pres
     let (service, node) = (service().await, node(1));
     let onion: Address = ONION.parse().unwrap();
     let builder = builder(&service.handle(), at(&node, onion));
-    let watcher = builder.proxy(Proxy::ForAll(proxy)).timeouts(timeouts).start().unwrap();
-    let mut news = watcher.news();
+    let watcher = builder.proxy(Proxy::AllAddresses(proxy)).timeouts(timeouts).start().unwrap();
+    let mut news = watcher.events();
     let outcome = next_attempt(&mut news).await.outcome;
     // What it means is said before the next attempt.
     assert_eq!(next_attempt(&mut news).await.outcome, outcome);
@@ -125,14 +125,22 @@ async fn what_the_proxy_says_of_the_node_is_told_from_its_own_failures() {
         let (proxy, _) = socks(reply, Nobody::new().addr).await;
         through(proxy.addr).await
     }
-    assert_eq!(said(5).await, (Outcome::Refused, Presence::Offline));
+    assert_eq!(said(5).await, (Outcome::ConnectionRefused, Presence::Offline));
     // Tor says so of itself without a network as well, and nobody else is heard of.
     let (outcome, presence) = said(4).await;
-    assert_eq!((outcome.kind(), presence), (OutcomeKind::Unreachable, Presence::Unobserved), "{outcome:?}");
-    assert_eq!(said(6).await, (Outcome::TimedOut { stage: Stage::Proxy }, Presence::Unobserved));
+    assert_eq!(
+        (outcome.kind(), presence),
+        (OutcomeKind::HostUnreachable, Presence::Unobserved),
+        "{outcome:?}"
+    );
+    assert_eq!(said(6).await, (Outcome::TimedOut { phase: ConnectPhase::Proxy }, Presence::Unobserved));
     for reply in [1, 2, 7, 8, 200] {
         let (outcome, presence) = said(reply).await;
-        assert_eq!((outcome.kind(), presence), (OutcomeKind::Proxy, Presence::Unobserved), "{outcome:?}");
+        assert_eq!(
+            (outcome.kind(), presence),
+            (OutcomeKind::ProxyError, Presence::Unobserved),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -140,7 +148,7 @@ async fn what_the_proxy_says_of_the_node_is_told_from_its_own_failures() {
 async fn a_proxy_that_is_none_is_our_own_trouble() {
     let nobody = Nobody::new();
     let (outcome, presence) = through(nobody.addr).await;
-    assert_eq!((outcome.kind(), presence), (OutcomeKind::Proxy, Presence::Unobserved), "{outcome:?}");
+    assert_eq!((outcome.kind(), presence), (OutcomeKind::ProxyError, Presence::Unobserved), "{outcome:?}");
     assert!(outcome.to_string().contains(&format!("{} cannot be reached", nobody.addr)), "{outcome}");
 
     let hangs_up = Server::start(|stream| async { drop(stream) }).await;
@@ -151,10 +159,14 @@ async fn a_proxy_that_is_none_is_our_own_trouble() {
     .await;
     for server in [hangs_up, speaks_http] {
         let (outcome, presence) = through(server.addr).await;
-        assert_eq!((outcome.kind(), presence), (OutcomeKind::Proxy, Presence::Unobserved), "{outcome:?}");
+        assert_eq!(
+            (outcome.kind(), presence),
+            (OutcomeKind::ProxyError, Presence::Unobserved),
+            "{outcome:?}"
+        );
     }
     let silent = Server::start(swallow).await;
-    let timed_out = Outcome::TimedOut { stage: Stage::Proxy };
+    let timed_out = Outcome::TimedOut { phase: ConnectPhase::Proxy };
     let hasty = Timeouts { proxy: Duration::from_millis(200), ..patient() };
     assert_eq!(through_within(hasty, silent.addr).await, (timed_out, Presence::Unobserved));
 }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fitness_actor::{Fitness, Handle, Service};
+use fitness_actor::{Handle, Service};
 use fitness_core::{NodeId, Presence};
 use fitness_ldk::convert;
-use fitness_regtest::BareNode;
+use fitness_regtest::ChainlessNode;
 use fitness_store::MemoryStore;
 use fitness_watch::{
-    Address, Attempt, Backoff, Network, News, NewsFeed, Outcome, Parting, Target, TargetReport, Timeouts,
-    Watcher, WatcherBuilder,
+    Address, Attempt, Backoff, DisconnectReason, Network, Outcome, Target, TargetReport, Timeouts,
+    WatchEvent, WatchEvents, Watcher, WatcherBuilder,
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -21,9 +21,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const QUICK: Backoff = Backoff {
-    first: Duration::from_millis(10),
-    longest: Duration::from_millis(50),
-    stable: Duration::from_secs(60),
+    min: Duration::from_millis(10),
+    max: Duration::from_millis(50),
+    reset_after: Duration::from_secs(60),
 };
 
 /// Long where something is waited for that happens, short where it does not.
@@ -33,28 +33,28 @@ pub(crate) fn patient() -> Timeouts {
         connect: PATIENCE,
         proxy: PATIENCE,
         handshake: PATIENCE,
-        hold_back: Duration::from_millis(100),
+        last_byte_delay: Duration::from_millis(100),
     }
 }
 
 pub(crate) async fn service() -> Service {
-    Fitness::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await.unwrap()
+    Service::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await.unwrap()
 }
 
-pub(crate) fn node(seed: u8) -> BareNode {
-    BareNode::start([seed; 32], Network::Regtest).unwrap()
+pub(crate) fn node(seed: u8) -> ChainlessNode {
+    ChainlessNode::start([seed; 32], Network::Regtest).unwrap()
 }
 
-pub(crate) fn id(node: &BareNode) -> NodeId {
+pub(crate) fn id(node: &ChainlessNode) -> NodeId {
     convert::node_id(&node.id())
 }
 
-pub(crate) fn target(node: &BareNode) -> Target {
+pub(crate) fn target(node: &ChainlessNode) -> Target {
     at(node, node.addr())
 }
 
 /// A node, where it may not be.
-pub(crate) fn at(node: &BareNode, addr: impl Into<Address>) -> Target {
+pub(crate) fn at(node: &ChainlessNode, addr: impl Into<Address>) -> Target {
     Target::new(id(node), [addr.into()]).unwrap()
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn builder(handle: &Handle, target: Target) -> WatcherBuilder {
 }
 
 pub(crate) fn presence(handle: &Handle, node_id: NodeId) -> Presence {
-    handle.peer(&node_id).expect("it is watched").online
+    handle.peer(&node_id).expect("it is watched").presence
 }
 
 pub(crate) fn only(watcher: &Watcher) -> TargetReport {
@@ -73,30 +73,30 @@ pub(crate) fn only(watcher: &Watcher) -> TargetReport {
     report.clone()
 }
 
-pub(crate) async fn next(news: &mut NewsFeed) -> News {
+pub(crate) async fn next(news: &mut WatchEvents) -> WatchEvent {
     within_patience("news", news.next()).await.expect("it goes on").expect("nothing is missed")
 }
 
 /// The next attempt. Nothing else happens before it.
-pub(crate) async fn next_attempt(news: &mut NewsFeed) -> Attempt {
+pub(crate) async fn next_attempt(news: &mut WatchEvents) -> Attempt {
     match next(news).await {
-        News::Dialled { attempt, .. } => attempt,
+        WatchEvent::Dialled { attempt, .. } => attempt,
         other => panic!("an attempt was due, and not {other:?}"),
     }
 }
 
 /// The next attempt at one of several nodes.
-pub(crate) async fn next_attempt_at(news: &mut NewsFeed, node: &BareNode) -> Attempt {
+pub(crate) async fn next_attempt_at(news: &mut WatchEvents, node: &ChainlessNode) -> Attempt {
     loop {
         match next(news).await {
-            News::Dialled { attempt, node_id, .. } if node_id == id(node) => return attempt,
+            WatchEvent::Dialled { attempt, node_id, .. } if node_id == id(node) => return attempt,
             _ => {}
         }
     }
 }
 
 /// What is believed of a node after an attempt at it: without anybody else, and while another is there.
-pub(crate) async fn means(alone: impl Fn(&Handle) -> WatcherBuilder, node: &BareNode) -> [Presence; 2] {
+pub(crate) async fn means(alone: impl Fn(&Handle) -> WatcherBuilder, node: &ChainlessNode) -> [Presence; 2] {
     let (service, other) = (service().await, self::node(200));
     let handle = service.handle();
     let mut believed = [Presence::Unobserved; 2];
@@ -107,7 +107,7 @@ pub(crate) async fn means(alone: impl Fn(&Handle) -> WatcherBuilder, node: &Bare
         }
         .start()
         .unwrap();
-        let mut news = watcher.news();
+        let mut news = watcher.events();
         if i > 0 {
             let greeting = next_attempt_at(&mut news, &other).await.outcome;
             assert!(matches!(greeting, Outcome::Connected(_)), "{greeting:?}");
@@ -126,19 +126,19 @@ pub(crate) async fn means(alone: impl Fn(&Handle) -> WatcherBuilder, node: &Bare
 pub(crate) const DOUBTFUL: [Presence; 2] = [Presence::Unobserved, Presence::Offline];
 
 /// The next loss, and what the attempts before it came to.
-pub(crate) async fn next_loss(news: &mut NewsFeed) -> (Vec<Outcome>, Parting) {
+pub(crate) async fn next_loss(news: &mut WatchEvents) -> (Vec<Outcome>, DisconnectReason) {
     let mut outcomes = Vec::new();
     loop {
         match next(news).await {
-            News::Dialled { attempt, .. } => outcomes.push(attempt.outcome),
-            News::Lost { parting, .. } => return (outcomes, parting),
+            WatchEvent::Dialled { attempt, .. } => outcomes.push(attempt.outcome),
+            WatchEvent::Disconnected { reason: parting, .. } => return (outcomes, parting),
             other => panic!("what is {other:?}?"),
         }
     }
 }
 
 /// What the attempts that fail come to, until one does not.
-pub(crate) async fn until_connected(news: &mut NewsFeed) -> Vec<Outcome> {
+pub(crate) async fn until_connected(news: &mut WatchEvents) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     loop {
         match next_attempt(news).await.outcome {
@@ -151,7 +151,7 @@ pub(crate) async fn until_connected(news: &mut NewsFeed) -> Vec<Outcome> {
 /// What the first attempt comes to.
 pub(crate) async fn first_outcome(builder: WatcherBuilder) -> Outcome {
     let watcher = builder.start().unwrap();
-    let outcome = next_attempt(&mut watcher.news()).await.outcome;
+    let outcome = next_attempt(&mut watcher.events()).await.outcome;
     watcher.stop().await;
     outcome
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Extract;
-use fitness_advice::{Advice as CoreAdvice, Score as CoreScore, Verdict as CoreVerdict};
+use fitness_advice::{Advice as CoreAdvice, Recommendation as CoreRecommendation, Score as CoreScore};
 use fitness_core::{NodeId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -23,7 +23,7 @@ const MOST_PEERS: usize = 1_000;
 pub(super) struct AdviceAsked {
     /// Only peers of which this is recommended.
     #[param(inline)]
-    verdict: Option<Verdict>,
+    recommendation: Option<Recommendation>,
     /// How many are passed over.
     #[serde(default)]
     #[param(minimum = 0, maximum = 2147483647)]
@@ -41,26 +41,26 @@ const fn usual_limit() -> u32 {
 /// What is recommended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Verdict {
+pub(super) enum Recommendation {
     /// Its money would be better off elsewhere.
     Close,
     /// It is to be looked at.
-    Watch,
+    Review,
     /// Too little is known of it.
-    TooEarly,
+    InsufficientData,
     /// Nothing speaks against it.
     Keep,
     /// It was not judged, as it was asked for.
     Ignored,
 }
 
-impl Verdict {
-    fn of(verdict: CoreVerdict) -> Self {
+impl Recommendation {
+    fn of(verdict: CoreRecommendation) -> Self {
         match verdict {
-            CoreVerdict::Close => Self::Close,
-            CoreVerdict::Watch => Self::Watch,
-            CoreVerdict::TooEarly => Self::TooEarly,
-            CoreVerdict::Keep => Self::Keep,
+            CoreRecommendation::Close => Self::Close,
+            CoreRecommendation::Review => Self::Review,
+            CoreRecommendation::InsufficientData => Self::InsufficientData,
+            CoreRecommendation::Keep => Self::Keep,
             // One that is newer than this has nothing to say against the peer either.
             _ => Self::Ignored,
         }
@@ -80,7 +80,7 @@ pub(super) struct AdviceList {
     offset: u32,
     limit: u32,
     /// How many are not judged yet, since their histories are still being read: ask again.
-    missing: usize,
+    pending: usize,
     advice: Vec<Advice>,
 }
 
@@ -92,8 +92,8 @@ struct Advice {
     /// What it is called, where that is known: anything that it likes to be called.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    label: Option<String>,
-    verdict: Verdict,
+    alias: Option<String>,
+    recommendation: Recommendation,
     /// Every rule that it broke, the gravest first.
     reasons: Vec<Reason>,
     /// `null` while nothing was observed.
@@ -116,7 +116,7 @@ struct Score {
     /// From 0 to 100: 100 times `low`, `stability` and `usability`.
     value: f64,
     /// What it may turn out to be.
-    at_best: f64,
+    upper_bound: f64,
     /// Uptime over observed time, from 0 to 1.
     availability: f64,
     /// The lower 95 % bound of the availability.
@@ -126,7 +126,7 @@ struct Score {
     /// What disconnects leave of it, from 0 to 1.
     stability: f64,
     /// What unusable channels leave of it, from 0 to 1.
-    usability: f64,
+    usable_ratio: f64,
     /// What it is made from.
     observed_ns: u64,
 }
@@ -135,12 +135,12 @@ impl From<CoreScore> for Score {
     fn from(score: CoreScore) -> Self {
         Self {
             value: score.value,
-            at_best: score.at_best,
+            upper_bound: score.upper_bound,
             availability: score.availability,
-            low: score.bounds.low,
-            high: score.bounds.high,
+            low: score.availability_bounds.low,
+            high: score.availability_bounds.high,
             stability: score.stability,
-            usability: score.usability,
+            usable_ratio: score.usable_ratio,
             observed_ns: score.observed_ns,
         }
     }
@@ -152,8 +152,8 @@ impl Advice {
             |reason: &fitness_advice::Reason| Reason { rule: reason.rule(), text: reason.to_string() };
         Self {
             node_id: advice.node_id,
-            label: state.name(&advice.node_id),
-            verdict: Verdict::of(advice.verdict),
+            alias: state.name(&advice.node_id),
+            recommendation: Recommendation::of(advice.recommendation),
             reasons: advice.reasons.iter().map(reason).collect(),
             score: advice.score.map(Score::from),
         }
@@ -175,14 +175,16 @@ pub(super) async fn advice(
     let (offset, limit) = part(asked.offset, asked.limit, MOST_PEERS).map_err(Problem::bad_request)?;
     let advised = Advised::now(&state).await.map_err(Problem::bad_request)?;
     let mut advice = advised.advice;
-    advice.retain(|advice| asked.verdict.is_none_or(|asked| asked == Verdict::of(advice.verdict)));
+    advice.retain(|advice| {
+        asked.recommendation.is_none_or(|asked| asked == Recommendation::of(advice.recommendation))
+    });
     Ok(Json(AdviceList {
         at_ns: advised.at,
         window: advised.span.into(),
         total: advice.len(),
         offset: asked.offset,
         limit: asked.limit,
-        missing: advised.missing,
+        pending: advised.missing,
         advice: page(advice, offset, limit).iter().map(|advice| Advice::new(&state, advice)).collect(),
     }))
 }

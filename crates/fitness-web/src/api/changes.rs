@@ -7,7 +7,7 @@ use axum::extract::State as Extract;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use fitness_actor::{Missed, Subscription};
+use fitness_actor::{ChangesLagged, Subscription};
 use fitness_core::{Change, NodeId};
 use futures_util::{Stream, stream};
 use serde::Deserialize;
@@ -61,7 +61,7 @@ pub(super) async fn changes(
         )
     })?;
     // Before the greeting: whoever has that and then asks misses nothing.
-    let is_at_rest = state.handle.health().at_rest;
+    let is_at_rest = state.handle.health().archived;
     let changes = state.handle.subscribe();
     let live = Live { changes, state, about, greeted: false, is_at_rest, _permit: permit };
     let sse = Sse::new(live.into_stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT));
@@ -86,7 +86,7 @@ impl Live {
 
     async fn next(&mut self) -> Option<Event> {
         if !std::mem::replace(&mut self.greeted, true) {
-            return Some(Event::default().event("hello").retry(RETRY).data("{}"));
+            return Some(Event::default().event("ready").retry(RETRY).data("{}"));
         }
         if self.is_at_rest {
             // Whoever listened to a stream that ended would ask again, and again.
@@ -106,8 +106,8 @@ impl Live {
                         return Some(event);
                     }
                 }
-                Err(Missed { count }) => {
-                    return Some(Event::default().event("missed").data(format!("{{\"count\":{count}}}")));
+                Err(ChangesLagged { skipped: count }) => {
+                    return Some(Event::default().event("lagged").data(format!("{{\"skipped\":{count}}}")));
                 }
             }
         }

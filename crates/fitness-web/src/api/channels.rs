@@ -72,7 +72,7 @@ impl ChannelSort {
             Self::ObservedNs => by(&|channel| Some(channel.observed_ns)),
             Self::UptimeNs => by(&|channel| Some(channel.uptime_ns)),
             Self::Availability => order.known(one.availability, other.availability, f64::total_cmp),
-            Self::Usable => by(&|channel| channel.usable.is_online().map(u64::from)),
+            Self::Usable => by(&|channel| channel.usable.map(u64::from)),
             Self::UsableNs => by(&|channel| Some(channel.usable_ns)),
         };
         ordering.then(one.channel_id.cmp(&other.channel_id))

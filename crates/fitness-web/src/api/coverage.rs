@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Extract;
-use fitness_core::{Span, Timestamp};
+use fitness_core::{StandardWindow, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -64,7 +64,7 @@ pub(super) async fn coverage(
     let limit = limit(asked.limit)?;
     let range = Range { window: asked.window, from_ns: asked.from_ns, to_ns: asked.to_ns };
     let at_ns = state.now();
-    let (from, to) = range.ends(at_ns, Span::Lifetime).map_err(Problem::bad_request)?;
+    let (from, to) = range.ends(at_ns, StandardWindow::Lifetime).map_err(Problem::bad_request)?;
     let gaps = state.handle.gaps(from, to).await.map_err(|err| Problem::store(&err))?;
     Ok(Json(Sessions {
         at_ns,

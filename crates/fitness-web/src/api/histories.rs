@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State as Extract;
-use fitness_core::{Bucket, ChannelId, NodeId, PeerHistory, Span, Timestamp};
+use fitness_core::{BucketWidth, ChannelId, NodeId, PeerHistory, StandardWindow, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -38,47 +38,47 @@ impl Subject {
         let history = self.history(state, Timestamp::EPOCH).await?;
         let over = |span| Window::from(history.stats_over(span));
         Ok(Json(Windows {
-            at_ns: history.now(),
-            day: over(Span::Day),
-            week: over(Span::Week),
-            month: over(Span::Month),
-            quarter: over(Span::Quarter),
-            lifetime: over(Span::Lifetime),
+            at_ns: history.end(),
+            day: over(StandardWindow::Day),
+            week: over(StandardWindow::Week),
+            month: over(StandardWindow::Month),
+            quarter: over(StandardWindow::Quarter),
+            lifetime: over(StandardWindow::Lifetime),
         }))
     }
 
     async fn window(self, state: &Shared, asked: RangeAsked) -> Result<Json<OneWindow>, Problem> {
         let range = Range { window: asked.window, from_ns: asked.from_ns, to_ns: asked.to_ns };
-        let (from, to) = range.ends(state.now(), Span::Lifetime).map_err(Problem::bad_request)?;
+        let (from, to) = range.ends(state.now(), StandardWindow::Lifetime).map_err(Problem::bad_request)?;
         let history = self.history(state, from).await?;
-        Ok(Json(OneWindow { at_ns: history.now(), window: history.stats(from, to).into() }))
+        Ok(Json(OneWindow { at_ns: history.end(), window: history.stats(from, to).into() }))
     }
 
     async fn timeline(self, state: &Shared, asked: TimelineAsked) -> Result<Json<Timeline>, Problem> {
         let range = Range { window: asked.window, from_ns: asked.from_ns, to_ns: asked.to_ns };
-        let (from, to) = range.ends(state.now(), Span::Month).map_err(Problem::bad_request)?;
+        let (from, to) = range.ends(state.now(), StandardWindow::Month).map_err(Problem::bad_request)?;
         let limit = limit(asked.limit)?;
         let gaps = state.handle.gaps(from, to).await.map_err(|err| Problem::store(&err))?;
         let history = self.history(state, from).await?;
-        let timeline = history.timeline_with(from, to, &gaps);
+        let timeline = history.timeline_with_gaps(from, to, &gaps);
         let next_ns = timeline.get(limit).map(|interval| interval.from);
         let timeline = timeline.iter().take(limit).map(Interval::from).collect();
-        Ok(Json(Timeline { at_ns: history.now(), next_ns, timeline }))
+        Ok(Json(Timeline { at_ns: history.end(), next_ns, timeline }))
     }
 
     async fn buckets(self, state: &Shared, asked: BucketsAsked) -> Result<Json<Buckets>, Problem> {
         let range = Range { window: asked.window, from_ns: asked.from_ns, to_ns: asked.to_ns };
-        let (from, to) = range.ends(state.now(), Span::Month).map_err(Problem::bad_request)?;
+        let (from, to) = range.ends(state.now(), StandardWindow::Month).map_err(Problem::bad_request)?;
         let limit = limit(asked.limit)?;
         let history = self.history(state, from).await?;
         let width = match asked.width {
-            Width::Hour => Bucket::Hour,
-            Width::Day => Bucket::Day,
+            Width::Hour => BucketWidth::Hour,
+            Width::Day => BucketWidth::Day,
         };
-        let buckets = history.calendar(from, to, width, limit + 1);
+        let buckets = history.calendar_buckets(from, to, width, limit + 1);
         let next_ns = buckets.get(limit).map(|bucket| bucket.from);
         let buckets = buckets.into_iter().take(limit).map(Sums::from).collect();
-        Ok(Json(Buckets { at_ns: history.now(), next_ns, buckets }))
+        Ok(Json(Buckets { at_ns: history.end(), next_ns, buckets }))
     }
 }
 

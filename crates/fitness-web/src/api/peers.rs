@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use axum::Json;
 use axum::extract::State as Extract;
-use fitness_core::{NodeId, PeerReport, Span, Timestamp, WindowStats};
+use fitness_core::{NodeId, PeerReport, StandardWindow, Timestamp, WindowStats};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -27,7 +27,7 @@ const MOST_PEERS: usize = 1_000;
 pub(super) struct ListAsked {
     /// Only peers of this state.
     #[param(inline)]
-    state: Option<PeerState>,
+    presence: Option<PeerState>,
     /// Only peers that are called so, or whose id, or that of one of their channels, begins so.
     q: Option<String>,
     /// What they are sorted by; what is not known comes last.
@@ -60,16 +60,16 @@ const fn usual_limit() -> u32 {
 pub(super) enum PeerSort {
     #[default]
     NodeId,
-    Label,
-    Online,
-    SinceNs,
+    Alias,
+    Presence,
+    PresenceSinceNs,
     Availability,
     ObservedNs,
     UptimeNs,
     FlapCount,
     LastFlapNs,
     Disconnects,
-    FirstSeenNs,
+    TrackedSinceNs,
     ChannelCount,
 }
 
@@ -80,9 +80,9 @@ impl PeerSort {
         };
         let ordering = match self {
             Self::NodeId => order.known(Some(one.report.node_id), Some(other.report.node_id), Ord::cmp),
-            Self::Label => order.known(one.small.as_ref(), other.small.as_ref(), Ord::cmp),
-            Self::Online => by(&|peer| peer.online.is_online().map(u64::from)),
-            Self::SinceNs => by(&|peer| Some(peer.since.as_nanos())),
+            Self::Alias => order.known(one.small.as_ref(), other.small.as_ref(), Ord::cmp),
+            Self::Presence => by(&|peer| peer.presence.is_online().map(u64::from)),
+            Self::PresenceSinceNs => by(&|peer| Some(peer.presence_since.as_nanos())),
             Self::Availability => {
                 order.known(one.report.availability, other.report.availability, f64::total_cmp)
             }
@@ -91,7 +91,7 @@ impl PeerSort {
             Self::FlapCount => by(&|peer| Some(peer.flap_count.into())),
             Self::LastFlapNs => by(&|peer| peer.last_flap.map(Timestamp::as_nanos)),
             Self::Disconnects => by(&|peer| Some(peer.disconnects.into())),
-            Self::FirstSeenNs => by(&|peer| Some(peer.first_seen.as_nanos())),
+            Self::TrackedSinceNs => by(&|peer| Some(peer.tracked_since.as_nanos())),
             Self::ChannelCount => by(&|peer| Some(peer.channels.len() as u64)),
         };
         ordering.then(one.report.node_id.cmp(&other.report.node_id))
@@ -126,9 +126,9 @@ pub(super) async fn list(
 ) -> Result<Json<PeerList>, Problem> {
     let (offset, limit) = part(asked.offset, asked.limit, MOST_PEERS).map_err(Problem::bad_request)?;
     let at_ns = state.now();
-    let by_label = matches!(asked.sort, PeerSort::Label);
+    let by_label = matches!(asked.sort, PeerSort::Alias);
     let query = asked.q.as_deref().unwrap_or_default();
-    let mut listed = select(&state, state.handle.peers(), asked.state, query, by_label);
+    let mut listed = select(&state, state.handle.peers(), asked.presence, query, by_label);
     listed.sort_by(|one, other| asked.sort.compare(asked.order, one, other));
     let total = listed.len();
     let listed = page(listed, offset, limit);
@@ -146,7 +146,11 @@ pub(super) async fn list(
     Ok(Json(PeerList { at_ns, total, offset: asked.offset, limit: asked.limit, peers }))
 }
 
-async fn window_of(state: &Shared, node_id: &NodeId, span: Span) -> Result<Option<WindowStats>, Problem> {
+async fn window_of(
+    state: &Shared,
+    node_id: &NodeId,
+    span: StandardWindow,
+) -> Result<Option<WindowStats>, Problem> {
     state.handle.peer_stats(node_id, span).await.map_err(|err| Problem::store(&err))
 }
 

@@ -62,12 +62,11 @@ impl Reading {
         let mut peers = state.handle.peers();
         let counts = Counts::of(&peers);
         let channels = peers.iter().flat_map(|peer| &peer.channels);
-        let channels_usable =
-            channels.filter(|channel| channel.usable.is_online() == Some(true)).count() as u64;
+        let channels_usable = channels.filter(|channel| channel.usable == Some(true)).count() as u64;
         // Whoever has series keeps them, whatever becomes of it and of others.
-        peers.sort_unstable_by_key(|peer| (peer.first_seen, peer.node_id));
-        let left_out = peers.len().saturating_sub(state.metrics_peers);
-        peers.truncate(state.metrics_peers);
+        peers.sort_unstable_by_key(|peer| (peer.tracked_since, peer.node_id));
+        let left_out = peers.len().saturating_sub(state.max_metrics_peers);
+        peers.truncate(state.max_metrics_peers);
         let alias = |node_id: &NodeId| state.name(node_id).unwrap_or_default();
         let peers = peers.into_iter().map(|report| Peer {
             node_id: report.node_id.to_string(),

@@ -15,14 +15,14 @@ pub(super) fn write(writer: &mut Writer<'_>, reading: &Reading) -> Result<(), Er
     writer.infos("peer", "What a peer is called.", infos)?;
 
     let help = "Whether the peer is connected; no value while we cannot tell.";
-    gauges(writer, reading, "peer_connected", help, In::Number, |peer| peer.online.is_online().map(yes))?;
+    gauges(writer, reading, "peer_connected", help, In::Number, |peer| peer.presence.is_online().map(yes))?;
     let help = "Whether we can tell whether the peer is connected.";
     gauges(writer, reading, "peer_observed", help, In::Number, |peer| {
-        Some(yes(peer.online.is_online().is_some()))
+        Some(yes(peer.presence.is_online().is_some()))
     })?;
     let help = "Since when the peer is connected, is not, or cannot be told.";
     gauges(writer, reading, "peer_state_since_timestamp", help, In::Seconds, |peer| {
-        Some(moment(peer.since))
+        Some(moment(peer.presence_since))
     })?;
     let help = "Uptime over observed time since the peer was first followed, from 0 to 1.";
     gauges(writer, reading, "peer_availability", help, In::Ratio, |peer| peer.availability)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Error;
 
-use fitness_actor::CommitTimes;
+use fitness_actor::CommitDurations;
 use fitness_core::GapCause;
 
 use super::Reading;
@@ -36,7 +36,7 @@ pub(super) fn write(writer: &mut Writer<'_>, reading: &Reading) -> Result<(), Er
     let help = "Times that the service's task woke up.";
     writer.counter("wakeups", help, In::Number, number(health.wakeups))?;
     let help = "Events that came after the shutdown, and are not stored.";
-    writer.counter("events_after_shutdown", help, In::Number, number(health.recorded_after_shutdown))?;
+    writer.counter("events_after_shutdown", help, In::Number, number(health.events_after_shutdown))?;
 
     store(writer, reading)?;
     clocks(writer, reading)?;
@@ -58,13 +58,13 @@ fn store(writer: &mut Writer<'_>, reading: &Reading) -> Result<(), Error> {
     writer.known("last_heartbeat_timestamp", help, In::Seconds, store.last_heartbeat.map(moment))?;
     let help =
         "For how long the store has been busy with the commit that it has not answered yet; 0 without one.";
-    let busy_ns = store.in_flight.map_or(0, |in_flight| health.now.nanos_since(in_flight.since));
+    let busy_ns = store.in_flight.map_or(0, |in_flight| health.now.nanos_since(in_flight.started_at));
     writer.gauge("commit_in_flight", help, In::Seconds, seconds(busy_ns))?;
 
-    let bounds = CommitTimes::BOUNDS_NS.into_iter().map(seconds).chain([f64::INFINITY]);
-    let buckets: Vec<_> = bounds.zip(store.commit_times.counts).collect();
+    let bounds = CommitDurations::BUCKET_BOUNDS_NS.into_iter().map(seconds).chain([f64::INFINITY]);
+    let buckets: Vec<_> = bounds.zip(store.commit_durations.bucket_counts).collect();
     let help = "How long commits took that were stored.";
-    writer.histogram("commit_duration", help, seconds(store.commit_times.sum_ns), &buckets)
+    writer.histogram("commit_duration", help, seconds(store.commit_durations.sum_ns), &buckets)
 }
 
 fn clocks(writer: &mut Writer<'_>, reading: &Reading) -> Result<(), Error> {
@@ -73,11 +73,11 @@ fn clocks(writer: &mut Writer<'_>, reading: &Reading) -> Result<(), Error> {
     let kinds = [
         ("reordered", number(faults.reordered)),
         ("step_back", number(faults.steps_back)),
-        ("absurd_jump", number(faults.absurd_jumps)),
+        ("absurd_jump", number(faults.implausible_jumps)),
     ];
     let help = "Times of events that were wrong, by what was wrong with them.";
     writer.counters("clock_faults", help, In::Number, "kind", kinds.into_iter())?;
-    let directions = [("ahead", number(wall.steps_ahead)), ("back", number(wall.steps_back))];
+    let directions = [("ahead", number(wall.steps_forward)), ("back", number(wall.steps_back))];
     let help = "Steps of the wall clock by more than a second.";
     writer.counters("wall_clock_steps", help, In::Number, "direction", directions.into_iter())?;
     let drift = seconds(wall.drift_ns.unsigned_abs());
@@ -93,13 +93,13 @@ fn coverage(writer: &mut Writer<'_>, reading: &Reading) -> Result<(), Error> {
     let help = "Time since we first observed.";
     writer.counter("lifetime", help, In::Seconds, seconds(coverage.lifetime_ns))?;
     let help = "The part of our lifetime in which we watched.";
-    writer.counter("watched", help, In::Seconds, seconds(coverage.watched_ns))?;
+    writer.counter("watched", help, In::Seconds, seconds(coverage.monitored_ns))?;
     let help = "Watched time over lifetime, from 0 to 1.";
     writer.known("coverage", help, In::Ratio, coverage.coverage)?;
     let sums = [
-        ("down", coverage.down, GapCause::Down),
+        ("down", coverage.not_running, GapCause::NotRunning),
         ("suspended", coverage.suspended, GapCause::Suspended),
-        ("network_out", coverage.network_out, GapCause::NetworkOut),
+        ("network_out", coverage.network_down, GapCause::NetworkDown),
         ("paused", coverage.paused, GapCause::Paused),
     ];
     let help = "Gaps of our own observation that have ended, by cause.";
@@ -109,7 +109,7 @@ fn coverage(writer: &mut Writer<'_>, reading: &Reading) -> Result<(), Error> {
     let lengths = sums.iter().map(|(cause, sums, _)| (*cause, seconds(sums.length_ns)));
     writer.counters("gap", help, In::Seconds, "cause", lengths)?;
     let help = "Whether a gap of ours lasts, by cause: nobody is known to be offline then.";
-    let lasts = |cause| yes(coverage.ongoing.is_some_and(|gap| gap.cause == cause));
+    let lasts = |cause| yes(coverage.ongoing_gap.is_some_and(|gap| gap.cause == cause));
     let ongoing = sums.iter().map(|(name, _, cause)| (*name, lasts(*cause)));
     writer.gauges("gap_ongoing", help, In::Number, "cause", ongoing)
 }

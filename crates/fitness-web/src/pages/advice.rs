@@ -3,8 +3,8 @@
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use fitness_advice::{Advice, Score, Verdict};
-use fitness_core::Span;
+use fitness_advice::{Advice, Recommendation, Score};
+use fitness_core::StandardWindow;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
@@ -70,8 +70,8 @@ pub(super) async fn page(Extract(state): Extract<State>, root: Root, uri: Uri) -
     frame.of(&state, advised.at, &content).into_response()
 }
 
-fn window(span: Span) -> &'static str {
-    if span == Span::Lifetime { "their whole time" } else { "the last 90 days" }
+fn window(span: StandardWindow) -> &'static str {
+    if span == StandardWindow::Lifetime { "their whole time" } else { "the last 90 days" }
 }
 
 fn progress(advised: &Advised) -> Markup {
@@ -81,7 +81,7 @@ fn progress(advised: &Advised) -> Markup {
                 p.notice.bad { strong { "Not everybody can be judged." } " The store says: " span.quote { (failure) } }
             } @else if advised.missing > 0 {
                 p.notice {
-                    (text::counted(advised.missing as u64, "peer is", "peers are"))
+                    (text::pluralize(advised.missing as u64, "peer is", "peers are"))
                     " not judged yet: their histories are still being read. Look again in a moment."
                 }
             }
@@ -101,7 +101,7 @@ fn table<'a>(state: &Shared, root: &Root, advice: impl Iterator<Item = &'a Advic
 
 fn row(state: &Shared, root: &Root, advice: &Advice) -> Markup {
     let (name, score) = (state.name(&advice.node_id), advice.score.as_ref());
-    let (class, sign, words) = verdict(advice.verdict);
+    let (class, sign, words) = verdict(advice.recommendation);
     html! {
         tr role="row" id={ "a-" (advice.node_id) } {
             th scope="row" role="rowheader" {
@@ -111,11 +111,11 @@ fn row(state: &Shared, root: &Root, advice: &Advice) -> Markup {
             (cell("Advice", html! { span.state.(class) { span aria-hidden="true" { (sign) } " " (words) } }))
             (number("Score", html! {
                 @match score {
-                    Some(score) => { (format!("{:.1}", score.value)) " " small { "at best " (format!("{:.1}", score.at_best)) } },
-                    None => (text::UNKNOWN),
+                    Some(score) => { (format!("{:.1}", score.value)) " " small { "at best " (format!("{:.1}", score.upper_bound)) } },
+                    None => (text::NA),
                 }
             }))
-            (number("Availability", known(score, |score| text::ratio(score.availability))))
+            (number("Availability", known(score, |score| text::ratio_percent(score.availability))))
             (number("Observed", known(score, |score| text::duration(score.observed_ns))))
             td.wide.why role="cell" data-label="Why" {
                 @if advice.reasons.is_empty() { "nothing speaks against it" }
@@ -126,16 +126,16 @@ fn row(state: &Shared, root: &Root, advice: &Advice) -> Markup {
 }
 
 fn known(score: Option<&Score>, of: impl Fn(&Score) -> String) -> String {
-    score.map_or_else(|| text::UNKNOWN.to_owned(), of)
+    score.map_or_else(|| text::NA.to_owned(), of)
 }
 
 /// How a verdict looks: told by the word and the sign as well as by the colour.
-const fn verdict(verdict: Verdict) -> (&'static str, &'static str, &'static str) {
+const fn verdict(verdict: Recommendation) -> (&'static str, &'static str, &'static str) {
     match verdict {
-        Verdict::Close => ("offline", "✕", "Close"),
-        Verdict::Watch => ("partly", "!", "Look at it"),
-        Verdict::TooEarly => ("unobserved", "◌", "Too early to say"),
-        Verdict::Keep => ("online", "✓", "Keep"),
+        Recommendation::Close => ("offline", "✕", "Close"),
+        Recommendation::Review => ("partly", "!", "Look at it"),
+        Recommendation::InsufficientData => ("unobserved", "◌", "Too early to say"),
+        Recommendation::Keep => ("online", "✓", "Keep"),
         _ => ("unobserved", "-", "Ignored"),
     }
 }
@@ -144,7 +144,7 @@ fn pager(root: &Root, total: usize, page: usize, pages: usize) -> Markup {
     let to = |page| format!("{}?page={page}", root.link(PATH));
     html! {
         nav.pager #pager aria-label="Parts of the list" {
-            p { (text::counted(total as u64, "peer", "peers")) ", the gravest first" }
+            p { (text::pluralize(total as u64, "peer", "peers")) ", the gravest first" }
             @if pages > 1 {
                 ul {
                     @if page > 1 { li { a rel="prev" href=(to(page - 1)) { "Previous" } } }

@@ -4,7 +4,7 @@ use axum::extract::State as Extract;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use fitness_actor::Health;
-use fitness_core::{Coverage, Gap, GapSums, Timestamp};
+use fitness_core::{Coverage, Gap, GapTotals, Timestamp};
 use maud::{Markup, html};
 
 use super::layout::{Here, Page, refusal};
@@ -21,8 +21,8 @@ pub(super) async fn page(Extract(state): Extract<State>, root: Root, uri: Uri) -
     };
     let health = state.handle.health();
     let now = health.now;
-    let began = health.coverage.map_or(now, |coverage| coverage.first_started);
-    let from = look.span().before(now).max(began);
+    let began = health.coverage.map_or(now, |coverage| coverage.first_started_at);
+    let from = look.span().start(now).max(began);
     let gaps = match state.handle.gaps(from, now).await {
         Ok(gaps) => gaps,
         Err(err) => {
@@ -55,17 +55,17 @@ pub(super) async fn page(Extract(state): Extract<State>, root: Root, uri: Uri) -
 
 fn sums(coverage: &Coverage, now: Timestamp) -> Markup {
     let causes = [
-        ("Our program was not running", coverage.down),
+        ("Our program was not running", coverage.not_running),
         ("We were suspended, stopped or starved of time", coverage.suspended),
-        ("Our own network was out", coverage.network_out),
+        ("Our own network was out", coverage.network_down),
         ("The wallet paused us", coverage.paused),
     ];
-    let watched = text::share(coverage.watched_ns, coverage.lifetime_ns);
+    let watched = text::percent(coverage.monitored_ns, coverage.lifetime_ns);
     html! {
         div #sums {
             dl.facts {
                 (fact("Watched", html! { strong { (watched) } " of " (text::duration(coverage.lifetime_ns)) }))
-                (fact("First started", text::time(coverage.first_started)))
+                (fact("First started", text::time(coverage.first_started_at)))
                 (fact("Running for", text::since(now, coverage.started_at)))
                 (fact("Starts", text::count(coverage.starts as usize)))
             }
@@ -73,12 +73,12 @@ fn sums(coverage: &Coverage, now: Timestamp) -> Markup {
                 caption { "Gaps that have ended, by cause" }
                 (head(&["Cause", "Gaps", "Together", "Of our lifetime"]))
                 tbody role="rowgroup" {
-                    @for (words, GapSums { count, length_ns }) in causes {
+                    @for (words, GapTotals { count, length_ns }) in causes {
                         tr role="row" {
                             th scope="row" role="rowheader" { (words) }
                             (number("Gaps", text::count(count as usize)))
                             (number("Together", text::duration(length_ns)))
-                            (number("Of our lifetime", text::share(length_ns, coverage.lifetime_ns)))
+                            (number("Of our lifetime", text::percent(length_ns, coverage.lifetime_ns)))
                         }
                     }
                 }
@@ -118,7 +118,7 @@ fn list(look: Look, here: &str, gaps: &[Gap]) -> Markup {
                                 th scope="row" role="rowheader" { (text::time(gap.from)) }
                                 (cell("Until", html! { @if gap.ongoing { "now" } @else { (text::time(gap.to)) } }))
                                 (number("For", text::duration(gap.length_ns())))
-                                (cell("Why", text::cause(gap.cause)))
+                                (cell("Why", text::gap_cause(gap.cause)))
                             }
                         }
                     }
@@ -140,13 +140,13 @@ fn marks(gaps: &[Gap], began: Timestamp, from: Timestamp, to: Timestamp, parts: 
         let (start, end) = (edge(part), edge(part + 1));
         let length_ns = end.nanos_since(start);
         let gone = gaps.iter().map(|gap| gap.to.min(end).nanos_since(gap.from.max(start)));
-        let watched_ns = length_ns.saturating_sub(gone.sum());
-        match watched_ns {
+        let monitored_ns = length_ns.saturating_sub(gone.sum());
+        match monitored_ns {
             _ if end <= began || length_ns == 0 => Mark::Nothing,
             0 => Mark::Unobserved,
-            _ if watched_ns >= length_ns => Mark::Online,
+            _ if monitored_ns >= length_ns => Mark::Online,
             _ => {
-                let permille = u128::from(watched_ns) * 1_000 / u128::from(length_ns);
+                let permille = u128::from(monitored_ns) * 1_000 / u128::from(length_ns);
                 Mark::Partly(u16::try_from(permille).unwrap_or(999).clamp(1, 999))
             }
         }
@@ -158,16 +158,16 @@ fn marks(gaps: &[Gap], began: Timestamp, from: Timestamp, to: Timestamp, parts: 
 fn service(health: &Health) -> Markup {
     let store = &health.store;
     let (faults, wall) = (health.clock_faults, health.wall_clock);
-    let longest = text::duration(store.commit_times.longest_ns);
-    let back = text::counted(wall.steps_back + faults.steps_back, "step back", "steps back");
-    let ahead = text::counted(wall.steps_ahead, "step ahead", "steps ahead");
+    let longest = text::duration(store.commit_durations.longest_ns);
+    let back = text::pluralize(wall.steps_back + faults.steps_back, "step back", "steps back");
+    let ahead = text::pluralize(wall.steps_forward, "step ahead", "steps ahead");
     html! {
         section aria-labelledby="service" {
             h2 #service { "The service" }
             dl.facts #health {
                 (fact("Storing changes", match health.running {
                     true => "yes",
-                    false if health.at_rest => "no, this is a store at rest",
+                    false if health.archived => "no, this is a store at rest",
                     false => "no, it has stopped",
                 }))
                 (fact("Last stored", html! {

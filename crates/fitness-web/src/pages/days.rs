@@ -1,6 +1,6 @@
 //! Availability by day, or by hour within a day: bars to look at, and the same as a table.
 
-use fitness_core::{Bucket, PeerHistory, Span, Timestamp, WindowReport};
+use fitness_core::{BucketWidth, PeerHistory, StandardWindow, Timestamp, WindowReport};
 use maud::{Markup, html};
 
 use super::parts::head;
@@ -10,15 +10,15 @@ use crate::summary::Mark;
 /// The most days that are drawn: over two years of them.
 const MOST: usize = 800;
 
-pub(super) fn chart(history: &PeerHistory, span: Span, from: Timestamp, to: Timestamp) -> Markup {
+pub(super) fn chart(history: &PeerHistory, span: StandardWindow, from: Timestamp, to: Timestamp) -> Markup {
     let (bucket, title) = match span {
-        Span::Day => (Bucket::Hour, "Availability by hour"),
-        _ => (Bucket::Day, "Availability by day"),
+        StandardWindow::Day => (BucketWidth::Hour, "Availability by hour"),
+        _ => (BucketWidth::Day, "Availability by day"),
     };
     // The newest ones, where there are more of them than are drawn.
     let longest_ns = bucket.width_ns().saturating_mul(MOST as u64);
     let from = from.max(to.before_nanos(longest_ns));
-    let buckets = history.calendar(from, to, bucket, MOST + 1);
+    let buckets = history.calendar_buckets(from, to, bucket, MOST + 1);
     let marks: Vec<Mark> = buckets.iter().map(Mark::of).collect();
     html! {
         div #days {
@@ -42,7 +42,7 @@ fn row(bucket: &WindowReport) -> Markup {
     html! {
         tr {
             th scope="row" { (text::time(bucket.from)) }
-            td.number { (text::share(bucket.uptime_ns, bucket.observed_ns)) }
+            td.number { (text::percent(bucket.uptime_ns, bucket.observed_ns)) }
             td.number { (text::within(offline_ns, bucket.uptime_error_ns)) }
             td.number { (text::duration(unobserved_ns)) }
         }

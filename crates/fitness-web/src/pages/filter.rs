@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use fitness_core::{Presence, Span};
+use fitness_core::{Presence, StandardWindow};
 use serde::{Deserialize, Serialize};
 
 use crate::listing::{Listed, Order, PeerState};
@@ -126,14 +126,14 @@ impl Sort {
         let ordering = match self {
             Self::State => {
                 let by_state = order.known(Some(rank(one)), Some(rank(other)), Ord::cmp);
-                by_state.then(other.report.since.cmp(&one.report.since))
+                by_state.then(other.report.presence_since.cmp(&one.report.presence_since))
             }
             Self::Name => order.known(one.small.as_ref(), other.small.as_ref(), Ord::cmp),
             Self::Availability => {
                 let of = |peer: &Listed| stats(peer)?.window.availability;
                 order.known(of(one), of(other), f64::total_cmp)
             }
-            Self::Outages => number(&|peer| Some(stats(peer)?.outages.count)),
+            Self::Outages => number(&|peer| Some(stats(peer)?.outages.disconnects)),
             Self::Flaps => number(&|peer| Some(peer.report.flap_count.into())),
             Self::Channels => number(&|peer| Some(peer.report.channels.len() as u64)),
         };
@@ -143,7 +143,7 @@ impl Sort {
 
 /// Who needs looking after comes first.
 const fn rank(peer: &Listed) -> u8 {
-    match peer.report.online {
+    match peer.report.presence {
         Presence::Offline => 0,
         Presence::Unobserved => 1,
         Presence::Online => 2,
@@ -151,7 +151,7 @@ const fn rank(peer: &Listed) -> u8 {
 }
 
 impl Filter {
-    pub(super) fn span(&self) -> Span {
+    pub(super) fn span(&self) -> StandardWindow {
         self.window.into()
     }
 

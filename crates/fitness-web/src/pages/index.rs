@@ -3,7 +3,7 @@
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use fitness_core::{Outages, PeerReport, Presence, Span, Timestamp};
+use fitness_core::{OutageStats, PeerReport, Presence, StandardWindow, Timestamp};
 use maud::{Markup, html};
 
 use super::filter::{Filter, ROWS, Sort, Wanted};
@@ -111,8 +111,8 @@ impl View<'_> {
 
     fn form(&self) -> Markup {
         let Filter { q, state, sort, order, window, .. } = self.filter;
-        let spans =
-            Span::ALL.map(|span| (span, if span == Span::Lifetime { "lifetime" } else { span.name() }));
+        let spans = StandardWindow::ALL
+            .map(|span| (span, if span == StandardWindow::Lifetime { "lifetime" } else { span.name() }));
         html! {
             form.filter #filter method="get" action=(self.root.link(HOME)) role="search" {
                 p {
@@ -124,7 +124,7 @@ impl View<'_> {
                     label for="window" { "Window" }
                     select #window name="window" {
                         @for (span, words) in spans {
-                            option value=(span.name()) selected[Span::from(*window) == span] { (words) }
+                            option value=(span.name()) selected[StandardWindow::from(*window) == span] { (words) }
                         }
                     }
                 }
@@ -154,7 +154,7 @@ impl View<'_> {
                     p.notice.bad { strong { "Not every history can be read." } " The store says: " span.quote { (failure) } }
                 } @else if self.gathered.missing > 0 {
                     p.notice {
-                        "The history of " (text::counted(self.gathered.missing as u64, "peer", "peers"))
+                        "The history of " (text::pluralize(self.gathered.missing as u64, "peer", "peers"))
                         " is still being read. Look again in a moment."
                     }
                 }
@@ -266,37 +266,37 @@ impl View<'_> {
     }
 }
 
-fn strip_title(span: Span) -> String {
+fn strip_title(span: StandardWindow) -> String {
     match span {
-        Span::Lifetime => "Lifetime".to_owned(),
+        StandardWindow::Lifetime => "Lifetime".to_owned(),
         _ => format!("Last {span}"),
     }
 }
 
 /// What a peer is, and for how long: told by the word and the sign as well as by the colour.
 pub(super) fn state(report: &PeerReport, now: Timestamp) -> Markup {
-    let (class, sign, word) = match report.online {
+    let (class, sign, word) = match report.presence {
         Presence::Online => ("online", "●", "Online"),
         Presence::Offline => ("offline", "○", "Offline"),
         Presence::Unobserved => ("unobserved", "◌", "Unobserved"),
     };
     html! {
         span.state.(class) { span aria-hidden="true" { (sign) } " " (word) }
-        " " span.for { "for " (text::since(now, report.since)) }
+        " " span.for { "for " (text::since(now, report.presence_since)) }
     }
 }
 
 fn share(summary: &Summary) -> String {
     let window = &summary.stats.window;
-    let share = text::share(window.uptime_ns, window.observed_ns);
+    let share = text::percent(window.uptime_ns, window.observed_ns);
     if window.is_exact() { share } else { format!("≈ {share}") }
 }
 
-fn outages(outages: &Outages) -> Markup {
+fn outages(outages: &OutageStats) -> Markup {
     html! {
         @if !outages.complete { "≥ " }
-        (outages.count)
-        @if outages.longest_ns > 0 { " " small { "longest " (text::duration(outages.longest_ns)) } }
+        (outages.disconnects)
+        @if outages.longest_outage_ns > 0 { " " small { "longest " (text::duration(outages.longest_outage_ns)) } }
     }
 }
 

@@ -79,10 +79,10 @@ impl Page<'_> {
 
 /// What somebody should know whatever they came for.
 fn trouble(health: &Health) -> Markup {
-    let ongoing = health.coverage.and_then(|coverage| coverage.ongoing);
+    let ongoing = health.coverage.and_then(|coverage| coverage.ongoing_gap);
     html! {
         div #trouble {
-            @if health.at_rest {
+            @if health.archived {
                 p.notice {
                     strong { "A store at rest, as of " (text::time(health.now)) "." }
                     " Nothing is followed here."
@@ -102,7 +102,7 @@ fn trouble(health: &Health) -> Markup {
             }
             @if let Some(gap) = ongoing {
                 p.notice {
-                    strong { "We cannot tell who is online:" } " " (text::cause(gap.cause)) ", for "
+                    strong { "We cannot tell who is online:" } " " (text::gap_cause(gap.cause)) ", for "
                     (text::since(health.now, gap.from)) "."
                 }
             }

@@ -1,6 +1,6 @@
 //! What several pages are made of.
 
-use fitness_core::Span;
+use fitness_core::StandardWindow;
 use maud::{Markup, Render, html};
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ const fn first() -> usize {
 }
 
 impl Look {
-    pub(super) fn span(self) -> Span {
+    pub(super) fn span(self) -> StandardWindow {
         self.window.into()
     }
 
@@ -41,7 +41,7 @@ impl Look {
         html! {
             nav.choice aria-label="Window of the history" {
                 ul {
-                    @for span in Span::ALL {
+                    @for span in StandardWindow::ALL {
                         li {
                             a href={ (here) (Self::query(span.into(), 1)) }
                                 aria-current=[(span == self.span()).then_some("true")] { (span) }
@@ -65,7 +65,7 @@ impl Look {
         let to = |page| format!("{here}{}", Self::query(self.window, page));
         html! {
             nav.pager aria-label={ "Parts of the list of " (more) } {
-                p { (text::counted(rows as u64, one, more)) ", the newest first" }
+                p { (text::pluralize(rows as u64, one, more)) ", the newest first" }
                 @if pages > 1 {
                     ul {
                         @if page > 1 { li { a rel="prev" href=(to(page - 1)) { "Newer" } } }

@@ -4,7 +4,8 @@ use axum::extract::{Path, State as Extract};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use fitness_core::{
-    ChannelReport, Gap, Interval, NodeId, PeerHistory, PeerReport, Presence, Span, TakenOverReport, Timestamp,
+    ChannelReport, Gap, ImportedReport, NodeId, PeerHistory, PeerReport, Presence, PresenceInterval,
+    StandardWindow, Timestamp,
 };
 use maud::{Markup, html};
 
@@ -42,8 +43,8 @@ async fn view(state: &Shared, root: &Root, look: Look, report: &PeerReport) -> R
     let failed = |err: &dyn std::fmt::Display| format!("Its history cannot be read: {err}");
     let history = state.handle.history(&report.node_id).await.map_err(|err| failed(&err))?;
     let history = history.ok_or("This peer was just forgotten.")?;
-    let now = history.now();
-    let from = look.span().before(now).max(history.start());
+    let now = history.end();
+    let from = look.span().start(now).max(history.start());
     let gaps = state.handle.gaps(from, now).await.map_err(|err| failed(&err))?;
     let name = state.name(&report.node_id);
     let here = root.link(&format!("peers/{}", report.node_id));
@@ -73,7 +74,7 @@ struct View<'a> {
 
 impl View<'_> {
     fn content(&self, gaps: &[Gap]) -> Markup {
-        let timeline = self.history.timeline_with(self.from, self.now, gaps);
+        let timeline = self.history.timeline_with_gaps(self.from, self.now, gaps);
         html! {
             p.up { a href=(self.root.link(HOME)) { "All peers" } }
             h1 { (text::called(self.name, &self.report.node_id)) }
@@ -101,15 +102,15 @@ impl View<'_> {
             dl.facts #facts {
                 div.row { dt { "Node id" } dd.id.whole { (report.node_id) } }
                 (fact("State", index::state(report, self.now)))
-                @if let Some(at) = report.closed_at { (fact("No longer followed since", text::time(at))) }
-                (fact("First seen", text::time(report.first_seen)))
+                @if let Some(at) = report.untracked_at { (fact("No longer followed since", text::time(at))) }
+                (fact("First seen", text::time(report.tracked_since)))
                 (fact("Disconnects", text::count(report.disconnects as usize)))
                 (fact("Flaps, cooled down", html! {
                     (text::count(report.flap_count as usize))
                     @if let Some(at) = report.last_flap { " (last " (text::since(self.now, at)) " ago)" }
                 }))
                 @if report.watched { (fact("Watched", "even without a channel")) }
-                @if let Some(taken) = &report.taken_over { (taken_over(taken)) }
+                @if let Some(taken) = &report.imported { (imported(taken)) }
             }
         }
     }
@@ -130,48 +131,48 @@ impl View<'_> {
                 h2 #windows { "In each window" }
                 table.cards #in-windows role="table" aria-labelledby="windows" {
                     (head(&columns))
-                    tbody role="rowgroup" { @for span in Span::ALL { (self.window(span)) } }
+                    tbody role="rowgroup" { @for span in StandardWindow::ALL { (self.window(span)) } }
                 }
                 (meanings())
             }
         }
     }
 
-    fn window(&self, span: Span) -> Markup {
+    fn window(&self, span: StandardWindow) -> Markup {
         let stats = self.history.stats_over(span);
         let (window, outages) = (&stats.window, &stats.outages);
         let at_least = if outages.complete { "" } else { "≥ " };
         html! {
             tr role="row" {
                 th scope="row" role="rowheader" { (span) }
-                (number("Availability", text::share(window.uptime_ns, window.observed_ns)))
+                (number("Availability", text::percent(window.uptime_ns, window.observed_ns)))
                 (number("Uptime", text::within(window.uptime_ns, window.uptime_error_ns)))
                 (number("Observed", text::within(window.observed_ns, window.observed_error_ns)))
-                (number("Outages", format!("{at_least}{}", outages.count)))
-                (number("Time between", text::known(outages.mean_time_between_ns)))
-                (number("Median return", text::known(outages.median_return_ns)))
-                (number("Worst return", text::known(outages.worst_return_ns)))
+                (number("Outages", format!("{at_least}{}", outages.disconnects)))
+                (number("Time between", text::or_na(outages.mean_time_between_disconnects_ns)))
+                (number("Median return", text::or_na(outages.median_recovery_ns)))
+                (number("Worst return", text::or_na(outages.longest_recovery_ns)))
             }
         }
     }
 
-    fn in_words(&self, timeline: &[Interval]) -> String {
+    fn in_words(&self, timeline: &[PresenceInterval]) -> String {
         let sum = |presence: Presence| -> u64 {
-            let of_kind = timeline.iter().filter(|interval| interval.presence == Some(presence));
-            of_kind.map(Interval::length_ns).sum()
+            let with_kind = timeline.iter().filter(|interval| interval.presence == Some(presence));
+            with_kind.map(PresenceInterval::length_ns).sum()
         };
         format!(
             "From {} until now: online for {}, offline for {}, unobserved for {}",
-            text::moment(self.from),
+            text::datetime(self.from),
             text::duration(sum(Presence::Online)),
             text::duration(sum(Presence::Offline)),
             text::duration(sum(Presence::Unobserved))
         )
     }
 
-    fn outages(&self, timeline: &[Interval]) -> Markup {
-        let is_outage = |interval: &&Interval| interval.presence != Some(Presence::Online);
-        let outages: Vec<&Interval> = timeline.iter().filter(is_outage).collect();
+    fn outages(&self, timeline: &[PresenceInterval]) -> Markup {
+        let is_outage = |interval: &&PresenceInterval| interval.presence != Some(Presence::Online);
+        let outages: Vec<&PresenceInterval> = timeline.iter().filter(is_outage).collect();
         html! {
             section aria-labelledby="outages" {
                 h2 #outages { "Outages, theirs and ours" }
@@ -192,7 +193,7 @@ impl View<'_> {
         }
     }
 
-    fn outage(&self, interval: &Interval) -> Markup {
+    fn outage(&self, interval: &PresenceInterval) -> Markup {
         let (whose, what) = svg::whose(interval.presence, interval.cause);
         let class = if whose == "theirs" { "theirs" } else { "ours" };
         let lasts = interval.to >= self.now;
@@ -229,10 +230,10 @@ fn meanings() -> Markup {
 }
 
 /// How much of the numbers is not ours.
-fn taken_over(taken: &TakenOverReport) -> Markup {
+fn imported(taken: &ImportedReport) -> Markup {
     let name = format!("Counted by {}", taken.source);
     let (uptime, observed) = (text::duration(taken.uptime_ns), text::duration(taken.observed_ns));
-    let flaps = text::counted(taken.flap_count.into(), "flap", "flaps");
+    let flaps = text::pluralize(taken.flap_count.into(), "flap", "flaps");
     html! {
         div.row {
             dt { (name) }
@@ -262,9 +263,9 @@ fn channels(channels: &[ChannelReport]) -> Markup {
 
 fn channel_row(channel: &ChannelReport) -> Markup {
     let usable = match channel.usable {
-        Presence::Online => "yes",
-        Presence::Offline => "no",
-        Presence::Unobserved => "not told",
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "not told",
     };
     html! {
         tr role="row" id={ "c-" (channel.channel_id) } {
@@ -276,11 +277,11 @@ fn channel_row(channel: &ChannelReport) -> Markup {
                 }
             }
             (cell("Opened", text::time(channel.opened_at)))
-            (number("Availability", text::share(channel.uptime_ns, channel.observed_ns)))
+            (number("Availability", text::percent(channel.uptime_ns, channel.observed_ns)))
             (number("Uptime", text::duration(channel.uptime_ns)))
             (number("Observed", text::duration(channel.observed_ns)))
             (cell("Usable", usable))
-            (number("Usable for", text::share(channel.usable_ns, channel.usable_observed_ns)))
+            (number("Usable for", text::percent(channel.usable_ns, channel.usable_observed_ns)))
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use fitness_core::{GapCause, Interval, PeerHistory, Presence, Timestamp};
+use fitness_core::{GapCause, PeerHistory, Presence, PresenceInterval, Timestamp};
 use maud::{Markup, html};
 
 use super::text;
@@ -134,7 +134,7 @@ const THINNEST: usize = 3;
 const APART: usize = WIDTH / THINNEST / 10;
 
 /// A peer's timeline: each stretch of it, or how good each part of it was where that is too many.
-pub(super) fn timeline(history: &PeerHistory, intervals: &[Interval], words: &str) -> Markup {
+pub(super) fn timeline(history: &PeerHistory, intervals: &[PresenceInterval], words: &str) -> Markup {
     let (Some(first), Some(last)) = (intervals.first(), intervals.last()) else {
         return picture("strip timeline", WIDTH, HEIGHT, words, &Markup::default());
     };
@@ -147,7 +147,7 @@ pub(super) fn timeline(history: &PeerHistory, intervals: &[Interval], words: &st
 }
 
 /// However many changes there were, it takes no more than there is to see.
-fn stretches(intervals: &[Interval], from: Timestamp, to: Timestamp, words: &str) -> Markup {
+fn stretches(intervals: &[PresenceInterval], from: Timestamp, to: Timestamp, words: &str) -> Markup {
     let length_ns = u128::from(to.nanos_since(from)).max(1);
     let place = |at: Timestamp| {
         let x = u128::from(at.nanos_since(from)) * WIDTH as u128 / length_ns;
@@ -192,7 +192,7 @@ fn add_bar(paths: &mut Paths, kind: Kind, bar: Option<(usize, usize)>, y: u32, h
     }
 }
 
-fn kind_of(interval: &Interval) -> Kind {
+fn kind_of(interval: &PresenceInterval) -> Kind {
     match interval.presence {
         Some(Presence::Online) => Kind::Up,
         Some(Presence::Offline) => Kind::Down,
@@ -205,7 +205,7 @@ fn kind_of(interval: &Interval) -> Kind {
 pub(super) fn axis(from: Timestamp, to: Timestamp) -> Markup {
     let length_ns = to.nanos_since(from);
     let begin = |part: u64| -> String {
-        let moment = text::moment(from.after_nanos(length_ns / 4 * part));
+        let moment = text::datetime(from.after_nanos(length_ns / 4 * part));
         // Of `2026-11-22 21:22:13`, as much as tells the parts from each other.
         let (skip, take) = match length_ns / 3_600_000_000_000 {
             0 => (11, 8),
@@ -238,7 +238,7 @@ pub(super) fn legend() -> Markup {
 pub(super) fn whose(presence: Option<Presence>, cause: Option<GapCause>) -> (&'static str, &'static str) {
     match (presence, cause) {
         (Some(Presence::Offline), _) => ("theirs", "it was offline"),
-        (Some(Presence::Unobserved), Some(cause)) => ("ours", text::cause(cause)),
+        (Some(Presence::Unobserved), Some(cause)) => ("ours", text::gap_cause(cause)),
         (Some(Presence::Unobserved), None) => {
             ("nobody's", "not heard of yet, or waited for after a gap of ours")
         }
@@ -264,7 +264,7 @@ mod tests {
             tracker.apply(at.after_secs(60), &Event::PeerOnline { node_id });
         }
         let history = tracker.history(end, &node_id, &[]).expect("it is watched");
-        timeline(&history, &history.timeline_with(start, end, &[]), "").into_string()
+        timeline(&history, &history.timeline_with_gaps(start, end, &[]), "").into_string()
     }
 
     #[test]

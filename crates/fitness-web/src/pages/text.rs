@@ -1,9 +1,9 @@
 //! Numbers and moments as people read them, in the words of the program's tables.
 
 use fitness_core::{NodeId, Timestamp};
-use fitness_words::machine;
+use fitness_words::rfc3339;
 pub(super) use fitness_words::{
-    UNKNOWN, cause, count as many, counted, duration, known, moment, ratio, share,
+    NA, datetime, duration, gap_cause, group_digits as many, or_na, percent, pluralize, ratio_percent,
 };
 use maud::{Markup, html};
 
@@ -20,17 +20,17 @@ pub(super) fn count(number: usize) -> String {
 
 /// A moment on a page.
 pub(super) fn time(at: Timestamp) -> Markup {
-    html! { time datetime=(machine(at)) { (moment(at)) } }
+    html! { time datetime=(rfc3339(at)) { (datetime(at)) } }
 }
 
 /// How long a moment is past, on a page, with the moment itself for whoever wants to know.
 pub(super) fn since(now: Timestamp, at: Timestamp) -> Markup {
-    html! { time datetime=(machine(at)) title={ (moment(at)) " UTC" } { (duration(now.nanos_since(at))) } }
+    html! { time datetime=(rfc3339(at)) title={ (datetime(at)) " UTC" } { (duration(now.nanos_since(at))) } }
 }
 
 /// The two ends of an id.
 pub(super) fn short(id: &impl ToString) -> String {
-    fitness_words::short(id, 8, "…", 6)
+    fitness_words::shorten_id(id, 8, "…", 6)
 }
 
 /// What a peer is called: a name that may run in either direction and is never part of the sentence, or

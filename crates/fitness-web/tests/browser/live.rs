@@ -8,7 +8,7 @@ use crate::stage::Stage;
 /// Some peer of that state.
 fn some(stage: &Stage, presence: Presence) -> NodeId {
     let peers = stage.handle().peers();
-    peers.iter().find(|peer| peer.online == presence).expect("there is one").node_id
+    peers.iter().find(|peer| peer.presence == presence).expect("there is one").node_id
 }
 
 async fn is_live(browser: &Browser) {

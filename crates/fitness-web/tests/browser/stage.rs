@@ -41,7 +41,7 @@ impl Stage {
     pub(crate) async fn start(&mut self) {
         let service = self.world.service().start().await.unwrap();
         let names = self.world.names.clone();
-        let mut web = Web::builder(service.handle()).names(move |node_id| names.get(node_id).cloned());
+        let mut web = Web::builder(service.handle()).aliases(move |node_id| names.get(node_id).cloned());
         if let Some(token) = &self.token {
             web = web.token(token.clone());
         }

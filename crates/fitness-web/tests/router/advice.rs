@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use fitness_actor::AtRest;
+use fitness_actor::Archive;
 use fitness_advice::{PeerKind, Policy};
-use fitness_core::{Changes, Event, HashSeed, Timestamp, Tracker, TrackerConfig};
+use fitness_core::{Event, HashSeed, Timestamp, Tracker, TrackerConfig, UnsavedChanges};
 use fitness_store::{Batch, MemoryStore, Store as _};
 use fitness_web::Web;
 
@@ -20,7 +20,7 @@ fn at(secs: u64) -> Timestamp {
 
 /// A store at rest after 60 days. Peer 1 was always there, 2 for 70 % of each day, 3 for the first ten
 /// days alone; 4 came yesterday; 5 flaps, and is there nearly always; 6 is a phone that is there at night.
-async fn sixty_days() -> AtRest {
+async fn sixty_days() -> Archive {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     let mut events: Vec<(u64, Event)> = Vec::new();
     let (on, off) = (
@@ -43,11 +43,11 @@ async fn sixty_days() -> AtRest {
     events.extend([(59 * DAY, Event::Watch { node_id: peer(4) }), (59 * DAY, on(4))]);
     events.sort_by_key(|(secs, _)| *secs);
     events.iter().for_each(|(secs, event)| tracker.apply(at(*secs), event));
-    let (store, mut changes) = (MemoryStore::default(), Changes::default());
-    while tracker.take_changes(usize::MAX, &mut changes) {}
+    let (store, mut changes) = (MemoryStore::default(), UnsavedChanges::default());
+    while tracker.drain_changes(usize::MAX, &mut changes) {}
     let observer = Some(tracker.observer_record(at(60 * DAY)));
     store.commit(&OURSELVES, Arc::new(Batch { changes, observer, ..Batch::default() })).await.unwrap();
-    AtRest::open(OURSELVES, Arc::new(store)).await.unwrap()
+    Archive::open(OURSELVES, Arc::new(store)).await.unwrap()
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn it_is_what_the_rules_say_with_reasons_and_scores() {
         (&answer["total"], &answer["missing"], &answer["window"]),
         (&6.into(), &0.into(), &"90d".into())
     );
-    assert_eq!(answer["at_ns"], known.at().as_nanos());
+    assert_eq!(answer["at_ns"], known.as_of().as_nanos());
     let told: Vec<(String, &str, Vec<&str>)> = answer["advice"]
         .as_array()
         .unwrap()
@@ -105,11 +105,12 @@ async fn it_is_what_the_rules_say_with_reasons_and_scores() {
 #[tokio::test]
 async fn the_wallet_may_have_rules_of_its_own_and_know_phones() {
     let known = sixty_days().await;
-    let mut policy = Policy { threshold: None, outlier: None, flapping: None, ..Policy::default() };
+    let mut policy =
+        Policy { availability_threshold: None, outlier: None, max_flaps_7d: None, ..Policy::default() };
     policy.ignore.insert(peer(3));
     let web = Web::builder(known.handle())
         .policy(policy)
-        .kinds(|node_id| if *node_id == peer(6) { PeerKind::Mobile } else { PeerKind::Routing });
+        .peer_kinds(|node_id| if *node_id == peer(6) { PeerKind::Mobile } else { PeerKind::Routing });
     let answer = json(&web.build().router(), "advice").await;
     let verdicts: Vec<_> =
         answer["advice"].as_array().unwrap().iter().map(|it| it["verdict"].clone()).collect();
@@ -139,7 +140,7 @@ async fn people_see_it_in_words() {
     assert!(body.find("a-").unwrap() < body.find("Keep").unwrap(), "the gravest first");
     assert!(get(&router, "/advice?page=2").await.body.contains("6 peers"), "there is no second part");
     assert_eq!(get(&router, "/advice?page=x").await.status, StatusCode::BAD_REQUEST);
-    let nobody = AtRest::open(OURSELVES, Arc::new(MemoryStore::default())).await.unwrap();
+    let nobody = Archive::open(OURSELVES, Arc::new(MemoryStore::default())).await.unwrap();
     let empty = get(&Web::builder(nobody.handle()).build().router(), "/advice").await.body;
     assert!(empty.contains("nobody to judge"), "{empty}");
 }

@@ -55,7 +55,7 @@ async fn entries_are_the_models_reports_and_nothing_is_lost() {
     let health = json(&router, "health").await;
     let mut expected = serde_json::to_value(service.handle().health()).unwrap();
     // A histogram is for the metrics; here stands what it comes to.
-    let times = expected["store"].as_object_mut().unwrap().remove("commit_times").unwrap();
+    let times = expected["store"].as_object_mut().unwrap().remove("commit_durations").unwrap();
     expected["store"]["commit_time_ns"] = times["sum_ns"].clone();
     expected["store"]["longest_commit_ns"] = times["longest_ns"].clone();
     assert_eq!(health, expected);
@@ -76,10 +76,10 @@ async fn what_another_program_had_counted_is_told_apart() {
         "uptime_ns": 900 * SECOND_NS,
         "flap_count": 4,
     });
-    assert_eq!((&one["taken_over"], &one["observed_ns"]), (&taken, &(1_500 * SECOND_NS).into()));
+    assert_eq!((&one["imported"], &one["observed_ns"]), (&taken, &(1_500 * SECOND_NS).into()));
     let report = serde_json::to_value(service.handle().peer(&peer(7)).unwrap()).unwrap();
-    assert_eq!(report["taken_over"], taken, "by the names of the model");
-    assert_eq!(json(&router, "peers").await["peers"][0]["taken_over"], taken);
+    assert_eq!(report["imported"], taken, "by the names of the model");
+    assert_eq!(json(&router, "peers").await["peers"][0]["imported"], taken);
     service.shutdown().await.unwrap();
 }
 

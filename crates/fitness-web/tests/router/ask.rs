@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
-use fitness_actor::{Fitness, Handle, Service, TokioClock};
+use fitness_actor::{Handle, Service, TokioClock};
 use fitness_core::{
-    Changes, ChannelId, ChannelOpened, Event, NodeId, OutPoint, PeerRecord, Presence, Source, TakenOver,
-    Timestamp, Totals,
+    ChannelId, ChannelOpened, Event, ImportSource, Imported, NodeId, OutPoint, PeerRecord, Presence,
+    Timestamp, Totals, UnsavedChanges,
 };
 use fitness_store::{Batch, MemoryStore, Store as _};
 use fitness_web::Web;
@@ -65,7 +65,7 @@ pub(crate) async fn service() -> Service {
 
 /// The same over a store that somebody wrote to.
 pub(crate) async fn service_on(store: MemoryStore) -> Service {
-    Fitness::builder(OURSELVES, Arc::new(store))
+    Service::builder(OURSELVES, Arc::new(store))
         .clock(Arc::new(TokioClock::starting_at(EPOCH)))
         .start()
         .await
@@ -74,7 +74,7 @@ pub(crate) async fn service_on(store: MemoryStore) -> Service {
 
 pub(crate) fn router(handle: Handle) -> Router {
     Web::builder(handle)
-        .names(|node_id| (node_id.0[1] == 1).then(|| "<i>one</i>".to_owned()))
+        .aliases(|node_id| (node_id.0[1] == 1).then(|| "<i>one</i>".to_owned()))
         .build()
         .router()
 }
@@ -92,20 +92,20 @@ pub(crate) async fn taken_over_from_lnd() -> MemoryStore {
     let record = PeerRecord {
         node_id: peer(7),
         watched: true,
-        awaited: false,
-        first_seen_ns: at_ns - 2_000 * SECOND_NS,
+        in_reconnect_grace: false,
+        tracked_since_ns: at_ns - 2_000 * SECOND_NS,
         presence: Presence::Unobserved,
-        since_ns: at_ns,
+        presence_since_ns: at_ns,
         totals,
         flap_count: 4,
         last_flap_ns: Some(at_ns - 50 * SECOND_NS),
         disconnects: 0,
         log_end: 0,
-        taken_over: Some(TakenOver { source: Source::Lnd, at_ns, totals, flap_count: 4 }),
+        imported: Some(Imported { source: ImportSource::Lnd, at_ns, totals, flap_count: 4 }),
         channels: Vec::new(),
     };
     let store = MemoryStore::default();
-    let changes = Changes { peers: vec![record], ..Changes::default() };
+    let changes = UnsavedChanges { peers: vec![record], ..UnsavedChanges::default() };
     store.commit(&OURSELVES, Arc::new(Batch { changes, ..Batch::default() })).await.unwrap();
     store
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use fitness_actor::{AtRest, Fitness, TokioClock};
+use fitness_actor::{Archive, Service, TokioClock};
 use fitness_store::MemoryStore;
 use fitness_web::Web;
 use http_body_util::BodyExt as _;
@@ -61,13 +61,13 @@ async fn changes_are_told_in_order_and_end_with_the_service() {
 /// A client that is told the end of a stream asks again at once.
 #[tokio::test(start_paused = true)]
 async fn the_stream_of_a_store_at_rest_is_silent_and_does_not_end() {
-    let known = AtRest::open(OURSELVES, Arc::new(MemoryStore::default())).await.unwrap();
+    let known = Archive::open(OURSELVES, Arc::new(MemoryStore::default())).await.unwrap();
     let web = Web::builder(known.handle()).build();
     let mut stream = Stream::open(&web.router(), "").await;
     for _ in 0..3 {
         assert_eq!(stream.next().await.as_deref(), Some(":\n\n"), "it says that it is there");
     }
-    web.close();
+    web.close_live_streams();
     assert_eq!(stream.next().await, None);
 }
 
@@ -88,7 +88,7 @@ async fn one_peer_can_be_followed() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_too_slow_is_told_so() {
-    let service = Fitness::builder(OURSELVES, Arc::new(MemoryStore::default()))
+    let service = Service::builder(OURSELVES, Arc::new(MemoryStore::default()))
         .clock(Arc::new(TokioClock::starting_at(EPOCH)))
         .subscription_capacity(4)
         .start()
@@ -117,12 +117,12 @@ async fn an_idle_stream_says_that_it_is_there() {
 #[tokio::test(start_paused = true)]
 async fn streams_are_few_and_can_be_ended() {
     let service = service().await;
-    let web = Web::builder(service.handle()).live_streams(1).build();
+    let web = Web::builder(service.handle()).max_live_streams(1).build();
     let router = web.router();
     let mut stream = Stream::open(&router, "").await;
     let refused = get(&router, "/api/v1/changes").await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
-    web.close();
+    web.close_live_streams();
     assert_eq!(stream.next().await, None);
     drop(stream);
     assert_eq!(Stream::open(&router, "").await.next().await, None);

@@ -63,7 +63,7 @@ async fn series_say_what_the_service_knows() {
 async fn whoever_has_series_keeps_them() {
     let service = service().await;
     let handle = service.handle();
-    let router = Web::builder(service.handle()).metrics_peers(2).build().router();
+    let router = Web::builder(service.handle()).max_metrics_peers(2).build().router();
     // The later ones by id come first.
     for number in [5, 4, 3, 2, 1] {
         handle.record(opened(number, true));
@@ -120,7 +120,7 @@ async fn eventful() -> String {
     handle.record(online(2));
     pass(10).await;
     let nasty = |node_id: &fitness_core::NodeId| Some(format!("a\\b\"c\nd{}", node_id.0[1]));
-    let metrics = get(&Web::builder(handle).names(nasty).build().router(), "/metrics").await.body;
+    let metrics = get(&Web::builder(handle).aliases(nasty).build().router(), "/metrics").await.body;
     service.shutdown().await.unwrap();
     metrics
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use fitness_actor::{AtRest, Fitness, TokioClock};
+use fitness_actor::{Archive, Service, TokioClock};
 use fitness_core::{Event, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::{Batch, Claim, MemoryStore, Store, StoreError};
 use fitness_web::Web;
@@ -17,7 +17,7 @@ async fn hostile_names_are_text_and_nothing_else() {
     let service = service().await;
     service.handle().record(opened(1, true));
     let name = "<script>alert(1)</script>\"'&\u{202e}x\0\nend";
-    let router = Web::builder(service.handle()).names(|_| Some(name.to_owned())).build().router();
+    let router = Web::builder(service.handle()).aliases(|_| Some(name.to_owned())).build().router();
     for path in ["/peers", &format!("/peers/{}", peer(1)), "/peers?q=%3Cscript%3E"] {
         let page = get(&router, path).await;
         assert_eq!(page.status, StatusCode::OK);
@@ -131,7 +131,7 @@ async fn a_store_at_rest_is_no_service_that_stopped() {
     service.shutdown().await.unwrap();
     let body = get(&pages, "/peers").await.body;
     assert!(body.contains("Nothing is being stored") && !body.contains("at rest"), "{body}");
-    let rest = AtRest::open(OURSELVES, Arc::new(store)).await.unwrap();
+    let rest = Archive::open(OURSELVES, Arc::new(store)).await.unwrap();
     let pages = router(rest.handle());
     let one = format!("/peers/{}", peer(1));
     for path in ["/peers", "/coverage", &one] {
@@ -250,14 +250,10 @@ impl Store for SlowStore {
     }
 }
 
-async fn over_a_slow_store(
-    peers: usize,
-    delay: Duration,
-    broken: bool,
-) -> (fitness_actor::Service, axum::Router) {
+async fn over_a_slow_store(peers: usize, delay: Duration, broken: bool) -> (Service, axum::Router) {
     let world = World::new(5, peers, 60, EPOCH).await;
     let store = SlowStore { inner: world.store.clone(), delay, broken };
-    let builder = Fitness::builder(OURSELVES, Arc::new(store));
+    let builder = Service::builder(OURSELVES, Arc::new(store));
     let service = builder.clock(Arc::new(TokioClock::starting_at(EPOCH))).start().await.unwrap();
     let router = router(service.handle());
     (service, router)

@@ -53,7 +53,7 @@ async fn without_a_token_only_this_machine_is_answered() {
 #[tokio::test]
 async fn a_page_from_elsewhere_cannot_ask_under_its_own_name() {
     let service = service().await;
-    let web = Web::builder(service.handle()).host("fitness.example").build();
+    let web = Web::builder(service.handle()).allowed_host("fitness.example").build();
     let (addr, stop, running) = running(&web).await;
     let ask = async |host: &str| {
         raw(addr, &format!("GET /api/v1/peers HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await

@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use fitness_actor::{Builder, Fitness};
+use fitness_actor::{Service, ServiceBuilder};
 use fitness_core::{
-    Changes, ChannelId, ChannelOpened, Event, HashSeed, NodeId, OpenChannel, OutPoint, PeerRecord, Snapshot,
-    Source, TakenOver, Timestamp, Totals, Tracker, TrackerConfig,
+    ChannelId, ChannelOpened, Event, HashSeed, ImportSource, Imported, NodeId, OpenChannel, OutPoint,
+    PeerRecord, Snapshot, Timestamp, Totals, Tracker, TrackerConfig, UnsavedChanges,
 };
 use fitness_store::{Batch, MemoryStore, Store};
 
@@ -70,8 +70,8 @@ impl World {
     }
 
     /// A service that goes on with it.
-    pub(crate) fn service(&self) -> Builder {
-        Fitness::builder(OURSELVES, Arc::new(self.store.clone())).snapshot(self.snapshot.clone())
+    pub(crate) fn service(&self) -> ServiceBuilder {
+        Service::builder(OURSELVES, Arc::new(self.store.clone())).snapshot(self.snapshot.clone())
     }
 
     pub(crate) fn name(&self, node_id: &NodeId) -> Option<String> {
@@ -212,9 +212,9 @@ impl Life {
         let mut next = tracker();
         let observer = self.store.observer(&OURSELVES).await.expect("memory answers").expect("it was stored");
         let gaps = self.store.gaps(&OURSELVES, 0, usize::MAX).await.expect("memory answers");
-        next.restore_observer(&observer, &gaps);
+        next.resume_observer(&observer, &gaps);
         for record in self.store.peers(&OURSELVES, None, usize::MAX).await.expect("memory answers") {
-            next.restore(&record);
+            next.resume_peer(&record);
         }
         self.tracker = next;
         self.tracker.advance(self.now);
@@ -244,9 +244,9 @@ impl Life {
 
     async fn flush(&mut self) {
         self.tracker.advance(self.now);
-        let mut changes = Changes::default();
-        while self.tracker.take_changes(usize::MAX, &mut changes) {}
-        self.tracker.stored(&changes);
+        let mut changes = UnsavedChanges::default();
+        while self.tracker.drain_changes(usize::MAX, &mut changes) {}
+        self.tracker.mark_stored(&changes);
         let observer = Some(self.tracker.observer_record(self.now));
         let batch = Batch { changes, observer, ..Batch::default() };
         self.store.commit(&OURSELVES, Arc::new(batch)).await.expect("memory takes it");
@@ -273,12 +273,12 @@ impl Life {
         let taken = |number: usize, record: PeerRecord| {
             let Totals { online_ns, observed_ns } = record.totals;
             let totals = Totals { online_ns: online_ns / 4, observed_ns: observed_ns / 4 };
-            let at_ns = record.first_seen_ns + (record.since_ns - record.first_seen_ns) / 4;
-            let taken_over = Some(TakenOver { source: Source::Lnd, at_ns, totals, flap_count: 2 });
-            (number % 11 == 4).then_some(PeerRecord { taken_over, ..record })
+            let at_ns = record.tracked_since_ns + (record.presence_since_ns - record.tracked_since_ns) / 4;
+            let imported = Some(Imported { source: ImportSource::Lnd, at_ns, totals, flap_count: 2 });
+            (number % 11 == 4).then_some(PeerRecord { imported, ..record })
         };
         let peers = records.into_iter().enumerate().filter_map(|(number, record)| taken(number, record));
-        let changes = Changes { peers: peers.collect(), ..Changes::default() };
+        let changes = UnsavedChanges { peers: peers.collect(), ..UnsavedChanges::default() };
         let batch = Batch { changes, ..Batch::default() };
         self.store.commit(&OURSELVES, Arc::new(batch)).await.expect("memory takes it");
     }

@@ -119,7 +119,7 @@ async fn take_over(lists: &Lists, args: &Args) -> Result<Outcome, CliError> {
             .ok_or(LndError::NoPlace { observer: args.observer })?;
         batch.changes.peers.push(peer);
         batch.changes.segments.extend(log);
-        outcome.taken_over.push(seed);
+        outcome.imported.push(seed);
     }
     if batch.is_empty() {
         return Ok(outcome);
@@ -128,8 +128,8 @@ async fn take_over(lists: &Lists, args: &Args) -> Result<Outcome, CliError> {
     let at_ns = lists.at.as_nanos();
     let began = ObserverRecord {
         started_at_ns: at_ns,
-        heartbeat_ns: at_ns,
-        first_started_ns: at_ns,
+        last_heartbeat_ns: at_ns,
+        first_started_at_ns: at_ns,
         ..ObserverRecord::default()
     };
     batch.observer = record.is_none().then_some(began);

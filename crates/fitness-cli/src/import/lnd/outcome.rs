@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use fitness_core::{ChannelId, NodeId, OutPoint, Source, Timestamp};
+use fitness_core::{ChannelId, ImportSource, NodeId, OutPoint, Timestamp};
 use serde::Serialize;
 
 use super::lists::Lists;
@@ -19,7 +19,7 @@ pub(super) struct Outcome {
     /// Whom lnd listed and had counted nothing of.
     uncounted: Vec<NodeId>,
     /// Whose numbers are in the store now.
-    pub(super) taken_over: Vec<Seed>,
+    pub(super) imported: Vec<Seed>,
     /// Whom the store had known.
     pub(super) known: Vec<NodeId>,
 }
@@ -32,7 +32,7 @@ impl Outcome {
             observer,
             store,
             uncounted: lists.uncounted(),
-            taken_over: Vec::new(),
+            imported: Vec::new(),
             known: Vec::new(),
         }
     }
@@ -50,17 +50,17 @@ impl Outcome {
     }
 
     fn sentences(&self) -> Vec<String> {
-        let peers = count(self.taken_over.len(), "peer");
-        let channels = self.taken_over.iter().map(|seed| seed.channels.len()).sum();
+        let peers = count(self.imported.len(), "peer");
+        let channels = self.imported.iter().map(|seed| seed.channels.len()).sum();
         let mut told = vec![format!(
-            "Took over {peers} with {} from lnd, as of {}, into {} for observer {}.",
+            "ConnectTimings over {peers} with {} from lnd, as of {}, into {} for observer {}.",
             count(channels, "open channel"),
             rfc3339(self.at),
             self.store,
             self.observer,
         )];
         list(&mut told, "The store knew these already, and they are left as they were:", &self.known);
-        let silent = self.taken_over.iter().filter(|seed| seed.flaps.is_none()).map(|seed| seed.node_id);
+        let silent = self.imported.iter().filter(|seed| seed.flaps.is_none()).map(|seed| seed.node_id);
         list(
             &mut told,
             "`lncli listpeers` did not list these, so their flap counts begin at 0:",
@@ -77,7 +77,7 @@ impl Outcome {
     }
 
     fn adjusted(&self) -> impl Iterator<Item = Adjusted> {
-        let all = self.taken_over.iter().flat_map(|seed| {
+        let all = self.imported.iter().flat_map(|seed| {
             seed.channels.iter().map(|channel| Adjusted {
                 node_id: seed.node_id,
                 channel_id: channel.channel_id,
@@ -90,7 +90,7 @@ impl Outcome {
     }
 
     fn json(&self) -> OutcomeJson<'_> {
-        let taken_over = self.taken_over.iter().map(|seed| TakenJson {
+        let imported = self.imported.iter().map(|seed| TakenJson {
             node_id: seed.node_id,
             channels: seed.channels.len(),
             observed_ns: seed.totals().observed_ns,
@@ -98,11 +98,11 @@ impl Outcome {
             flap_count: seed.flaps.map(|flaps| flaps.count),
         });
         OutcomeJson {
-            source: Source::Lnd,
+            source: ImportSource::Lnd,
             at_ns: self.at,
             store: &self.store,
             observer: self.observer,
-            taken_over: taken_over.collect(),
+            imported: imported.collect(),
             known: &self.known,
             uncounted: &self.uncounted,
             adjusted: self.adjusted().collect(),
@@ -124,11 +124,11 @@ fn list(told: &mut Vec<String>, sentence: &str, items: &[impl ToString]) {
 
 #[derive(Serialize)]
 struct OutcomeJson<'a> {
-    source: Source,
+    source: ImportSource,
     at_ns: Timestamp,
     store: &'a str,
     observer: NodeId,
-    taken_over: Vec<TakenJson>,
+    imported: Vec<TakenJson>,
     known: &'a [NodeId],
     uncounted: &'a [NodeId],
     adjusted: Vec<Adjusted>,

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use fitness_core::{
-    ChannelId, ChannelRecord, Ledger, LogEntry, LogSegment, NodeId, OutPoint, PeerRecord, Presence, Source,
-    TakenOver, Timestamp, Totals,
+    ChannelId, ChannelRecord, ImportSource, Imported, Ledger, LogEntry, LogSegment, NodeId, OutPoint,
+    PeerRecord, Presence, Timestamp, Totals,
 };
 
 use super::fit::consistent;
@@ -114,12 +114,12 @@ impl Seed {
                     funding: Some(channel.funding),
                     opened_at_ns,
                     opened_totals: totals.since(channel.totals()),
-                    ready: None,
-                    usable: Ledger::starting(opened_at_ns),
+                    reported_usable: None,
+                    usable_ledger: Ledger::starting(opened_at_ns),
                 })
             })
             .collect::<Option<_>>()?;
-        let first_seen_ns = channels.first().map_or(at_ns, |oldest| oldest.opened_at_ns);
+        let tracked_since_ns = channels.first().map_or(at_ns, |oldest| oldest.opened_at_ns);
 
         let mut known: Vec<(u64, Totals)> =
             channels.iter().map(|channel| (channel.opened_at_ns, channel.opened_totals)).collect();
@@ -129,16 +129,16 @@ impl Seed {
         let record = PeerRecord {
             node_id: self.node_id,
             watched: false,
-            awaited: false,
-            first_seen_ns,
+            in_reconnect_grace: false,
+            tracked_since_ns,
             presence: Presence::Unobserved,
-            since_ns: at_ns,
+            presence_since_ns: at_ns,
             totals,
             flap_count: flaps.count,
             last_flap_ns,
             disconnects: 0,
             log_end: u32::try_from(log.len()).ok()?,
-            taken_over: Some(TakenOver { source: Source::Lnd, at_ns, totals, flap_count: flaps.count }),
+            imported: Some(Imported { source: ImportSource::Lnd, at_ns, totals, flap_count: flaps.count }),
             channels,
         };
         Some((record, LogSegment::pack(self.node_id, &log)))
@@ -193,7 +193,7 @@ mod tests {
     }
 
     /// What a tracker makes of it, and the log as a store gives it back.
-    fn taken_over(seed: &Seed) -> (Tracker, Vec<LogSegment>) {
+    fn imported(seed: &Seed) -> (Tracker, Vec<LogSegment>) {
         let (record, log) = seed.records(AT, 0).expect("it is not that old");
         let store = MemoryStore::default();
         let mut batch = Batch::default();
@@ -203,7 +203,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let log = runtime.block_on(async {
             store.commit(&PEER, Arc::new(batch)).await.expect("it keeps every rule of a record");
-            tracker.restore(&store.peer(&PEER, &PEER).await.expect("an answer").expect("it is there"));
+            tracker.resume_peer(&store.peer(&PEER, &PEER).await.expect("an answer").expect("it is there"));
             store.segments(&PEER, &PEER, 0, 100).await.expect("an answer")
         });
         (tracker, log)
@@ -237,17 +237,17 @@ mod tests {
             channels in prop::collection::vec((0..2_000_000_u64, 0..2_100_000_u64), 1..9), flaps in flaps(),
         ) {
             let seed = seed(&channels, flaps);
-            let (tracker, log) = taken_over(&seed);
+            let (tracker, log) = imported(&seed);
             let peer = tracker.peer(AT, &PEER).expect("it was taken over");
             let longest = channels.iter().map(|channel| channel.0).max().unwrap_or_default() * SECOND;
             prop_assert_eq!(peer.observed_ns, longest);
-            prop_assert_eq!(peer.first_seen, AT.before_nanos(longest));
-            prop_assert_eq!((peer.online, peer.since), (Presence::Unobserved, AT));
+            prop_assert_eq!(peer.tracked_since, AT.before_nanos(longest));
+            prop_assert_eq!((peer.presence, peer.presence_since), (Presence::Unobserved, AT));
             let flaps = flaps.unwrap_or_default();
             prop_assert_eq!(peer.flap_count, flaps.count);
             prop_assert_eq!(peer.last_flap, flaps.last_ago_ns.map(|ago_ns| AT.before_nanos(ago_ns)));
-            let mark = peer.taken_over.expect("it is marked");
-            prop_assert_eq!((mark.source, mark.at, mark.flap_count), (Source::Lnd, AT, flaps.count));
+            let mark = peer.imported.expect("it is marked");
+            prop_assert_eq!((mark.source, mark.at, mark.flap_count), (ImportSource::Lnd, AT, flaps.count));
             prop_assert_eq!((mark.observed_ns, mark.uptime_ns), (peer.observed_ns, peer.uptime_ns));
             for (number, &(lifetime, _)) in channels.iter().enumerate() {
                 let id = channel_id(number);
@@ -277,7 +277,7 @@ mod tests {
             let known: u64 = past.iter().sum();
             let channels: Vec<(u64, u64)> =
                 lives.iter().map(|life| (*life).min(known)).map(|life| (life, online(&past, life))).collect();
-            let (mut tracker, log) = taken_over(&seed(&channels, None));
+            let (mut tracker, log) = imported(&seed(&channels, None));
             // A while after, the service starts and the peer is there for a minute, and gone.
             let start = AT.after_secs(later);
             tracker.apply(start, &Event::PeerOnline { node_id: PEER });
@@ -311,12 +311,12 @@ mod tests {
         let (right, _) = seed.records(AT, 0).expect("there is time enough");
         let ahead_ns = 1_700_000_000 * SECOND;
         let (behind, log) = seed.records(AT, ahead_ns.cast_signed()).expect("there is time enough");
-        assert_eq!(behind.since_ns + ahead_ns, AT.as_nanos());
-        assert_eq!(behind.first_seen_ns + ahead_ns, right.first_seen_ns);
+        assert_eq!(behind.presence_since_ns + ahead_ns, AT.as_nanos());
+        assert_eq!(behind.tracked_since_ns + ahead_ns, right.tracked_since_ns);
         assert_eq!(behind.last_flap_ns.map(|ns| ns + ahead_ns), right.last_flap_ns);
         assert_eq!(behind.channels[0].opened_at_ns + ahead_ns, right.channels[0].opened_at_ns);
-        assert_eq!(log[0].entries[0].at_ns(), behind.since_ns);
-        assert_eq!(behind.taken_over.map(|taken| taken.at_ns), Some(behind.since_ns));
+        assert_eq!(log[0].entries[0].at_ns(), behind.presence_since_ns);
+        assert_eq!(behind.imported.map(|taken| taken.at_ns), Some(behind.presence_since_ns));
 
         let ahead_ns = AT.as_nanos() - 50 * SECOND;
         assert_eq!(
@@ -326,6 +326,6 @@ mod tests {
         );
         assert_eq!(seed.records(AT, i64::MAX).map(drop), None);
         let (ahead, _) = seed.records(AT, -7).expect("there is time enough");
-        assert_eq!(ahead.since_ns, AT.as_nanos() + 7);
+        assert_eq!(ahead.presence_since_ns, AT.as_nanos() + 7);
     }
 }

@@ -20,7 +20,7 @@ enum Mark {
 }
 
 pub(crate) struct Account {
-    pub(crate) first_seen: u64,
+    pub(crate) tracked_since: u64,
     /// What it was from when on. Some of it for no time at all.
     pub(crate) changes: Vec<(u64, Presence)>,
     /// Online and observed time until each of the changes.
@@ -33,14 +33,14 @@ pub(crate) struct Account {
 impl Account {
     /// `None` where there is none.
     pub(super) fn new(told: &Told, watched: &Watched, now: u64) -> Option<Self> {
-        let &(first_seen, first_note, _) = told.follows.first().filter(|_| !told.is_forgotten())?;
+        let &(tracked_since, first_note, _) = told.follows.first().filter(|_| !told.is_forgotten())?;
         let mut marks = peer_marks(told, watched, now);
         marks.extend(told.follows.iter().map(|&(at, note, is)| ((at, note, false), Mark::Followed(is))));
-        for blind in watched.blind.iter().filter(|blind| blind.to >= first_seen) {
+        for blind in watched.blind.iter().filter(|blind| blind.to >= tracked_since) {
             marks.push(((blind.from, blind.from_note, false), Mark::Blind(1)));
             marks.push(((blind.to, blind.to_note, false), Mark::Blind(-1)));
         }
-        for (outage, _) in watched.outages.iter().filter(|outage| outage.0.to >= first_seen) {
+        for (outage, _) in watched.outages.iter().filter(|outage| outage.0.to >= tracked_since) {
             marks.push(((outage.from, outage.from_note, false), Mark::Outage(true)));
             marks.push(((outage.to, outage.to_note, false), Mark::Outage(false)));
         }
@@ -64,26 +64,26 @@ impl Account {
             let is_hidden = !is_followed || blind > 0 || is_out && is == Presence::Offline;
             let presence = if is_hidden { Presence::Unobserved } else { is };
             let last = changes.last().map_or(Presence::Unobserved, |change: &(u64, Presence)| change.1);
-            if presence != last && (at, note) >= (first_seen, first_note) {
+            if presence != last && (at, note) >= (tracked_since, first_note) {
                 changes.push((at, presence));
             }
         }
-        Some(Self::summed_up(first_seen, changes, is_followed))
+        Some(Self::summed_up(tracked_since, changes, is_followed))
     }
 
-    fn summed_up(first_seen: u64, changes: Vec<(u64, Presence)>, is_followed: bool) -> Self {
-        let (mut sums, mut sum, mut last) = (Vec::new(), (0, 0), (first_seen, Presence::Unobserved));
+    fn summed_up(tracked_since: u64, changes: Vec<(u64, Presence)>, is_followed: bool) -> Self {
+        let (mut sums, mut sum, mut last) = (Vec::new(), (0, 0), (tracked_since, Presence::Unobserved));
         let (mut flaps, mut disconnects) = (FlapCount::default(), 0);
         for &(at, presence) in &changes {
             sum = grown(sum, last.1, at - last.0);
             if last.1 != Presence::Unobserved && presence != Presence::Unobserved {
-                flaps.flap(at);
+                flaps.record_flap(at);
                 disconnects += u32::from(presence == Presence::Offline);
             }
             last = (at, presence);
             sums.push(sum);
         }
-        Self { first_seen, changes, sums, flaps, disconnects, is_followed }
+        Self { tracked_since, changes, sums, flaps, disconnects, is_followed }
     }
 
     pub(crate) fn presence(&self) -> Presence {

@@ -45,7 +45,7 @@ pub(crate) struct Line {
     pub(crate) clock: u64,
     pub(crate) faults: (u64, u64, u64, u64),
     pub(crate) starts: u32,
-    pub(crate) first_started: u64,
+    pub(crate) first_started_at: u64,
     pub(crate) started: u64,
     /// How far a clock that is right is ahead of the line.
     ahead: u64,
@@ -114,7 +114,7 @@ impl Line {
 
     fn start(&mut self, at: u64, wall: u64) {
         if self.starts == 0 {
-            (self.now, self.first_started) = (wall, wall);
+            (self.now, self.first_started_at) = (wall, wall);
         } else {
             let (from, right) = (self.now, wall.saturating_sub(self.ahead));
             if right < from {
@@ -163,7 +163,8 @@ impl Line {
     }
 
     pub(crate) fn has_faults(&self, faults: ClockFaults) -> bool {
-        self.faults == (faults.reordered, faults.steps_back, faults.longest_step_back_ns, faults.absurd_jumps)
+        self.faults
+            == (faults.reordered, faults.steps_back, faults.longest_step_back_ns, faults.implausible_jumps)
     }
 
     /// The true times that a stretch of the line stands for.

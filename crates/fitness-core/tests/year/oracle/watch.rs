@@ -1,4 +1,4 @@
-//! When we could tell, and when not: our own gaps, the outages of our network as `OutageRule` has
+//! When we could tell, and when not: our own gaps, the outages of our network as `NetworkOutageRule` has
 //! them, and the time that is given to peers to come back. And what was told of each peer.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,7 +138,7 @@ impl Watched {
         self.grace = None;
         self.losses.clear();
         self.outages.push((Span::open(from, self.note), known));
-        self.gaps.push((GapCause::NetworkOut, from, None));
+        self.gaps.push((GapCause::NetworkDown, from, None));
     }
 
     fn end_gap(&mut self, at: u64) {
@@ -173,7 +173,7 @@ impl Watched {
     fn was_down(&mut self, from: u64, at: u64) {
         self.end_gap(from);
         self.lose_sight(from);
-        self.gaps.push((GapCause::Down, from, Some(at)));
+        self.gaps.push((GapCause::NotRunning, from, Some(at)));
         self.blind.push(Span { from, to: at, from_note: self.note, to_note: self.note });
         self.begin_grace(at, false, false);
     }

@@ -25,15 +25,15 @@ impl Deeds {
     /// What the documentation of [`Batch`] says is done, in its order.
     pub(super) fn commit(&mut self, who: NodeId, batch: &Batch) {
         let changes = &batch.changes;
-        for node_id in &changes.forgotten {
+        for node_id in &changes.forgotten_peers {
             self.0.push((who, Deed::Forgot(*node_id)));
         }
         for peer in &changes.peers {
             self.0.push((who, Deed::WrotePeer(peer.clone())));
         }
-        for replacement in &batch.replaced {
+        for replacement in &batch.replacements {
             if self.peer(who, replacement.node_id).is_some() {
-                let (node_id, below) = (replacement.node_id, replacement.below);
+                let (node_id, below) = (replacement.node_id, replacement.below_index);
                 self.0.push((who, Deed::DeletedLog { node_id, below }));
                 for segment in &replacement.segments {
                     self.0.push((who, Deed::WroteSegment(segment.clone())));
@@ -46,7 +46,7 @@ impl Deeds {
         for gap in &changes.gaps {
             self.0.push((who, Deed::WroteGap(*gap)));
         }
-        if let Some(before) = batch.gaps_before {
+        if let Some(before) = batch.prune_gaps_before {
             self.0.push((who, Deed::DeletedGaps { before }));
         }
         if let Some(record) = batch.observer {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use fitness_core::{
-    Changes, GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord, SEGMENT_ENTRIES, Totals,
+    GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord, SEGMENT_ENTRIES, Totals, UnsavedChanges,
 };
 use proptest::collection::vec;
 use proptest::option::weighted;
@@ -12,7 +12,7 @@ use proptest::sample::select;
 
 use super::super::extremes::{extreme_entries, largest_observer, largest_peer, smallest_peer};
 use super::super::samples;
-use crate::{Batch, Replacement};
+use crate::{Batch, LogReplacement};
 
 /// How many nodes there are to be peers.
 pub(super) const NODES: usize = 5;
@@ -52,7 +52,7 @@ pub(super) struct Sketch {
     replaced: Vec<(usize, u32, Vec<Versioned>)>,
     segments: Vec<(usize, u32, u32)>,
     gaps: Vec<Versioned>,
-    gaps_before: Option<u32>,
+    prune_gaps_before: Option<u32>,
     observer: Option<u32>,
     /// What must not be stored, and the rest along with it.
     pub(super) fault: Option<Fault>,
@@ -82,16 +82,17 @@ pub(super) fn sketches() -> impl Strategy<Value = Sketch> {
         weighted(0.4, version),
         weighted(0.1, faults),
     );
-    let sketches =
-        parts.prop_map(|(forgotten, peers, mut replaced, segments, gaps, gaps_before, observer, fault)| {
+    let sketches = parts.prop_map(
+        |(forgotten, peers, mut replaced, segments, gaps, prune_gaps_before, observer, fault)| {
             for (_, below, segments) in &mut replaced {
                 // What would be refused is a fault of its own.
                 segments.retain(|(index, _)| index < below);
                 segments.sort_unstable();
                 segments.dedup_by_key(|(index, _)| *index);
             }
-            Sketch { forgotten, peers, replaced, segments, gaps, gaps_before, observer, fault }
-        });
+            Sketch { forgotten, peers, replaced, segments, gaps, prune_gaps_before, observer, fault }
+        },
+    );
     (sketches, weighted(0.3, 0..7_u32)).prop_map(|(sketch, kind)| match kind {
         None => sketch,
         Some(kind) => sketch.of_one_kind(kind),
@@ -107,7 +108,7 @@ impl Sketch {
             2 => one.replaced = self.replaced,
             3 => one.segments = self.segments,
             4 => one.gaps = self.gaps,
-            5 => one.gaps_before = self.gaps_before,
+            5 => one.prune_gaps_before = self.prune_gaps_before,
             _ => one.observer = self.observer,
         }
         one
@@ -115,8 +116,8 @@ impl Sketch {
 
     pub(super) fn batch(&self) -> Batch {
         let mut batch = Batch {
-            changes: Changes {
-                forgotten: self.forgotten.iter().map(|&node| node_id(node)).collect(),
+            changes: UnsavedChanges {
+                forgotten_peers: self.forgotten.iter().map(|&node| node_id(node)).collect(),
                 peers: self.peers.iter().map(|&(node, version)| peer(node, version)).collect(),
                 segments: self
                     .segments
@@ -130,12 +131,12 @@ impl Sketch {
                 LARGEST => largest_observer(),
                 _ => samples::observer(version.into()),
             }),
-            replaced: self
+            replacements: self
                 .replaced
                 .iter()
                 .map(|(node, below, segments)| replacement(*node, *below, segments))
                 .collect(),
-            gaps_before: self.gaps_before,
+            prune_gaps_before: self.prune_gaps_before,
         };
         let impossible = Totals { online_ns: 2, observed_ns: 1 };
         match self.fault {
@@ -145,7 +146,7 @@ impl Sketch {
                 batch.changes.segments.push(samples::segment(1, 0, SEGMENT_ENTRIES + 1, 1));
             }
             Some(Fault::Gap) => batch.changes.gaps.push(GapRecord { from_ns: 2, to_ns: 1, ..gap(0, 0) }),
-            Some(Fault::Replacement) => batch.replaced.push(replacement(0, 1, &[(1, 0)])),
+            Some(Fault::Replacement) => batch.replacements.push(replacement(0, 1, &[(1, 0)])),
         }
         batch
     }
@@ -164,9 +165,11 @@ fn segment(node: usize, index: u32, version: u32) -> LogSegment {
     let node_id = node_id(node);
     match version {
         // One that starts late, and one that is full.
-        SMALLEST => {
-            LogSegment { node_id, first: index * SEGMENT_ENTRIES + 61, entries: extreme_entries().into() }
-        }
+        SMALLEST => LogSegment {
+            node_id,
+            first_number: index * SEGMENT_ENTRIES + 61,
+            entries: extreme_entries().into(),
+        },
         LARGEST => LogSegment { node_id, ..samples::segment(0, index, SEGMENT_ENTRIES, 1) },
         _ => LogSegment { node_id, ..samples::segment(0, index, version + 1, version) },
     }
@@ -180,9 +183,9 @@ fn gap(number: u32, version: u32) -> GapRecord {
     }
 }
 
-fn replacement(node: usize, below: u32, segments: &[Versioned]) -> Replacement {
+fn replacement(node: usize, below: u32, segments: &[Versioned]) -> LogReplacement {
     let segments = segments.iter().map(|&(index, version)| segment(node, index, version)).collect();
-    Replacement { node_id: node_id(node), below, segments }
+    LogReplacement { node_id: node_id(node), below_index: below, segments }
 }
 
 impl fmt::Display for Sketch {
@@ -198,7 +201,7 @@ impl fmt::Display for Sketch {
         let segments = self.segments.iter();
         parts.extend(segments.map(|(node, at, version)| format!("write segment {at} of {node} v{version}")));
         parts.extend(self.gaps.iter().map(|(number, version)| format!("write gap {number} v{version}")));
-        parts.extend(self.gaps_before.map(|before| format!("delete gaps before {before}")));
+        parts.extend(self.prune_gaps_before.map(|before| format!("delete gaps before {before}")));
         parts.extend(self.observer.map(|version| format!("write observer v{version}")));
         parts.extend(self.fault.map(|fault| format!("all to be refused for a {fault:?} against the rules")));
         if parts.is_empty() {

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 pub(crate) struct Coverage {
     /// When we first observed at all.
     #[schema(value_type = u64)]
-    first_started_ns: Timestamp,
+    first_started_at_ns: Timestamp,
     /// When the last process started to.
     #[schema(value_type = u64)]
     started_at_ns: Timestamp,
@@ -18,41 +18,41 @@ pub(crate) struct Coverage {
     /// Nanoseconds since we first observed.
     lifetime_ns: u64,
     /// How much of that we watched.
-    watched_ns: u64,
+    monitored_ns: u64,
     /// Watched time over lifetime, from 0 to 1; `null` where there was no time yet.
     #[schema(required, minimum = 0.0, maximum = 1.0)]
     coverage: Option<f64>,
-    down: GapSums,
-    suspended: GapSums,
-    network_out: GapSums,
-    paused: GapSums,
+    not_running: GapTotals,
+    suspended: GapTotals,
+    network_down: GapTotals,
+    paused: GapTotals,
     /// The gap that has not ended.
     #[schema(required)]
-    ongoing: Option<Gap>,
+    ongoing_gap: Option<Gap>,
 }
 
 impl From<CoreCoverage> for Coverage {
     fn from(coverage: CoreCoverage) -> Self {
-        let sums = |sums: fitness_core::GapSums| GapSums { count: sums.count, length_ns: sums.length_ns };
+        let sums = |sums: fitness_core::GapTotals| GapTotals { count: sums.count, length_ns: sums.length_ns };
         Self {
-            first_started_ns: coverage.first_started,
+            first_started_at_ns: coverage.first_started_at,
             started_at_ns: coverage.started_at,
             starts: coverage.starts,
             lifetime_ns: coverage.lifetime_ns,
-            watched_ns: coverage.watched_ns,
+            monitored_ns: coverage.monitored_ns,
             coverage: coverage.coverage,
-            down: sums(coverage.down),
+            not_running: sums(coverage.not_running),
             suspended: sums(coverage.suspended),
-            network_out: sums(coverage.network_out),
+            network_down: sums(coverage.network_down),
             paused: sums(coverage.paused),
-            ongoing: coverage.ongoing.as_ref().map(Gap::from),
+            ongoing_gap: coverage.ongoing_gap.as_ref().map(Gap::from),
         }
     }
 }
 
 /// How many gaps there were, and how long they were together.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct GapSums {
+pub(crate) struct GapTotals {
     count: u32,
     length_ns: u64,
 }
@@ -81,11 +81,11 @@ impl From<&CoreGap> for Gap {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
     /// No process of ours was running.
-    Down,
+    NotRunning,
     /// It was suspended, stopped or starved.
     Suspended,
     /// Our own network was out.
-    NetworkOut,
+    NetworkDown,
     /// The embedder paused the observation.
     Paused,
     /// Something that this release has no word for.
@@ -95,9 +95,9 @@ pub(crate) enum Cause {
 impl From<GapCause> for Cause {
     fn from(cause: GapCause) -> Self {
         match cause {
-            GapCause::Down => Self::Down,
+            GapCause::NotRunning => Self::NotRunning,
             GapCause::Suspended => Self::Suspended,
-            GapCause::NetworkOut => Self::NetworkOut,
+            GapCause::NetworkDown => Self::NetworkDown,
             GapCause::Paused => Self::Paused,
             _ => Self::Other,
         }

@@ -16,7 +16,7 @@ pub(crate) struct Health {
     /// Whether changes are being stored.
     running: bool,
     /// Whether it is no service but a store at rest, for which time stands still.
-    at_rest: bool,
+    archived: bool,
     /// Whether the observation is paused.
     paused: bool,
     /// When this process started to observe.
@@ -39,7 +39,7 @@ pub(crate) struct Health {
     /// How many subscriptions to changes there are.
     subscribers: usize,
     /// Events that came after the shutdown, and are not stored.
-    recorded_after_shutdown: u64,
+    events_after_shutdown: u64,
     /// How often the service's task woke up.
     wakeups: u64,
 }
@@ -54,9 +54,9 @@ pub(crate) struct StoreHealth {
     /// How many commits in a row have failed until now.
     consecutive_failures: u64,
     /// How long all that were stored took together.
-    commit_time_ns: u64,
+    total_commit_time_ns: u64,
     /// The longest of those.
-    longest_commit_ns: u64,
+    longest_commit_time_ns: u64,
     #[schema(required, value_type = Option<u64>)]
     last_commit_ns: Option<Timestamp>,
     /// Until this moment the store knows us to have observed.
@@ -84,7 +84,7 @@ pub(crate) struct StoreFailure {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct InFlight {
     #[schema(value_type = u64)]
-    since_ns: Timestamp,
+    started_at_ns: Timestamp,
     /// How many peers' changes it carries.
     peers: usize,
 }
@@ -98,7 +98,7 @@ pub(crate) struct Faults {
     steps_back: u64,
     longest_step_back_ns: u64,
     /// Steps ahead of more than ten years, taken as no time at all.
-    absurd_jumps: u64,
+    implausible_jumps: u64,
 }
 
 /// What the wall clock did while service time went on.
@@ -107,34 +107,34 @@ pub(crate) struct WallClock {
     /// How far it was ahead of service time when it was last looked at; negative where it was behind.
     drift_ns: i64,
     /// How far service time has followed it ahead.
-    followed_ns: u64,
+    adjusted_ns: u64,
     /// How often it stepped ahead by more than a second.
-    steps_ahead: u64,
+    steps_forward: u64,
     /// How often it stepped back by more than a second.
     steps_back: u64,
     #[schema(required)]
-    last_step: Option<WallStep>,
+    last_step: Option<WallClockStep>,
 }
 
 /// A step of the wall clock.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct WallStep {
+pub(crate) struct WallClockStep {
     #[schema(value_type = u64)]
     at_ns: Timestamp,
     /// Negative where it stepped back.
-    by_ns: i64,
+    offset_ns: i64,
 }
 
 impl From<CoreHealth> for Health {
     fn from(health: CoreHealth) -> Self {
-        let ClockFaults { reordered, steps_back, longest_step_back_ns, absurd_jumps, .. } =
+        let ClockFaults { reordered, steps_back, longest_step_back_ns, implausible_jumps, .. } =
             health.clock_faults;
         let wall = health.wall_clock;
         let store = health.store;
         Self {
             observer: health.observer,
             running: health.running,
-            at_rest: health.at_rest,
+            archived: health.archived,
             paused: health.paused,
             started_at_ns: health.started_at,
             now_ns: health.now,
@@ -145,8 +145,8 @@ impl From<CoreHealth> for Health {
                 commits: store.commits,
                 failures: store.failures,
                 consecutive_failures: store.consecutive_failures,
-                commit_time_ns: store.commit_times.sum_ns,
-                longest_commit_ns: store.commit_times.longest_ns,
+                total_commit_time_ns: store.commit_durations.sum_ns,
+                longest_commit_time_ns: store.commit_durations.longest_ns,
                 last_commit_ns: store.last_commit,
                 last_heartbeat_ns: store.last_heartbeat,
                 last_error: store.last_error.map(|failure| StoreFailure {
@@ -154,21 +154,24 @@ impl From<CoreHealth> for Health {
                     error: failure.error,
                     transient: failure.transient,
                 }),
-                in_flight: store
-                    .in_flight
-                    .map(|in_flight| InFlight { since_ns: in_flight.since, peers: in_flight.peers }),
+                in_flight: store.in_flight.map(|in_flight| InFlight {
+                    started_at_ns: in_flight.started_at,
+                    peers: in_flight.peers,
+                }),
             },
             coverage: health.coverage.map(Coverage::from),
-            clock_faults: Faults { reordered, steps_back, longest_step_back_ns, absurd_jumps },
+            clock_faults: Faults { reordered, steps_back, longest_step_back_ns, implausible_jumps },
             wall_clock: WallClock {
                 drift_ns: wall.drift_ns,
-                followed_ns: wall.followed_ns,
-                steps_ahead: wall.steps_ahead,
+                adjusted_ns: wall.adjusted_ns,
+                steps_forward: wall.steps_forward,
                 steps_back: wall.steps_back,
-                last_step: wall.last_step.map(|step| WallStep { at_ns: step.at, by_ns: step.by_ns }),
+                last_step: wall
+                    .last_step
+                    .map(|step| WallClockStep { at_ns: step.at, offset_ns: step.offset_ns }),
             },
             subscribers: health.subscribers,
-            recorded_after_shutdown: health.recorded_after_shutdown,
+            events_after_shutdown: health.events_after_shutdown,
             wakeups: health.wakeups,
         }
     }

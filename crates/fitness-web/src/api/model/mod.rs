@@ -8,7 +8,7 @@ mod window;
 pub(crate) use self::coverage::{Cause, Coverage, Gap};
 pub(crate) use self::health::Health;
 pub(crate) use self::peer::{Channel, Peer};
-pub(crate) use self::window::{Interval, Sums, Window};
+pub(crate) use self::window::{Interval, Presence, Sums, Window};
 
 /// Schemas of what the model's own types are written as.
 pub(crate) mod text {

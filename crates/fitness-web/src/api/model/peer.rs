@@ -1,13 +1,13 @@
 //! Peers and their channels.
 
 use fitness_core::{
-    ChannelId, ChannelReport, NodeId, OutPoint, PeerReport, Presence, Source, TakenOverReport, Timestamp,
+    ChannelId, ChannelReport, ImportSource, ImportedReport, NodeId, OutPoint, PeerReport, Timestamp,
     WindowStats,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Window, text};
+use super::{Presence, Window, text};
 
 /// A peer.
 #[derive(Serialize, ToSchema)]
@@ -17,13 +17,12 @@ pub(crate) struct Peer {
     /// What it is called, where that is known: anything that it likes to be called.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    label: Option<String>,
+    alias: Option<String>,
     /// Whether it is connected; `null` where we cannot tell.
-    #[schema(required, value_type = Option<bool>)]
-    online: Presence,
+    presence: Presence,
     /// Since when.
     #[schema(value_type = u64)]
-    since_ns: Timestamp,
+    presence_since_ns: Timestamp,
     /// Changes of its connection, cooled down as of the last one.
     flap_count: u32,
     /// When that was; `null` before the first.
@@ -35,10 +34,10 @@ pub(crate) struct Peer {
     watched: bool,
     /// When it was let go: its last channel was closed, or it is no longer watched.
     #[schema(required, value_type = Option<u64>)]
-    closed_at_ns: Option<Timestamp>,
+    untracked_at_ns: Option<Timestamp>,
     /// When we first followed it.
     #[schema(value_type = u64)]
-    first_seen_ns: Timestamp,
+    tracked_since_ns: Timestamp,
     /// For how long we knew whether it was online.
     observed_ns: u64,
     /// How much of that it was.
@@ -48,7 +47,7 @@ pub(crate) struct Peer {
     availability: Option<f64>,
     /// What of these numbers another program had counted; `null` where all of it is ours.
     #[schema(required)]
-    taken_over: Option<TakenOver>,
+    imported: Option<Imported>,
     /// How many channels are open with it.
     channel_count: usize,
     /// The window that was asked for.
@@ -61,19 +60,19 @@ impl Peer {
     pub(crate) fn new(report: &PeerReport, label: Option<String>, window: Option<WindowStats>) -> Self {
         Self {
             node_id: report.node_id,
-            label,
-            online: report.online,
-            since_ns: report.since,
+            alias: label,
+            presence: report.presence.into(),
+            presence_since_ns: report.presence_since,
             flap_count: report.flap_count,
             last_flap_ns: report.last_flap,
             disconnects: report.disconnects,
             watched: report.watched,
-            closed_at_ns: report.closed_at,
-            first_seen_ns: report.first_seen,
+            untracked_at_ns: report.untracked_at,
+            tracked_since_ns: report.tracked_since,
             observed_ns: report.observed_ns,
             uptime_ns: report.uptime_ns,
             availability: report.availability,
-            taken_over: report.taken_over.as_ref().map(TakenOver::from),
+            imported: report.imported.as_ref().map(Imported::from),
             channel_count: report.channels.len(),
             window: window.map(Window::from),
         }
@@ -82,10 +81,10 @@ impl Peer {
 
 /// What of a peer's numbers another program had counted: a part of them.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct TakenOver {
+pub(crate) struct Imported {
     /// Who counted: `lnd`.
     #[schema(value_type = String)]
-    source: Source,
+    source: ImportSource,
     /// Until when: what came later is ours.
     #[schema(value_type = u64)]
     at_ns: Timestamp,
@@ -97,8 +96,8 @@ pub(crate) struct TakenOver {
     flap_count: u32,
 }
 
-impl From<&TakenOverReport> for TakenOver {
-    fn from(taken: &TakenOverReport) -> Self {
+impl From<&ImportedReport> for Imported {
+    fn from(taken: &ImportedReport) -> Self {
         Self {
             source: taken.source,
             at_ns: taken.at,
@@ -132,8 +131,8 @@ pub(crate) struct Channel {
     #[schema(required, minimum = 0.0, maximum = 1.0)]
     availability: Option<f64>,
     /// Whether it can carry payments; `null` where we were not told.
-    #[schema(required, value_type = Option<bool>)]
-    usable: Presence,
+    #[schema(required)]
+    usable: Option<bool>,
     /// For how long it could.
     usable_ns: u64,
     /// For how long we knew whether it could.

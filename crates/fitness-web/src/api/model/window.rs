@@ -1,7 +1,8 @@
 //! Stretches of time, and what a peer was in them.
 
 use fitness_core::{
-    Interval as CoreInterval, Outages as CoreOutages, Presence, Timestamp, WindowReport, WindowStats,
+    OutageStats as CoreOutages, Presence as CorePresence, PresenceInterval as CoreInterval, Timestamp,
+    WindowReport, WindowStats,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -52,12 +53,11 @@ pub(crate) struct Window {
     #[serde(flatten)]
     sums: Sums,
     outages: Outages,
-    /// Whether the peer is connected now, and not at the window's end; `null` where we cannot tell.
-    #[schema(required, value_type = Option<bool>)]
-    online: Presence,
+    /// The peer's presence now, not at the end of the window.
+    presence: Presence,
     /// Since when.
     #[schema(value_type = u64)]
-    since_ns: Timestamp,
+    presence_since_ns: Timestamp,
 }
 
 impl From<WindowStats> for Window {
@@ -65,8 +65,8 @@ impl From<WindowStats> for Window {
         Self {
             sums: stats.window.into(),
             outages: stats.outages.into(),
-            online: stats.online,
-            since_ns: stats.since,
+            presence: stats.presence.into(),
+            presence_since_ns: stats.presence_since,
         }
     }
 }
@@ -75,43 +75,53 @@ impl From<WindowStats> for Window {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Outages {
     /// How often it went from online to offline.
-    count: u64,
+    disconnects: u64,
     /// The window's uptime for each of those; `null` without one.
     #[schema(required)]
-    mean_time_between_ns: Option<u64>,
+    mean_time_between_disconnects_ns: Option<u64>,
     /// The median length of those that began and ended in the window, by its return.
     #[schema(required)]
-    median_return_ns: Option<u64>,
+    median_recovery_ns: Option<u64>,
     /// The longest of those.
     #[schema(required)]
-    worst_return_ns: Option<u64>,
+    longest_recovery_ns: Option<u64>,
     /// The longest stretch offline in the window, however it began and whether or not it has ended.
-    longest_ns: u64,
+    longest_outage_ns: u64,
     /// Whether the log kept every change; where not, `count` and `longest_ns` are the least that can
-    /// have been, `mean_time_between_ns` the most.
+    /// have been, `mean_time_between_disconnects_ns` the most.
     complete: bool,
 }
 
 impl From<CoreOutages> for Outages {
     fn from(outages: CoreOutages) -> Self {
         Self {
-            count: outages.count,
-            mean_time_between_ns: outages.mean_time_between_ns,
-            median_return_ns: outages.median_return_ns,
-            worst_return_ns: outages.worst_return_ns,
-            longest_ns: outages.longest_ns,
+            disconnects: outages.disconnects,
+            mean_time_between_disconnects_ns: outages.mean_time_between_disconnects_ns,
+            median_recovery_ns: outages.median_recovery_ns,
+            longest_recovery_ns: outages.longest_recovery_ns,
+            longest_outage_ns: outages.longest_outage_ns,
             complete: outages.complete,
         }
     }
 }
 
-/// What a peer was, as a word.
+/// Whether a peer is connected, as far as is known.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Word {
+pub(crate) enum Presence {
     Online,
     Offline,
     Unobserved,
+}
+
+impl From<CorePresence> for Presence {
+    fn from(presence: CorePresence) -> Self {
+        match presence {
+            CorePresence::Online => Self::Online,
+            CorePresence::Offline => Self::Offline,
+            CorePresence::Unobserved => Self::Unobserved,
+        }
+    }
 }
 
 /// A stretch of a peer's timeline.
@@ -125,7 +135,7 @@ pub(crate) struct Interval {
     uptime_ns: u64,
     /// What the peer was throughout; `null` where it changed within and the log did not keep when.
     #[schema(required)]
-    presence: Option<Word>,
+    presence: Option<Presence>,
     /// The gap of ours that it is unobserved for; `null` where there was none, such as before the peer
     /// was first heard of, or while it had time to come back after a gap.
     #[schema(required)]
@@ -139,11 +149,7 @@ impl From<&CoreInterval> for Interval {
             to_ns: interval.to,
             observed_ns: interval.observed_ns,
             uptime_ns: interval.uptime_ns,
-            presence: interval.presence.map(|presence| match presence {
-                Presence::Online => Word::Online,
-                Presence::Offline => Word::Offline,
-                Presence::Unobserved => Word::Unobserved,
-            }),
+            presence: interval.presence.map(Presence::from),
             cause: interval.cause.map(Cause::from),
         }
     }

@@ -18,13 +18,13 @@ use crate::{Clock, Handle};
 /// Nothing is written and nobody is claimed. So a service may run on the store elsewhere, where the store
 /// allows that; what it stores after the opening is not seen. To [`Handle::health`] it is a service that
 /// has stopped, and what is recorded is not kept.
-pub struct AtRest {
+pub struct Archive {
     shared: Arc<Shared>,
     /// The handles have it for as long as this is held.
     _store: Arc<dyn Store>,
 }
 
-impl AtRest {
+impl Archive {
     /// Reads what `observer` stored. O(peers and channels) in time and in memory; histories are read
     /// when they are asked for.
     ///
@@ -36,13 +36,13 @@ impl AtRest {
     /// What the store says.
     pub async fn open(observer: NodeId, store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let record = store.observer(&observer).await?;
-        let heartbeat_ns = record.as_ref().map_or(0, |it| it.heartbeat_ns.max(it.started_at_ns));
+        let heartbeat_ns = record.as_ref().map_or(0, |it| it.last_heartbeat_ns.max(it.started_at_ns));
         let (mut tracker, end_ns) = recall(&store, observer, record.as_ref(), heartbeat_ns).await?;
         if end_ns > heartbeat_ns {
             // A flush was interrupted: some of the peers are known for longer than the rest.
             (tracker, _) = recall(&store, observer, record.as_ref(), end_ns).await?;
         }
-        let at = tracker.time_of(end_ns);
+        let at = tracker.to_wall_clock(end_ns);
         // Nobody takes requests, so a flush is told that the service has stopped.
         let (flushes, _) = mpsc::channel(1);
         let clock = ServiceClock::start(Arc::new(StandingStill(at)));
@@ -55,7 +55,7 @@ impl AtRest {
 
     /// The last moment that the store knows, as of which everything is answered.
     #[must_use]
-    pub fn at(&self) -> Timestamp {
+    pub fn as_of(&self) -> Timestamp {
         self.shared.clock.now()
     }
 
@@ -66,9 +66,9 @@ impl AtRest {
     }
 }
 
-impl std::fmt::Debug for AtRest {
+impl std::fmt::Debug for Archive {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AtRest").field("observer", &self.shared.observer).finish_non_exhaustive()
+        f.debug_struct("Archive").field("observer", &self.shared.observer).finish_non_exhaustive()
     }
 }
 
@@ -83,13 +83,13 @@ async fn recall(
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     if let Some(record) = record {
         let from = record.gap_count.saturating_sub(GAPS);
-        tracker.restore_observer(record, &store.gaps(&observer, from, GAPS as usize).await?);
+        tracker.resume_observer(record, &store.gaps(&observer, from, GAPS as usize).await?);
     }
     let mut end_ns = until_ns;
     let take = |page: &[PeerRecord]| {
         for record in page {
-            tracker.recall(record, until_ns);
-            end_ns = end_ns.max(record.since_ns);
+            tracker.load_archived_peer(record, until_ns);
+            end_ns = end_ns.max(record.presence_since_ns);
         }
     };
     load::all_peers(store, observer, take).await?;

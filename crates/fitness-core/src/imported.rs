@@ -9,12 +9,12 @@ use crate::{Timestamp, Totals};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
-pub enum Source {
+pub enum ImportSource {
     /// lnd: what its `chanfitness` counted.
     Lnd,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ImportSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Lnd => "lnd",
@@ -27,9 +27,9 @@ impl fmt::Display for Source {
 /// They are included in the numbers of the record: this says how much of those we have not seen
 /// ourselves. It stays with the peer as long as its record does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TakenOver {
+pub struct Imported {
     /// Who counted.
-    pub source: Source,
+    pub source: ImportSource,
     /// Until when: what came later is ours.
     pub at_ns: u64,
     /// The peer's totals at that moment.
@@ -44,9 +44,9 @@ pub struct TakenOver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
-pub struct TakenOverReport {
+pub struct ImportedReport {
     /// Who counted.
-    pub source: Source,
+    pub source: ImportSource,
     /// Until when: what came later is ours.
     #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
     pub at: Timestamp,
@@ -58,10 +58,10 @@ pub struct TakenOverReport {
     pub flap_count: u32,
 }
 
-impl TakenOver {
-    pub(crate) const fn report(self, at: Timestamp) -> TakenOverReport {
+impl Imported {
+    pub(crate) const fn report(self, at: Timestamp) -> ImportedReport {
         let Self { source, at_ns: _, totals, flap_count } = self;
-        TakenOverReport {
+        ImportedReport {
             source,
             at,
             observed_ns: totals.observed_ns,

@@ -19,7 +19,7 @@ const DAY_NS: u64 = 24 * HOUR_NS;
 /// use fitness_core::Retention;
 ///
 /// let (day_ns, default) = (24 * 3600 * 1_000_000_000, Retention::default());
-/// assert_eq!(default, default.with_detail_ns(30 * day_ns).with_hourly_ns(90 * day_ns).with_keep_ns(400 * day_ns));
+/// assert_eq!(default, default.with_full_detail_ns(30 * day_ns).with_hourly_ns(90 * day_ns).with_max_age_ns(400 * day_ns));
 /// assert_eq!(default.max_entries(), 4_096 + 2 * (91 * 24 + 1) + 2 * 310 + 1);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,14 +38,14 @@ impl Retention {
 
     /// How long every entry is kept, in nanoseconds; the default is 30 days.
     #[must_use]
-    pub const fn with_detail_ns(self, detail_ns: u64) -> Self {
+    pub const fn with_full_detail_ns(self, detail_ns: u64) -> Self {
         Self { detail_ns, ..self }
     }
 
     /// How many entries are kept in full at most, the newest ones; the default is 4,096, the least 1.
     /// Those before them count as old, however young they are.
     #[must_use]
-    pub const fn with_detail_entries(self, entries: u32) -> Self {
+    pub const fn with_full_detail_entries(self, entries: u32) -> Self {
         Self { detail_entries: if entries < 1 { 1 } else { entries }, ..self }
     }
 
@@ -59,7 +59,7 @@ impl Retention {
     /// How long anything is kept, in nanoseconds; the default is 400 days. It is also how long a peer is
     /// remembered after its last channel was closed.
     #[must_use]
-    pub const fn with_keep_ns(self, keep_ns: u64) -> Self {
+    pub const fn with_max_age_ns(self, keep_ns: u64) -> Self {
         Self { keep_ns, ..self }
     }
 
@@ -88,7 +88,7 @@ impl Default for Retention {
 /// What to keep of a peer's log as of `now_ns`; oldest first, as it was given, and no longer.
 ///
 /// All times are on the tracker's line, and `start_ns` is when the peer's account began
-/// ([`PeerRecord::first_seen_ns`](crate::PeerRecord::first_seen_ns)). At most
+/// ([`PeerRecord::tracked_since_ns`](crate::PeerRecord::tracked_since_ns)). At most
 /// [`Retention::max_entries`] are left if none is after `now_ns`.
 ///
 /// - The newest entries, by age and number, stay as they are; so does the last one in any case.
@@ -131,7 +131,7 @@ impl Default for Retention {
 /// assert_eq!(log[143].totals().online_ns, day_ns / 2);
 /// ```
 #[must_use]
-pub fn thin(entries: &[LogEntry], start_ns: u64, now_ns: u64, retention: &Retention) -> Vec<LogEntry> {
+pub fn downsample(entries: &[LogEntry], start_ns: u64, now_ns: u64, retention: &Retention) -> Vec<LogEntry> {
     let tiers = Tiers::new(now_ns, retention);
     let Some((mut old, detail)) = entries.split_at_checked(tiers.old_count(entries)) else {
         return entries.to_vec();
@@ -158,7 +158,7 @@ impl LogSegment {
     pub fn pack(node_id: NodeId, entries: &[LogEntry]) -> Vec<Self> {
         let runs = entries.chunks(SEGMENT_ENTRIES as usize);
         let numbered = (0..=u32::MAX).step_by(SEGMENT_ENTRIES as usize).zip(runs);
-        numbered.map(|(first, run)| Self { node_id, first, entries: run.to_vec() }).collect()
+        numbered.map(|(first, run)| Self { node_id, first_number: first, entries: run.to_vec() }).collect()
     }
 }
 

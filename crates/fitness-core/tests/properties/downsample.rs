@@ -2,7 +2,7 @@
 
 use fitness_core::{
     Event, Ledger, LogEntry, LogSegment, ObserverRecord, PeerHistory, PeerRecord, Presence, Retention,
-    SEGMENT_ENTRIES, Totals, Tracker, WindowReport, thin,
+    SEGMENT_ENTRIES, Totals, Tracker, WindowReport, downsample,
 };
 use proptest::prelude::*;
 
@@ -72,10 +72,10 @@ fn rule() -> impl Strategy<Value = Rule> {
     (0..3 * DAY, 0..40_u32, 0..12 * DAY, 0..30 * DAY).prop_map(|(detail_ns, entries, hourly, daily)| {
         let (hourly_ns, keep_ns) = (detail_ns + hourly, detail_ns + hourly + daily);
         let retention = Retention::default()
-            .with_detail_ns(detail_ns)
-            .with_detail_entries(entries)
+            .with_full_detail_ns(detail_ns)
+            .with_full_detail_entries(entries)
             .with_hourly_ns(hourly_ns)
-            .with_keep_ns(keep_ns);
+            .with_max_age_ns(keep_ns);
         Rule { retention, hourly_ns, keep_ns }
     })
 }
@@ -89,15 +89,16 @@ fn history(start: u64, log: &[LogEntry], now: u64) -> PeerHistory {
     let last = log.last().copied().unwrap_or_else(|| Ledger::starting(start).last_change());
     let record = PeerRecord {
         presence: last.presence(),
-        since_ns: last.at_ns(),
+        presence_since_ns: last.at_ns(),
         totals: last.totals(),
         log_end: u32::try_from(log.len()).expect("it is short"),
         ..record
     };
     let mut heir = new_tracker(4_096);
-    let observer = ObserverRecord { started_at_ns: start, heartbeat_ns: now, ..ObserverRecord::default() };
-    heir.restore_observer(&observer, &[]);
-    heir.restore(&record);
+    let observer =
+        ObserverRecord { started_at_ns: start, last_heartbeat_ns: now, ..ObserverRecord::default() };
+    heir.resume_observer(&observer, &[]);
+    heir.resume_peer(&record);
     heir.history(at(now), &node_id, &LogSegment::pack(node_id, log)).expect("it is watched")
 }
 
@@ -122,7 +123,7 @@ fn checkpoints(past: &Past, rule: &Rule) -> Vec<u64> {
 /// The thinned log against every change there was, and against the log that was not thinned.
 fn compare(past: &Past, rule: &Rule, thinned: &[LogEntry], edges: &[f64]) -> Result<(), TestCaseError> {
     let checkpoints = checkpoints(past, rule);
-    let truth = Account { first_seen: past.start, history: past.history.clone(), ..Account::default() };
+    let truth = Account { tracked_since: past.start, history: past.history.clone(), ..Account::default() };
     prop_assert!(thinned.is_sorted_by_key(LogEntry::at_ns));
     prop_assert_eq!(thinned.last(), past.log.last());
     for entry in thinned {
@@ -173,9 +174,9 @@ proptest! {
 
     #[test]
     fn what_is_left_is_true(past in past(250), rule in rule(), edges in prop::array::uniform5(0.0..1.0_f64)) {
-        let thinned = thin(&past.log, past.start, past.now, &rule.retention);
+        let thinned = downsample(&past.log, past.start, past.now, &rule.retention);
         prop_assert!(thinned.len() <= past.log.len().min(rule.retention.max_entries()));
-        prop_assert_eq!(&thin(&thinned, past.start, past.now, &rule.retention), &thinned);
+        prop_assert_eq!(&downsample(&thinned, past.start, past.now, &rule.retention), &thinned);
         let dropped = (past.now - rule.keep_ns) / DAY * DAY;
         prop_assert!(thinned.iter().filter(|entry| entry.at_ns() < dropped).count() <= 1);
         compare(&past, &rule, &thinned, &edges)?;
@@ -190,7 +191,7 @@ proptest! {
             let (young, younger) = rest.split_at(rest.partition_point(|entry| entry.at_ns() <= now));
             thinned.extend_from_slice(young);
             rest = younger;
-            thinned = thin(&thinned, past.start, now, &rule.retention);
+            thinned = downsample(&thinned, past.start, now, &rule.retention);
             prop_assert!(thinned.len() <= rule.retention.max_entries());
         }
         compare(&past, &rule, &thinned, &edges)?;
@@ -198,8 +199,8 @@ proptest! {
 
     #[test]
     fn the_newest_stay_as_they_are(past in past(250), detail in 0..9 * DAY, entries in 1..100_usize) {
-        let retention = Retention::default().with_detail_ns(detail).with_detail_entries(u32::try_from(entries).unwrap());
-        let thinned = thin(&past.log, past.start, past.now, &retention);
+        let retention = Retention::default().with_full_detail_ns(detail).with_full_detail_entries(u32::try_from(entries).unwrap());
+        let thinned = downsample(&past.log, past.start, past.now, &retention);
         let from = (past.now - detail) / HOUR * HOUR;
         let young = past.log.iter().rev().take(entries).take_while(|entry| entry.at_ns() >= from);
         prop_assert!(thinned.iter().rev().zip(young.clone()).all(|(kept, was)| kept == was));
@@ -232,16 +233,16 @@ proptest! {
         }
         let [detail, hourly, keep] = ages;
         let retention = Retention::default()
-            .with_detail_ns(detail)
-            .with_detail_entries(kept % 8)
+            .with_full_detail_ns(detail)
+            .with_full_detail_entries(kept % 8)
             .with_hourly_ns(hourly)
-            .with_keep_ns(keep);
+            .with_max_age_ns(keep);
         prop_assert!(retention.max_entries() > 0);
-        let thinned = thin(&entries, start, now, &retention);
+        let thinned = downsample(&entries, start, now, &retention);
         prop_assert!(thinned == entries || thinned.is_sorted_by_key(LogEntry::at_ns));
         prop_assert!(thinned.len() <= entries.len());
         prop_assert_eq!(thinned.last(), entries.last());
-        prop_assert_eq!(thin(&thinned, start, now, &retention), thinned);
+        prop_assert_eq!(downsample(&thinned, start, now, &retention), thinned);
     }
 }
 
@@ -285,8 +286,8 @@ fn an_hour_with_two_changes_keeps_its_first_and_its_end() {
         ]
         .concat(),
     );
-    let retention = Retention::default().with_detail_ns(0).with_keep_ns(0);
-    let thinned = thin(&log, 0, 9 * HOUR, &retention);
+    let retention = Retention::default().with_full_detail_ns(0).with_max_age_ns(0);
+    let thinned = downsample(&log, 0, 9 * HOUR, &retention);
     let expected = [
         minutes(1, &[5]),
         minutes(3, &[10]),
@@ -297,25 +298,25 @@ fn an_hour_with_two_changes_keeps_its_first_and_its_end() {
     ];
     assert_eq!(times(&thinned), expected.concat());
     // Beyond the number kept in full, everything is old; up to there.
-    let few = thin(&log, 0, 9 * HOUR, &Retention::default().with_detail_entries(5));
+    let few = downsample(&log, 0, 9 * HOUR, &Retention::default().with_full_detail_entries(5));
     assert_eq!(times(&few), [&expected[..3], &[minutes(4, &[9])], &expected[4..]].concat().concat());
 }
 
 #[test]
 fn of_entries_at_one_full_hour_the_last_counts() {
     let log = log_of(&[HOUR, 2 * HOUR, 2 * HOUR, 2 * HOUR, 3 * HOUR]);
-    let thinned = thin(&log, 0, 9 * HOUR, &Retention::default().with_detail_ns(0));
+    let thinned = downsample(&log, 0, 9 * HOUR, &Retention::default().with_full_detail_ns(0));
     assert_eq!(thinned, [log[0], log[3], log[4]]);
 }
 
 #[test]
 fn an_age_below_the_one_before_it_counts_as_that() {
     let log = log_of(&(1..100).map(|i| i * HOUR / 3).collect::<Vec<_>>());
-    let detail = Retention::default().with_detail_ns(2 * DAY).with_hourly_ns(0).with_keep_ns(0);
-    assert_eq!(thin(&log, 0, 2 * DAY, &detail), log);
-    let hourly = detail.with_detail_ns(0).with_hourly_ns(2 * DAY);
-    assert_eq!(thin(&log, 0, 2 * DAY, &hourly).len(), 34);
-    assert_eq!(hourly.max_entries(), hourly.with_keep_ns(2 * DAY).max_entries());
+    let detail = Retention::default().with_full_detail_ns(2 * DAY).with_hourly_ns(0).with_max_age_ns(0);
+    assert_eq!(downsample(&log, 0, 2 * DAY, &detail), log);
+    let hourly = detail.with_full_detail_ns(0).with_hourly_ns(2 * DAY);
+    assert_eq!(downsample(&log, 0, 2 * DAY, &hourly).len(), 34);
+    assert_eq!(hourly.max_entries(), hourly.with_max_age_ns(2 * DAY).max_entries());
 }
 
 /// Of a log that knows no hour's totals, two entries an hour and two a day stay.
@@ -324,12 +325,12 @@ fn the_bound_is_reached() {
     let all = log_of(&(1..30_000).map(|i| i * 71 * SECOND).collect::<Vec<_>>());
     let log: Vec<_> = all.into_iter().step_by(3).collect();
     let retention = Retention::default()
-        .with_detail_ns(0)
-        .with_detail_entries(10)
+        .with_full_detail_ns(0)
+        .with_full_detail_entries(10)
         .with_hourly_ns(3 * DAY)
-        .with_keep_ns(9 * DAY);
+        .with_max_age_ns(9 * DAY);
     let now = log.last().unwrap().at_ns().next_multiple_of(DAY) - 1;
-    let left = thin(&log, 0, now, &retention).len();
+    let left = downsample(&log, 0, now, &retention).len();
     let most = retention.max_entries();
     assert!(left <= most && most - left < 60, "{left} of {most}");
 }
@@ -338,7 +339,7 @@ fn the_bound_is_reached() {
 fn what_cannot_be_a_log_is_left_alone() {
     let log = log_of(&(1..100).map(|i| i * 60 * SECOND).collect::<Vec<_>>());
     let now = 1_000 * DAY;
-    let thinned = |log: &[LogEntry], start| thin(log, start, now, &Retention::default());
+    let thinned = |log: &[LogEntry], start| downsample(log, start, now, &Retention::default());
     assert_eq!(thinned(&log, 0), log[98..]);
     assert_eq!(thinned(&log, 61 * SECOND), log);
     let broken = |totals: fn(Totals) -> Totals| {
@@ -362,8 +363,10 @@ fn what_cannot_be_a_log_is_left_alone() {
 fn segments_are_full_and_numbered_from_0() {
     let log: Vec<_> = (0..150).map(|at| LogEntry::new(at, Presence::Online, Totals::default())).collect();
     let segments = LogSegment::pack(node(0), &log);
-    let shape: Vec<_> =
-        segments.iter().map(|segment| (segment.index(), segment.first, segment.entries.len())).collect();
+    let shape: Vec<_> = segments
+        .iter()
+        .map(|segment| (segment.index(), segment.first_number, segment.entries.len()))
+        .collect();
     assert_eq!(shape, [(0, 0, 64), (1, 64, 64), (2, 128, 22)]);
     assert_eq!(segments.into_iter().flat_map(|segment| segment.entries).collect::<Vec<_>>(), log);
     assert_eq!(LogSegment::pack(node(0), &[]), []);
@@ -372,15 +375,15 @@ fn segments_are_full_and_numbered_from_0() {
 /// Two years of a peer that flaps as soon as the log takes another entry, thinned once a day.
 #[test]
 fn the_most_that_a_peer_can_log_is_bounded() {
-    let (node_id, retention) = (node(0), Retention::default().with_detail_entries(500));
+    let (node_id, retention) = (node(0), Retention::default().with_full_detail_entries(500));
     let (mut tracker, mut disk) = (new_tracker(256), Disk::default());
-    let mut truth = Account { first_seen: START, ..Account::default() };
+    let mut truth = Account { tracked_since: START, ..Account::default() };
     let (mut now, mut online, mut tomorrow) = (START, false, START + DAY);
     tracker.apply(at(now), &Event::Watch { node_id });
     let mut logged = 0;
     while now < START + 730 * DAY {
         let flaps = tracker.flap_count(&node_id).map_or(0, |flaps| flaps.0);
-        now += fitness_core::rate_limit_ns(flaps + 1) + 1;
+        now += fitness_core::log_rate_limit_ns(flaps + 1) + 1;
         online = !online;
         let event = if online { Event::PeerOnline { node_id } } else { Event::PeerOffline { node_id } };
         tracker.apply(at(now), &event);
@@ -392,7 +395,7 @@ fn the_most_that_a_peer_can_log_is_bounded() {
         }
     }
     let held = tracker.event_log(&node_id).expect("it is watched");
-    assert!(held.end() > 18_000, "{}", held.end());
+    assert!(held.end_number() > 18_000, "{}", held.end_number());
     // 60 days at 24 an hour that nothing was dropped from, 310 at two a day.
     assert!(logged <= 500 + 60 * 25 + 310 * 2 + 500, "{logged}");
 
@@ -413,11 +416,11 @@ fn the_most_that_a_peer_can_log_is_bounded() {
 /// Thins what the tracker no longer holds, as the store's user would; returns how much is stored.
 fn thin_once(disk: &mut Disk, tracker: &Tracker, now: u64, retention: &Retention) -> usize {
     let node_id = node(0);
-    let first = tracker.event_log(&node_id).map_or(0, |log| log.first());
+    let first = tracker.event_log(&node_id).map_or(0, |log| log.first_number());
     let is_older = |segment: &LogSegment| segment.index() < first / SEGMENT_ENTRIES;
     let older = disk.segments.values().filter(|segment| is_older(segment));
     let older: Vec<_> = older.flat_map(|segment| segment.entries.iter().copied()).collect();
-    let thinned = thin(&older, disk.peers[&node_id].first_seen_ns, now, retention);
+    let thinned = downsample(&older, disk.peers[&node_id].tracked_since_ns, now, retention);
     assert!(thinned.len() <= retention.max_entries());
     disk.segments.retain(|_, segment| !is_older(segment));
     let packed = LogSegment::pack(node_id, &thinned).into_iter();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fitness_core::{NodeId, PeerRecord, Presence, Source, TakenOver, Totals, Tracker, TrackerConfig};
+use fitness_core::{ImportSource, Imported, NodeId, PeerRecord, Presence, Totals, Tracker, TrackerConfig};
 use proptest::prelude::*;
 
 use crate::traces::{SECOND, START, all_nodes, node, trace};
@@ -24,16 +24,16 @@ fn seed(node_id: NodeId, totals: Totals, flap_count: u32) -> PeerRecord {
     PeerRecord {
         node_id,
         watched: false,
-        awaited: false,
-        first_seen_ns: UNTIL - totals.observed_ns,
+        in_reconnect_grace: false,
+        tracked_since_ns: UNTIL - totals.observed_ns,
         presence: Presence::Unobserved,
-        since_ns: UNTIL,
+        presence_since_ns: UNTIL,
         totals,
         flap_count,
         last_flap_ns: (flap_count > 0).then_some(UNTIL),
         disconnects: 0,
         log_end: 0,
-        taken_over: Some(TakenOver { source: Source::Lnd, at_ns: UNTIL, totals, flap_count }),
+        imported: Some(Imported { source: ImportSource::Lnd, at_ns: UNTIL, totals, flap_count }),
         channels: Vec::new(),
     }
 }
@@ -48,14 +48,14 @@ fn compare(
 ) -> Result<(), TestCaseError> {
     for node_id in all_nodes() {
         let (report, mut expected) = (heir.peer(at(now), &node_id), plain.peer(at(now), &node_id));
-        let taken = report.as_ref().and_then(|report| report.taken_over);
+        let taken = report.as_ref().and_then(|report| report.imported);
         prop_assert_eq!(taken.is_some(), seeds.contains_key(&node_id));
         if let (Some(expected), Some(taken), Some(seed)) = (&mut expected, taken, seeds.get(&node_id)) {
             let totals = Totals { online_ns: taken.uptime_ns, observed_ns: taken.observed_ns };
-            prop_assert_eq!((taken.source, taken.at), (Source::Lnd, at(UNTIL)));
+            prop_assert_eq!((taken.source, taken.at), (ImportSource::Lnd, at(UNTIL)));
             prop_assert_eq!((totals, taken.flap_count), (seed.totals, seed.flap_count));
-            expected.taken_over = Some(taken);
-            expected.first_seen = at(seed.first_seen_ns);
+            expected.imported = Some(taken);
+            expected.tracked_since = at(seed.tracked_since_ns);
             expected.uptime_ns += totals.online_ns;
             expected.observed_ns += totals.observed_ns;
             let (uptime, observed) = (expected.uptime_ns as f64, expected.observed_ns as f64);
@@ -85,8 +85,8 @@ proptest! {
         plain_disk.peers = seeds
             .iter()
             .map(|(node_id, seed)| {
-                let (first_seen_ns, totals) = (UNTIL, Totals::default());
-                (*node_id, PeerRecord { first_seen_ns, totals, taken_over: None, ..seed.clone() })
+                let (tracked_since_ns, totals) = (UNTIL, Totals::default());
+                (*node_id, PeerRecord { tracked_since_ns, totals, imported: None, ..seed.clone() })
             })
             .collect();
         let (mut heir, mut plain) = (disk.restart(config), plain_disk.restart(config));
@@ -96,8 +96,8 @@ proptest! {
                 disk.commit(&mut heir, *time);
                 plain_disk.commit(&mut plain, *time);
                 for (node_id, record) in &disk.peers {
-                    let seed = seeds.get(node_id).and_then(|seed| seed.taken_over);
-                    prop_assert_eq!(record.taken_over, seed);
+                    let seed = seeds.get(node_id).and_then(|seed| seed.imported);
+                    prop_assert_eq!(record.imported, seed);
                 }
                 (heir, plain) = (disk.restart(config), plain_disk.restart(config));
             }
@@ -120,7 +120,7 @@ fn it_is_forgotten_with_its_peer() {
     assert!(tracker.forget(&node_id));
     tracker.apply(at(START), &fitness_core::Event::Watch { node_id });
     let report = tracker.peer(at(START), &node_id).expect("it is watched");
-    assert_eq!((report.taken_over, report.observed_ns, report.flap_count), (None, 0, 0));
+    assert_eq!((report.imported, report.observed_ns, report.flap_count), (None, 0, 0));
     disk.commit(&mut tracker, START);
-    assert_eq!(disk.peers[&node_id].taken_over, None);
+    assert_eq!(disk.peers[&node_id].imported, None);
 }
