@@ -1,7 +1,7 @@
 //! How a tracker behaves: ours by default, lnd's by preset.
 
 use crate::Retention;
-use crate::log::Bounds;
+use crate::log::LogCapacity;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -17,10 +17,10 @@ const SECOND_NS: u64 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrackerConfig {
     pub(crate) rules: Rules,
-    pub(crate) log: Bounds,
+    pub(crate) log_capacity: LogCapacity,
     pub(crate) commit_delay_ns: u64,
     pub(crate) reconnect_grace_ns: u64,
-    pub(crate) outage: Option<NetworkOutageRule>,
+    pub(crate) network_outage_rule: Option<NetworkOutageRule>,
     pub(crate) retention: Retention,
 }
 
@@ -51,18 +51,18 @@ impl Default for NetworkOutageRule {
 }
 
 impl NetworkOutageRule {
-    /// Whether `lost` connections of `of` are all but all.
-    pub(crate) fn applies(&self, lost: usize, of: usize) -> bool {
-        let (lost, of) = (lost as u64, of as u64);
-        lost >= u64::from(self.min_peers.max(1))
-            && lost.saturating_mul(100) >= of.saturating_mul(u64::from(self.min_percent))
+    /// Whether `disconnected` connections of `of` are all but all.
+    pub(crate) fn applies(&self, disconnected: usize, total: usize) -> bool {
+        let (disconnected, total) = (disconnected as u64, total as u64);
+        disconnected >= u64::from(self.min_peers.max(1))
+            && disconnected.saturating_mul(100) >= total.saturating_mul(u64::from(self.min_percent))
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rules {
     /// Peers with a channel and watched ones; only changes count; nothing flaps from unobserved.
-    Ours,
+    Native,
     /// Every peer that was ever heard of; every event is a flap.
     Lnd019,
     /// Every peer that ever had a channel; every event is a flap, and so is the first sight.
@@ -70,8 +70,8 @@ pub(crate) enum Rules {
 }
 
 impl Rules {
-    pub(crate) fn are_lnds(self) -> bool {
-        self != Self::Ours
+    pub(crate) fn is_lnd(self) -> bool {
+        self != Self::Native
     }
 }
 
@@ -82,11 +82,11 @@ impl TrackerConfig {
     pub const fn lnd_0_19() -> Self {
         Self {
             rules: Rules::Lnd019,
-            log: Bounds { capacity: u32::MAX, unsaved_capacity: u32::MAX },
+            log_capacity: LogCapacity { stored: u32::MAX, unsaved: u32::MAX },
             commit_delay_ns: Self::LND_COMMIT_DELAY_NS,
             reconnect_grace_ns: 0,
-            outage: None,
-            retention: Retention::FOR_EVER,
+            network_outage_rule: None,
+            retention: Retention::UNLIMITED,
         }
     }
 
@@ -105,7 +105,7 @@ impl TrackerConfig {
     /// always stays. Questions that reach further back read the store, or state their error.
     #[must_use]
     pub const fn with_log_capacity(mut self, entries: u32) -> Self {
-        self.log.capacity = entries;
+        self.log_capacity.stored = entries;
         self
     }
 
@@ -116,7 +116,7 @@ impl TrackerConfig {
     /// what was dropped state their error.
     #[must_use]
     pub const fn with_unsaved_log_capacity(mut self, entries: u32) -> Self {
-        self.log.unsaved_capacity = if entries < 2 { 2 } else { entries };
+        self.log_capacity.unsaved = if entries < 2 { 2 } else { entries };
         self
     }
 
@@ -124,7 +124,7 @@ impl TrackerConfig {
     /// such rule, and its presets have none.
     #[must_use]
     pub const fn with_network_outage_rule(self, rule: Option<NetworkOutageRule>) -> Self {
-        Self { outage: rule, ..self }
+        Self { network_outage_rule: rule, ..self }
     }
 
     /// How long which detail of a history is kept. It matters to who calls
@@ -156,11 +156,11 @@ impl TrackerConfig {
 impl Default for TrackerConfig {
     fn default() -> Self {
         Self {
-            rules: Rules::Ours,
-            log: Bounds { capacity: 64, unsaved_capacity: 4096 },
+            rules: Rules::Native,
+            log_capacity: LogCapacity { stored: 64, unsaved: 4096 },
             commit_delay_ns: SECOND_NS,
             reconnect_grace_ns: 120 * SECOND_NS,
-            outage: Some(NetworkOutageRule::default()),
+            network_outage_rule: Some(NetworkOutageRule::default()),
             retention: Retention::DEFAULT,
         }
     }

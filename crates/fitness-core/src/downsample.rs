@@ -24,29 +24,37 @@ const DAY_NS: u64 = 24 * HOUR_NS;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    detail_ns: u64,
-    detail_entries: u32,
+    full_detail_ns: u64,
+    full_detail_entries: u32,
     hourly_ns: u64,
-    keep_ns: u64,
+    max_age_ns: u64,
 }
 
 impl Retention {
-    pub(crate) const DEFAULT: Self =
-        Self { detail_ns: 30 * DAY_NS, detail_entries: 4096, hourly_ns: 90 * DAY_NS, keep_ns: 400 * DAY_NS };
-    pub(crate) const FOR_EVER: Self =
-        Self { detail_ns: u64::MAX, detail_entries: u32::MAX, hourly_ns: u64::MAX, keep_ns: u64::MAX };
+    pub(crate) const DEFAULT: Self = Self {
+        full_detail_ns: 30 * DAY_NS,
+        full_detail_entries: 4096,
+        hourly_ns: 90 * DAY_NS,
+        max_age_ns: 400 * DAY_NS,
+    };
+    pub(crate) const UNLIMITED: Self = Self {
+        full_detail_ns: u64::MAX,
+        full_detail_entries: u32::MAX,
+        hourly_ns: u64::MAX,
+        max_age_ns: u64::MAX,
+    };
 
     /// How long every entry is kept, in nanoseconds; the default is 30 days.
     #[must_use]
-    pub const fn with_full_detail_ns(self, detail_ns: u64) -> Self {
-        Self { detail_ns, ..self }
+    pub const fn with_full_detail_ns(self, full_detail_ns: u64) -> Self {
+        Self { full_detail_ns, ..self }
     }
 
     /// How many entries are kept in full at most, the newest ones; the default is 4,096, the least 1.
     /// Those before them count as old, however young they are.
     #[must_use]
     pub const fn with_full_detail_entries(self, entries: u32) -> Self {
-        Self { detail_entries: if entries < 1 { 1 } else { entries }, ..self }
+        Self { full_detail_entries: if entries < 1 { 1 } else { entries }, ..self }
     }
 
     /// How long the totals at every hour are kept, in nanoseconds; the default is 90 days. What is
@@ -59,22 +67,22 @@ impl Retention {
     /// How long anything is kept, in nanoseconds; the default is 400 days. It is also how long a peer is
     /// remembered after its last channel was closed.
     #[must_use]
-    pub const fn with_max_age_ns(self, keep_ns: u64) -> Self {
-        Self { keep_ns, ..self }
+    pub const fn with_max_age_ns(self, max_age_ns: u64) -> Self {
+        Self { max_age_ns, ..self }
     }
 
-    pub(crate) const fn keep_ns(&self) -> u64 {
-        self.keep_ns
+    pub(crate) const fn max_age_ns(&self) -> u64 {
+        self.max_age_ns
     }
 
     /// How many entries [`thin`] leaves of a log at most, whatever happened in it: the detailed
     /// ones, two an hour, two a day, and one from before. 9,087 by default.
     #[must_use]
     pub fn max_entries(&self) -> usize {
-        let hourly_ns = self.hourly_ns.max(self.detail_ns);
+        let hourly_ns = self.hourly_ns.max(self.full_detail_ns);
         let hours = hourly_ns.saturating_add(DAY_NS) / HOUR_NS + 1;
-        let days = self.keep_ns.saturating_sub(hourly_ns).div_ceil(DAY_NS);
-        let entries = u64::from(self.detail_entries) + 2 * (hours + days) + 1;
+        let days = self.max_age_ns.saturating_sub(hourly_ns).div_ceil(DAY_NS);
+        let entries = u64::from(self.full_detail_entries) + 2 * (hours + days) + 1;
         usize::try_from(entries).unwrap_or(usize::MAX)
     }
 }
@@ -117,7 +125,7 @@ impl Default for Retention {
 /// let mut totals = Totals::default();
 /// let mut log = Vec::new();
 /// for i in 1..=144 {
-///     let (was, is) = if i % 2 == 0 { (false, true) } else { (true, false) };
+///     let (totals_before, totals) = if i % 2 == 0 { (false, true) } else { (true, false) };
 ///     totals = totals.after(was.into(), 10 * minute_ns);
 ///     log.push(LogEntry::new(i * 10 * minute_ns, is.into(), totals));
 /// }
@@ -136,16 +144,16 @@ pub fn downsample(entries: &[LogEntry], start_ns: u64, now_ns: u64, retention: &
     let Some((mut old, detail)) = entries.split_at_checked(tiers.old_count(entries)) else {
         return entries.to_vec();
     };
-    if !is_log(start_ns, entries) {
+    if !is_valid_log(start_ns, entries) {
         return entries.to_vec();
     }
     let mut kept = Vec::new();
     while let Some(first) = old.first() {
-        let span = tiers.span_of(first.at_ns());
-        let end = old.partition_point(|entry| tiers.span_of(entry.at_ns()) == span);
+        let period = tiers.period_of(first.at_ns());
+        let end = old.partition_point(|entry| tiers.period_of(entry.at_ns()) == period);
         let Some((within, later)) = old.split_at_checked(end.max(1)) else { break };
         let Some(next) = later.iter().chain(detail).next() else { break };
-        span.keep(within, next, &mut kept);
+        period.keep(within, next, &mut kept);
         old = later;
     }
     kept.extend_from_slice(detail);
@@ -164,62 +172,62 @@ impl LogSegment {
 
 /// From when on there is which detail. They are in this order, the last two at the start of a day.
 struct Tiers {
-    detail_ns: u64,
-    detail_entries: usize,
+    full_detail_ns: u64,
+    full_detail_entries: usize,
     hourly_ns: u64,
-    keep_ns: u64,
+    max_age_ns: u64,
 }
 
 impl Tiers {
     fn new(now_ns: u64, retention: &Retention) -> Self {
-        let hourly_ns = retention.hourly_ns.max(retention.detail_ns);
+        let hourly_ns = retention.hourly_ns.max(retention.full_detail_ns);
         // What is in part younger is younger: they begin where an hour or a day does.
-        let ago = |ns, width_ns| {
+        let tier_start = |ns, width_ns| {
             let at_ns = now_ns.saturating_sub(ns);
             at_ns - at_ns % width_ns
         };
         Self {
-            detail_ns: ago(retention.detail_ns, HOUR_NS),
-            detail_entries: usize::try_from(retention.detail_entries).unwrap_or(usize::MAX),
-            hourly_ns: ago(hourly_ns, DAY_NS),
-            keep_ns: ago(hourly_ns.max(retention.keep_ns), DAY_NS),
+            full_detail_ns: tier_start(retention.full_detail_ns, HOUR_NS),
+            full_detail_entries: usize::try_from(retention.full_detail_entries).unwrap_or(usize::MAX),
+            hourly_ns: tier_start(hourly_ns, DAY_NS),
+            max_age_ns: tier_start(hourly_ns.max(retention.max_age_ns), DAY_NS),
         }
     }
 
     /// How many entries, the oldest ones, are not kept in full: never the last.
     fn old_count(&self, entries: &[LogEntry]) -> usize {
-        let by_age = entries.partition_point(|entry| entry.at_ns() < self.detail_ns);
-        let by_number = entries.len().saturating_sub(self.detail_entries);
+        let by_age = entries.partition_point(|entry| entry.at_ns() < self.full_detail_ns);
+        let by_number = entries.len().saturating_sub(self.full_detail_entries);
         by_age.max(by_number).min(entries.len().saturating_sub(1))
     }
 
     /// What is thinned as one with an old entry at `at_ns`.
-    fn span_of(&self, at_ns: u64) -> Span {
-        if at_ns < self.keep_ns {
-            return Span { start_ns: 0, end_ns: self.keep_ns, is_dropped: true };
+    fn period_of(&self, at_ns: u64) -> Period {
+        if at_ns < self.max_age_ns {
+            return Period { start_ns: 0, end_ns: self.max_age_ns, is_expired: true };
         }
         let width_ns = if at_ns < self.hourly_ns { DAY_NS } else { HOUR_NS };
         let start_ns = at_ns - at_ns % width_ns;
-        Span { start_ns, end_ns: start_ns.saturating_add(width_ns), is_dropped: false }
+        Period { start_ns, end_ns: start_ns.saturating_add(width_ns), is_expired: false }
     }
 }
 
 /// An hour, a day, or all the time of which nothing is kept.
 #[derive(PartialEq, Eq)]
-struct Span {
+struct Period {
     start_ns: u64,
     end_ns: u64,
-    is_dropped: bool,
+    is_expired: bool,
 }
 
-impl Span {
+impl Period {
     /// Adds what to keep of this span's `entries`, which the `next` one follows.
     fn keep(&self, entries: &[LogEntry], next: &LogEntry, kept: &mut Vec<LogEntry>) {
         // The totals at the end, which the next entry may tell, too; where they are not known, the
         // last entry stands in for them.
-        let at_end = |last: &LogEntry| between(last, next, self.end_ns).unwrap_or(*last);
+        let at_end = |last: &LogEntry| interpolate(last, next, self.end_ns).unwrap_or(*last);
         let end = entries.last().filter(|_| next.at_ns() > self.end_ns).map(at_end);
-        if self.is_dropped {
+        if self.is_expired {
             kept.extend(end);
             return;
         }
@@ -242,10 +250,10 @@ impl Span {
 }
 
 /// The entry at a moment between two neighbours, if all the time between them was of one kind.
-fn between(from: &LogEntry, to: &LogEntry, at_ns: u64) -> Option<LogEntry> {
+fn interpolate(from: &LogEntry, to: &LogEntry, at_ns: u64) -> Option<LogEntry> {
     let length_ns = to.at_ns().checked_sub(from.at_ns())?;
-    let grown = to.totals().since(from.totals());
-    let presence = match (grown.observed_ns, grown.online_ns) {
+    let growth = to.totals().since(from.totals());
+    let presence = match (growth.observed_ns, growth.online_ns) {
         (0, 0) => Presence::Unobserved,
         (observed_ns, 0) if observed_ns == length_ns => Presence::Offline,
         (_, online_ns) if online_ns == length_ns => Presence::Online,
@@ -256,16 +264,16 @@ fn between(from: &LogEntry, to: &LogEntry, at_ns: u64) -> Option<LogEntry> {
 }
 
 /// Whether an account that began at `start_ns` can have come by these entries.
-fn is_log(start_ns: u64, entries: &[LogEntry]) -> bool {
+fn is_valid_log(start_ns: u64, entries: &[LogEntry]) -> bool {
     let mut before = LogEntry::new(start_ns, Presence::Unobserved, Totals::default());
     entries.iter().all(|entry| {
-        let (was, is) = (before.totals(), entry.totals());
-        let grown = is.since(was);
+        let (totals_before, totals) = (before.totals(), entry.totals());
+        let growth = totals.since(totals_before);
         let passed_ns = entry.at_ns().checked_sub(before.at_ns());
         before = *entry;
-        was.online_ns <= is.online_ns
-            && was.observed_ns <= is.observed_ns
-            && grown.online_ns <= grown.observed_ns
-            && passed_ns.is_some_and(|passed_ns| grown.observed_ns <= passed_ns)
+        totals_before.online_ns <= totals.online_ns
+            && totals_before.observed_ns <= totals.observed_ns
+            && growth.online_ns <= growth.observed_ns
+            && passed_ns.is_some_and(|passed_ns| growth.observed_ns <= passed_ns)
     })
 }

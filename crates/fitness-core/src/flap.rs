@@ -8,18 +8,18 @@ pub const FLAP_COOLDOWN_PERIOD_NS: u64 = 8 * 3600 * 1_000_000_000;
 /// The factor by which the count shrinks for each cooldown period, fractions included.
 pub const FLAP_COOLDOWN_FACTOR: f64 = 0.95;
 
-const FLAPS_A_TIER: u32 = 200;
+const FLAPS_PER_TIER: u32 = 200;
 
 const SECOND_NS: u64 = 1_000_000_000;
-const TIERS_NS: [u64; 6] =
+const TIER_LIMITS_NS: [u64; 6] =
     [SECOND_NS, 5 * SECOND_NS, 30 * SECOND_NS, 60 * SECOND_NS, 30 * 60 * SECOND_NS, 3600 * SECOND_NS];
 
 /// The time that an entry has to have stood in the event log before the next one joins it
 /// instead of replacing it, for a peer with this flap count, in nanoseconds.
 #[must_use]
 pub fn log_rate_limit_ns(flap_count: u32) -> u64 {
-    let tier = (flap_count / FLAPS_A_TIER) as usize;
-    TIERS_NS[tier.min(TIERS_NS.len() - 1)]
+    let tier = (flap_count / FLAPS_PER_TIER) as usize;
+    TIER_LIMITS_NS[tier.min(TIER_LIMITS_NS.len() - 1)]
 }
 
 /// How often a peer's connection changed, cooled down, and when it last did.

@@ -5,11 +5,11 @@
 
 use alloc::vec::Vec;
 
-use crate::interval::{PresenceInterval, explain};
+use crate::clock::TrackerClock;
 use crate::log::LogEntry;
+use crate::presence_interval::{PresenceInterval, split_at_gaps};
 use crate::stats::{OutageStats, WindowStats};
-use crate::timeline::Timeline;
-use crate::window::Account;
+use crate::window::WindowCalculator;
 use crate::{
     BucketWidth, Gap, Ledger, LogSegment, NodeId, Presence, StandardWindow, Timestamp, Totals, WindowReport,
 };
@@ -22,7 +22,7 @@ use crate::{
 pub struct PeerHistory {
     node_id: NodeId,
     /// When the account began, with both totals at 0.
-    account_ns: u64,
+    ledger_start_ns: u64,
     /// What comes before is not asked about.
     start_ns: u64,
     now_ns: u64,
@@ -30,7 +30,7 @@ pub struct PeerHistory {
     log: Vec<LogEntry>,
     /// Whose last change is the last one.
     ledger: Ledger,
-    line: Timeline,
+    clock: TrackerClock,
 }
 
 impl PeerHistory {
@@ -41,12 +41,12 @@ impl PeerHistory {
         now_ns: u64,
         log: Vec<LogEntry>,
         ledger: Ledger,
-        line: Timeline,
+        clock: TrackerClock,
     ) -> Self {
-        let mut history = Self { node_id, account_ns: start_ns, start_ns, now_ns, log, ledger, line };
-        let (began, mut next) = (history.began(), ledger.last_change());
+        let mut history = Self { node_id, ledger_start_ns: start_ns, start_ns, now_ns, log, ledger, clock };
+        let (initial_entry, mut next) = (history.initial_entry(), ledger.last_change());
         let is_log = |entry: &LogEntry| {
-            let fits = can_follow(&began, entry) && can_follow(entry, &next);
+            let fits = is_consistent(&initial_entry, entry) && is_consistent(entry, &next);
             if fits {
                 next = *entry;
             }
@@ -59,26 +59,26 @@ impl PeerHistory {
     }
 
     /// The account's beginning, as an entry.
-    fn began(&self) -> LogEntry {
-        LogEntry::new(self.account_ns, Presence::Unobserved, Totals::default())
+    fn initial_entry(&self) -> LogEntry {
+        LogEntry::new(self.ledger_start_ns, Presence::Unobserved, Totals::default())
     }
 
     /// The same from `at` on: every window is cut there. Where the history begins later it stays as
     /// it is.
     #[must_use]
     pub fn starting_at(mut self, at: Timestamp) -> Self {
-        self.start_ns = self.line.to_line(at).clamp(self.start_ns, self.end_ns());
+        self.start_ns = self.clock.to_tracker_time(at).clamp(self.start_ns, self.end_ns());
         self
     }
 
     /// The same from a moment on at which the totals are known, whatever the log remembers.
-    pub(crate) fn starting_with(mut self, at_ns: u64, totals: Totals) -> Self {
+    pub(crate) fn starting_at_totals(mut self, at_ns: u64, totals: Totals) -> Self {
         let place = self.log.partition_point(|entry| entry.at_ns() <= at_ns);
         let before = place.checked_sub(1).and_then(|i| self.log.get(i)).copied();
-        let before = before.unwrap_or_else(|| self.began());
+        let before = before.unwrap_or_else(|| self.initial_entry());
         let after = self.log.get(place).copied().unwrap_or_else(|| self.ledger.last_change());
         let entry = LogEntry::new(at_ns, before.presence(), totals);
-        if before.at_ns() < at_ns && can_follow(&before, &entry) && can_follow(&entry, &after) {
+        if before.at_ns() < at_ns && is_consistent(&before, &entry) && is_consistent(&entry, &after) {
             self.log.insert(place, entry);
         }
         self.start_ns = at_ns.clamp(self.start_ns, self.end_ns());
@@ -94,13 +94,13 @@ impl PeerHistory {
     /// When it begins: when the peer was first followed, unless it was cut.
     #[must_use]
     pub fn start(&self) -> Timestamp {
-        self.line.to_clock(self.start_ns)
+        self.clock.to_wall_clock(self.start_ns)
     }
 
     /// The moment until which this history goes.
     #[must_use]
     pub fn end(&self) -> Timestamp {
-        self.line.to_clock(self.now_ns)
+        self.clock.to_wall_clock(self.now_ns)
     }
 
     /// Whether the peer is connected, as of [`PeerHistory::end`].
@@ -112,21 +112,26 @@ impl PeerHistory {
     /// Since when, within this history.
     #[must_use]
     pub fn presence_since(&self) -> Timestamp {
-        self.line.to_clock(self.ledger.presence_since_ns().max(self.start_ns))
+        self.clock.to_wall_clock(self.ledger.presence_since_ns().max(self.start_ns))
     }
 
     /// The peer's fitness within `[from, to)`, cut to this history. O(log n).
     #[must_use]
     pub fn window(&self, from: Timestamp, to: Timestamp) -> WindowReport {
-        self.window_on_line(self.line.to_line(from), self.line.to_line(to))
+        self.window_in_tracker_time(self.clock.to_tracker_time(from), self.clock.to_tracker_time(to))
     }
 
-    fn window_on_line(&self, from_ns: u64, to_ns: u64) -> WindowReport {
-        self.account().window(self.start_ns, from_ns, to_ns, self.line)
+    fn window_in_tracker_time(&self, from_ns: u64, to_ns: u64) -> WindowReport {
+        self.calculator().window(self.start_ns, from_ns, to_ns, self.clock)
     }
 
-    fn account(&self) -> Account<'_> {
-        Account { start_ns: self.account_ns, log: &self.log, ledger: &self.ledger, now_ns: self.now_ns }
+    fn calculator(&self) -> WindowCalculator<'_> {
+        WindowCalculator {
+            start_ns: self.ledger_start_ns,
+            log: &self.log,
+            ledger: &self.ledger,
+            now_ns: self.now_ns,
+        }
     }
 
     /// All there is to say of `[from, to)`, cut to this history. O(n) in what was logged of it.
@@ -156,15 +161,15 @@ impl PeerHistory {
     /// assert_eq!((day.outages.count, day.outages.median_recovery_ns), (1, Some(30 * 1_000_000_000)));
     /// ```
     #[must_use]
-    pub fn stats_over(&self, span: StandardWindow) -> WindowStats {
-        self.stats(span.start(self.end()), self.end())
+    pub fn stats_over(&self, window: StandardWindow) -> WindowStats {
+        self.stats(window.start(self.end()), self.end())
     }
 
     /// `[from, to)` cut into windows of `width_ns`, for drawing: the first begins at `from` or where
     /// this history does, the last may be shorter. At most `limit` of them.
     #[must_use]
     pub fn buckets(&self, from: Timestamp, to: Timestamp, width_ns: u64, limit: usize) -> Vec<WindowReport> {
-        self.cut_up(from, to, limit, |at_ns| at_ns.saturating_add(width_ns.max(1)))
+        self.split(from, to, limit, |at_ns| at_ns.saturating_add(width_ns.max(1)))
     }
 
     /// `[from, to)` cut where an hour or a day of UTC begins, for drawing: the first and the last may
@@ -174,24 +179,26 @@ impl PeerHistory {
         &self,
         from: Timestamp,
         to: Timestamp,
-        bucket: BucketWidth,
+        width: BucketWidth,
         limit: usize,
     ) -> Vec<WindowReport> {
-        self.cut_up(from, to, limit, |at_ns| self.line.to_line(bucket.end_of(self.line.to_clock(at_ns))))
+        self.split(from, to, limit, |at_ns| {
+            self.clock.to_tracker_time(width.bucket_end(self.clock.to_wall_clock(at_ns)))
+        })
     }
 
-    fn cut_up(
+    fn split(
         &self,
         from: Timestamp,
         to: Timestamp,
         limit: usize,
-        end_of: impl Fn(u64) -> u64,
+        bucket_end: impl Fn(u64) -> u64,
     ) -> Vec<WindowReport> {
-        let (mut at_ns, end_ns) = self.cut(from, to);
+        let (mut at_ns, end_ns) = self.clamp(from, to);
         let mut buckets = Vec::new();
         while at_ns < end_ns && buckets.len() < limit {
-            let next_ns = end_of(at_ns).clamp(at_ns + 1, end_ns);
-            buckets.push(self.window_on_line(at_ns, next_ns));
+            let next_ns = bucket_end(at_ns).clamp(at_ns + 1, end_ns);
+            buckets.push(self.window_in_tracker_time(at_ns, next_ns));
             at_ns = next_ns;
         }
         buckets
@@ -201,8 +208,8 @@ impl PeerHistory {
     /// both of them are such as changed within.
     #[must_use]
     pub fn timeline(&self, from: Timestamp, to: Timestamp) -> Vec<PresenceInterval> {
-        let (from_ns, to_ns) = self.cut(from, to);
-        self.timeline_on_line(from_ns, to_ns)
+        let (from_ns, to_ns) = self.clamp(from, to);
+        self.timeline_in_tracker_time(from_ns, to_ns)
     }
 
     /// The same, and where we could not tell, why: what is unobserved is cut at the edges of our
@@ -213,15 +220,15 @@ impl PeerHistory {
     /// yet, it had not had a fair chance to come back after a gap, or it was not followed.
     #[must_use]
     pub fn timeline_with_gaps(&self, from: Timestamp, to: Timestamp, gaps: &[Gap]) -> Vec<PresenceInterval> {
-        explain(&self.timeline(from, to), gaps)
+        split_at_gaps(&self.timeline(from, to), gaps)
     }
 
-    fn timeline_on_line(&self, from_ns: u64, to_ns: u64) -> Vec<PresenceInterval> {
-        let inside = self.changes().filter(|&at_ns| from_ns < at_ns && at_ns < to_ns);
-        let edges: Vec<u64> = [from_ns].into_iter().chain(inside).chain([to_ns]).collect();
+    fn timeline_in_tracker_time(&self, from_ns: u64, to_ns: u64) -> Vec<PresenceInterval> {
+        let changes = self.changes().filter(|&at_ns| from_ns < at_ns && at_ns < to_ns);
+        let edges: Vec<u64> = [from_ns].into_iter().chain(changes).chain([to_ns]).collect();
         let mut intervals: Vec<PresenceInterval> = Vec::new();
         for (&from_ns, &to_ns) in edges.iter().zip(edges.iter().skip(1)).filter(|(from, to)| from < to) {
-            let next = PresenceInterval::from(self.window_on_line(from_ns, to_ns));
+            let next = PresenceInterval::from(self.window_in_tracker_time(from_ns, to_ns));
             match intervals.last_mut() {
                 Some(last) if last.presence.is_some() && last.presence == next.presence => last.extend(&next),
                 _ => intervals.push(next),
@@ -237,19 +244,23 @@ impl PeerHistory {
     /// How often the peer was lost within `[from, to)`, and for how long.
     #[must_use]
     pub fn outage_stats(&self, from: Timestamp, to: Timestamp) -> OutageStats {
-        let (from_ns, to_ns) = self.cut(from, to);
-        OutageStats::of(&self.timeline_on_line(from_ns, to_ns), self.presence_before(from_ns))
+        let (from_ns, to_ns) = self.clamp(from, to);
+        OutageStats::from_timeline(
+            &self.timeline_in_tracker_time(from_ns, to_ns),
+            self.presence_before(from_ns),
+        )
     }
 
     /// What the peer was until `at_ns`; `None` where that is not known. Before its account began
     /// nothing was observed.
     fn presence_before(&self, at_ns: u64) -> Option<Presence> {
         let earlier = self.changes().take_while(|&change_ns| change_ns < at_ns).last();
-        let since_ns = earlier.unwrap_or(self.account_ns);
+        let since_ns = earlier.unwrap_or(self.ledger_start_ns);
         if since_ns >= at_ns {
             return Some(Presence::Unobserved);
         }
-        PresenceInterval::from(self.account().window(self.account_ns, since_ns, at_ns, self.line)).presence
+        PresenceInterval::from(self.calculator().window(self.ledger_start_ns, since_ns, at_ns, self.clock))
+            .presence
     }
 
     fn end_ns(&self) -> u64 {
@@ -257,20 +268,20 @@ impl PeerHistory {
     }
 
     /// The window on the line, cut to this history.
-    fn cut(&self, from: Timestamp, to: Timestamp) -> (u64, u64) {
-        let from_ns = self.line.to_line(from).clamp(self.start_ns, self.end_ns());
-        (from_ns, self.line.to_line(to).clamp(from_ns, self.end_ns()))
+    fn clamp(&self, from: Timestamp, to: Timestamp) -> (u64, u64) {
+        let from_ns = self.clock.to_tracker_time(from).clamp(self.start_ns, self.end_ns());
+        (from_ns, self.clock.to_tracker_time(to).clamp(from_ns, self.end_ns()))
     }
 }
 
 /// Whether an account that stood at one entry can have come to stand at the other.
-fn can_follow(one: &LogEntry, other: &LogEntry) -> bool {
-    let (was, is) = (one.totals(), other.totals());
-    let grown = is.since(was);
-    was.online_ns <= is.online_ns
-        && was.observed_ns <= is.observed_ns
+fn is_consistent(earlier: &LogEntry, later: &LogEntry) -> bool {
+    let (before, after) = (earlier.totals(), later.totals());
+    let grown = after.since(before);
+    before.online_ns <= after.online_ns
+        && before.observed_ns <= after.observed_ns
         && grown.online_ns <= grown.observed_ns
-        && other.at_ns().checked_sub(one.at_ns()).is_some_and(|passed_ns| grown.observed_ns <= passed_ns)
+        && later.at_ns().checked_sub(earlier.at_ns()).is_some_and(|passed_ns| grown.observed_ns <= passed_ns)
 }
 
 /// Entries of stored segments that come before entry number `end`, in order.

@@ -160,7 +160,7 @@ impl<'a> EventLog<'a> {
 /// The staged entry is not among them: it is the last change of the peer's ledger. So an event that
 /// only replaces it touches no memory but the peer's own.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Numbers {
+pub(crate) struct LogNumbers {
     /// Number of the first entry that is held.
     first: u32,
     /// Number of the first entry, the staged one included, that is not known to be stored.
@@ -169,14 +169,14 @@ pub(crate) struct Numbers {
 
 /// How many entries of a log are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub(crate) struct LogCapacity {
     /// Of those that are stored.
-    pub(crate) capacity: u32,
+    pub(crate) stored: u32,
     /// Of all, while they cannot be stored.
-    pub(crate) unsaved_capacity: u32,
+    pub(crate) unsaved: u32,
 }
 
-impl Numbers {
+impl LogNumbers {
     /// None held, after `entries` earlier ones of which only the store knows: the next one starts
     /// another segment.
     pub(crate) fn continuing(entries: u32) -> Self {
@@ -192,19 +192,19 @@ impl Numbers {
     ///
     /// What is stored goes in whole segments: the last one has to be stored again, with its
     /// beginning. What is not stored goes only if there is too much of it.
-    pub(crate) fn push(&mut self, entries: &mut Vec<LogEntry>, entry: LogEntry, bounds: Bounds) {
+    pub(crate) fn push(&mut self, entries: &mut Vec<LogEntry>, entry: LogEntry, capacity: LogCapacity) {
         let committed = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let held = committed.saturating_add(1);
-        if held >= bounds.capacity {
+        if held >= capacity.stored {
             let stored = self.unsaved.min(self.first.saturating_add(committed));
             let stored = (stored - stored % SEGMENT_ENTRIES).saturating_sub(self.first);
-            let some = (bounds.capacity / 4).next_multiple_of(SEGMENT_ENTRIES);
-            self.drop_oldest(entries, stored.min(some.max(held - bounds.capacity)));
+            let some = (capacity.stored / 4).next_multiple_of(SEGMENT_ENTRIES);
+            self.drop_oldest(entries, stored.min(some.max(held - capacity.stored)));
         }
         let held = u32::try_from(entries.len()).unwrap_or(u32::MAX).saturating_add(1);
-        if held >= bounds.unsaved_capacity.max(2) {
-            let quarter = (bounds.unsaved_capacity / 4).max(1);
-            self.drop_oldest(entries, quarter.max(held - bounds.unsaved_capacity));
+        if held >= capacity.unsaved.max(2) {
+            let quarter = (capacity.unsaved / 4).max(1);
+            self.drop_oldest(entries, quarter.max(held - capacity.unsaved));
         }
         if entries.len() == entries.capacity() {
             // Doubling would leave half of a long log's memory empty; a little at a time is enough.
@@ -224,7 +224,7 @@ impl Numbers {
     }
 
     /// The staged entry is another one now, or is there now, after `committed` others that are held.
-    pub(crate) fn staged_another(&mut self, committed: usize) {
+    pub(crate) fn note_staged_change(&mut self, committed: usize) {
         let staged = self.first.saturating_add(u32::try_from(committed).unwrap_or(u32::MAX));
         self.unsaved = self.unsaved.min(staged);
     }

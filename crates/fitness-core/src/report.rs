@@ -50,7 +50,7 @@ pub struct ChannelReport {
 
 /// The lengths of a lifetime, before they become a report.
 #[derive(Clone, Copy)]
-pub(crate) struct Spans {
+pub(crate) struct LifetimeTotals {
     pub(crate) lifetime_ns: u64,
     pub(crate) observed_ns: u64,
     pub(crate) uptime_ns: u64,
@@ -62,11 +62,11 @@ impl ChannelReport {
         node_id: NodeId,
         funding: Option<OutPoint>,
         opened_at: Timestamp,
-        spans: Spans,
+        totals: LifetimeTotals,
         usable: Presence,
         usable_totals: Totals,
     ) -> Self {
-        let Spans { lifetime_ns, observed_ns, uptime_ns } = spans;
+        let LifetimeTotals { lifetime_ns, observed_ns, uptime_ns } = totals;
         let availability = availability(uptime_ns, observed_ns);
         Self {
             channel_id,

@@ -92,13 +92,13 @@ impl<T> Slab<T> {
     }
 
     /// How many places there are, empty ones included.
-    pub(crate) fn places(&self) -> usize {
+    pub(crate) fn slot_count(&self) -> usize {
         self.chunks.split_last().map_or(0, |(last, full)| full.len() * CHUNK + last.len())
     }
 
     /// The items that stand in the places from `start` to `end`.
     pub(crate) fn range(&self, start: usize, end: usize) -> impl Iterator<Item = (Slot, &T)> {
-        (start..end.min(self.places())).filter_map(|place| {
+        (start..end.min(self.slot_count())).filter_map(|place| {
             let slot = Slot(u32::try_from(place).ok()?);
             Some((slot, self.get(slot)?))
         })

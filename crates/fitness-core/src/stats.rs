@@ -59,30 +59,30 @@ pub struct OutageStats {
 
 impl OutageStats {
     /// Those in a timeline, which `before` came before, where that is known.
-    pub(crate) fn of(timeline: &[PresenceInterval], before: Option<Presence>) -> Self {
+    pub(crate) fn from_timeline(timeline: &[PresenceInterval], presence_before: Option<Presence>) -> Self {
         let begins_offline = timeline.first().is_some_and(|first| first.presence == Some(Presence::Offline));
-        let mut outages = Self { complete: before.is_some() || !begins_offline, ..Self::default() };
-        let mut returns: Vec<u64> = Vec::new();
-        let mut was = before;
+        let mut stats = Self { complete: presence_before.is_some() || !begins_offline, ..Self::default() };
+        let mut recoveries: Vec<u64> = Vec::new();
+        let mut previous = presence_before;
         for (i, interval) in timeline.iter().enumerate() {
-            outages.complete &= interval.presence.is_some();
+            stats.complete &= interval.presence.is_some();
             if interval.presence == Some(Presence::Offline) {
                 let length_ns = interval.length_ns();
-                outages.longest_outage_ns = outages.longest_outage_ns.max(length_ns);
-                if was == Some(Presence::Online) {
-                    outages.disconnects += 1;
+                stats.longest_outage_ns = stats.longest_outage_ns.max(length_ns);
+                if previous == Some(Presence::Online) {
+                    stats.disconnects += 1;
                     let next = timeline.get(i + 1).and_then(|next| next.presence);
-                    returns.extend((next == Some(Presence::Online)).then_some(length_ns));
+                    recoveries.extend((next == Some(Presence::Online)).then_some(length_ns));
                 }
             }
-            was = interval.presence;
+            previous = interval.presence;
         }
-        returns.sort_unstable();
-        outages.median_recovery_ns = median(&returns);
-        outages.longest_recovery_ns = returns.last().copied();
+        recoveries.sort_unstable();
+        stats.median_recovery_ns = median(&recoveries);
+        stats.longest_recovery_ns = recoveries.last().copied();
         let uptime_ns: u64 = timeline.iter().map(|interval| interval.uptime_ns).sum();
-        outages.mean_time_between_disconnects_ns = uptime_ns.checked_div(outages.disconnects);
-        outages
+        stats.mean_time_between_disconnects_ns = uptime_ns.checked_div(stats.disconnects);
+        stats
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_of_an_even_number_lies_in_the_middle() {
+    fn median_of_even_count_is_mean_of_middle_two() {
         assert_eq!(median(&[]), None);
         assert_eq!(median(&[7]), Some(7));
         assert_eq!(median(&[1, 4]), Some(2));

@@ -5,8 +5,8 @@
 //! there, the order of the kinds is not known: the answer is then one history that fits all that
 //! is known, and the error bounds every other that fits too.
 
+use crate::clock::TrackerClock;
 use crate::log::LogEntry;
-use crate::timeline::Timeline;
 use crate::{Ledger, Presence, Totals, WindowReport};
 
 /// A duration that may be known only up to an error.
@@ -18,7 +18,7 @@ pub(crate) struct Estimate {
 
 /// A peer's account, as it is at `now_ns`.
 #[derive(Clone, Copy)]
-pub(crate) struct Account<'a> {
+pub(crate) struct WindowCalculator<'a> {
     /// When it began, with both totals at 0. Before it nothing is observed.
     pub(crate) start_ns: u64,
     /// The entries of the log but the last change, which is the ledger's.
@@ -28,42 +28,59 @@ pub(crate) struct Account<'a> {
     pub(crate) now_ns: u64,
 }
 
-impl Account<'_> {
+impl WindowCalculator<'_> {
     /// What there is to say of `[from_ns, to_ns)`, cut to what lies between `start_ns` and now.
-    pub(crate) fn window(&self, start_ns: u64, from_ns: u64, to_ns: u64, line: Timeline) -> WindowReport {
+    pub(crate) fn window(
+        &self,
+        start_ns: u64,
+        from_ns: u64,
+        to_ns: u64,
+        clock: TrackerClock,
+    ) -> WindowReport {
         let from_ns = from_ns.clamp(start_ns, self.now_ns.max(start_ns));
         let to_ns = to_ns.clamp(from_ns, self.now_ns.max(from_ns));
-        let (online, observed) = self.measure(from_ns, to_ns);
-        WindowReport::new(line.to_clock(from_ns), line.to_clock(to_ns), to_ns - from_ns, online, observed)
+        let (online, observed) = self.estimate(from_ns, to_ns);
+        WindowReport::new(
+            clock.to_wall_clock(from_ns),
+            clock.to_wall_clock(to_ns),
+            to_ns - from_ns,
+            online,
+            observed,
+        )
     }
 
     /// Online and observed time in `[from_ns, to_ns)`, two searches in the log.
-    fn measure(&self, from_ns: u64, to_ns: u64) -> (Estimate, Estimate) {
+    fn estimate(&self, from_ns: u64, to_ns: u64) -> (Estimate, Estimate) {
         let end_ns = self.now_ns.max(self.start_ns);
         let from_ns = from_ns.clamp(self.start_ns, end_ns);
         let to_ns = to_ns.clamp(from_ns, end_ns);
-        let first = self.stretch_at(from_ns);
-        let last = self.stretch_at(to_ns);
+        let first = self.interval_at(from_ns);
+        let last = self.interval_at(to_ns);
         (
-            first.to_other(&last, from_ns, to_ns, Kind::Online),
-            first.to_other(&last, from_ns, to_ns, Kind::Observed),
+            first.estimate_until(&last, from_ns, to_ns, Measure::Online),
+            first.estimate_until(&last, from_ns, to_ns, Measure::Observed),
         )
     }
 
     /// The stretch between two known moments that `at_ns` lies in.
-    fn stretch_at(&self, at_ns: u64) -> Stretch {
+    fn interval_at(&self, at_ns: u64) -> LogInterval {
         let last = self.ledger.last_change();
         if at_ns >= last.at_ns() {
             let (end_ns, end) = (self.now_ns, self.ledger.totals_at(self.now_ns));
-            return Stretch::new(usize::MAX, (last.at_ns(), last.totals()), last.presence(), (end_ns, end));
+            return LogInterval::new(
+                usize::MAX,
+                (last.at_ns(), last.totals()),
+                last.presence(),
+                (end_ns, end),
+            );
         }
-        let after = first_after(self.log, at_ns);
-        let (start, began) = match after.checked_sub(1).and_then(|i| self.log.get(i)) {
+        let after = count_until(self.log, at_ns);
+        let (start, presence_at_start) = match after.checked_sub(1).and_then(|i| self.log.get(i)) {
             Some(entry) => ((entry.at_ns(), entry.totals()), entry.presence()),
             None => ((self.start_ns, Totals::default()), Presence::Unobserved),
         };
         let end = self.log.get(after).copied().unwrap_or(last);
-        Stretch::new(after, start, began, (end.at_ns(), end.totals()))
+        LogInterval::new(after, start, presence_at_start, (end.at_ns(), end.totals()))
     }
 }
 
@@ -71,7 +88,7 @@ impl Account<'_> {
 ///
 /// Starts where the entry would stand if all were equally far apart, and widens the search from
 /// there by doubling, so that it is short where they nearly are and O(log n) always.
-fn first_after(log: &[LogEntry], at_ns: u64) -> usize {
+fn count_until(log: &[LogEntry], at_ns: u64) -> usize {
     let is_before = |i: usize| log.get(i).is_some_and(|entry| entry.at_ns() <= at_ns);
     let (Some(first), Some(last)) = (log.first(), log.last()) else { return 0 };
     if at_ns < first.at_ns() {
@@ -97,12 +114,12 @@ fn first_after(log: &[LogEntry], at_ns: u64) -> usize {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum Measure {
     Online,
     Observed,
 }
 
-impl Kind {
+impl Measure {
     fn of(self, totals: Totals) -> u64 {
         match self {
             Self::Online => totals.online_ns,
@@ -112,58 +129,56 @@ impl Kind {
 }
 
 /// The time between two moments at which the totals are known.
-struct Stretch {
+struct LogInterval {
     /// Which one it is, counted from the account's beginning.
-    number: usize,
+    index: usize,
     start_ns: u64,
-    start: Totals,
+    start_totals: Totals,
     length_ns: u64,
     /// What the totals grew by.
-    within: Totals,
+    growth: Totals,
     /// The presence at its start, which an order that was lost is guessed to begin with.
-    began: Presence,
+    presence_at_start: Presence,
 }
 
-impl Stretch {
-    fn new(number: usize, start: (u64, Totals), began: Presence, end: (u64, Totals)) -> Self {
+impl LogInterval {
+    fn new(index: usize, start: (u64, Totals), presence_at_start: Presence, end: (u64, Totals)) -> Self {
         Self {
-            number,
+            index,
             start_ns: start.0,
-            start: start.1,
+            start_totals: start.1,
             length_ns: end.0.saturating_sub(start.0),
-            within: end.1.since(start.1),
-            began,
+            growth: end.1.since(start.1),
+            presence_at_start,
         }
     }
 
-    fn to_other(&self, last: &Self, from_ns: u64, to_ns: u64, kind: Kind) -> Estimate {
+    fn estimate_until(&self, last: &Self, from_ns: u64, to_ns: u64, measure: Measure) -> Estimate {
         let (x, y) = (from_ns - self.start_ns, to_ns - last.start_ns);
-        let value_ns =
-            (kind.of(last.start) + last.guess(y, kind)) - (kind.of(self.start) + self.guess(x, kind));
-        let (least_ns, most_ns) = if self.number == last.number {
-            self.bounds(y - x, kind)
+        let value_ns = (measure.of(last.start_totals) + last.assumed(y, measure))
+            - (measure.of(self.start_totals) + self.assumed(x, measure));
+        let (min_ns, max_ns) = if self.index == last.index {
+            self.bounds(y - x, measure)
         } else {
-            let between = kind.of(last.start) - kind.of(self.start) - kind.of(self.within);
-            let head = self.bounds(self.length_ns.saturating_sub(x), kind);
-            let tail = last.bounds(y, kind);
+            let between =
+                measure.of(last.start_totals) - measure.of(self.start_totals) - measure.of(self.growth);
+            let head = self.bounds(self.length_ns.saturating_sub(x), measure);
+            let tail = last.bounds(y, measure);
             (between + head.0 + tail.0, between + head.1 + tail.1)
         };
-        Estimate {
-            value_ns,
-            error_ns: most_ns.saturating_sub(value_ns).max(value_ns.saturating_sub(least_ns)),
-        }
+        Estimate { value_ns, error_ns: max_ns.saturating_sub(value_ns).max(value_ns.saturating_sub(min_ns)) }
     }
 
     /// Time of this kind in the first `x` nanoseconds, in the history that is guessed: three
     /// blocks, the presence at the start first, then unobserved, offline, online.
-    fn guess(&self, x: u64, kind: Kind) -> u64 {
+    fn assumed(&self, x: u64, measure: Measure) -> u64 {
         let blocks = [
-            (Presence::Unobserved, self.length_ns.saturating_sub(self.within.observed_ns)),
-            (Presence::Offline, self.within.observed_ns - self.within.online_ns),
-            (Presence::Online, self.within.online_ns),
+            (Presence::Unobserved, self.length_ns.saturating_sub(self.growth.observed_ns)),
+            (Presence::Offline, self.growth.observed_ns - self.growth.online_ns),
+            (Presence::Online, self.growth.online_ns),
         ];
-        let first = blocks.iter().filter(|(presence, _)| *presence == self.began);
-        let others = blocks.iter().filter(|(presence, _)| *presence != self.began);
+        let first = blocks.iter().filter(|(presence, _)| *presence == self.presence_at_start);
+        let others = blocks.iter().filter(|(presence, _)| *presence != self.presence_at_start);
         let mut left = x;
         let mut totals = Totals::default();
         for &(presence, block_ns) in first.chain(others) {
@@ -171,15 +186,15 @@ impl Stretch {
             totals = totals.after(presence, part);
             left -= part;
         }
-        kind.of(totals)
+        measure.of(totals)
     }
 
     /// The least and the most time of this kind that any part of `length` nanoseconds at one end,
     /// or anywhere, can hold.
-    fn bounds(&self, length: u64, kind: Kind) -> (u64, u64) {
-        let within = kind.of(self.within).min(self.length_ns);
-        let others = self.length_ns - within;
-        (length.saturating_sub(others), length.min(within))
+    fn bounds(&self, length: u64, measure: Measure) -> (u64, u64) {
+        let growth = measure.of(self.growth).min(self.length_ns);
+        let others = self.length_ns - growth;
+        (length.saturating_sub(others), length.min(growth))
     }
 }
 
@@ -191,13 +206,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_search_finds_what_a_scan_finds(mut times in prop::collection::vec(0_u64..200, 0..60), far: bool, at in 0_u64..220) {
+        fn search_agrees_with_linear_scan(mut times in prop::collection::vec(0_u64..200, 0..60), far: bool, at in 0_u64..220) {
             times.sort_unstable();
             let scale = if far { u64::MAX / 220 } else { 1 };
             let entry = |time: &u64| LogEntry::new(time * scale, Presence::Online, Totals::default());
             let log: Vec<_> = times.iter().map(entry).collect();
             let scanned = times.iter().filter(|time| **time <= at).count();
-            prop_assert_eq!(first_after(&log, at * scale), scanned);
+            prop_assert_eq!(count_until(&log, at * scale), scanned);
         }
     }
 }

@@ -1,27 +1,27 @@
 //! The state machine: events in; answers, changes and deadlines out.
 
-mod book;
-mod coverage;
-mod grace;
-mod network;
+mod monitoring;
+mod network_outage;
 mod peer;
 mod persist;
 mod presence;
 mod query;
-mod snapshot;
-mod upkeep;
-mod usable;
+mod reconcile;
+mod reconnect_grace;
+mod registry;
+mod retention;
+mod usability;
 
 use alloc::vec::Vec;
 
-use self::book::Book;
-use self::coverage::Watch;
-use self::grace::Grace;
-use self::network::Network;
+use self::monitoring::Monitoring;
+use self::network_outage::NetworkMonitor;
 use self::peer::{Channel, Peer};
-pub use self::upkeep::StoredLog;
+use self::reconnect_grace::GraceTimer;
+use self::registry::Registry;
+pub use self::retention::StoredLog;
+use crate::clock::TrackerClock;
 use crate::slab::{HashSeed, Slot, SlotSet};
-use crate::timeline::Timeline;
 use crate::{
     Change, ChannelId, ChannelOpened, ClockFaults, Event, NodeId, OutPoint, Presence, Timestamp,
     TrackerConfig,
@@ -56,23 +56,23 @@ use crate::{
 #[derive(Debug)]
 pub struct Tracker {
     config: TrackerConfig,
-    line: Timeline,
+    clock: TrackerClock,
     paused: bool,
     /// Whether an earlier process has left peers that are waited for.
-    restored_awaited: bool,
-    grace: Grace,
+    resumed_in_grace: bool,
+    grace_timer: GraceTimer,
     /// Until when a connection that is lost may be one that died in a gap of ours.
-    shaky_until_ns: u64,
-    network: Network,
+    stale_until_ns: u64,
+    network: NetworkMonitor,
     /// When the last lapse ended: it dates presences anew, and is no news of them.
-    lapse_ended_ns: Option<u64>,
-    watch: Watch,
-    book: Book,
+    last_suspension_end_ns: Option<u64>,
+    monitoring: Monitoring,
+    registry: Registry,
     /// Peers to persist, those first that a flush has begun with.
-    due: SlotSet,
+    commit_pending: SlotSet,
     dirty: SlotSet,
     /// Peers to delete.
-    forgotten: Vec<NodeId>,
+    forgotten_peers: Vec<NodeId>,
     dirty_since_ns: u64,
 }
 
@@ -82,18 +82,18 @@ impl Tracker {
     pub fn new(config: TrackerConfig, seed: HashSeed) -> Self {
         Self {
             config,
-            line: Timeline::default(),
+            clock: TrackerClock::default(),
             paused: false,
-            restored_awaited: false,
-            grace: Grace::default(),
-            shaky_until_ns: 0,
-            network: Network::default(),
-            lapse_ended_ns: None,
-            watch: Watch::default(),
-            book: Book::new(seed),
-            due: SlotSet::default(),
+            resumed_in_grace: false,
+            grace_timer: GraceTimer::default(),
+            stale_until_ns: 0,
+            network: NetworkMonitor::default(),
+            last_suspension_end_ns: None,
+            monitoring: Monitoring::default(),
+            registry: Registry::new(seed),
+            commit_pending: SlotSet::default(),
             dirty: SlotSet::default(),
-            forgotten: Vec::new(),
+            forgotten_peers: Vec::new(),
             dirty_since_ns: 0,
         }
     }
@@ -104,15 +104,15 @@ impl Tracker {
     }
 
     /// Tells the time, and tells what that changed.
-    pub fn advance_with(&mut self, at: Timestamp, mut changed: impl FnMut(Change)) {
-        let at_ns = self.line.advance(at);
-        self.settle(at_ns, &mut changed);
+    pub fn advance_with(&mut self, at: Timestamp, mut on_change: impl FnMut(Change)) {
+        let at_ns = self.clock.advance(at);
+        self.process_deadlines(at_ns, &mut on_change);
     }
 
     /// When something happened whose time is in a record, in terms of the clock as it reads now.
     #[must_use]
     pub fn to_wall_clock(&self, record_ns: u64) -> Timestamp {
-        self.line.to_clock(record_ns)
+        self.clock.to_wall_clock(record_ns)
     }
 
     /// Takes an event that happened at `at`.
@@ -121,36 +121,38 @@ impl Tracker {
     }
 
     /// Takes an event that happened at `at`, and tells what it changed, in order.
-    pub fn apply_with(&mut self, at: Timestamp, event: &Event, mut changed: impl FnMut(Change)) {
+    pub fn apply_with(&mut self, at: Timestamp, event: &Event, mut on_change: impl FnMut(Change)) {
         let (last_ns, since_ns) =
-            (self.line.now_ns(), event.unobserved_since().map(|at| self.line.to_line(at)));
-        let at_ns = self.line.advance(at);
-        let changed = &mut changed;
+            (self.clock.now_ns(), event.unobserved_since().map(|at| self.clock.to_tracker_time(at)));
+        let at_ns = self.clock.advance(at);
+        let on_change = &mut on_change;
         // Nothing that was to happen in a time that we did not observe happens; and whatever we were
         // told before, we were well then.
-        let settled_ns = since_ns.map_or(at_ns, |since_ns| since_ns.max(last_ns).min(at_ns));
-        self.settle(settled_ns, changed);
+        let observed_until_ns = since_ns.map_or(at_ns, |since_ns| since_ns.max(last_ns).min(at_ns));
+        self.process_deadlines(observed_until_ns, on_change);
         match event {
-            Event::PeerOnline { node_id } => self.hear(node_id, true, at_ns, changed),
-            Event::PeerOffline { node_id } => self.hear(node_id, false, at_ns, changed),
-            Event::ChannelOpened(opened) => self.open(opened, at_ns, changed),
-            Event::ChannelClosed { channel_id } => self.close(channel_id, at_ns, changed),
-            Event::FundingChanged { channel_id, funding } => self.fund(channel_id, *funding, changed),
-            Event::Watch { node_id } => self.watch(node_id, true, at_ns, changed),
-            Event::Unwatch { node_id } => self.watch(node_id, false, at_ns, changed),
-            Event::Snapshot(snapshot) => self.reconcile(snapshot, at_ns, changed),
-            Event::ObservationPaused => self.pause(at_ns, changed),
-            Event::ObservationResumed => self.resume(at_ns, changed),
-            Event::ChannelUsable { channel_id, usable } => {
-                self.tell_usable(channel_id, *usable, at_ns, changed);
+            Event::PeerOnline { node_id } => self.record_connection(node_id, true, at_ns, on_change),
+            Event::PeerOffline { node_id } => self.record_connection(node_id, false, at_ns, on_change),
+            Event::ChannelOpened(opened) => self.open_channel(opened, at_ns, on_change),
+            Event::ChannelClosed { channel_id } => self.close_channel(channel_id, at_ns, on_change),
+            Event::FundingChanged { channel_id, funding } => {
+                self.set_funding(channel_id, *funding, on_change)
             }
-            Event::Unobserved { .. } => self.lapse(settled_ns, at_ns, changed),
+            Event::Watch { node_id } => self.set_watched(node_id, true, at_ns, on_change),
+            Event::Unwatch { node_id } => self.set_watched(node_id, false, at_ns, on_change),
+            Event::Snapshot(snapshot) => self.reconcile(snapshot, at_ns, on_change),
+            Event::ObservationPaused => self.pause_observation(at_ns, on_change),
+            Event::ObservationResumed => self.resume_observation(at_ns, on_change),
+            Event::ChannelUsable { channel_id, usable } => {
+                self.record_usable(channel_id, *usable, at_ns, on_change);
+            }
+            Event::Unobserved { .. } => self.record_suspension(observed_until_ns, at_ns, on_change),
             Event::ClockSet { to } => {
                 // Where the line was ahead of a clock that is right, no time passes on it.
-                let is_ahead = *to > self.line.to_clock(at_ns);
-                let to_ns = self.line.set(*to);
+                let is_ahead = *to > self.clock.to_wall_clock(at_ns);
+                let to_ns = self.clock.set(*to);
                 if is_ahead {
-                    self.lapse(at_ns, to_ns, changed);
+                    self.record_suspension(at_ns, to_ns, on_change);
                 }
             }
         }
@@ -171,20 +173,20 @@ impl Tracker {
             return None;
         }
         let due_ns = self.dirty_since_ns.saturating_add(self.config.commit_delay_ns);
-        Some(self.line.to_clock(due_ns))
+        Some(self.clock.to_wall_clock(due_ns))
     }
 
     /// When peers that were online before a gap of ours, and are not back, are going to count as
     /// offline; `None` while nobody is waited for.
     #[must_use]
     pub fn reconnect_grace_deadline(&self) -> Option<Timestamp> {
-        self.grace.ends_ns().map(|at_ns| self.line.to_clock(at_ns))
+        self.grace_timer.deadline_ns().map(|at_ns| self.clock.to_wall_clock(at_ns))
     }
 
     /// What was wrong with the times that were passed in.
     #[must_use]
     pub fn clock_faults(&self) -> ClockFaults {
-        self.line.faults()
+        self.clock.faults()
     }
 
     /// Whether observation is paused.
@@ -196,109 +198,119 @@ impl Tracker {
     /// How many peers are known, those without a channel that only their history is kept of included.
     #[must_use]
     pub fn peer_count(&self) -> usize {
-        self.book.peer_count()
+        self.registry.peer_count()
     }
 
     /// How many channels are open.
     #[must_use]
     pub fn channel_count(&self) -> usize {
-        self.book.channel_count()
+        self.registry.channel_count()
     }
 
     /// How many peers have changes that were not taken to be stored, those that were dropped included.
     #[must_use]
     pub fn dirty_count(&self) -> usize {
-        self.due.len() + self.dirty.len() + self.forgotten.len()
+        self.commit_pending.len() + self.dirty.len() + self.forgotten_peers.len()
     }
 
     /// Whether there is anything at all that was not taken to be stored.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        !self.due.is_empty()
+        !self.commit_pending.is_empty()
             || !self.dirty.is_empty()
-            || !self.forgotten.is_empty()
-            || self.watch.has_unsaved()
+            || !self.forgotten_peers.is_empty()
+            || self.monitoring.has_unsaved()
     }
 
     fn mark_dirty(&mut self, slot: Slot) {
-        self.note_dirty();
+        self.note_unsaved_change();
         self.dirty.insert(slot);
     }
 
     /// There is, or is going to be, something to store.
-    fn note_dirty(&mut self) {
+    fn note_unsaved_change(&mut self) {
         if !self.is_dirty() {
-            self.dirty_since_ns = self.line.now_ns();
+            self.dirty_since_ns = self.clock.now_ns();
         }
     }
 
     /// The peer's slot; a new one where it was not known, with what we heard of its connection.
     fn peer_slot(&mut self, node_id: &NodeId, at_ns: u64) -> Slot {
-        if let Some(slot) = self.book.find_peer(node_id) {
+        if let Some(slot) = self.registry.find_peer(node_id) {
             return slot;
         }
         let mut peer = Peer::new(*node_id, at_ns);
-        if self.book.remove_stranger(node_id) {
-            peer.heard = Presence::Online;
+        if self.registry.remove_stranger(node_id) {
+            peer.connection = Presence::Online;
         }
-        self.book.add_peer(peer)
+        self.registry.add_peer(peer)
     }
 
-    fn open(&mut self, opened: &ChannelOpened, at_ns: u64, changed: &mut impl FnMut(Change)) {
+    fn open_channel(&mut self, opened: &ChannelOpened, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         let ChannelOpened { channel_id, node_id, funding, online } = *opened;
-        if self.book.find_channel(&channel_id).is_some() {
+        if self.registry.find_channel(&channel_id).is_some() {
             if let Some(funding) = funding {
-                self.fund(&channel_id, funding, changed);
+                self.set_funding(&channel_id, funding, on_change);
             }
             return;
         }
         let slot = self.peer_slot(&node_id, at_ns);
-        self.follow_for_channel(slot, online, at_ns, changed);
-        let Some(peer) = self.book.peers.get(slot) else { return };
+        self.track_for_channel(slot, online, at_ns, on_change);
+        let Some(peer) = self.registry.peers.get(slot) else { return };
         let opened_totals = peer.ledger.totals_at(at_ns);
-        self.book.add_channel(slot, Channel::new(channel_id, funding, at_ns, opened_totals));
+        self.registry.add_channel(slot, Channel::new(channel_id, funding, at_ns, opened_totals));
         self.mark_dirty(slot);
-        changed(Change::ChannelOpened { channel_id, node_id, at: self.line.to_clock(at_ns) });
+        on_change(Change::ChannelOpened { channel_id, node_id, at: self.clock.to_wall_clock(at_ns) });
     }
 
-    fn close(&mut self, channel_id: &ChannelId, at_ns: u64, changed: &mut impl FnMut(Change)) {
-        let Some(slot) = self.book.find_channel(channel_id) else { return };
-        let report =
-            self.book.channel(channel_id).map(|(peer, channel)| self.report_channel(peer, channel, at_ns));
-        self.book.remove_channel(slot, channel_id);
+    fn close_channel(&mut self, channel_id: &ChannelId, at_ns: u64, on_change: &mut impl FnMut(Change)) {
+        let Some(slot) = self.registry.find_channel(channel_id) else { return };
+        let report = self
+            .registry
+            .channel(channel_id)
+            .map(|(peer, channel)| self.report_channel(peer, channel, at_ns));
+        self.registry.remove_channel(slot, channel_id);
         self.mark_dirty(slot);
         if let Some(report) = report {
-            changed(Change::ChannelClosed { at: self.line.to_clock(at_ns), report });
+            on_change(Change::ChannelClosed { at: self.clock.to_wall_clock(at_ns), report });
         }
-        self.closed_channel(slot, at_ns, changed);
+        self.after_channel_closed(slot, at_ns, on_change);
     }
 
-    fn fund(&mut self, channel_id: &ChannelId, funding: OutPoint, changed: &mut impl FnMut(Change)) {
-        let Some(slot) = self.book.find_channel(channel_id).filter(|_| !funding.is_null()) else { return };
-        let was = self.book.set_funding(slot, channel_id, Some(funding));
+    fn set_funding(&mut self, channel_id: &ChannelId, funding: OutPoint, on_change: &mut impl FnMut(Change)) {
+        let Some(slot) = self.registry.find_channel(channel_id).filter(|_| !funding.is_null()) else {
+            return;
+        };
+        let was = self.registry.set_funding(slot, channel_id, Some(funding));
         if was != Some(funding) {
             self.mark_dirty(slot);
-            changed(Change::FundingChanged { channel_id: *channel_id, previous: was, funding });
+            on_change(Change::FundingChanged { channel_id: *channel_id, previous: was, funding });
         }
     }
 
-    fn watch(&mut self, node_id: &NodeId, watched: bool, at_ns: u64, changed: &mut impl FnMut(Change)) {
-        let slot = match self.book.find_peer(node_id) {
+    fn set_watched(
+        &mut self,
+        node_id: &NodeId,
+        watched: bool,
+        at_ns: u64,
+        on_change: &mut impl FnMut(Change),
+    ) {
+        let slot = match self.registry.find_peer(node_id) {
             Some(slot) => slot,
             None if watched => self.peer_slot(node_id, at_ns),
             None => return,
         };
-        let Some(peer) = self.book.peers.get_mut(slot) else { return };
+        let Some(peer) = self.registry.peers.get_mut(slot) else { return };
         if peer.watched == watched {
             return;
         }
         peer.watched = watched;
         self.mark_dirty(slot);
-        changed(Change::Watched { node_id: *node_id, watched });
+        on_change(Change::Watched { node_id: *node_id, watched });
         if watched {
-            self.refollow(slot, at_ns, changed);
+            self.update_presence(slot, at_ns, on_change);
         } else {
-            self.unfollow(slot, at_ns, changed);
+            self.untrack_if_unneeded(slot, at_ns, on_change);
         }
     }
 }

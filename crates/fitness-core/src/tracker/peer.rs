@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::log::{Bounds, Numbers};
+use crate::log::{LogCapacity, LogNumbers};
 use crate::{ChannelId, EventLog, FlapCount, Ledger, LogEntry, NodeId, OutPoint, Presence, Totals};
 
 /// A peer that we follow, or followed once and keep the history of.
@@ -13,8 +13,8 @@ use crate::{ChannelId, EventLog, FlapCount, Ledger, LogEntry, NodeId, OutPoint, 
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Peer {
-    more: Option<Box<More>>,
-    numbers: Numbers,
+    extras: Option<Box<PeerExtras>>,
+    numbers: LogNumbers,
     /// When its account began, with both totals at 0.
     pub(super) tracked_since_ns: u64,
     // The parts of a `FlapCount`, which would bring four bytes of padding.
@@ -25,8 +25,8 @@ pub(super) struct Peer {
     /// Followed for its own sake.
     pub(super) watched: bool,
     /// What events last said of its connection, whether or not it was followed then.
-    pub(super) heard: Presence,
-    pub(super) awaited: Awaited,
+    pub(super) connection: Presence,
+    pub(super) reconnect_grace: ReconnectGrace,
     /// Whether the ledger's last change is the log's staged entry.
     is_staged: bool,
     pub(super) ledger: Ledger,
@@ -35,7 +35,7 @@ pub(super) struct Peer {
 
 /// What most peers do not have.
 #[derive(Debug, Default)]
-struct More {
+struct PeerExtras {
     /// The committed entries of the log.
     entries: Vec<LogEntry>,
     /// The channels after the first, in order of their ids.
@@ -44,14 +44,14 @@ struct More {
 
 /// Whether a peer was online before a gap of ours and has a grace to come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Awaited {
+pub(super) enum ReconnectGrace {
     #[default]
-    No,
+    None,
     /// It has, and is not back.
-    Yes,
+    Active,
     /// It is said to be connected still, on a connection that may have died in the gap: should it
     /// be lost within the grace, it is waited for.
-    Shaky,
+    MaybeStale,
 }
 
 /// An open channel.
@@ -64,9 +64,9 @@ pub(super) struct Channel {
     /// The peer's totals at that moment.
     pub(super) opened_totals: Totals,
     /// Whether it can carry payments while the peer is online, as far as we were told.
-    pub(super) ready: Option<bool>,
+    pub(super) reported_usable: Option<bool>,
     /// `Online` is usable, `Offline` is not usable.
-    pub(super) usable: Ledger,
+    pub(super) usable_ledger: Ledger,
 }
 
 impl Channel {
@@ -76,8 +76,8 @@ impl Channel {
             funding: funding.unwrap_or(OutPoint::NULL),
             opened_at_ns: at_ns,
             opened_totals: totals,
-            ready: None,
-            usable: Ledger::starting(at_ns),
+            reported_usable: None,
+            usable_ledger: Ledger::starting(at_ns),
         }
     }
 
@@ -86,27 +86,27 @@ impl Channel {
     }
 
     /// Brings the account of its usability in line with what it was told and with its peer's presence.
-    pub(super) fn follow(&mut self, peer: Presence, at_ns: u64) -> bool {
-        let presence = match (self.ready, peer) {
+    pub(super) fn update_usability(&mut self, peer: Presence, at_ns: u64) -> bool {
+        let presence = match (self.reported_usable, peer) {
             (None, _) | (_, Presence::Unobserved) => Presence::Unobserved,
             (Some(true), Presence::Online) => Presence::Online,
             (Some(_), _) => Presence::Offline,
         };
-        let changes = self.usable.presence() != presence;
+        let changes = self.usable_ledger.presence() != presence;
         if changes {
-            self.usable.set(presence, at_ns);
+            self.usable_ledger.set(presence, at_ns);
         }
         changes
     }
 
     /// Since `at_ns` nothing was known after all.
-    fn unlearn(&mut self, at_ns: u64, totals: Totals) {
-        if self.usable.presence_since_ns() < at_ns {
-            if self.usable.presence() != Presence::Unobserved {
-                self.usable.set(Presence::Unobserved, at_ns);
+    fn revert_to_unobserved(&mut self, at_ns: u64, totals: Totals) {
+        if self.usable_ledger.presence_since_ns() < at_ns {
+            if self.usable_ledger.presence() != Presence::Unobserved {
+                self.usable_ledger.set(Presence::Unobserved, at_ns);
             }
         } else {
-            self.usable.amend(Presence::Unobserved);
+            self.usable_ledger.amend(Presence::Unobserved);
         }
         if self.opened_at_ns > at_ns {
             self.opened_totals = totals;
@@ -116,19 +116,19 @@ impl Channel {
 
 /// When the log takes up another entry instead of replacing the last one.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Limit {
+pub(super) enum LogLimit {
     /// Always.
-    None,
+    Unlimited,
     /// When there was none for so many nanoseconds: lnd's limit. A peer that never rests leaves none.
-    Quiet(u64),
+    MinQuiet(u64),
     /// When the last one that stays is so many nanoseconds old: ours. Never more entries than lnd's
     /// could be, and one at each such step however fast a peer flaps.
-    Pace(u64),
+    MinInterval(u64),
 }
 
 /// What a peer was before its connection was lost, in case that was our fault.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Before {
+pub(super) struct Counters {
     flaps: FlapCount,
     disconnects: u32,
 }
@@ -136,100 +136,106 @@ pub(super) struct Before {
 impl Peer {
     pub(super) fn new(node_id: NodeId, at_ns: u64) -> Self {
         Self {
-            more: None,
-            numbers: Numbers::default(),
+            extras: None,
+            numbers: LogNumbers::default(),
             tracked_since_ns: at_ns,
             last_flap_ns: 0,
             flap_count: 0,
             disconnects: 0,
             node_id,
             watched: false,
-            heard: Presence::Unobserved,
-            awaited: Awaited::No,
+            connection: Presence::Unobserved,
+            reconnect_grace: ReconnectGrace::None,
             is_staged: false,
             ledger: Ledger::starting(at_ns),
             channel: None,
         }
     }
 
-    pub(super) fn is_awaited(&self) -> bool {
-        self.awaited == Awaited::Yes
+    pub(super) fn in_reconnect_grace(&self) -> bool {
+        self.reconnect_grace == ReconnectGrace::Active
     }
 
     pub(super) fn log(&self) -> EventLog<'_> {
-        let entries = self.more.as_ref().map_or(&[][..], |more| &more.entries);
+        let entries = self.extras.as_ref().map_or(&[][..], |extras| &extras.entries);
         self.numbers.log(entries, self.is_staged.then(|| self.ledger.last_change()))
     }
 
     /// Continues a log of which only the store knows: nothing is held of it.
     pub(super) fn continue_log(&mut self, end: u32) {
-        if let Some(more) = &mut self.more {
-            more.entries = Vec::new();
+        if let Some(extras) = &mut self.extras {
+            extras.entries = Vec::new();
         }
-        self.numbers = Numbers::continuing(end);
+        self.numbers = LogNumbers::continuing(end);
         self.is_staged = false;
     }
 
     /// Changes the ledger and logs the change. It takes the place of the one before if that was not
     /// there for longer than the limit.
-    pub(super) fn set_logged(&mut self, presence: Presence, at_ns: u64, limit: Limit, bounds: Bounds) {
+    pub(super) fn set_presence_logged(
+        &mut self,
+        presence: Presence,
+        at_ns: u64,
+        limit: LogLimit,
+        capacity: LogCapacity,
+    ) {
         let staged = self.ledger.last_change();
         let is_over = match limit {
-            Limit::None => staged.at_ns() < at_ns,
-            Limit::Quiet(limit_ns) => staged.at_ns().saturating_add(limit_ns) < at_ns,
-            Limit::Pace(limit_ns) => {
+            LogLimit::Unlimited => staged.at_ns() < at_ns,
+            LogLimit::MinQuiet(limit_ns) => staged.at_ns().saturating_add(limit_ns) < at_ns,
+            LogLimit::MinInterval(limit_ns) => {
                 let last_ns = self.log().committed().last().map_or(0, LogEntry::at_ns);
                 last_ns.saturating_add(limit_ns) < at_ns
             }
         };
         if self.is_staged && is_over {
-            let entries = &mut self.more.get_or_insert_default().entries;
-            self.numbers.push(entries, staged, bounds);
+            let entries = &mut self.extras.get_or_insert_default().entries;
+            self.numbers.push(entries, staged, capacity);
         }
-        self.set_unlogged(presence, at_ns);
+        self.set_presence_unlogged(presence, at_ns);
         self.is_staged = true;
-        self.staged_another();
+        self.note_staged_change();
     }
 
     /// Changes the ledger alone; the log must have nothing staged.
-    pub(super) fn set_unlogged(&mut self, presence: Presence, at_ns: u64) {
+    pub(super) fn set_presence_unlogged(&mut self, presence: Presence, at_ns: u64) {
         self.ledger.set(presence, at_ns);
         for channel in self.channels_mut() {
-            channel.follow(presence, at_ns);
+            channel.update_usability(presence, at_ns);
         }
     }
 
-    fn staged_another(&mut self) {
-        let committed = self.more.as_ref().map_or(0, |more| more.entries.len());
-        self.numbers.staged_another(committed);
+    fn note_staged_change(&mut self) {
+        let committed = self.extras.as_ref().map_or(0, |extras| extras.entries.len());
+        self.numbers.note_staged_change(committed);
     }
 
     /// The earliest moment from which its presence can still be changed: nothing of it was known,
     /// or noted, in terms of the totals of a later one.
-    pub(super) fn settled_ns(&self) -> u64 {
-        let noted = |channel: &Channel| channel.opened_at_ns.max(channel.usable.presence_since_ns());
+    pub(super) fn earliest_change_ns(&self) -> u64 {
+        let noted = |channel: &Channel| channel.opened_at_ns.max(channel.usable_ledger.presence_since_ns());
         self.channels().map(noted).max().unwrap_or(0).max(self.ledger.presence_since_ns())
     }
 
-    pub(super) fn before(&self) -> Before {
-        Before { flaps: self.flaps(), disconnects: self.disconnects }
+    pub(super) fn counters(&self) -> Counters {
+        Counters { flaps: self.flaps(), disconnects: self.disconnects }
     }
 
     /// Takes back that its connection was lost at `at_ns`: from then on nothing is known of it.
     /// Returns whether that was its last change.
-    pub(super) fn take_back_loss(&mut self, at_ns: u64, before: Before) -> bool {
+    pub(super) fn revert_disconnect(&mut self, at_ns: u64, before: Counters) -> bool {
         if self.ledger.presence() != Presence::Offline || self.ledger.presence_since_ns() != at_ns {
             return false;
         }
         self.ledger.amend(Presence::Unobserved);
         let totals = self.ledger.totals();
         for channel in self.channels_mut() {
-            channel.unlearn(at_ns, totals);
+            channel.revert_to_unobserved(at_ns, totals);
         }
         self.set_flaps(before.flaps);
         self.disconnects = before.disconnects;
         if self.is_staged {
-            self.staged_another();
+            self.note_staged_change();
         }
         true
     }
@@ -259,11 +265,11 @@ impl Peer {
 
     /// Its channels, in no particular order.
     pub(super) fn channels(&self) -> impl Iterator<Item = &Channel> {
-        self.channel.iter().chain(self.more.iter().flat_map(|more| &more.channels))
+        self.channel.iter().chain(self.extras.iter().flat_map(|extras| &extras.channels))
     }
 
     fn channels_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
-        self.channel.iter_mut().chain(self.more.iter_mut().flat_map(|more| &mut more.channels))
+        self.channel.iter_mut().chain(self.extras.iter_mut().flat_map(|extras| &mut extras.channels))
     }
 
     /// Its channels, oldest first.
@@ -277,8 +283,8 @@ impl Peer {
         match &self.channel {
             Some(channel) if channel.channel_id == *channel_id => Some(channel),
             _ => {
-                let more = &self.more.as_ref()?.channels;
-                more.get(more.binary_search_by_key(channel_id, |other| other.channel_id).ok()?)
+                let extras = &self.extras.as_ref()?.channels;
+                extras.get(extras.binary_search_by_key(channel_id, |other| other.channel_id).ok()?)
             }
         }
     }
@@ -287,9 +293,9 @@ impl Peer {
         match &mut self.channel {
             Some(channel) if channel.channel_id == *channel_id => Some(channel),
             _ => {
-                let more = &mut self.more.as_mut()?.channels;
-                let place = more.binary_search_by_key(channel_id, |other| other.channel_id).ok()?;
-                more.get_mut(place)
+                let extras = &mut self.extras.as_mut()?.channels;
+                let place = extras.binary_search_by_key(channel_id, |other| other.channel_id).ok()?;
+                extras.get_mut(place)
             }
         }
     }
@@ -310,17 +316,17 @@ impl Peer {
             self.channel = Some(channel);
             return;
         }
-        let more = &mut self.more.get_or_insert_default().channels;
-        if let Err(place) = more.binary_search_by_key(&channel.channel_id, |other| other.channel_id) {
-            more.insert(place, channel);
+        let extras = &mut self.extras.get_or_insert_default().channels;
+        if let Err(place) = extras.binary_search_by_key(&channel.channel_id, |other| other.channel_id) {
+            extras.insert(place, channel);
         }
     }
 
     pub(super) fn remove_channel(&mut self, channel_id: &ChannelId) {
         if self.channel.as_ref().is_some_and(|channel| channel.channel_id == *channel_id) {
-            self.channel = self.more.as_mut().and_then(|more| more.channels.pop());
-        } else if let Some(more) = &mut self.more {
-            more.channels.retain(|channel| channel.channel_id != *channel_id);
+            self.channel = self.extras.as_mut().and_then(|extras| extras.channels.pop());
+        } else if let Some(extras) = &mut self.extras {
+            extras.channels.retain(|channel| channel.channel_id != *channel_id);
         }
     }
 }

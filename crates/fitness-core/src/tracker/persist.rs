@@ -1,7 +1,7 @@
 //! What an earlier process stored, and what is to be stored now.
 
 use super::Tracker;
-use super::peer::{Awaited, Channel, Peer};
+use super::peer::{Channel, Peer, ReconnectGrace};
 use crate::slab::Slot;
 use crate::{
     ChannelRecord, FlapCount, GapRecord, Ledger, LogSegment, NodeId, ObserverRecord, PeerRecord, Presence,
@@ -15,8 +15,8 @@ impl Tracker {
     /// of which some thousands are kept. To be called before everything else, where there is an
     /// observer's record.
     pub fn resume_observer(&mut self, record: &ObserverRecord, latest: &[GapRecord]) {
-        self.watch.restore(record, latest);
-        self.line.resume_from(self.watch.observed_until_ns(), record.clock_ahead_ns);
+        self.monitoring.resume(record, latest);
+        self.clock.resume_from(self.monitoring.resumed_from_ns(), record.clock_ahead_ns);
     }
 
     /// Takes a peer over from an earlier process.
@@ -27,11 +27,11 @@ impl Tracker {
     /// event. A peer that is known already, and a channel id that another peer's record brought, are
     /// left as they are.
     pub fn resume_peer(&mut self, record: &PeerRecord) {
-        let Some((slot, until_ns)) = self.enter(record) else { return };
+        let Some((slot, until_ns)) = self.insert_record(record) else { return };
         if record.presence != Presence::Unobserved {
-            self.lose_sight(slot, until_ns, &mut |_| ());
+            self.begin_unobserved(slot, until_ns, &mut |_| ());
         }
-        self.restored_awaited |= self.book.peers.get(slot).is_some_and(Peer::is_awaited);
+        self.resumed_in_grace |= self.registry.peers.get(slot).is_some_and(Peer::in_reconnect_grace);
     }
 
     /// Takes a peer over as its record has it, to be asked and not to go on: what is known until
@@ -40,21 +40,21 @@ impl Tracker {
     /// Asked as of that moment, which is the last that any record knows of, the tracker answers what
     /// the one did that was stored. An event would find that no time has passed since.
     pub fn load_archived_peer(&mut self, record: &PeerRecord, until_ns: u64) {
-        let Some((slot, known_until_ns)) = self.enter(record) else { return };
+        let Some((slot, known_until_ns)) = self.insert_record(record) else { return };
         if known_until_ns < until_ns {
-            self.lose_sight(slot, known_until_ns, &mut |_| ());
-        } else if let Some(peer) = self.book.peers.get_mut(slot) {
-            peer.heard = record.presence;
+            self.begin_unobserved(slot, known_until_ns, &mut |_| ());
+        } else if let Some(peer) = self.registry.peers.get_mut(slot) {
+            peer.connection = record.presence;
         }
     }
 
     /// Adds what a record says; returns until when that is known. `None` where the peer is there already.
-    fn enter(&mut self, record: &PeerRecord) -> Option<(Slot, u64)> {
-        if self.book.find_peer(&record.node_id).is_some() {
+    fn insert_record(&mut self, record: &PeerRecord) -> Option<(Slot, u64)> {
+        if self.registry.find_peer(&record.node_id).is_some() {
             return None;
         }
-        let until_ns = self.watch.observed_until_ns().max(record.presence_since_ns);
-        self.line.resume_from(until_ns, self.line.clock_ahead_ns());
+        let until_ns = self.monitoring.resumed_from_ns().max(record.presence_since_ns);
+        self.clock.resume_from(until_ns, self.clock.clock_ahead_ns());
         let mut peer = Peer::new(record.node_id, record.tracked_since_ns);
         peer.watched = record.watched;
         peer.disconnects = record.disconnects;
@@ -62,25 +62,25 @@ impl Tracker {
         peer.ledger = Ledger::from_parts(record.presence, record.presence_since_ns, record.totals);
         peer.continue_log(record.log_end);
         if record.in_reconnect_grace && self.config.reconnect_grace_ns > 0 {
-            peer.awaited = Awaited::Yes;
+            peer.reconnect_grace = ReconnectGrace::Active;
         }
-        let slot = self.book.add_peer(peer);
+        let slot = self.registry.add_peer(peer);
         if let Some(imported) = record.imported {
-            self.book.take_over(record.node_id, imported);
+            self.registry.set_imported(record.node_id, imported);
         }
         for record in &record.channels {
-            if self.book.find_channel(&record.channel_id).is_none() {
+            if self.registry.find_channel(&record.channel_id).is_none() {
                 let &ChannelRecord {
                     channel_id,
                     funding,
                     opened_at_ns,
                     opened_totals,
-                    reported_usable: ready,
-                    usable_ledger: usable,
+                    reported_usable,
+                    usable_ledger,
                 } = record;
                 let mut channel = Channel::new(channel_id, funding, opened_at_ns, opened_totals);
-                (channel.ready, channel.usable) = (ready, usable);
-                self.book.add_channel(slot, channel);
+                (channel.reported_usable, channel.usable_ledger) = (reported_usable, usable_ledger);
+                self.registry.add_channel(slot, channel);
             }
         }
         Some((slot, until_ns))
@@ -89,14 +89,14 @@ impl Tracker {
     /// Begins a flush: [`Tracker::drain_changes`] takes what has changed until now before anything that
     /// changes from here on, so that a flush in several goes is whole after as many peers as this returns.
     pub fn begin_commit(&mut self) -> usize {
-        if self.due.is_empty() {
-            core::mem::swap(&mut self.due, &mut self.dirty);
+        if self.commit_pending.is_empty() {
+            core::mem::swap(&mut self.commit_pending, &mut self.dirty);
         } else {
             for slot in self.dirty.take(usize::MAX) {
-                self.due.insert(slot);
+                self.commit_pending.insert(slot);
             }
         }
-        self.due.len()
+        self.commit_pending.len()
     }
 
     /// Adds what has to be stored for the next `limit` peers that changed to `changes`, with all that
@@ -106,13 +106,13 @@ impl Tracker {
     /// events in between. What was taken counts as under way: say how it ended by
     /// [`Tracker::mark_stored`] or [`Tracker::requeue`].
     pub fn drain_changes(&mut self, limit: usize, changes: &mut UnsavedChanges) -> bool {
-        changes.forgotten_peers.append(&mut self.forgotten);
-        changes.gaps.extend(self.watch.take_unsaved());
-        let mut taken = self.due.take(limit);
+        changes.forgotten_peers.append(&mut self.forgotten_peers);
+        changes.gaps.extend(self.monitoring.take_unsaved());
+        let mut taken = self.commit_pending.take(limit);
         taken.extend(self.dirty.take(limit - taken.len()));
         changes.peers.reserve(taken.len());
         for slot in taken {
-            let Some(peer) = self.book.peers.get(slot) else { continue };
+            let Some(peer) = self.registry.peers.get(slot) else { continue };
             let node_id = peer.node_id;
             let segments = peer.unsaved_log().into_iter();
             changes.segments.extend(segments.map(|(first, entries)| LogSegment {
@@ -122,14 +122,14 @@ impl Tracker {
             }));
             changes.peers.push(self.record(peer));
         }
-        !self.due.is_empty() || !self.dirty.is_empty()
+        !self.commit_pending.is_empty() || !self.dirty.is_empty()
     }
 
     /// Notes that changes were stored. What has changed again since is stored again.
     pub fn mark_stored(&mut self, changes: &UnsavedChanges) {
         for segment in &changes.segments {
-            let slot = self.book.find_peer(&segment.node_id);
-            if let Some(peer) = slot.and_then(|slot| self.book.peers.get_mut(slot)) {
+            let slot = self.registry.find_peer(&segment.node_id);
+            if let Some(peer) = slot.and_then(|slot| self.registry.peers.get_mut(slot)) {
                 peer.saved_log(segment.first_number, &segment.entries);
             }
         }
@@ -139,13 +139,13 @@ impl Tracker {
     /// are by then.
     pub fn requeue(&mut self, changes: &UnsavedChanges) {
         if !changes.forgotten_peers.is_empty() || !changes.gaps.is_empty() {
-            self.note_dirty();
+            self.note_unsaved_change();
             // The order does not matter, and a peer that came back meanwhile is written after it.
-            self.forgotten.extend_from_slice(&changes.forgotten_peers);
-            self.watch.requeue(&changes.gaps);
+            self.forgotten_peers.extend_from_slice(&changes.forgotten_peers);
+            self.monitoring.requeue(&changes.gaps);
         }
         for record in &changes.peers {
-            if let Some(slot) = self.book.find_peer(&record.node_id) {
+            if let Some(slot) = self.registry.find_peer(&record.node_id) {
                 self.mark_dirty(slot);
             }
         }
@@ -154,37 +154,37 @@ impl Tracker {
     /// Whether a peer was dropped and is yet to be deleted from the store.
     #[must_use]
     pub fn is_forgotten(&self, node_id: &NodeId) -> bool {
-        self.forgotten.contains(node_id)
+        self.forgotten_peers.contains(node_id)
     }
 
     /// Drops a peer that is not followed, with its history, and returns whether it was there.
     ///
     /// One that has a channel or is watched stays, and the answer is `false`.
     pub fn forget(&mut self, node_id: &NodeId) -> bool {
-        let Some(slot) = self.book.find_peer(node_id).filter(|&slot| !self.is_followed(slot)) else {
+        let Some(slot) = self.registry.find_peer(node_id).filter(|&slot| !self.is_tracked(slot)) else {
             return false;
         };
-        self.note_dirty();
-        self.due.remove(slot);
+        self.note_unsaved_change();
+        self.commit_pending.remove(slot);
         self.dirty.remove(slot);
-        self.forgotten.push(*node_id);
-        if self.book.peers.get(slot).is_some_and(|peer| peer.heard == Presence::Online) {
+        self.forgotten_peers.push(*node_id);
+        if self.registry.peers.get(slot).is_some_and(|peer| peer.connection == Presence::Online) {
             // It is still a connection that there is.
-            self.book.add_stranger(*node_id);
+            self.registry.add_stranger(*node_id);
         }
-        self.book.remove_peer(slot);
+        self.registry.remove_peer(slot);
         true
     }
 
     fn record(&self, peer: &Peer) -> PeerRecord {
         // Should we end with the pause, who is connected by then was online before that gap.
-        let is_connected = self.paused && peer.heard == Presence::Online && self.is_followed_peer(peer);
+        let is_connected = self.paused && peer.connection == Presence::Online && self.is_tracked_peer(peer);
 
         let flaps = peer.flaps();
         PeerRecord {
             node_id: peer.node_id,
             watched: peer.watched,
-            in_reconnect_grace: peer.is_awaited() || is_connected,
+            in_reconnect_grace: peer.in_reconnect_grace() || is_connected,
             tracked_since_ns: peer.tracked_since_ns,
             presence: peer.ledger.presence(),
             presence_since_ns: peer.ledger.presence_since_ns(),
@@ -193,7 +193,7 @@ impl Tracker {
             last_flap_ns: flaps.last_flap_ns(),
             disconnects: peer.disconnects,
             log_end: peer.log().end_number(),
-            imported: self.book.imported(&peer.node_id),
+            imported: self.registry.imported(&peer.node_id),
             channels: peer
                 .channels_by_age()
                 .into_iter()
@@ -202,8 +202,8 @@ impl Tracker {
                     funding: channel.funding(),
                     opened_at_ns: channel.opened_at_ns,
                     opened_totals: channel.opened_totals,
-                    reported_usable: channel.ready,
-                    usable_ledger: channel.usable,
+                    reported_usable: channel.reported_usable,
+                    usable_ledger: channel.usable_ledger,
                 })
                 .collect(),
         }

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::Tracker;
 use super::peer::{Channel, Peer};
 use crate::history::{PeerHistory, older_entries};
-use crate::report::{Spans, availability};
-use crate::window::Account;
+use crate::report::{LifetimeTotals, availability};
+use crate::window::WindowCalculator;
 use crate::{
     ChannelId, ChannelReport, EventLog, LogSegment, NodeId, NotFound, OutPoint, PeerReport, Timestamp,
     WindowReport,
@@ -16,15 +16,15 @@ impl Tracker {
     /// A channel's fitness over its lifetime. O(1).
     #[must_use]
     pub fn channel(&self, at: Timestamp, channel_id: &ChannelId) -> Option<ChannelReport> {
-        let (peer, channel) = self.book.channel(channel_id)?;
-        Some(self.report_channel(peer, channel, self.line.peek(at)))
+        let (peer, channel) = self.registry.channel(channel_id)?;
+        Some(self.report_channel(peer, channel, self.clock.peek(at)))
     }
 
     /// The same for the channel whose money is at `funding`. O(1).
     #[must_use]
     pub fn channel_by_funding(&self, at: Timestamp, funding: &OutPoint) -> Option<ChannelReport> {
-        let (peer, channel) = self.book.channel_at(funding)?;
-        Some(self.report_channel(peer, channel, self.line.peek(at)))
+        let (peer, channel) = self.registry.channel_at(funding)?;
+        Some(self.report_channel(peer, channel, self.clock.peek(at)))
     }
 
     /// The same for a channel with a certain peer, telling which of the two is not known.
@@ -39,11 +39,11 @@ impl Tracker {
         node_id: &NodeId,
         channel_id: &ChannelId,
     ) -> Result<ChannelReport, NotFound> {
-        let known = self.book.find_peer(node_id);
-        let tracked = known.filter(|&slot| !self.config.rules.are_lnds() || self.is_followed(slot));
-        let peer = tracked.and_then(|slot| self.book.peers.get(slot)).ok_or(NotFound::Peer(*node_id))?;
+        let known = self.registry.find_peer(node_id);
+        let tracked = known.filter(|&slot| !self.config.rules.is_lnd() || self.is_tracked(slot));
+        let peer = tracked.and_then(|slot| self.registry.peers.get(slot)).ok_or(NotFound::Peer(*node_id))?;
         let channel = peer.channel(channel_id).ok_or(NotFound::Channel(*channel_id))?;
-        Ok(self.report_channel(peer, channel, self.line.peek(at)))
+        Ok(self.report_channel(peer, channel, self.clock.peek(at)))
     }
 
     /// A channel's fitness within `[from, to)`, cut to its lifetime. O(log n) in the log's length.
@@ -55,8 +55,8 @@ impl Tracker {
         from: Timestamp,
         to: Timestamp,
     ) -> Option<WindowReport> {
-        let (peer, channel) = self.book.channel(channel_id)?;
-        Some(self.report_window(peer, channel.opened_at_ns, self.line.peek(at), from, to))
+        let (peer, channel) = self.registry.channel(channel_id)?;
+        Some(self.report_window(peer, channel.opened_at_ns, self.clock.peek(at), from, to))
     }
 
     /// A peer's fitness within `[from, to)`, cut to the time since it was first followed.
@@ -69,8 +69,8 @@ impl Tracker {
         from: Timestamp,
         to: Timestamp,
     ) -> Option<WindowReport> {
-        let peer = self.book.peer(node_id)?;
-        Some(self.report_window(peer, peer.tracked_since_ns, self.line.peek(at), from, to))
+        let peer = self.registry.peer(node_id)?;
+        Some(self.report_window(peer, peer.tracked_since_ns, self.clock.peek(at), from, to))
     }
 
     /// What is known of a peer, its open channels included.
@@ -78,16 +78,16 @@ impl Tracker {
     /// A peer that is no longer followed has its history here, too.
     #[must_use]
     pub fn peer(&self, at: Timestamp, node_id: &NodeId) -> Option<PeerReport> {
-        Some(self.report_peer(self.book.peer(node_id)?, self.line.peek(at)))
+        Some(self.report_peer(self.registry.peer(node_id)?, self.clock.peek(at)))
     }
 
     /// All peers that are followed, in no particular order.
     pub fn peers(&self, at: Timestamp) -> impl Iterator<Item = PeerReport> {
-        let now_ns = self.line.peek(at);
-        self.book
+        let now_ns = self.clock.peek(at);
+        self.registry
             .peers
             .iter()
-            .filter(|(slot, _)| self.is_followed(*slot))
+            .filter(|(slot, _)| self.is_tracked(*slot))
             .map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
 
@@ -97,18 +97,18 @@ impl Tracker {
     /// For lists that are too long to be asked for at once. A peer that is there throughout is
     /// listed once; one that comes or goes meanwhile is listed at most once.
     #[must_use]
-    pub fn peers_page(&self, at: Timestamp, place: usize, limit: usize) -> (Vec<PeerReport>, Option<usize>) {
-        let now_ns = self.line.peek(at);
-        let (end, next) = (place.saturating_add(limit), self.book.peers.places());
-        let peers = self.book.peers.range(place, end).filter(|(slot, _)| self.is_followed(*slot));
+    pub fn peers_page(&self, at: Timestamp, cursor: usize, limit: usize) -> (Vec<PeerReport>, Option<usize>) {
+        let now_ns = self.clock.peek(at);
+        let (end, next) = (cursor.saturating_add(limit), self.registry.peers.slot_count());
+        let peers = self.registry.peers.range(cursor, end).filter(|(slot, _)| self.is_tracked(*slot));
         (peers.map(|(_, peer)| self.report_peer(peer, now_ns)).collect(), (end < next).then_some(end))
     }
 
     /// A peer's flap count, cooled down as of its last flap, and when that was. O(1).
     #[must_use]
     pub fn flap_count(&self, node_id: &NodeId) -> Option<(u32, Option<Timestamp>)> {
-        let flaps = self.book.peer(node_id)?.flaps();
-        Some((flaps.count(), flaps.last_flap_ns().map(|at_ns| self.line.to_clock(at_ns))))
+        let flaps = self.registry.peer(node_id)?.flaps();
+        Some((flaps.count(), flaps.last_flap_ns().map(|at_ns| self.clock.to_wall_clock(at_ns))))
     }
 
     /// A channel's uptime as lnd reads it: from the rate-limited event log, and so often far from
@@ -117,15 +117,15 @@ impl Tracker {
     /// It is what a preset is compared by; the exact figure is that of [`Tracker::channel`].
     #[must_use]
     pub fn lnd_uptime_ns(&self, at: Timestamp, channel_id: &ChannelId) -> Option<u64> {
-        let (peer, channel) = self.book.channel(channel_id)?;
-        let now_ns = self.line.peek(at);
+        let (peer, channel) = self.registry.channel(channel_id)?;
+        let now_ns = self.clock.peek(at);
         Some(peer.log().lnd_uptime_ns(channel.opened_at_ns, now_ns, now_ns))
     }
 
     /// A peer's event log. Its times are on the tracker's own line.
     #[must_use]
     pub fn event_log(&self, node_id: &NodeId) -> Option<EventLog<'_>> {
-        Some(self.book.peer(node_id)?.log())
+        Some(self.registry.peer(node_id)?.log())
     }
 
     /// A peer's history until `at`, as a value that goes on answering by itself. O(n) in its length.
@@ -134,7 +134,7 @@ impl Tracker {
     /// Without it, windows and intervals before what is held know their sums alone.
     #[must_use]
     pub fn history(&self, at: Timestamp, node_id: &NodeId, older: &[LogSegment]) -> Option<PeerHistory> {
-        Some(self.history_of(self.book.peer(node_id)?, at, older))
+        Some(self.history_of(self.registry.peer(node_id)?, at, older))
     }
 
     /// What the peer of a channel has been through since that opened. O(n) in the history's length.
@@ -148,35 +148,35 @@ impl Tracker {
         channel_id: &ChannelId,
         older: &[LogSegment],
     ) -> Option<PeerHistory> {
-        let (peer, channel) = self.book.channel(channel_id)?;
-        Some(self.history_of(peer, at, older).starting_with(channel.opened_at_ns, channel.opened_totals))
+        let (peer, channel) = self.registry.channel(channel_id)?;
+        Some(self.history_of(peer, at, older).starting_at_totals(channel.opened_at_ns, channel.opened_totals))
     }
 
     fn history_of(&self, peer: &Peer, at: Timestamp, older: &[LogSegment]) -> PeerHistory {
         let held = peer.log();
         let mut log = older_entries(&peer.node_id, older, held.first_number());
         log.extend_from_slice(held.committed());
-        let now_ns = self.line.peek(at);
+        let now_ns = self.clock.peek(at);
         // What is handed out is in terms of the clock at this moment.
-        let mut line = self.line;
-        line.advance(at);
-        PeerHistory::new(peer.node_id, peer.tracked_since_ns, now_ns, log, peer.ledger, line)
+        let mut clock = self.clock;
+        clock.advance(at);
+        PeerHistory::new(peer.node_id, peer.tracked_since_ns, now_ns, log, peer.ledger, clock)
     }
 
     /// All peers that there is a history of, those that are no longer followed included, in no
     /// particular order.
     pub fn all_peers(&self, at: Timestamp) -> impl Iterator<Item = PeerReport> {
-        let now_ns = self.line.peek(at);
-        self.book.peers.iter().map(move |(_, peer)| self.report_peer(peer, now_ns))
+        let now_ns = self.clock.peek(at);
+        self.registry.peers.iter().map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
 
     /// What was last heard of a peer's connection, whether or not it is followed: `None` where
     /// nothing was.
     #[must_use]
     pub fn is_connected(&self, node_id: &NodeId) -> Option<bool> {
-        match self.book.peer(node_id) {
-            Some(peer) => peer.heard.is_online(),
-            None => self.book.is_stranger(node_id).then_some(true),
+        match self.registry.peer(node_id) {
+            Some(peer) => peer.connection.is_online(),
+            None => self.registry.is_stranger(node_id).then_some(true),
         }
     }
 
@@ -186,14 +186,14 @@ impl Tracker {
             channel.channel_id,
             peer.node_id,
             channel.funding(),
-            self.line.to_clock(channel.opened_at_ns),
-            Spans {
+            self.clock.to_wall_clock(channel.opened_at_ns),
+            LifetimeTotals {
                 lifetime_ns: now_ns.saturating_sub(channel.opened_at_ns),
                 observed_ns: totals.observed_ns,
                 uptime_ns: totals.online_ns,
             },
-            channel.usable.presence(),
-            channel.usable.totals_at(now_ns),
+            channel.usable_ledger.presence(),
+            channel.usable_ledger.totals_at(now_ns),
         )
     }
 
@@ -205,21 +205,21 @@ impl Tracker {
         PeerReport {
             node_id: peer.node_id,
             presence: peer.ledger.presence(),
-            presence_since: self.line.to_clock(peer.ledger.presence_since_ns()),
+            presence_since: self.clock.to_wall_clock(peer.ledger.presence_since_ns()),
             flap_count: flaps.count(),
-            last_flap: flaps.last_flap_ns().map(|at_ns| self.line.to_clock(at_ns)),
+            last_flap: flaps.last_flap_ns().map(|at_ns| self.clock.to_wall_clock(at_ns)),
             disconnects: peer.disconnects,
             watched: peer.watched,
-            untracked_at: (!self.is_followed_peer(peer))
-                .then(|| self.line.to_clock(peer.ledger.presence_since_ns())),
-            tracked_since: self.line.to_clock(peer.tracked_since_ns),
+            untracked_at: (!self.is_tracked_peer(peer))
+                .then(|| self.clock.to_wall_clock(peer.ledger.presence_since_ns())),
+            tracked_since: self.clock.to_wall_clock(peer.tracked_since_ns),
             observed_ns: totals.observed_ns,
             uptime_ns: totals.online_ns,
             availability: availability(totals.online_ns, totals.observed_ns),
             imported: self
-                .book
+                .registry
                 .imported(&peer.node_id)
-                .map(|taken| taken.report(self.line.to_clock(taken.at_ns))),
+                .map(|taken| taken.report(self.clock.to_wall_clock(taken.at_ns))),
             channels,
         }
     }
@@ -232,12 +232,17 @@ impl Tracker {
         from: Timestamp,
         to: Timestamp,
     ) -> WindowReport {
-        let account = Account {
+        let calculator = WindowCalculator {
             start_ns: peer.tracked_since_ns,
             log: peer.log().committed(),
             ledger: &peer.ledger,
             now_ns,
         };
-        account.window(start_ns, self.line.to_line(from), self.line.to_line(to), self.line)
+        calculator.window(
+            start_ns,
+            self.clock.to_tracker_time(from),
+            self.clock.to_tracker_time(to),
+            self.clock,
+        )
     }
 }

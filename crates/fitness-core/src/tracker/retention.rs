@@ -19,7 +19,7 @@ pub struct StoredLog {
 }
 
 /// A log of fewer segments than this is short enough as it is.
-const FEW: u32 = 8;
+const MIN_SEGMENTS: u32 = 8;
 
 impl Tracker {
     /// Drops those among the next `limit` peers that were let go longer ago than
@@ -27,40 +27,40 @@ impl Tracker {
     /// call returned, 0 at first; and returns the place to go on from, `None` at the end.
     ///
     /// To be called through to the end now and then: a day is often enough.
-    pub fn forget_expired(&mut self, at: Timestamp, place: usize, limit: usize) -> Option<usize> {
-        let now_ns = self.line.peek(at);
-        let keep_ns = self.config.retention.keep_ns();
-        let end = place.saturating_add(limit);
+    pub fn forget_expired(&mut self, at: Timestamp, cursor: usize, limit: usize) -> Option<usize> {
+        let now_ns = self.clock.peek(at);
+        let max_age_ns = self.config.retention.max_age_ns();
+        let end = cursor.saturating_add(limit);
         let is_expired = |slot: Slot, peer: &Peer| {
-            !self.is_followed(slot) && now_ns.saturating_sub(peer.ledger.presence_since_ns()) > keep_ns
+            !self.is_tracked(slot) && now_ns.saturating_sub(peer.ledger.presence_since_ns()) > max_age_ns
         };
-        let peers = self.book.peers.range(place, end);
+        let peers = self.registry.peers.range(cursor, end);
         let expired: Vec<NodeId> =
             peers.filter(|(slot, peer)| is_expired(*slot, peer)).map(|(_, peer)| peer.node_id).collect();
         for node_id in expired {
             self.forget(&node_id);
         }
-        (end < self.book.peers.places()).then_some(end)
+        (end < self.registry.peers.slot_count()).then_some(end)
     }
 
     /// Whether something that ended at `at_ns`, in a record, is older than anything that is kept.
     #[must_use]
     pub fn is_expired(&self, at: Timestamp, at_ns: u64) -> bool {
-        self.line.peek(at).saturating_sub(at_ns) > self.config.retention.keep_ns()
+        self.clock.peek(at).saturating_sub(at_ns) > self.config.retention.max_age_ns()
     }
 
     /// Which of the next `limit` peers have a long log in the store, from a place that an earlier call
     /// returned, 0 at first; and the place to go on from, `None` at the end.
     #[must_use]
-    pub fn stored_logs(&self, place: usize, limit: usize) -> (Vec<StoredLog>, Option<usize>) {
-        let end = place.saturating_add(limit);
+    pub fn stored_logs(&self, cursor: usize, limit: usize) -> (Vec<StoredLog>, Option<usize>) {
+        let end = cursor.saturating_add(limit);
         let log = |peer: &Peer| StoredLog {
             node_id: peer.node_id,
             end_index: peer.log().first_number() / SEGMENT_ENTRIES,
         };
-        let logs = self.book.peers.range(place, end).map(|(_, peer)| log(peer));
-        let logs = logs.filter(|log| log.end_index >= FEW).collect();
-        (logs, (end < self.book.peers.places()).then_some(end))
+        let logs = self.registry.peers.range(cursor, end).map(|(_, peer)| log(peer));
+        let logs = logs.filter(|log| log.end_index >= MIN_SEGMENTS).collect();
+        (logs, (end < self.registry.peers.slot_count()).then_some(end))
     }
 
     /// What to put in the place of all the `segments` of a stored log, which it has in the store: the
@@ -73,9 +73,9 @@ impl Tracker {
         log: &StoredLog,
         segments: &[LogSegment],
     ) -> Option<Vec<LogSegment>> {
-        let peer = self.book.peer(&log.node_id)?;
+        let peer = self.registry.peer(&log.node_id)?;
         let entries = older_entries(&log.node_id, segments, log.end_index.saturating_mul(SEGMENT_ENTRIES));
-        let kept = downsample(&entries, peer.tracked_since_ns, self.line.peek(at), &self.config.retention);
+        let kept = downsample(&entries, peer.tracked_since_ns, self.clock.peek(at), &self.config.retention);
         let packed = LogSegment::pack(log.node_id, &kept);
         (packed.len() < segments.len()).then_some(packed)
     }

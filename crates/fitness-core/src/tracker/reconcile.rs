@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use super::Tracker;
-use super::peer::{Awaited, Peer};
+use super::peer::{Peer, ReconnectGrace};
 use crate::config::Rules;
 use crate::slab::Slot;
 use crate::{Change, ChannelId, ChannelOpened, NodeId, Presence, Snapshot};
@@ -13,54 +13,56 @@ impl Tracker {
     /// Channels first: what a peer does after its last channel is gone does not count. Of the
     /// connections those that went down: one that came up meanwhile came after them, or the network
     /// was not out.
-    pub(super) fn reconcile(&mut self, snapshot: &Snapshot, at_ns: u64, changed: &mut impl FnMut(Change)) {
-        let taken_ns = snapshot.taken_at.map_or(u64::MAX, |at| self.line.to_line(at));
+    pub(super) fn reconcile(&mut self, snapshot: &Snapshot, at_ns: u64, on_change: &mut impl FnMut(Change)) {
+        let taken_ns = snapshot.taken_at.map_or(u64::MAX, |at| self.clock.to_tracker_time(at));
         let connected: BTreeSet<&NodeId> = snapshot.connected.iter().collect();
-        self.reconcile_channels(snapshot, &connected, taken_ns, at_ns, changed);
+        self.reconcile_channels(snapshot, &connected, taken_ns, at_ns, on_change);
 
-        let different = self.different_presences(&connected, taken_ns);
-        let strangers = self.book.strangers().filter(|node_id| !connected.contains(node_id));
+        let different = self.changed_connections(&connected, taken_ns);
+        let strangers = self.registry.strangers().filter(|node_id| !connected.contains(node_id));
         let lost_strangers: Vec<NodeId> = strangers.copied().collect();
-        let is_lost =
-            |slot: Slot| self.book.peers.get(slot).is_some_and(|peer| peer.heard == Presence::Online);
+        let is_lost = |slot: Slot| {
+            self.registry.peers.get(slot).is_some_and(|peer| peer.connection == Presence::Online)
+        };
         let offline = different.iter().filter(|(_, online)| !online).map(|(slot, _)| *slot);
         let (lost, absent): (Vec<Slot>, Vec<Slot>) = offline.partition(|&slot| is_lost(slot));
         for slot in lost {
-            self.hear_of(slot, false, at_ns, changed);
+            self.record_peer_connection(slot, false, at_ns, on_change);
         }
         for node_id in lost_strangers {
-            self.hear(&node_id, false, at_ns, changed);
+            self.record_connection(&node_id, false, at_ns, on_change);
         }
         // Whether our network is out is clear by now.
         for slot in absent {
-            self.hear_of(slot, false, at_ns, changed);
+            self.record_peer_connection(slot, false, at_ns, on_change);
         }
         // All at once: none of them came while our network was still out, and none after it.
         let mut came_up = 0;
         for &(slot, _) in different.iter().filter(|(_, online)| *online) {
-            let Some(peer) = self.book.peers.get(slot) else { continue };
+            let Some(peer) = self.registry.peers.get(slot) else { continue };
             // A connection that is listed may be one of before the gap.
-            let may_be_shaky = peer.is_awaited() && (self.paused || self.is_shaky_time(at_ns));
-            self.believe(slot, true, at_ns, changed);
-            if let Some(peer) = self.book.peers.get_mut(slot).filter(|_| may_be_shaky) {
-                peer.awaited = Awaited::Shaky;
+            let may_be_stale = peer.in_reconnect_grace() && (self.paused || self.is_stale_period(at_ns));
+            self.set_connection(slot, true, at_ns, on_change);
+            if let Some(peer) = self.registry.peers.get_mut(slot).filter(|_| may_be_stale) {
+                peer.reconnect_grace = ReconnectGrace::MaybeStale;
             }
             came_up += 1;
         }
-        for node_id in connected.iter().filter(|id| self.book.find_peer(id).is_none()).collect::<Vec<_>>() {
+        for node_id in connected.iter().filter(|id| self.registry.find_peer(id).is_none()).collect::<Vec<_>>()
+        {
             // lnd 0.19 tracks everyone who is connected.
             if self.config.rules == Rules::Lnd019 {
-                self.hear(node_id, true, at_ns, changed);
+                self.record_connection(node_id, true, at_ns, on_change);
             } else {
-                came_up += usize::from(self.book.add_stranger(**node_id));
+                came_up += usize::from(self.registry.add_stranger(**node_id));
             }
         }
         for _ in 0..came_up {
-            self.connected(at_ns, changed);
+            self.connection_opened(at_ns, on_change);
         }
         for channel in &snapshot.channels {
             if let Some(usable) = channel.usable {
-                self.tell_usable(&channel.channel_id, usable, at_ns, changed);
+                self.record_usable(&channel.channel_id, usable, at_ns, on_change);
             }
         }
     }
@@ -71,7 +73,7 @@ impl Tracker {
         connected: &BTreeSet<&NodeId>,
         taken_ns: u64,
         at_ns: u64,
-        changed: &mut impl FnMut(Change),
+        on_change: &mut impl FnMut(Change),
     ) {
         for channel in &snapshot.channels {
             let opened = ChannelOpened {
@@ -80,12 +82,12 @@ impl Tracker {
                 funding: channel.funding,
                 online: Some(connected.contains(&channel.node_id)),
             };
-            self.open(&opened, at_ns, changed);
+            self.open_channel(&opened, at_ns, on_change);
         }
         let listed: BTreeSet<&ChannelId> =
             snapshot.channels.iter().map(|channel| &channel.channel_id).collect();
         let closed: Vec<ChannelId> = self
-            .book
+            .registry
             .peers
             .iter()
             .flat_map(|(_, peer)| peer.channels())
@@ -93,21 +95,21 @@ impl Tracker {
             .map(|channel| channel.channel_id)
             .collect();
         for channel_id in closed {
-            self.close(&channel_id, at_ns, changed);
+            self.close_channel(&channel_id, at_ns, on_change);
         }
     }
 
     /// Whose connection is not as we heard, and what it is; what changed since the snapshot was
     /// taken is newer.
-    fn different_presences(&self, connected: &BTreeSet<&NodeId>, taken_ns: u64) -> Vec<(Slot, bool)> {
+    fn changed_connections(&self, connected: &BTreeSet<&NodeId>, taken_ns: u64) -> Vec<(Slot, bool)> {
         let listed = |(slot, peer): (Slot, &Peer)| {
             let online = connected.contains(&peer.node_id);
             let since_ns = peer.ledger.presence_since_ns();
             let newer = peer.ledger.presence() != Presence::Unobserved
                 && since_ns >= taken_ns
-                && self.lapse_ended_ns != Some(since_ns);
-            (!newer && peer.heard != online.into()).then_some((slot, online))
+                && self.last_suspension_end_ns != Some(since_ns);
+            (!newer && peer.connection != online.into()).then_some((slot, online))
         };
-        self.book.peers.iter().filter_map(listed).collect()
+        self.registry.peers.iter().filter_map(listed).collect()
     }
 }

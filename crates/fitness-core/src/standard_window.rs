@@ -87,7 +87,7 @@ impl FromStr for StandardWindow {
     type Err = ParseWindowError;
 
     fn from_str(text: &str) -> Result<Self, ParseWindowError> {
-        Self::ALL.into_iter().find(|span| span.name() == text).ok_or(ParseWindowError)
+        Self::ALL.into_iter().find(|window| window.name() == text).ok_or(ParseWindowError)
     }
 }
 
@@ -127,7 +127,7 @@ impl BucketWidth {
     }
 
     /// Where the one that `at` lies in ends.
-    pub(crate) const fn end_of(self, at: Timestamp) -> Timestamp {
+    pub(crate) const fn bucket_end(self, at: Timestamp) -> Timestamp {
         at.before_nanos(at.as_nanos() % self.width_ns()).after_nanos(self.width_ns())
     }
 }

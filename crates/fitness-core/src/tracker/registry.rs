@@ -18,7 +18,7 @@ fn key(funding: &OutPoint) -> [u8; 36] {
 
 /// All peers and channels, found by their names.
 #[derive(Debug)]
-pub(super) struct Book {
+pub(super) struct Registry {
     pub(super) peers: Slab<Peer>,
     peer_index: Index,
     /// Channels lead to their peers.
@@ -31,7 +31,7 @@ pub(super) struct Book {
     seed: HashSeed,
 }
 
-impl Book {
+impl Registry {
     pub(super) const fn new(seed: HashSeed) -> Self {
         Self {
             peers: Slab::new(),
@@ -78,7 +78,7 @@ impl Book {
     }
 
     /// Notes what another program had counted of a peer that is there.
-    pub(super) fn take_over(&mut self, node_id: NodeId, imported: Imported) {
+    pub(super) fn set_imported(&mut self, node_id: NodeId, imported: Imported) {
         self.imported.insert(node_id, imported);
     }
 

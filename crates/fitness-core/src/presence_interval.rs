@@ -73,14 +73,14 @@ impl From<WindowReport> for PresenceInterval {
 /// Cuts what is unobserved at the edges of our gaps, and says which gap it was.
 ///
 /// Both are in order of time, and gaps do not overlap.
-pub(crate) fn explain(timeline: &[PresenceInterval], gaps: &[Gap]) -> Vec<PresenceInterval> {
-    let mut explained = Vec::with_capacity(timeline.len());
+pub(crate) fn split_at_gaps(timeline: &[PresenceInterval], gaps: &[Gap]) -> Vec<PresenceInterval> {
+    let mut split = Vec::with_capacity(timeline.len());
     let mut gaps = gaps.iter().peekable();
     for interval in timeline {
         let mut at = interval.from;
         let mut piece = |at: &mut Timestamp, to: Timestamp, cause| {
             if *at < to {
-                explained.push(PresenceInterval { from: *at, to, cause, ..*interval });
+                split.push(PresenceInterval { from: *at, to, cause, ..*interval });
                 *at = to;
             }
         };
@@ -97,5 +97,5 @@ pub(crate) fn explain(timeline: &[PresenceInterval], gaps: &[Gap]) -> Vec<Presen
         }
         piece(&mut at, interval.to, None);
     }
-    explained
+    split
 }

@@ -1,0 +1,142 @@
+//! Our own network: when nearly everybody is lost at once, it was not they.
+//!
+//! The rule is that of [`NetworkOutageRule`](crate::NetworkOutageRule).
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::Tracker;
+use super::peer::{Counters, ReconnectGrace};
+use crate::slab::Slot;
+use crate::{Change, GapCause, Presence};
+
+/// The connections there are, and those that were lost last.
+#[derive(Debug, Default)]
+pub(super) struct NetworkMonitor {
+    /// How many connections are up, of peers and strangers.
+    connection_count: usize,
+    /// The disconnects since a connection last came up, as far as they may belong together.
+    disconnects: VecDeque<Disconnect>,
+    /// Whether it is out.
+    pub(super) is_down: bool,
+}
+
+/// A connection that went down.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Disconnect {
+    at_ns: u64,
+    /// Whose it was, and what it was before; `None` for a stranger's.
+    peer: Option<(Slot, Counters)>,
+}
+
+impl Disconnect {
+    pub(super) const fn of_stranger(at_ns: u64) -> Self {
+        Self { at_ns, peer: None }
+    }
+
+    pub(super) const fn of_peer(at_ns: u64, slot: Slot, before: Counters) -> Self {
+        Self { at_ns, peer: Some((slot, before)) }
+    }
+}
+
+impl NetworkMonitor {
+    pub(super) const fn has_connections(&self) -> bool {
+        self.connection_count > 0
+    }
+
+    /// Nothing is known of any connection.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// What was lost until now and what is lost from now on do not belong together.
+    pub(super) fn clear_disconnects(&mut self) {
+        self.disconnects.clear();
+    }
+}
+
+impl Tracker {
+    /// A connection came up.
+    pub(super) fn connection_opened(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
+        self.network.connection_count = self.network.connection_count.saturating_add(1);
+        self.network.disconnects.clear();
+        self.grace_timer.record_connection();
+        if core::mem::take(&mut self.network.is_down) {
+            self.end_gap(at_ns, on_change);
+            self.begin_grace(at_ns);
+            // We can see again who is offline.
+            self.update_all_presences(at_ns, on_change);
+        }
+    }
+
+    /// A connection is not up after all, or we do not know.
+    pub(super) fn remove_connection(&mut self) {
+        self.network.connection_count = self.network.connection_count.saturating_sub(1);
+    }
+
+    /// A connection went down.
+    pub(super) fn connection_lost(&mut self, disconnect: Disconnect, on_change: &mut impl FnMut(Change)) {
+        self.remove_connection();
+        let Some(rule) = self.config.network_outage_rule.filter(|_| !self.network.is_down && !self.paused)
+        else {
+            return;
+        };
+        let disconnects = &mut self.network.disconnects;
+        disconnects.push_back(disconnect);
+        let is_old = |first: &Disconnect| disconnect.at_ns.saturating_sub(first.at_ns) > rule.settle_ns;
+        while disconnects.front().is_some_and(is_old) {
+            disconnects.pop_front();
+        }
+        if rule.applies(disconnects.len(), disconnects.len().saturating_add(self.network.connection_count)) {
+            self.declare_network_down(on_change);
+        }
+    }
+
+    fn declare_network_down(&mut self, on_change: &mut impl FnMut(Change)) {
+        let disconnects = core::mem::take(&mut self.network.disconnects);
+        let Some(from_ns) = disconnects.front().map(|disconnect| disconnect.at_ns) else { return };
+        for Disconnect { at_ns, peer } in disconnects {
+            let Some((slot, before)) = peer else { continue };
+            let Some(peer) = self.registry.peers.get_mut(slot) else { continue };
+            if !peer.revert_disconnect(at_ns, before) {
+                continue;
+            }
+            peer.reconnect_grace = ReconnectGrace::Active;
+            let (node_id, flap_count) = (peer.node_id, peer.flaps().count());
+            self.mark_dirty(slot);
+            on_change(Change::Presence {
+                node_id,
+                at: self.clock.to_wall_clock(at_ns),
+                previous: Presence::Offline,
+                presence: Presence::Unobserved,
+                flap_count,
+            });
+        }
+        self.begin_network_outage(from_ns, on_change);
+    }
+
+    /// From `from_ns` on, and until a connection comes up, we cannot tell who is offline.
+    pub(super) fn begin_network_outage(&mut self, from_ns: u64, on_change: &mut impl FnMut(Change)) {
+        self.network.is_down = true;
+        self.grace_timer.stop();
+        self.begin_gap(GapCause::NetworkDown, from_ns, on_change);
+        for slot in self.registry.peers.slots() {
+            let Some(peer) = self.registry.peers.get(slot) else { continue };
+            if peer.ledger.presence() == Presence::Offline {
+                let since_ns = from_ns.max(peer.earliest_change_ns());
+                self.set_presence(slot, Presence::Unobserved, since_ns, on_change);
+            }
+        }
+    }
+
+    /// Whether so many peers are waited for that it must be our network, where nobody came back.
+    pub(super) fn grace_meets_outage_rule(&self) -> bool {
+        let Some(rule) = self.config.network_outage_rule else { return false };
+        let is_in_grace = |slot: &Slot| {
+            self.is_tracked(*slot)
+                && self.registry.peers.get(*slot).is_some_and(super::peer::Peer::in_reconnect_grace)
+        };
+        let in_grace: Vec<_> = self.registry.peers.slots().into_iter().filter(is_in_grace).collect();
+        rule.applies(in_grace.len(), in_grace.len())
+    }
+}
