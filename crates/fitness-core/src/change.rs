@@ -1,84 +1,88 @@
-//! What an event changed, for whoever wants to be told.
+//! The changes that an event causes.
 
 use crate::{ChannelId, ChannelReport, Gap, GapCause, NodeId, OutPoint, Presence, Timestamp};
 
-/// Something that is different from before.
+/// A change of the tracker's state.
 ///
-/// Events that only repeat what was known make no change, under any preset.
+/// [`Tracker::apply_with`](crate::Tracker::apply_with) passes changes to its callback.
+///
+/// An event that repeats what the tracker already knows causes no change, with any preset.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "change", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Change {
-    /// A followed peer's presence changed.
+    /// The presence of a tracked peer changed.
     Presence {
         /// The peer.
         node_id: NodeId,
-        /// When.
+        /// The time of the change.
         #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
         at: Timestamp,
-        /// Before: `true` online, `false` offline, `null` unobserved.
+        /// The presence before the change.
         previous: Presence,
-        /// From now on.
+        /// The presence after the change.
         presence: Presence,
-        /// The flap count, this change included.
+        /// The flap count, including this change.
         flap_count: u32,
     },
-    /// A channel is followed from now on.
+    /// A channel was opened, or seen for the first time.
     ChannelOpened {
         /// The channel.
         channel_id: ChannelId,
-        /// The peer at its other end.
+        /// The channel's peer.
         node_id: NodeId,
-        /// When.
+        /// The time of the event.
         #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
         at: Timestamp,
     },
-    /// A channel is gone. This is its last report.
+    /// A channel was closed.
     ChannelClosed {
-        /// When.
+        /// The time of the event.
         #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
         at: Timestamp,
-        /// What it came to.
+        /// The channel's last report.
         report: ChannelReport,
     },
-    /// A channel's money is at another outpoint.
+    /// The funding outpoint of a channel changed.
     FundingChanged {
         /// The channel.
         channel_id: ChannelId,
-        /// Where it was, where that was known.
+        /// The previous outpoint, if it was known.
         previous: Option<OutPoint>,
-        /// Where it is.
+        /// The new outpoint.
         funding: OutPoint,
     },
-    /// A peer is, or is no longer, followed for its own sake.
+    /// A peer became watched or unwatched.
     Watched {
         /// The peer.
         node_id: NodeId,
-        /// Whether it is.
+        /// Whether the peer is watched now.
         watched: bool,
     },
-    /// A channel can, or can no longer, carry payments while its peer is online. That it cannot
-    /// while its peer is not is told by the peer's presence.
+    /// The node reported that a channel can, or can no longer, carry payments while its peer is online.
+    ///
+    /// There is no such change when the peer disconnects or reconnects: [`Change::Presence`] implies it.
     ChannelUsable {
         /// The channel.
         channel_id: ChannelId,
-        /// The peer at its other end.
+        /// The channel's peer.
         node_id: NodeId,
-        /// When.
+        /// The time of the event.
         #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
         at: Timestamp,
-        /// Whether it can.
+        /// Whether the channel can carry payments.
         usable: bool,
     },
-    /// From here on we cannot tell who is offline. Flaps that were counted meanwhile are taken back.
+    /// A monitoring gap began. Disconnects that turned out to be a part of it have been reverted, together
+    /// with their flaps.
     GapBegan {
-        /// Why.
+        /// The cause.
         cause: GapCause,
-        /// Since when: it may lie before the event that told it.
+        /// The time at which the gap began. It may be earlier than the event that revealed the gap.
         #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
         at: Timestamp,
     },
-    /// We can tell again, and could not in between.
+    /// A monitoring gap ended.
     GapEnded(Gap),
 }

@@ -1,52 +1,52 @@
-//! One line of time that never goes back, made from clocks that do.
+//! Derives tracker time, which never goes back, from a wall clock, which may.
 //!
-//! The tracker measures on this clock. A clock that stands still or steps back adds nothing to it,
-//! and time goes on from there, so durations stay right, nothing is negative and nothing waits for
-//! a clock to catch up. Moments are handed out in terms of the clock as it reads now.
+//! A clock that stands still or steps back adds nothing to tracker time, and tracker time continues from
+//! there. Durations therefore stay correct and are never negative, and no deadline waits for a clock to
+//! catch up. Results are converted back with the offset of the current clock reading.
 
 use crate::Timestamp;
 
-/// How far a moment may lie behind the latest one and still be the work of two threads that
-/// stamped their events in one order and delivered them in the other.
+/// The largest distance by which a reading may lie behind the latest one and still be explained by two
+/// threads that stamped their events in one order and delivered them in the other.
 const MAX_REORDER_NS: u64 = 1_000_000_000;
 
-/// A forward step beyond this (ten years) is a broken clock and not time that passed.
+/// A forward step longer than this (ten years) means that the clock is broken, not that the time passed.
 const MAX_STEP_NS: u64 = 10 * 365 * 24 * 3600 * 1_000_000_000;
 
-/// The line starts here at the latest, so that centuries are left ahead of it.
+/// The largest start value of tracker time, so that centuries remain before it overflows.
 const MAX_START_NS: u64 = u64::MAX / 2;
 
-/// What was wrong with the times that were passed in.
+/// Counts the faults in the times that were passed to a [`Tracker`](crate::Tracker).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ClockFaults {
-    /// Times up to a second behind the latest one, taken as the latest.
+    /// Times up to a second earlier than the latest one. They were replaced by the latest one.
     pub reordered: u64,
-    /// Steps back of more than a second. No time passed, for us, while the clock stepped.
+    /// Backward steps of more than a second. No tracker time passed during the step.
     pub steps_back: u64,
-    /// The longest of the steps back, in nanoseconds.
+    /// The longest backward step, in nanoseconds.
     pub longest_step_back_ns: u64,
-    /// Steps ahead of more than ten years, taken as no time at all.
+    /// Forward steps of more than ten years. They were ignored.
     pub implausible_jumps: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TrackerClock {
-    /// The clock's reading that `now_ns` stands for; `None` before the first.
+    /// The clock reading that corresponds to `now_ns`; `None` before the first reading.
     last_reading: Option<Timestamp>,
     now_ns: u64,
-    /// Whether an earlier process has left times on this clock.
+    /// Whether an earlier process has stored times on this scale.
     resumed: bool,
-    /// How far a clock that is right is ahead of the line: 0, unless the clock was found to have
-    /// been wrong by years while times were noted by it.
+    /// How far a correct wall clock is ahead of tracker time: 0, unless the clock was found to have been
+    /// wrong by years while times were recorded.
     clock_ahead_ns: i64,
     faults: ClockFaults,
 }
 
 impl TrackerClock {
-    /// Goes on with the line of an earlier process, whose last moment was `at_ns`, and which a clock
-    /// that is right is ahead of by `ahead_ns`.
+    /// Continues the tracker time of an earlier process. `at_ns` is its last time and `ahead_ns` the
+    /// distance by which a correct wall clock is ahead of it.
     pub(crate) fn resume_from(&mut self, at_ns: u64, ahead_ns: i64) {
         self.now_ns = self.now_ns.max(at_ns.min(MAX_START_NS));
         self.clock_ahead_ns = ahead_ns;
@@ -57,7 +57,7 @@ impl TrackerClock {
         self.now_ns
     }
 
-    /// How far a clock that is right is ahead of the clock.
+    /// Returns how far a correct wall clock is ahead of tracker time.
     pub(crate) fn clock_ahead_ns(&self) -> i64 {
         self.clock_ahead_ns
     }
@@ -66,19 +66,19 @@ impl TrackerClock {
         self.faults
     }
 
-    /// Takes a reading of the clock and returns the moment on the clock.
+    /// Takes a clock reading and returns the tracker time.
     pub(crate) fn advance(&mut self, reading: Timestamp) -> u64 {
         *self = self.advanced(reading);
         self.now_ns
     }
 
-    /// The moment on the line for a reading of the clock, without taking it.
+    /// Returns the tracker time for a clock reading without taking it.
     pub(crate) fn peek(&self, reading: Timestamp) -> u64 {
         self.advanced(reading).now_ns
     }
 
-    /// The clock was set, and reads `clock` at this moment. Returns the moment on the line: where
-    /// the clock is ahead of it the line catches up, unless that takes years.
+    /// Takes the reading of a clock that was just set, and returns the tracker time. If the clock is
+    /// ahead, tracker time catches up, unless the difference is more than ten years.
     pub(crate) fn set(&mut self, reading: Timestamp) -> u64 {
         if let Some(back_ns) =
             self.last_reading.and_then(|last| last.as_nanos().checked_sub(reading.as_nanos()))
@@ -128,7 +128,7 @@ impl TrackerClock {
         self.catch_up_with(reading);
     }
 
-    /// Where a clock that is right puts the clock.
+    /// Returns the tracker time that corresponds to the reading of a correct clock.
     fn correct_tracker_time(&self, reading: Timestamp) -> u64 {
         if self.clock_ahead_ns >= 0 {
             reading.as_nanos().saturating_sub(self.clock_ahead_ns.unsigned_abs())
@@ -137,7 +137,7 @@ impl TrackerClock {
         }
     }
 
-    /// What a clock that is right reads at a moment on the clock.
+    /// Returns the reading of a correct clock at a tracker time.
     fn correct_wall_clock(&self, at_ns: u64) -> Timestamp {
         let ahead_ns = self.clock_ahead_ns.unsigned_abs();
         let uncorrected = Timestamp::from_nanos(at_ns);
@@ -151,7 +151,7 @@ impl TrackerClock {
     fn catch_up_with(&mut self, reading: Timestamp) {
         let ahead_ns = self.correct_tracker_time(reading).saturating_sub(self.now_ns);
         if ahead_ns > MAX_STEP_NS {
-            // What was noted so far was noted by a clock that was wrong by years.
+            // The times recorded so far came from a clock that was wrong by years.
             self.faults.implausible_jumps += 1;
             self.clock_ahead_ns =
                 self.clock_ahead_ns.saturating_add(i64::try_from(ahead_ns).unwrap_or(i64::MAX));
@@ -165,7 +165,7 @@ impl TrackerClock {
         self.faults.longest_step_back_ns = self.faults.longest_step_back_ns.max(back_ns);
     }
 
-    /// A moment on the line, in terms of the clock as it reads now.
+    /// Converts tracker time to wall-clock time, relative to the latest reading.
     pub(crate) fn to_wall_clock(self, at_ns: u64) -> Timestamp {
         let Some(reading) = self.last_reading else { return self.correct_wall_clock(at_ns) };
         if at_ns <= self.now_ns {
@@ -175,7 +175,7 @@ impl TrackerClock {
         }
     }
 
-    /// A moment in terms of the clock as it reads now, on the clock.
+    /// Converts wall-clock time, relative to the latest reading, to tracker time.
     pub(crate) fn to_tracker_time(self, at: Timestamp) -> u64 {
         let Some(reading) = self.last_reading else { return self.correct_tracker_time(at) };
         if at <= reading {
@@ -195,21 +195,21 @@ mod tests {
     }
 
     #[test]
-    fn a_step_back_costs_nothing_and_time_goes_on() {
+    fn step_back_adds_no_time() {
         let mut clock = TrackerClock::default();
         let start = clock.advance(secs(1_000));
         clock.advance(secs(1_100));
         clock.advance(secs(500));
         let end = clock.advance(secs(520));
         assert_eq!(end - start, 120_000_000_000);
-        assert_eq!(clock.to_wall_clock(start), secs(400), "120 s before what the clock reads now");
+        assert_eq!(clock.to_wall_clock(start), secs(400), "120 s before the current reading");
         assert_eq!(clock.to_tracker_time(secs(400)), start);
         assert_eq!(clock.faults().steps_back, 1);
         assert_eq!(clock.faults().longest_step_back_ns, 600_000_000_000);
     }
 
     #[test]
-    fn the_end_of_time_and_back_is_no_time() {
+    fn jump_to_max_and_back_adds_no_time() {
         let mut clock = TrackerClock::default();
         let start = clock.advance(secs(1_000));
         clock.advance(Timestamp::MAX);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn starting_at_the_end_of_time_leaves_room() {
+    fn start_at_max_does_not_overflow() {
         let mut clock = TrackerClock::default();
         let start = clock.advance(Timestamp::MAX);
         clock.advance(secs(1_000));
@@ -227,18 +227,18 @@ mod tests {
     }
 
     #[test]
-    fn a_start_before_the_last_heartbeat_goes_on_from_it() {
+    fn start_before_last_heartbeat_continues_from_it() {
         let mut clock = TrackerClock::default();
         clock.resume_from(secs(1_000).as_nanos(), 0);
         assert_eq!(clock.advance(secs(3)), secs(1_000).as_nanos());
         assert_eq!(clock.advance(secs(5)), secs(1_002).as_nanos());
         assert_eq!(clock.faults().steps_back, 1);
-        assert_eq!(clock.set(secs(1_500)), secs(1_500).as_nanos(), "the clock is right again");
+        assert_eq!(clock.set(secs(1_500)), secs(1_500).as_nanos(), "the clock is correct again");
         assert_eq!(clock.to_wall_clock(secs(1_000).as_nanos()), secs(1_000));
     }
 
     #[test]
-    fn a_clock_that_is_set_ahead_first_makes_up_for_what_it_was_set_back() {
+    fn clock_set_forward_first_compensates_for_steps_back() {
         let mut clock = TrackerClock::default();
         clock.advance(secs(10_000));
         clock.advance(secs(6_400));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_wrong_by_decades_moves_nothing_then_or_later() {
+    fn clock_wrong_by_decades_adds_no_time() {
         let mut clock = TrackerClock::default();
         clock.advance(secs(100));
         let opened = clock.advance(secs(200));
@@ -258,13 +258,13 @@ mod tests {
         assert_eq!(
             clock.to_wall_clock(opened),
             secs(1_700_000_000),
-            "what was noted is told by the right clock"
+            "recorded times are converted with the corrected clock"
         );
         let (ahead_ns, heartbeat) = (clock.clock_ahead_ns(), clock.advance(secs(1_700_000_060)));
 
         let mut next = TrackerClock::default();
         next.resume_from(heartbeat, ahead_ns);
-        assert_eq!(next.to_wall_clock(opened), secs(1_700_000_000), "before the clock is read, too");
+        assert_eq!(next.to_wall_clock(opened), secs(1_700_000_000), "also before the first reading");
         assert_eq!(next.to_wall_clock(next.peek(secs(1_700_000_090))), secs(1_700_000_090));
         assert_eq!(next.advance(secs(1_700_000_090)) - heartbeat, 30_000_000_000);
         assert_eq!(next.to_wall_clock(opened), secs(1_700_000_000));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn small_disorder_is_no_step() {
+    fn reordered_times_are_not_steps() {
         let mut clock = TrackerClock::default();
         clock.advance(secs(10));
         assert_eq!(clock.advance(Timestamp::from_nanos(9_999_999_999)), secs(10).as_nanos());

@@ -1,18 +1,18 @@
-//! How a tracker behaves: ours by default, lnd's by preset.
+//! The configuration of a tracker, and the presets that reproduce lnd.
 
 use crate::Retention;
 use crate::log::LogCapacity;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// How a [`Tracker`](crate::Tracker) behaves.
+/// The configuration of a [`Tracker`](crate::Tracker).
 ///
 /// ```
 /// use fitness_core::TrackerConfig;
 ///
-/// let ours = TrackerConfig::default().with_log_capacity(1024);
-/// let lnds = TrackerConfig::lnd_0_19();
-/// # assert_ne!(ours, lnds);
+/// let config = TrackerConfig::default().with_log_capacity(1024);
+/// let lnd = TrackerConfig::lnd_0_19();
+/// # assert_ne!(config, lnd);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrackerConfig {
@@ -24,23 +24,27 @@ pub struct TrackerConfig {
     pub(crate) retention: Retention,
 }
 
-/// When to take a loss of peers for an outage of our own network.
+/// The rule that attributes simultaneous disconnects to an outage of the observer's own network.
 ///
-/// Our network is taken to be out when, with no connection coming up in between, at least
-/// `min_peers` connections and at least `percent` of those that were up before the first of them
-/// went down within `settle_ns` of each other. All connections that we are told of count, those of
-/// peers that are not followed included. The outage began with the first of the losses, and ends
-/// when the next connection comes up. It is also taken to be out when a grace has passed in which
-/// at least `min_peers` peers were waited for and nobody at all was connected.
+/// The network is considered down in either of two cases:
 ///
-/// Fewer than `min_peers` losses never are an outage, so no failure of one peer is excused.
+/// * At least `min_peers` connections, and at least `min_percent` of the connections that were up, are
+///   lost within `settle_ns`, and no connection comes up in between.
+/// * A reconnect grace period expires, at least `min_peers` peers are still in it, no connection is up and
+///   none came up since the gap ended.
+///
+/// The network outage begins with the first of these disconnects, or at the end of the gap. It ends when
+/// the next connection comes up. All connections count, including those of strangers.
+///
+/// Fewer than `min_peers` disconnects are never attributed to the network, so the failure of a single peer
+/// always counts against that peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkOutageRule {
-    /// How many connections have to go down at least; the default is 3, and 0 is 1.
+    /// The minimum number of disconnects; the default is 3. 0 has the same effect as 1.
     pub min_peers: u32,
-    /// Which part of the connections has to go down, in per cent; the default is 80.
+    /// The minimum percentage of connections that must be lost; the default is 80.
     pub min_percent: u8,
-    /// Within what time, in nanoseconds; the default is 30 s.
+    /// The interval within which the disconnects must happen, in nanoseconds; the default is 30 s.
     pub settle_ns: u64,
 }
 
@@ -51,7 +55,7 @@ impl Default for NetworkOutageRule {
 }
 
 impl NetworkOutageRule {
-    /// Whether `disconnected` connections of `of` are all but all.
+    /// Returns whether the loss of `disconnected` out of `total` connections meets the rule.
     pub(crate) fn applies(&self, disconnected: usize, total: usize) -> bool {
         let (disconnected, total) = (disconnected as u64, total as u64);
         disconnected >= u64::from(self.min_peers.max(1))
@@ -61,11 +65,12 @@ impl NetworkOutageRule {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rules {
-    /// Peers with a channel and watched ones; only changes count; nothing flaps from unobserved.
+    /// Tracks peers that have a channel or are watched. Only changes between online and offline are flaps.
     Native,
-    /// Every peer that was ever heard of; every event is a flap.
+    /// Tracks every peer that was ever connected. Every event is a flap.
     Lnd019,
-    /// Every peer that ever had a channel; every event is a flap, and so is the first sight.
+    /// Tracks every peer that ever had a channel. Every event is a flap, and so is the presence at the
+    /// first channel.
     LndMaster,
 }
 
@@ -76,8 +81,11 @@ impl Rules {
 }
 
 impl TrackerConfig {
-    /// The behaviour of lnd 0.19, quirks and all: every peer is tracked for ever, a repeated event
-    /// is a flap, and the log goes with the last channel. The log is unbounded.
+    /// Returns a configuration that behaves exactly like lnd 0.19.
+    ///
+    /// Every peer that was ever connected is tracked forever, repeated events are flaps, and the log is
+    /// deleted with the last channel. The log is unbounded. Pauses and suspensions are ignored, there is
+    /// no reconnect grace period and no network outage rule, and commits are an hour apart.
     #[must_use]
     pub const fn lnd_0_19() -> Self {
         Self {
@@ -90,8 +98,10 @@ impl TrackerConfig {
         }
     }
 
-    /// The behaviour of lnd's master branch in August 2026: as [`TrackerConfig::lnd_0_19`], but a
-    /// peer is tracked from its first channel on, and its presence at that moment is a flap.
+    /// Returns a configuration that behaves exactly like lnd's master branch as of August 2026.
+    ///
+    /// It equals [`TrackerConfig::lnd_0_19`], except that a peer is tracked from its first channel on, and
+    /// that its presence at that moment is a flap.
     #[must_use]
     pub const fn lnd_master() -> Self {
         Self { rules: Rules::LndMaster, ..Self::lnd_0_19() }
@@ -99,54 +109,57 @@ impl TrackerConfig {
 
     const LND_COMMIT_DELAY_NS: u64 = 3600 * SECOND_NS;
 
-    /// How many stored entries of a peer's log stay in memory; the default is 64.
+    /// Sets how many stored entries of a peer's log stay in memory; the default is 64.
     ///
-    /// They go in whole segments of [`SEGMENT_ENTRIES`](crate::SEGMENT_ENTRIES), and the last of these
-    /// always stays. Questions that reach further back read the store, or state their error.
+    /// Entries are dropped in whole segments of [`SEGMENT_ENTRIES`](crate::SEGMENT_ENTRIES), and the last
+    /// segment always stays. Queries that reach further back need the segments from the store; without
+    /// them, they state their error.
     #[must_use]
     pub const fn with_log_capacity(mut self, entries: u32) -> Self {
         self.log_capacity.stored = entries;
         self
     }
 
-    /// How many entries of a peer's log are held while they cannot be stored; the default is 4,096,
-    /// the least 2.
+    /// Sets how many entries of a peer's log are held in memory while they cannot be stored; the default is
+    /// 4,096, the minimum 2.
     ///
-    /// When there are more, the oldest quarter is dropped. Totals stay exact; windows that reach into
-    /// what was dropped state their error.
+    /// When there are more, the oldest quarter is dropped. Totals stay exact; windows that reach into the
+    /// dropped part state their error.
     #[must_use]
     pub const fn with_unsaved_log_capacity(mut self, entries: u32) -> Self {
         self.log_capacity.unsaved = if entries < 2 { 2 } else { entries };
         self
     }
 
-    /// When to take a loss of peers for an outage of our own network; `None` is never. lnd knows no
-    /// such rule, and its presets have none.
+    /// Sets the rule that detects outages of the observer's own network; `None` disables it. The lnd
+    /// presets have no such rule, because lnd has none.
     #[must_use]
     pub const fn with_network_outage_rule(self, rule: Option<NetworkOutageRule>) -> Self {
         Self { network_outage_rule: rule, ..self }
     }
 
-    /// How long which detail of a history is kept. It matters to who calls
-    /// [`Tracker::forget_expired`](crate::Tracker::forget_expired) and
-    /// [`Tracker::downsampled`](crate::Tracker::downsampled) now and then.
+    /// Sets how long history is kept, and at which level of detail.
+    ///
+    /// The embedder applies it by calling [`Tracker::forget_expired`](crate::Tracker::forget_expired) and
+    /// [`Tracker::downsampled`](crate::Tracker::downsampled) regularly.
     #[must_use]
     pub const fn with_retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
 
-    /// How long a peer that was online before a gap of ours (a restart, a pause) has to come back
-    /// before it counts as offline, in nanoseconds; the default is two minutes, 0 is no grace.
+    /// Sets the reconnect grace period in nanoseconds; the default is two minutes, and 0 disables it.
     ///
-    /// Until it is back, or until then, its time is unobserved. If it is not back then, it was
-    /// offline from the end of the gap. lnd knows no gaps, and its presets no grace.
+    /// A peer that was online before a monitoring gap is unobserved until it reconnects or the period
+    /// expires. If it is still disconnected then, it counts as offline from the end of the gap. The lnd
+    /// presets have no grace period, because lnd does not record monitoring gaps.
     #[must_use]
     pub const fn with_reconnect_grace_ns(self, grace_ns: u64) -> Self {
         Self { reconnect_grace_ns: grace_ns, ..self }
     }
 
-    /// How long after the first unsaved change [`Tracker::commit_deadline`](crate::Tracker::commit_deadline)
-    /// asks for a commit, in nanoseconds; the default is one second, in the lnd presets an hour.
+    /// Sets the time from the first unsaved change to
+    /// [`Tracker::commit_deadline`](crate::Tracker::commit_deadline), in nanoseconds; the default is one
+    /// second, in the lnd presets one hour.
     #[must_use]
     pub const fn with_commit_delay_ns(self, delay_ns: u64) -> Self {
         Self { commit_delay_ns: delay_ns, ..self }

@@ -1,8 +1,8 @@
-//! Less and less of a peer's log, the older it is: what keeps a history bounded for ever.
+//! Reduces the detail of old history, which bounds the size of a peer's log.
 //!
-//! Any part of a log is a log: its entries carry exact totals, and what is gone between two of them
-//! is a window's stated error. So thinning is choosing, and where a moment of the choice has no
-//! entry of its own, interpolating one. Reading the log and writing it back is the store's user's.
+//! Any subset of a log's entries is a valid log: each entry holds exact totals, and a window that ends
+//! between two of them states its error. Downsampling therefore only selects entries, and interpolates an
+//! entry where the selection needs one at an exact hour or day. The caller reads and writes the store.
 
 use alloc::vec::Vec;
 
@@ -11,15 +11,22 @@ use crate::{LogEntry, LogSegment, NodeId, Presence, SEGMENT_ENTRIES, Totals};
 const HOUR_NS: u64 = 3600 * 1_000_000_000;
 const DAY_NS: u64 = 24 * HOUR_NS;
 
-/// How long which detail of a peer's log is kept: every entry, then hours, then days, then nothing.
+/// How long a peer's log is kept, and at which level of detail: every entry, then one per hour, then one
+/// per day, then nothing.
 ///
-/// Each time counts from now. One that is shorter than the one before it counts as that one.
+/// All durations are ages, counted back from now. A duration that is shorter than the one before it has
+/// the same effect as that one.
 ///
 /// ```
 /// use fitness_core::Retention;
 ///
-/// let (day_ns, default) = (24 * 3600 * 1_000_000_000, Retention::default());
-/// assert_eq!(default, default.with_full_detail_ns(30 * day_ns).with_hourly_ns(90 * day_ns).with_max_age_ns(400 * day_ns));
+/// let day_ns = 24 * 3600 * 1_000_000_000;
+/// let default = Retention::default();
+/// let explicit = default
+///     .with_full_detail_ns(30 * day_ns)
+///     .with_hourly_ns(90 * day_ns)
+///     .with_max_age_ns(400 * day_ns);
+/// assert_eq!(default, explicit);
 /// assert_eq!(default.max_entries(), 4_096 + 2 * (91 * 24 + 1) + 2 * 310 + 1);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,28 +51,30 @@ impl Retention {
         max_age_ns: u64::MAX,
     };
 
-    /// How long every entry is kept, in nanoseconds; the default is 30 days.
+    /// Sets how long every entry is kept, in nanoseconds; the default is 30 days.
     #[must_use]
     pub const fn with_full_detail_ns(self, full_detail_ns: u64) -> Self {
         Self { full_detail_ns, ..self }
     }
 
-    /// How many entries are kept in full at most, the newest ones; the default is 4,096, the least 1.
-    /// Those before them count as old, however young they are.
+    /// Sets how many entries are kept in full detail at most; the default is 4,096, the minimum 1.
+    ///
+    /// Entries before the newest ones of this number are downsampled regardless of their age.
     #[must_use]
     pub const fn with_full_detail_entries(self, entries: u32) -> Self {
         Self { full_detail_entries: if entries < 1 { 1 } else { entries }, ..self }
     }
 
-    /// How long the totals at every hour are kept, in nanoseconds; the default is 90 days. What is
-    /// older knows the totals at every day.
+    /// Sets how long hourly totals are kept, in nanoseconds; the default is 90 days. Older history has daily
+    /// totals.
     #[must_use]
     pub const fn with_hourly_ns(self, hourly_ns: u64) -> Self {
         Self { hourly_ns, ..self }
     }
 
-    /// How long anything is kept, in nanoseconds; the default is 400 days. It is also how long a peer is
-    /// remembered after its last channel was closed.
+    /// Sets how long anything is kept, in nanoseconds; the default is 400 days.
+    ///
+    /// This is also how long the history of an untracked peer is kept.
     #[must_use]
     pub const fn with_max_age_ns(self, max_age_ns: u64) -> Self {
         Self { max_age_ns, ..self }
@@ -75,8 +84,10 @@ impl Retention {
         self.max_age_ns
     }
 
-    /// How many entries [`thin`] leaves of a log at most, whatever happened in it: the detailed
-    /// ones, two an hour, two a day, and one from before. 9,087 by default.
+    /// Returns the maximum number of entries that [`downsample`] leaves of any log.
+    ///
+    /// These are the entries in full detail, two per hour, two per day, and one for everything older: 9,087
+    /// by default.
     #[must_use]
     pub fn max_entries(&self) -> usize {
         let hourly_ns = self.hourly_ns.max(self.full_detail_ns);
@@ -93,49 +104,54 @@ impl Default for Retention {
     }
 }
 
-/// What to keep of a peer's log as of `now_ns`; oldest first, as it was given, and no longer.
+/// Returns the entries of a peer's log to keep as of `now_ns`, oldest first.
 ///
-/// All times are on the tracker's line, and `start_ns` is when the peer's account began
-/// ([`PeerRecord::tracked_since_ns`](crate::PeerRecord::tracked_since_ns)). At most
-/// [`Retention::max_entries`] are left if none is after `now_ns`.
+/// All times are in tracker time. `start_ns` is the time at which the peer's ledger began
+/// ([`PeerRecord::tracked_since_ns`](crate::PeerRecord::tracked_since_ns)). The result is never longer than
+/// `entries`, and has at most [`Retention::max_entries`] entries if no entry is after `now_ns`.
 ///
-/// - The newest entries, by age and number, stay as they are; so does the last one in any case.
-/// - Of what is older, an hour with more than one entry in it keeps its first, or the totals at its
-///   start where the hour before keeps them, and the totals at its end. Of what is older than that,
-///   a day does. Hours and days are those of the line, which are UTC's.
-/// - Where entries were dropped across the end of an hour or day, its totals are not known; its last
-///   entry stays instead.
-/// - Of what is older than all that, the totals at the end stay, and with them every sum since the
-///   account began.
-/// - An hour or day that is in part younger counts as younger; one in which the number of entries
-///   kept in full runs out is thinned up to there.
+/// - The newest entries, as selected by age and number, are kept unchanged. The last entry is always kept.
+/// - Of the entries in an older hour, the first one and the totals at the end of the hour are kept. The
+///   totals at the start of the hour replace the first entry if the hour before keeps them. An hour with a
+///   single entry keeps it. In the part of the log with daily totals, the same applies to days. Hours and
+///   days begin in tracker time where they begin in UTC.
+/// - The totals at the end of an hour or day are unknown if entries were dropped across it. Its last entry
+///   is kept instead.
+/// - Of everything older than the maximum age, only the totals at its end are kept. All sums since the
+///   start of the ledger therefore stay exact.
+/// - An hour or day that extends into a more detailed part belongs to that part. If the limit on the number
+///   of entries falls within an hour or day, only the entries before the limit are downsampled.
 ///
-/// The totals of every entry are exact. A window is as exact as before if each of its ends is an
-/// hour of the hourly part, a day of the daily part, or in what is kept in full; every other window
-/// states its error. Thinning again at the same time changes nothing.
+/// The totals of every entry are exact. A window is as exact as before if each of its ends is on the hour
+/// in the hourly part, at the start of a day in the daily part, or in the part with full detail; any other
+/// window states its error. Downsampling a log again at the same time changes nothing.
 ///
-/// What cannot be a log is returned as it is: if its times go back, if it has entries before
-/// `start_ns`, or if its totals shrink or grow by more than the time that passed.
+/// Entries that do not form a log are returned unchanged: if times go back, if an entry is earlier than
+/// `start_ns`, or if totals shrink or grow by more than the time that passed.
 ///
 /// ```
-/// use fitness_core::{LogEntry, Presence, Retention, Totals, thin};
+/// use fitness_core::{LogEntry, Presence, Retention, Totals, downsample};
 ///
 /// let minute_ns = 60 * 1_000_000_000;
-/// // Up and down every ten minutes of a day, a long time ago.
+/// // One day, long ago, with a change every ten minutes.
 /// let mut totals = Totals::default();
 /// let mut log = Vec::new();
 /// for i in 1..=144 {
-///     let (totals_before, totals) = if i % 2 == 0 { (false, true) } else { (true, false) };
-///     totals = totals.after(was.into(), 10 * minute_ns);
-///     log.push(LogEntry::new(i * 10 * minute_ns, is.into(), totals));
+///     let (before, after) = match i % 2 {
+///         0 => (Presence::Offline, Presence::Online),
+///         _ => (Presence::Online, Presence::Offline),
+///     };
+///     totals = totals.after(before, 10 * minute_ns);
+///     log.push(LogEntry::new(i * 10 * minute_ns, after, totals));
 /// }
 /// let day_ns = 24 * 60 * minute_ns;
-/// let after = |days| thin(&log, 0, days * day_ns, &Retention::default());
-/// assert_eq!(after(30), log);
-/// // Twenty-five ends of hours; the last entry is one of them, and the first is the first one.
-/// assert_eq!(after(40).len(), 25);
-/// assert_eq!(after(100), [log[0], log[143]]);
-/// assert_eq!(after(500), [log[143]]);
+/// let kept_after = |days| downsample(&log, 0, days * day_ns, &Retention::default());
+/// assert_eq!(kept_after(30), log);
+/// // The first entry and the ends of 24 hours.
+/// assert_eq!(kept_after(40).len(), 25);
+/// // The first entry and the end of the day.
+/// assert_eq!(kept_after(100), [log[0], log[143]]);
+/// assert_eq!(kept_after(500), [log[143]]);
 /// assert_eq!(log[143].totals().online_ns, day_ns / 2);
 /// ```
 #[must_use]
@@ -161,7 +177,7 @@ pub fn downsample(entries: &[LogEntry], start_ns: u64, now_ns: u64, retention: &
 }
 
 impl LogSegment {
-    /// A whole log in segments, full ones but the last, its entries numbered from 0.
+    /// Splits a whole log into segments and numbers its entries from 0. All segments but the last are full.
     #[must_use]
     pub fn pack(node_id: NodeId, entries: &[LogEntry]) -> Vec<Self> {
         let runs = entries.chunks(SEGMENT_ENTRIES as usize);
@@ -170,7 +186,7 @@ impl LogSegment {
     }
 }
 
-/// From when on there is which detail. They are in this order, the last two at the start of a day.
+/// The start times of the levels of detail, in descending order. The last two are at the start of a day.
 struct Tiers {
     full_detail_ns: u64,
     full_detail_entries: usize,
@@ -181,7 +197,7 @@ struct Tiers {
 impl Tiers {
     fn new(now_ns: u64, retention: &Retention) -> Self {
         let hourly_ns = retention.hourly_ns.max(retention.full_detail_ns);
-        // What is in part younger is younger: they begin where an hour or a day does.
+        // A partly newer hour or day counts as newer, so each level begins where an hour or day begins.
         let tier_start = |ns, width_ns| {
             let at_ns = now_ns.saturating_sub(ns);
             at_ns - at_ns % width_ns
@@ -194,14 +210,14 @@ impl Tiers {
         }
     }
 
-    /// How many entries, the oldest ones, are not kept in full: never the last.
+    /// Returns how many of the oldest entries are not kept in full detail. Never includes the last entry.
     fn old_count(&self, entries: &[LogEntry]) -> usize {
         let by_age = entries.partition_point(|entry| entry.at_ns() < self.full_detail_ns);
         let by_number = entries.len().saturating_sub(self.full_detail_entries);
         by_age.max(by_number).min(entries.len().saturating_sub(1))
     }
 
-    /// What is thinned as one with an old entry at `at_ns`.
+    /// Returns the period that is downsampled together with an old entry at `at_ns`.
     fn period_of(&self, at_ns: u64) -> Period {
         if at_ns < self.max_age_ns {
             return Period { start_ns: 0, end_ns: self.max_age_ns, is_expired: true };
@@ -212,7 +228,7 @@ impl Tiers {
     }
 }
 
-/// An hour, a day, or all the time of which nothing is kept.
+/// An hour, a day, or all the time beyond the maximum age.
 #[derive(PartialEq, Eq)]
 struct Period {
     start_ns: u64,
@@ -221,18 +237,18 @@ struct Period {
 }
 
 impl Period {
-    /// Adds what to keep of this span's `entries`, which the `next` one follows.
+    /// Appends the entries to keep of this period's `entries`. `next` is the entry that follows them.
     fn keep(&self, entries: &[LogEntry], next: &LogEntry, kept: &mut Vec<LogEntry>) {
-        // The totals at the end, which the next entry may tell, too; where they are not known, the
-        // last entry stands in for them.
+        // The entry that follows may determine the totals at the end of the period. If they are unknown, the
+        // last entry takes their place.
         let at_end = |last: &LogEntry| interpolate(last, next, self.end_ns).unwrap_or(*last);
         let end = entries.last().filter(|_| next.at_ns() > self.end_ns).map(at_end);
         if self.is_expired {
             kept.extend(end);
             return;
         }
-        // An entry at the very start is the end of the span before, and does not count as within:
-        // it would else be one too many for a span with a single entry, the next time.
+        // An entry at the very start is the end of the previous period and does not belong to this one. If it
+        // did, a period with a single entry would have two when the log is downsampled again.
         let within = entries.partition_point(|entry| entry.at_ns() <= self.start_ns);
         let (at_start, within) = entries.split_at_checked(within).unwrap_or_default();
         kept.extend(at_start.last());
@@ -240,7 +256,7 @@ impl Period {
             kept.extend_from_slice(within);
             return;
         }
-        // The totals at the start follow from those at the first entry, which tells more; but one of
+        // The totals at the start follow from those at the first entry, which holds more information. One of
         // the two is enough.
         if kept.last().is_none_or(|before| before.at_ns() < self.start_ns) {
             kept.extend(within.first());
@@ -249,7 +265,7 @@ impl Period {
     }
 }
 
-/// The entry at a moment between two neighbours, if all the time between them was of one kind.
+/// Returns the entry at a time between two consecutive ones, if the presence was the same in between.
 fn interpolate(from: &LogEntry, to: &LogEntry, at_ns: u64) -> Option<LogEntry> {
     let length_ns = to.at_ns().checked_sub(from.at_ns())?;
     let growth = to.totals().since(from.totals());
@@ -263,7 +279,7 @@ fn interpolate(from: &LogEntry, to: &LogEntry, at_ns: u64) -> Option<LogEntry> {
     Some(LogEntry::new(at_ns, presence, totals))
 }
 
-/// Whether an account that began at `start_ns` can have come by these entries.
+/// Returns whether a ledger that began at `start_ns` can have produced these entries.
 fn is_valid_log(start_ns: u64, entries: &[LogEntry]) -> bool {
     let mut before = LogEntry::new(start_ns, Presence::Unobserved, Totals::default());
     entries.iter().all(|entry| {

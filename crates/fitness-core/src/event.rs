@@ -1,78 +1,87 @@
-//! What happens to peers and channels, as the embedder tells it.
+//! The events that the embedder delivers.
 
 use alloc::vec::Vec;
 
 use crate::{ChannelId, NodeId, OutPoint, Timestamp};
 
-/// Something that happened, or that the node says is so.
+/// An event, or a state that the node reports.
 ///
-/// Every event may be told more than once: what is known already changes nothing (except under
-/// the lnd presets of [`TrackerConfig`](crate::TrackerConfig), which count repeats as lnd does).
+/// Events may be repeated: an event that repeats what the tracker already knows changes nothing. The lnd
+/// presets of [`TrackerConfig`](crate::TrackerConfig) are the exception; they count repeats as lnd does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Event {
-    /// The connection to a peer is up, its handshake finished.
+    /// A peer connected and completed its handshake.
     PeerOnline {
         /// The peer.
         node_id: NodeId,
     },
-    /// The connection to a peer is down.
+    /// A peer disconnected.
     PeerOffline {
         /// The peer.
         node_id: NodeId,
     },
-    /// A channel was opened, or is seen for the first time.
+    /// A channel was opened, or is reported for the first time.
     ChannelOpened(ChannelOpened),
-    /// A channel was closed. Closing an unknown one changes nothing.
+    /// A channel was closed. Has no effect if the channel is unknown.
     ChannelClosed {
         /// The channel.
         channel_id: ChannelId,
     },
-    /// A splice gave a channel another funding outpoint.
+    /// A splice changed the funding outpoint of a channel.
     FundingChanged {
         /// The channel.
         channel_id: ChannelId,
-        /// The outpoint that holds its money from now on.
+        /// The new funding outpoint.
         funding: OutPoint,
     },
-    /// Whether a channel can carry payments, as the node says while the peer is connected (LDK's
-    /// `is_usable`). While the peer is not, no channel of it is usable, and nobody needs to say so.
+    /// The node reports whether a channel can carry payments while its peer is connected (LDK's
+    /// `is_usable`).
+    ///
+    /// Ignored while the peer is disconnected: none of its channels is usable then, and no event is
+    /// needed to say so.
     ChannelUsable {
         /// The channel.
         channel_id: ChannelId,
-        /// Whether it can.
+        /// Whether the channel can carry payments.
         usable: bool,
     },
-    /// Follow a peer although we have no channel with it.
+    /// Start watching a peer, which tracks it even without a channel.
     Watch {
         /// The peer.
         node_id: NodeId,
     },
-    /// No longer follow a peer for its own sake; its channels keep it followed.
+    /// Stop watching a peer. The peer stays tracked while it has an open channel.
     Unwatch {
         /// The peer.
         node_id: NodeId,
     },
-    /// All open channels and connected peers, as the node lists them.
+    /// A list of all open channels and connected peers.
     Snapshot(Snapshot),
-    /// From now on we cannot tell who is online: our network or our process is out.
+    /// Observation is paused: a monitoring gap begins, and all peers become unobserved.
     ObservationPaused,
-    /// We can tell again. What was told in between holds; of all other peers nothing is known
-    /// until the next event or snapshot.
+    /// Observation is resumed: the monitoring gap ends.
+    ///
+    /// Connections that were reported during the pause are taken into account now. All other peers stay
+    /// unobserved until an event or snapshot reports them.
     ObservationResumed,
-    /// We were suspended, stopped or starved since `since`, and could not tell. What was connected
-    /// then may be dead: who is lost now, or within the grace, was lost by us.
+    /// The process was suspended, stopped or stalled since `since`, which is a monitoring gap that ends
+    /// with this event.
+    ///
+    /// A connection that was up before the gap may have died during it. If such a connection is lost
+    /// now or within the reconnect grace period, the disconnect is attributed to the gap.
     Unobserved {
-        /// The last moment at which we are known to have been well.
+        /// The last moment at which the process is known to have worked normally.
         #[cfg_attr(feature = "serde", serde(rename = "since_ns"))]
         since: Timestamp,
     },
-    /// The clock was set, or went on while we were suspended: it reads `to` at this event, and times
-    /// from here on are in terms of that. The time that it is ahead by was not observed.
+    /// The wall clock was set, or continued while the process was suspended. It reads `to` at this event,
+    /// and all later times refer to the new setting. The time by which the clock moved forward is a
+    /// monitoring gap.
     ClockSet {
-        /// What it reads now.
+        /// The new reading of the clock.
         #[cfg_attr(feature = "serde", serde(rename = "to_ns"))]
         to: Timestamp,
     },
@@ -93,46 +102,49 @@ impl Event {
 pub struct ChannelOpened {
     /// The channel.
     pub channel_id: ChannelId,
-    /// The peer at its other end.
+    /// The channel's peer.
     pub node_id: NodeId,
-    /// Where its money is, where that is known already.
+    /// The funding outpoint, if it is known already.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub funding: Option<OutPoint>,
-    /// Whether the peer is connected at this moment, where that is known. It is believed of a
-    /// peer that was not followed until now; of others we know better.
+    /// Whether the peer is connected at this moment, if known.
+    ///
+    /// Used only if the presence of the peer is unobserved; otherwise the tracker's own state is more
+    /// reliable.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub online: Option<bool>,
 }
 
-/// A channel as a node lists it.
+/// An entry of [`Snapshot::channels`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct OpenChannel {
     /// The channel.
     pub channel_id: ChannelId,
-    /// The peer at its other end.
+    /// The channel's peer.
     pub node_id: NodeId,
-    /// Where its money is, where that is known already.
+    /// The funding outpoint, if it is known already.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub funding: Option<OutPoint>,
-    /// Whether it can carry payments, where that is known: see [`Event::ChannelUsable`].
+    /// Whether the channel can carry payments, if known; see [`Event::ChannelUsable`].
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub usable: Option<bool>,
 }
 
-/// All open channels and connected peers: start-up and polling deliver this.
+/// All open channels and connected peers, as delivered at startup and by polling.
 ///
-/// Where it differs from what was known, that is a change like any other, at the moment the
-/// snapshot is applied; where it agrees, nothing happens. Channels and peers may be listed twice.
+/// A difference from the tracker's state is applied as a change at the time of the snapshot. Where both
+/// agree, nothing happens. Channels and peers may be listed more than once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Snapshot {
-    /// Every channel that is open. One that is missing was closed.
+    /// All open channels. A channel that is missing was closed.
     pub channels: Vec<OpenChannel>,
-    /// Every peer that is connected. One that is missing is offline.
+    /// All connected peers. A peer that is missing is offline.
     pub connected: Vec<NodeId>,
-    /// When the node was asked, where events may have overtaken the answer: what changed at this
-    /// moment or after it is newer than the snapshot and stays as it is.
+    /// The time at which the node's state was read, if events may have happened since.
+    ///
+    /// Whatever changed at or after this time is newer than the snapshot and stays as it is.
     #[cfg_attr(
         feature = "serde",
         serde(default, rename = "taken_at_ns", skip_serializing_if = "Option::is_none")

@@ -1,11 +1,11 @@
-//! Flap counts with lnd's cooldown, and the rate limit that they set for the event log.
+//! The flap count with lnd's decay, and the rate limit that it sets for the event log.
 //!
 //! The constants and formulas are those of lnd's `chanfitness/rate_limit.go`.
 
-/// Nanoseconds without a flap after which the count cools down: 8 hours.
+/// The time without a flap after which the flap count decays, in nanoseconds: 8 hours.
 pub const FLAP_COOLDOWN_PERIOD_NS: u64 = 8 * 3600 * 1_000_000_000;
 
-/// The factor by which the count shrinks for each cooldown period, fractions included.
+/// The factor by which the flap count decays per [`FLAP_COOLDOWN_PERIOD_NS`]. Fractions of a period count.
 pub const FLAP_COOLDOWN_FACTOR: f64 = 0.95;
 
 const FLAPS_PER_TIER: u32 = 200;
@@ -14,24 +14,26 @@ const SECOND_NS: u64 = 1_000_000_000;
 const TIER_LIMITS_NS: [u64; 6] =
     [SECOND_NS, 5 * SECOND_NS, 30 * SECOND_NS, 60 * SECOND_NS, 30 * 60 * SECOND_NS, 3600 * SECOND_NS];
 
-/// The time that an entry has to have stood in the event log before the next one joins it
-/// instead of replacing it, for a peer with this flap count, in nanoseconds.
+/// Returns the minimum time between two entries of the event log of a peer with this flap count, in
+/// nanoseconds.
+///
+/// An entry that follows sooner replaces the one before it.
 #[must_use]
 pub fn log_rate_limit_ns(flap_count: u32) -> u64 {
     let tier = (flap_count / FLAPS_PER_TIER) as usize;
     TIER_LIMITS_NS[tier.min(TIER_LIMITS_NS.len() - 1)]
 }
 
-/// How often a peer's connection changed, cooled down, and when it last did.
+/// The number of flaps of a peer, with decay, and the time of the last flap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlapCount {
     count: u32,
-    // The tracker's line starts at the epoch at the earliest, and no peer flaps then.
+    // 0 means none: tracker time starts at the epoch, and no peer flaps then.
     last_ns: u64,
 }
 
 impl FlapCount {
-    /// A count as it was stored; `last_ns` is on the tracker's line.
+    /// Creates a count from stored values; `last_ns` is in tracker time.
     #[must_use]
     pub const fn from_parts(count: u32, last_ns: Option<u64>) -> Self {
         Self {
@@ -43,33 +45,34 @@ impl FlapCount {
         }
     }
 
-    /// The count as of the last flap. It is cooled down only when the next flap comes, as in lnd.
+    /// Returns the count as of the last flap. As in lnd, the decay is applied only when the next flap is
+    /// recorded.
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// When the last flap was, on the tracker's line; `None` before the first.
+    /// Returns the tracker time of the last flap; `None` before the first.
     #[must_use]
     pub const fn last_flap_ns(&self) -> Option<u64> {
         if self.last_ns == 0 { None } else { Some(self.last_ns) }
     }
 
-    /// Counts one flap at `at_ns`, after cooling down the count for the time since the last one.
+    /// Records a flap at `at_ns`, after applying the decay for the time since the last one.
     ///
-    /// The cooldown is `count * 0.95^(t / 8 h)`, truncated, once `t` has reached 8 h.
+    /// The decayed count is `count * 0.95^(t / 8 h)`, truncated, if `t` is at least 8 h.
     pub fn record_flap(&mut self, at_ns: u64) {
         if let Some(last_ns) = self.last_flap_ns() {
-            self.count = cooled_down(self.count, at_ns.saturating_sub(last_ns));
+            self.count = decayed(self.count, at_ns.saturating_sub(last_ns));
         }
         self.count = self.count.saturating_add(1);
         self.last_ns = at_ns.max(1);
     }
 }
 
-// Truncation is what lnd does; the product is never negative nor above `count`.
+// lnd truncates as well. The product is never negative and never above `count`.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-fn cooled_down(count: u32, since_flap_ns: u64) -> u32 {
+fn decayed(count: u32, since_flap_ns: u64) -> u32 {
     if since_flap_ns < FLAP_COOLDOWN_PERIOD_NS {
         return count;
     }
@@ -82,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiers_are_lnds() {
+    fn rate_limit_tiers_equal_lnd() {
         assert_eq!(log_rate_limit_ns(0), SECOND_NS);
         assert_eq!(log_rate_limit_ns(199), SECOND_NS);
         assert_eq!(log_rate_limit_ns(200), 5 * SECOND_NS);
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn cools_down_only_after_a_whole_period() {
+    fn decay_starts_after_a_whole_period() {
         let mut flaps = FlapCount::from_parts(100, Some(1));
         flaps.record_flap(FLAP_COOLDOWN_PERIOD_NS);
         assert_eq!(flaps.count(), 101, "one nanosecond short of eight hours");
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn never_overflows() {
+    fn count_saturates() {
         let mut flaps = FlapCount::from_parts(u32::MAX, Some(5));
         flaps.record_flap(6);
         assert_eq!(flaps.count(), u32::MAX);

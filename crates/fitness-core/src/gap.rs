@@ -1,46 +1,46 @@
-//! When and why *we* could not tell: the tracker's account of its own observation.
+//! Monitoring gaps, and the observer's monitoring coverage.
 
 use crate::Timestamp;
 
-/// Why we could not tell who was online.
+/// The cause of a monitoring gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum GapCause {
-    /// No process of ours was running.
+    /// No process was running.
     NotRunning,
-    /// Our process was suspended, stopped or starved, or its clock was set ahead.
+    /// The process was suspended, stopped or stalled, or its clock was set forward.
     Suspended,
-    /// Our own network was out.
+    /// The observer's own network was down.
     NetworkDown,
     /// The embedder paused the observation.
     Paused,
 }
 
 impl GapCause {
-    /// All causes, in the order in which [`ObserverRecord::gap_totals`](crate::ObserverRecord::gap_totals) has them.
+    /// All causes, in the order of [`ObserverRecord::gap_totals`](crate::ObserverRecord::gap_totals).
     pub const ALL: [Self; 4] = [Self::NotRunning, Self::Suspended, Self::NetworkDown, Self::Paused];
 }
 
 impl core::fmt::Display for GapCause {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::NotRunning => "down",
+            Self::NotRunning => "not running",
             Self::Suspended => "suspended",
-            Self::NetworkDown => "network out",
+            Self::NetworkDown => "network down",
             Self::Paused => "paused",
         })
     }
 }
 
-/// How many gaps there were, and how long they were together.
+/// The number and total length of monitoring gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct GapTotals {
-    /// How many.
+    /// The number of gaps.
     pub count: u32,
-    /// Their length, in nanoseconds.
+    /// The total length in nanoseconds.
     pub length_ns: u64,
 }
 
@@ -51,60 +51,60 @@ impl GapTotals {
     }
 }
 
-/// A stretch of time in which we could not tell who was online.
+/// A monitoring gap: an interval during which the observer could not observe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Gap {
-    /// Why.
+    /// The cause.
     pub cause: GapCause,
-    /// When it began.
+    /// The time at which the gap began.
     #[cfg_attr(feature = "serde", serde(rename = "from_ns"))]
     pub from: Timestamp,
-    /// When it ended: the moment of the question for one that has not.
+    /// The time at which the gap ended, or the time of the query if the gap is ongoing.
     #[cfg_attr(feature = "serde", serde(rename = "to_ns"))]
     pub to: Timestamp,
-    /// Whether it has not ended yet.
+    /// Whether the gap has not ended yet.
     pub ongoing: bool,
 }
 
 impl Gap {
-    /// Its length, in nanoseconds.
+    /// Returns the length of the gap in nanoseconds.
     #[must_use]
     pub const fn length_ns(&self) -> u64 {
         self.to.nanos_since(self.from)
     }
 }
 
-/// How long we have watched, and how often we were gone.
+/// The monitoring coverage of an observer: how long it has monitored, and how long it could not.
 ///
-/// `lifetime_ns = monitored_ns + the lengths of all gaps`.
+/// `lifetime_ns` is the sum of `monitored_ns` and the lengths of all gaps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Coverage {
-    /// When we first observed at all.
+    /// The time at which the observer's first process started.
     #[cfg_attr(feature = "serde", serde(rename = "first_started_at_ns"))]
     pub first_started_at: Timestamp,
-    /// When this process, or the last one, started to observe.
+    /// The time at which the current process started. Before its first event: the process before it.
     #[cfg_attr(feature = "serde", serde(rename = "started_at_ns"))]
     pub started_at: Timestamp,
-    /// How many processes have observed.
+    /// The number of processes that have observed.
     pub starts: u32,
-    /// Nanoseconds since we first observed.
+    /// The time since `first_started_at`, in nanoseconds.
     pub lifetime_ns: u64,
-    /// The part of those in which we watched.
+    /// The part of the lifetime outside of all gaps, in nanoseconds.
     pub monitored_ns: u64,
-    /// Watched time over lifetime, from 0 to 1; `None` where there was no time yet.
+    /// `monitored_ns` divided by `lifetime_ns`, from 0 to 1; `None` while the lifetime is 0.
     pub coverage: Option<f64>,
-    /// Gaps in which no process of ours was running.
+    /// Ended gaps with the cause [`GapCause::NotRunning`].
     pub not_running: GapTotals,
-    /// Gaps in which it was suspended, stopped or starved.
+    /// Ended gaps with the cause [`GapCause::Suspended`].
     pub suspended: GapTotals,
-    /// Gaps in which our own network was out.
+    /// Ended gaps with the cause [`GapCause::NetworkDown`].
     pub network_down: GapTotals,
-    /// Gaps that the embedder asked for.
+    /// Ended gaps with the cause [`GapCause::Paused`].
     pub paused: GapTotals,
-    /// The gap that lasts at present.
+    /// The ongoing gap, if there is one. It is not included in the totals above.
     pub ongoing_gap: Option<Gap>,
 }

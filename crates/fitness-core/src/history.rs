@@ -1,7 +1,7 @@
-//! A peer's history as a value: windows, timeline, buckets and outages, asked at leisure.
+//! A peer's history as a value that answers queries independently of the tracker.
 //!
-//! A tracker holds the newest part of a peer's log. What is older is in the store's segments; with
-//! them the history is whole, and answers without the tracker's lock.
+//! A tracker holds only the newest part of a peer's log. Together with the segments from the store, the
+//! history is complete, and querying it does not require a lock on the tracker.
 
 use alloc::vec::Vec;
 
@@ -14,27 +14,28 @@ use crate::{
     BucketWidth, Gap, Ledger, LogSegment, NodeId, Presence, StandardWindow, Timestamp, Totals, WindowReport,
 };
 
-/// What happened to one peer's connection, from when it was first followed until a moment; or a part
-/// of that, such as the life of a channel.
+/// The history of one peer's presence, from the time at which it was first tracked until a given time, or
+/// a part of it, such as the lifetime of a channel.
 ///
-/// Times are in terms of the clock as it read when the history was taken.
+/// All timestamps refer to the clock setting at the time at which the history was taken.
 #[derive(Clone, Debug)]
 pub struct PeerHistory {
     node_id: NodeId,
-    /// When the account began, with both totals at 0.
+    /// The time at which the ledger began, with both totals at 0.
     ledger_start_ns: u64,
-    /// What comes before is not asked about.
+    /// Queries before this time are cut.
     start_ns: u64,
     now_ns: u64,
-    /// All but the last change, in order of time.
+    /// All changes but the last, in chronological order.
     log: Vec<LogEntry>,
-    /// Whose last change is the last one.
+    /// Holds the last change.
     ledger: Ledger,
     clock: TrackerClock,
 }
 
 impl PeerHistory {
-    /// Entries that cannot be of one account with those after them are left out: the newest are right.
+    /// Creates a history. Entries that are inconsistent with later ones are dropped, because newer entries
+    /// are more reliable.
     pub(crate) fn new(
         node_id: NodeId,
         start_ns: u64,
@@ -58,64 +59,65 @@ impl PeerHistory {
         history
     }
 
-    /// The account's beginning, as an entry.
+    /// Returns the start of the ledger as an entry.
     fn initial_entry(&self) -> LogEntry {
         LogEntry::new(self.ledger_start_ns, Presence::Unobserved, Totals::default())
     }
 
-    /// The same from `at` on: every window is cut there. Where the history begins later it stays as
-    /// it is.
+    /// Returns the history from `at` on. All windows are cut there. Has no effect if the history begins
+    /// later.
     #[must_use]
     pub fn starting_at(mut self, at: Timestamp) -> Self {
         self.start_ns = self.clock.to_tracker_time(at).clamp(self.start_ns, self.end_ns());
         self
     }
 
-    /// The same from a moment on at which the totals are known, whatever the log remembers.
+    /// Returns the history from a time at which the totals are known, regardless of the log.
     pub(crate) fn starting_at_totals(mut self, at_ns: u64, totals: Totals) -> Self {
-        let place = self.log.partition_point(|entry| entry.at_ns() <= at_ns);
-        let before = place.checked_sub(1).and_then(|i| self.log.get(i)).copied();
+        let index = self.log.partition_point(|entry| entry.at_ns() <= at_ns);
+        let before = index.checked_sub(1).and_then(|i| self.log.get(i)).copied();
         let before = before.unwrap_or_else(|| self.initial_entry());
-        let after = self.log.get(place).copied().unwrap_or_else(|| self.ledger.last_change());
+        let after = self.log.get(index).copied().unwrap_or_else(|| self.ledger.last_change());
         let entry = LogEntry::new(at_ns, before.presence(), totals);
         if before.at_ns() < at_ns && is_consistent(&before, &entry) && is_consistent(&entry, &after) {
-            self.log.insert(place, entry);
+            self.log.insert(index, entry);
         }
         self.start_ns = at_ns.clamp(self.start_ns, self.end_ns());
         self
     }
 
-    /// The peer.
+    /// Returns the peer.
     #[must_use]
     pub const fn node_id(&self) -> NodeId {
         self.node_id
     }
 
-    /// When it begins: when the peer was first followed, unless it was cut.
+    /// Returns the start of the history: the time at which the peer was first tracked, unless the history was
+    /// cut.
     #[must_use]
     pub fn start(&self) -> Timestamp {
         self.clock.to_wall_clock(self.start_ns)
     }
 
-    /// The moment until which this history goes.
+    /// Returns the end of the history.
     #[must_use]
     pub fn end(&self) -> Timestamp {
         self.clock.to_wall_clock(self.now_ns)
     }
 
-    /// Whether the peer is connected, as of [`PeerHistory::end`].
+    /// Returns the presence at [`PeerHistory::end`].
     #[must_use]
     pub const fn presence(&self) -> Presence {
         self.ledger.presence()
     }
 
-    /// Since when, within this history.
+    /// Returns the time since which the peer has had this presence, cut to this history.
     #[must_use]
     pub fn presence_since(&self) -> Timestamp {
         self.clock.to_wall_clock(self.ledger.presence_since_ns().max(self.start_ns))
     }
 
-    /// The peer's fitness within `[from, to)`, cut to this history. O(log n).
+    /// Returns the peer's uptime in `[from, to)`, cut to this history. O(log n) in the length of the log.
     #[must_use]
     pub fn window(&self, from: Timestamp, to: Timestamp) -> WindowReport {
         self.window_in_tracker_time(self.clock.to_tracker_time(from), self.clock.to_tracker_time(to))
@@ -134,7 +136,8 @@ impl PeerHistory {
         }
     }
 
-    /// All there is to say of `[from, to)`, cut to this history. O(n) in what was logged of it.
+    /// Returns the uptime and outage statistics of `[from, to)`, cut to this history. O(n) in the number of
+    /// log entries in the window.
     #[must_use]
     pub fn stats(&self, from: Timestamp, to: Timestamp) -> WindowStats {
         WindowStats {
@@ -145,35 +148,38 @@ impl PeerHistory {
         }
     }
 
-    /// The same of one of the usual windows, which ends now.
+    /// Returns the statistics of a standard window that ends now.
     ///
     /// ```
-    /// # use fitness_core::{Event, HashSeed, NodeId, Span, Timestamp, Tracker, TrackerConfig};
+    /// # use fitness_core::{Event, HashSeed, NodeId, StandardWindow, Timestamp, Tracker, TrackerConfig};
     /// # let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
     /// # let (node_id, t) = (NodeId([2; 33]), Timestamp::from_secs(1_700_000_000));
     /// # tracker.apply(t, &Event::Watch { node_id });
     /// # tracker.apply(t, &Event::PeerOnline { node_id });
     /// # tracker.apply(t.after_secs(600), &Event::PeerOffline { node_id });
     /// # tracker.apply(t.after_secs(630), &Event::PeerOnline { node_id });
-    /// let history = tracker.history(t.after_secs(3600), &node_id, &[]).expect("it is watched");
-    /// let day = history.stats_over(Span::Day);
+    /// let history = tracker.history(t.after_secs(3600), &node_id, &[]).expect("the peer is watched");
+    /// let day = history.stats_over(StandardWindow::Day);
     /// assert_eq!(day.window.uptime_ns, 3570 * 1_000_000_000);
-    /// assert_eq!((day.outages.count, day.outages.median_recovery_ns), (1, Some(30 * 1_000_000_000)));
+    /// assert_eq!((day.outages.disconnects, day.outages.median_recovery_ns), (1, Some(30 * 1_000_000_000)));
     /// ```
     #[must_use]
     pub fn stats_over(&self, window: StandardWindow) -> WindowStats {
         self.stats(window.start(self.end()), self.end())
     }
 
-    /// `[from, to)` cut into windows of `width_ns`, for drawing: the first begins at `from` or where
-    /// this history does, the last may be shorter. At most `limit` of them.
+    /// Splits `[from, to)` into windows of `width_ns`, for charts.
+    ///
+    /// The first window begins at `from` or at the start of this history, whichever is later. The last one
+    /// may be shorter. Returns at most `limit` windows.
     #[must_use]
     pub fn buckets(&self, from: Timestamp, to: Timestamp, width_ns: u64, limit: usize) -> Vec<WindowReport> {
         self.split(from, to, limit, |at_ns| at_ns.saturating_add(width_ns.max(1)))
     }
 
-    /// `[from, to)` cut where an hour or a day of UTC begins, for drawing: the first and the last may
-    /// be shorter. At most `limit` of them.
+    /// Splits `[from, to)` at the UTC hours or days, for charts.
+    ///
+    /// The first and the last window may be shorter. Returns at most `limit` windows.
     #[must_use]
     pub fn calendar_buckets(
         &self,
@@ -204,20 +210,24 @@ impl PeerHistory {
         buckets
     }
 
-    /// What the peer was when within `[from, to)`: intervals that meet. Neighbours are different, or
-    /// both of them are such as changed within.
+    /// Returns the peer's presence in `[from, to)` as adjacent intervals.
+    ///
+    /// Two adjacent intervals differ in presence, or both have an unknown presence because the log dropped
+    /// the changes within them.
     #[must_use]
     pub fn timeline(&self, from: Timestamp, to: Timestamp) -> Vec<PresenceInterval> {
         let (from_ns, to_ns) = self.clamp(from, to);
         self.timeline_in_tracker_time(from_ns, to_ns)
     }
 
-    /// The same, and where we could not tell, why: what is unobserved is cut at the edges of our
-    /// `gaps`, which are to be in order, as [`Tracker::gaps`](crate::Tracker::gaps) tells them at the
-    /// moment at which the history was taken.
+    /// Returns the timeline with the causes of unobserved time: unobserved intervals are split where `gaps`
+    /// begin and end.
     ///
-    /// What then has no [`Interval::cause`] was unobserved for the peer alone: we had not heard of it
-    /// yet, it had not had a fair chance to come back after a gap, or it was not followed.
+    /// `gaps` must be in chronological order, as returned by [`Tracker::gaps`](crate::Tracker::gaps) for
+    /// the time at which the history was taken.
+    ///
+    /// An unobserved interval without a [`PresenceInterval::cause`] is specific to the peer: no event had
+    /// reported its connection yet, it was in its reconnect grace period, or it was not tracked.
     #[must_use]
     pub fn timeline_with_gaps(&self, from: Timestamp, to: Timestamp, gaps: &[Gap]) -> Vec<PresenceInterval> {
         split_at_gaps(&self.timeline(from, to), gaps)
@@ -241,7 +251,7 @@ impl PeerHistory {
         self.log.iter().map(LogEntry::at_ns).chain([self.ledger.presence_since_ns()])
     }
 
-    /// How often the peer was lost within `[from, to)`, and for how long.
+    /// Returns how often the peer disconnected in `[from, to)`, and how long its outages lasted.
     #[must_use]
     pub fn outage_stats(&self, from: Timestamp, to: Timestamp) -> OutageStats {
         let (from_ns, to_ns) = self.clamp(from, to);
@@ -251,8 +261,8 @@ impl PeerHistory {
         )
     }
 
-    /// What the peer was until `at_ns`; `None` where that is not known. Before its account began
-    /// nothing was observed.
+    /// Returns the presence just before `at_ns`; `None` if it is unknown. Before the start of the ledger the
+    /// peer was unobserved.
     fn presence_before(&self, at_ns: u64) -> Option<Presence> {
         let earlier = self.changes().take_while(|&change_ns| change_ns < at_ns).last();
         let since_ns = earlier.unwrap_or(self.ledger_start_ns);
@@ -267,14 +277,14 @@ impl PeerHistory {
         self.now_ns.max(self.start_ns)
     }
 
-    /// The window on the line, cut to this history.
+    /// Converts a window to tracker time and cuts it to this history.
     fn clamp(&self, from: Timestamp, to: Timestamp) -> (u64, u64) {
         let from_ns = self.clock.to_tracker_time(from).clamp(self.start_ns, self.end_ns());
         (from_ns, self.clock.to_tracker_time(to).clamp(from_ns, self.end_ns()))
     }
 }
 
-/// Whether an account that stood at one entry can have come to stand at the other.
+/// Returns whether a ledger in the state of the earlier entry can have reached that of the later one.
 fn is_consistent(earlier: &LogEntry, later: &LogEntry) -> bool {
     let (before, after) = (earlier.totals(), later.totals());
     let grown = after.since(before);
@@ -284,9 +294,10 @@ fn is_consistent(earlier: &LogEntry, later: &LogEntry) -> bool {
         && later.at_ns().checked_sub(earlier.at_ns()).is_some_and(|passed_ns| grown.observed_ns <= passed_ns)
 }
 
-/// Entries of stored segments that come before entry number `end`, in order.
+/// Returns the entries of stored segments with numbers below `end`, in order.
 ///
-/// The segments may come in any order; of an entry that two of them hold, the later segment's counts.
+/// The segments may be in any order. If two segments contain the same entry, the one in the later segment
+/// is used.
 pub(crate) fn older_entries(node_id: &NodeId, segments: &[LogSegment], end: u32) -> Vec<LogEntry> {
     let mut segments: Vec<&LogSegment> =
         segments.iter().filter(|segment| segment.node_id == *node_id).collect();

@@ -1,35 +1,34 @@
-//! Names of peers and channels: plain byte arrays with hexadecimal text forms.
+//! Identifiers of peers and channels: plain byte arrays with hexadecimal text forms.
 
 use core::fmt;
 use core::str::FromStr;
 
-/// A peer: the 33-byte compressed public key of a Lightning node.
+/// Identifies a peer: the 33-byte compressed public key of a Lightning node.
 ///
-/// The bytes are not checked to be a point on the curve; that is the business of whoever holds a
-/// connection to it. The text form is 66 hexadecimal digits.
+/// The bytes are not checked to be a point on the curve. The text form has 66 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub [u8; 33]);
 
-/// A channel: LDK's 32-byte channel id, which stays the same through splices.
+/// Identifies a channel: LDK's 32-byte channel id, which splices do not change.
 ///
-/// The text form is 64 hexadecimal digits, in the order of the bytes.
+/// The text form has 64 hexadecimal digits, in the order of the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(pub [u8; 32]);
 
-/// A channel's funding outpoint: the transaction output that holds its money.
+/// The funding outpoint of a channel: the transaction output that holds its funds.
 ///
-/// It changes with every splice. The text form is `txid:vout`, the transaction id with its bytes
-/// reversed, as every Bitcoin program prints it.
+/// Every splice changes it. The text form is `txid:vout`, with the bytes of the transaction id reversed, as
+/// is usual in Bitcoin.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutPoint {
-    /// The transaction id, in the order in which it is hashed (not the order in which it is printed).
+    /// The transaction id in the byte order of the hash, which is the reverse of the printed order.
     pub txid: [u8; 32],
     /// The index of the output.
     pub vout: u32,
 }
 
 impl OutPoint {
-    /// Whether it is the outpoint that bitcoin uses for none.
+    /// Returns whether this is Bitcoin's null outpoint.
     pub(crate) fn is_null(&self) -> bool {
         *self == Self::NULL
     }
@@ -37,25 +36,25 @@ impl OutPoint {
     pub(crate) const NULL: Self = Self { txid: [0; 32], vout: u32::MAX };
 }
 
-/// Why a text is no id.
+/// An error in the text form of an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseIdError {
-    /// The number of hexadecimal digits is wrong.
+    /// The text has the wrong length.
     InvalidLength {
-        /// Digits that the id has.
+        /// The expected number of hexadecimal digits.
         expected: usize,
-        /// Characters that were found.
+        /// The number of characters found.
         found: usize,
     },
-    /// A character that is no hexadecimal digit.
+    /// A character is not a hexadecimal digit.
     InvalidDigit {
-        /// Its position, from 0.
+        /// The position of the character, from 0.
         position: usize,
     },
-    /// An outpoint without a `:` between transaction id and output index.
+    /// An outpoint has no `:` between transaction id and output index.
     MissingColon,
-    /// The output index of an outpoint is no number from 0 to 4294967295.
+    /// The output index of an outpoint is not a number from 0 to 4294967295.
     InvalidOutputIndex,
 }
 
@@ -66,10 +65,10 @@ impl fmt::Display for ParseIdError {
                 write!(f, "expected {expected} hexadecimal digits, found {found} characters")
             }
             Self::InvalidDigit { position } => {
-                write!(f, "the character at position {position} is no hexadecimal digit")
+                write!(f, "invalid character at position {position}: expected a hexadecimal digit")
             }
-            Self::MissingColon => f.write_str("expected `txid:vout`, found no `:`"),
-            Self::InvalidOutputIndex => f.write_str("the output index is no number from 0 to 4294967295"),
+            Self::MissingColon => f.write_str("missing `:`: expected `txid:vout`"),
+            Self::InvalidOutputIndex => f.write_str("invalid output index: expected 0 to 4294967295"),
         }
     }
 }
@@ -97,7 +96,7 @@ fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], ParseIdError> {
     Ok(bytes)
 }
 
-macro_rules! hex_id {
+macro_rules! impl_hex_id {
     ($id:ident) => {
         impl fmt::Display for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,8 +114,8 @@ macro_rules! hex_id {
     };
 }
 
-hex_id!(NodeId);
-hex_id!(ChannelId);
+impl_hex_id!(NodeId);
+impl_hex_id!(ChannelId);
 
 impl fmt::Display for OutPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,7 +131,7 @@ impl FromStr for OutPoint {
         let (txid, vout) = text.split_once(':').ok_or(ParseIdError::MissingColon)?;
         let mut txid = parse_hex::<32>(txid)?;
         txid.reverse();
-        // `u32::from_str` takes a leading `+`; an outpoint has none.
+        // `u32::from_str` accepts a leading `+`; an outpoint does not have one.
         if !vout.bytes().all(|b| b.is_ascii_digit()) {
             return Err(ParseIdError::InvalidOutputIndex);
         }
@@ -141,7 +140,7 @@ impl FromStr for OutPoint {
     }
 }
 
-macro_rules! as_text {
+macro_rules! impl_text_serde {
     ($id:ident, $expected:literal) => {
         impl fmt::Debug for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -159,8 +158,8 @@ macro_rules! as_text {
         #[cfg(feature = "serde")]
         impl<'de> serde::Deserialize<'de> for $id {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Text;
-                impl serde::de::Visitor<'_> for Text {
+                struct TextVisitor;
+                impl serde::de::Visitor<'_> for TextVisitor {
                     type Value = $id;
 
                     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -171,15 +170,15 @@ macro_rules! as_text {
                         text.parse().map_err(|err| E::custom(format_args!("{}: {err}", $expected)))
                     }
                 }
-                deserializer.deserialize_str(Text)
+                deserializer.deserialize_str(TextVisitor)
             }
         }
     };
 }
 
-as_text!(NodeId, "a node id of 66 hexadecimal digits");
-as_text!(ChannelId, "a channel id of 64 hexadecimal digits");
-as_text!(OutPoint, "a funding outpoint `txid:vout`");
+impl_text_serde!(NodeId, "a node id of 66 hexadecimal digits");
+impl_text_serde!(ChannelId, "a channel id of 64 hexadecimal digits");
+impl_text_serde!(OutPoint, "a funding outpoint `txid:vout`");
 
 #[cfg(test)]
 mod tests {
@@ -189,7 +188,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn ids_survive_their_text_form(node in any::<[u8; 32]>(), channel in any::<[u8; 32]>(), vout: u32) {
+        fn text_form_round_trips(node in any::<[u8; 32]>(), channel in any::<[u8; 32]>(), vout: u32) {
             let mut key = [3; 33];
             key[1..].copy_from_slice(&node);
             prop_assert_eq!(NodeId(key).to_string().parse(), Ok(NodeId(key)));
@@ -199,7 +198,7 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text in ".*") {
+        fn parsing_never_panics(text in ".*") {
             let _ = text.parse::<NodeId>();
             let _ = text.parse::<ChannelId>();
             let _ = text.parse::<OutPoint>();
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn outpoints_print_as_bitcoin_does() {
+    fn outpoint_prints_reversed_txid() {
         let mut txid = [0; 32];
         txid[0] = 0xab;
         let text = OutPoint { txid, vout: 7 }.to_string();
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_what_is_wrong() {
+    fn parse_errors_are_specific() {
         assert_eq!("02".parse::<NodeId>(), Err(ParseIdError::InvalidLength { expected: 66, found: 2 }));
         let bad = ChannelId([0; 32]).to_string().replacen('0', "g", 1);
         assert_eq!(bad.parse::<ChannelId>(), Err(ParseIdError::InvalidDigit { position: 0 }));

@@ -1,16 +1,16 @@
-//! What another program counted of a peer before we did, so that it is told apart from what we saw.
+//! Values imported from another program, kept apart from the observer's own measurements.
 
 use core::fmt;
 
 use crate::{Timestamp, Totals};
 
-/// A program whose numbers can be taken over.
+/// A program whose values can be imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ImportSource {
-    /// lnd: what its `chanfitness` counted.
+    /// lnd, which measures peers in its `chanfitness` package.
     Lnd,
 }
 
@@ -22,39 +22,38 @@ impl fmt::Display for ImportSource {
     }
 }
 
-/// What of a peer's numbers another program had counted, as part of the peer's record.
+/// The part of a peer's values that was imported, as stored in its record.
 ///
-/// They are included in the numbers of the record: this says how much of those we have not seen
-/// ourselves. It stays with the peer as long as its record does.
+/// The record's values include it. It stays with the peer as long as the record exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// Who counted.
+    /// The program that measured the values.
     pub source: ImportSource,
-    /// Until when: what came later is ours.
+    /// The end of the imported measurements, in tracker time. Later values are the observer's own.
     pub at_ns: u64,
-    /// The peer's totals at that moment.
+    /// The imported totals.
     pub totals: Totals,
-    /// Its flap count at that moment, cooled down as of its last flap.
+    /// The imported flap count, as of the last imported flap.
     pub flap_count: u32,
 }
 
-/// What of a peer's numbers another program had counted.
+/// The part of a peer's values that was imported.
 ///
-/// It is included in the numbers of the report that this is a part of.
+/// The values of the enclosing report include it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ImportedReport {
-    /// Who counted.
+    /// The program that measured the values.
     pub source: ImportSource,
-    /// Until when: what came later is ours.
+    /// The end of the imported measurements. Later values are the observer's own.
     #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
     pub at: Timestamp,
-    /// Nanoseconds in which it was known whether the peer was online, as that program has it.
+    /// The imported observed time, in nanoseconds.
     pub observed_ns: u64,
-    /// The part of those in which it was.
+    /// The imported uptime, in nanoseconds.
     pub uptime_ns: u64,
-    /// Flaps, cooled down as of the last one.
+    /// The imported flap count, as of the last imported flap.
     pub flap_count: u32,
 }
 

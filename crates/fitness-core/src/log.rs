@@ -1,28 +1,28 @@
-//! The event log: the timestamped changes that we remember of a peer, rate-limited and bounded.
+//! The event log: the presence changes of a peer, limited in rate and number.
 
 use alloc::vec::Vec;
 
 use crate::{Presence, Totals};
 
-/// How many entries a persisted segment of the log holds at most.
+/// The maximum number of entries in a stored segment of a log.
 pub const SEGMENT_ENTRIES: u32 = 64;
 
 const PRESENCE_SHIFT: u32 = 62;
 
-/// A change of presence, with the totals of the peer's ledger at that moment: 24 bytes.
+/// A presence change, with the totals of the peer's ledger at that time. Takes 24 bytes.
 ///
-/// The totals are exact whatever the log dropped before, which is why any window is the
-/// difference of two moments.
+/// The totals are exact regardless of what the log dropped, so any window is the difference of two
+/// moments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LogEntry {
     at_ns: u64,
     online_ns: u64,
-    // The presence in the two upper bits: totals stop at `Totals::LIMIT_NS`, below 2^62.
+    // The presence is in the two highest bits: `Totals::LIMIT_NS` is below 2^62.
     observed_ns_and_presence: u64,
 }
 
 impl LogEntry {
-    /// A change to `presence` at `at_ns`, when the ledger stood at `totals`.
+    /// Creates an entry for a change to `presence` at `at_ns`, with the ledger at `totals`.
     #[must_use]
     pub fn new(at_ns: u64, presence: Presence, totals: Totals) -> Self {
         Self {
@@ -33,13 +33,13 @@ impl LogEntry {
         }
     }
 
-    /// When, in nanoseconds on the tracker's line.
+    /// Returns the tracker time of the change.
     #[must_use]
     pub const fn at_ns(&self) -> u64 {
         self.at_ns
     }
 
-    /// What the peer changed to.
+    /// Returns the presence after the change.
     #[must_use]
     pub const fn presence(&self) -> Presence {
         match self.observed_ns_and_presence >> PRESENCE_SHIFT {
@@ -49,7 +49,7 @@ impl LogEntry {
         }
     }
 
-    /// The ledger's totals at that moment.
+    /// Returns the ledger's totals at the time of the change.
     #[must_use]
     pub const fn totals(&self) -> Totals {
         Totals { online_ns: self.online_ns, observed_ns: self.observed_ns_and_presence & Totals::LIMIT_NS }
@@ -66,11 +66,12 @@ impl core::fmt::Debug for LogEntry {
     }
 }
 
-/// A peer's event log, as it is at one moment: lnd's rate-limited log.
+/// A view of a peer's event log. The log is rate-limited as in lnd.
 ///
-/// The newest entry is staged: the next one replaces it, unless it has stood for the time that the
-/// peer's flap count asks for; then it is committed. Entries are numbered from 0 for the peer's
-/// whole history; those that were dropped for space keep their numbers. They are in order of time.
+/// The newest entry is *staged*: the next change replaces it, unless the time required by the flap count has
+/// passed; then the staged entry is *committed* to the log. Entries are in chronological order. They are
+/// numbered from 0 over the peer's whole history, and entries that were dropped to save memory keep their
+/// numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLog<'a> {
     committed: &'a [LogEntry],
@@ -79,57 +80,59 @@ pub struct EventLog<'a> {
 }
 
 impl<'a> EventLog<'a> {
-    /// The entries that will not be replaced any more, oldest first.
+    /// Returns the entries that will not be replaced, oldest first.
     #[must_use]
     pub const fn committed(&self) -> &'a [LogEntry] {
         self.committed
     }
 
-    /// The newest entry, which the next one replaces if it comes too soon.
+    /// Returns the newest entry, which the next change replaces if it follows too soon.
     #[must_use]
     pub const fn staged(&self) -> Option<LogEntry> {
         self.staged
     }
 
-    /// All entries that are held, oldest first.
+    /// Returns all entries in memory, oldest first.
     pub fn entries(&self) -> impl Iterator<Item = LogEntry> + use<'a> {
         self.committed.iter().copied().chain(self.staged)
     }
 
-    /// The number of the first entry that is held.
+    /// Returns the number of the first entry in memory.
     #[must_use]
     pub const fn first_number(&self) -> u32 {
         self.first
     }
 
-    /// The entry at a place, counted from the first that is held.
-    pub(crate) fn entry(&self, place: usize) -> Option<LogEntry> {
-        if place == self.committed.len() { self.staged } else { self.committed.get(place).copied() }
+    /// Returns the entry at an index, counted from the first entry in memory.
+    pub(crate) fn entry(&self, index: usize) -> Option<LogEntry> {
+        if index == self.committed.len() { self.staged } else { self.committed.get(index).copied() }
     }
 
-    /// How many entries are held.
+    /// Returns the number of entries in memory.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.committed.len() + self.staged.is_some() as usize
     }
 
-    /// Whether there are none.
+    /// Returns whether no entries are in memory.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The number that the next entry will bear: how many there were, give or take the fill of
-    /// segments that a restart cut short.
+    /// Returns the number of the next entry.
+    ///
+    /// This is the number of all entries so far, plus the numbers that were skipped because each process
+    /// begins a new segment.
     #[must_use]
     pub fn end_number(&self) -> u32 {
         self.first.saturating_add(u32::try_from(self.len()).unwrap_or(u32::MAX))
     }
 
-    /// Nanoseconds online within `[from_ns, to_ns)` as lnd reads its log: rate-limited, and so
-    /// often far from the truth.
+    /// Returns the uptime within `[from_ns, to_ns)` in nanoseconds, as lnd computes it from its log.
     ///
-    /// It is what a preset is compared by; the exact figure is the ledger's.
+    /// Because the log is rate-limited, the result may be far from the real uptime. Use it to compare a
+    /// preset with lnd; the ledger has the exact value.
     #[must_use]
     pub fn lnd_uptime_ns(&self, from_ns: u64, to_ns: u64, now_ns: u64) -> u64 {
         let mut uptime_ns = 0_u64;
@@ -155,30 +158,31 @@ impl<'a> EventLog<'a> {
     }
 }
 
-/// The numbers of a log's committed entries, which stand elsewhere, and how much of it is stored.
+/// The numbers of a log's committed entries, and how many of them are stored. The entries are held
+/// elsewhere.
 ///
-/// The staged entry is not among them: it is the last change of the peer's ledger. So an event that
-/// only replaces it touches no memory but the peer's own.
+/// The staged entry is not among them: it is the last change of the peer's ledger. An event that only
+/// replaces it therefore touches no memory outside the peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LogNumbers {
-    /// Number of the first entry that is held.
+    /// The number of the first entry in memory.
     first: u32,
-    /// Number of the first entry, the staged one included, that is not known to be stored.
+    /// The number of the first entry, including the staged one, that may not be stored.
     unsaved: u32,
 }
 
-/// How many entries of a log are held.
+/// The maximum number of log entries in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogCapacity {
-    /// Of those that are stored.
+    /// For entries that are stored.
     pub(crate) stored: u32,
-    /// Of all, while they cannot be stored.
+    /// For all entries, while they cannot be stored.
     pub(crate) unsaved: u32,
 }
 
 impl LogNumbers {
-    /// None held, after `entries` earlier ones of which only the store knows: the next one starts
-    /// another segment.
+    /// Creates an empty log that continues `entries` earlier ones, which only the store has. The next entry
+    /// begins a new segment.
     pub(crate) fn continuing(entries: u32) -> Self {
         let first = entries.div_ceil(SEGMENT_ENTRIES).saturating_mul(SEGMENT_ENTRIES);
         Self { first, unsaved: first }
@@ -188,10 +192,10 @@ impl LogNumbers {
         EventLog { committed: entries, staged, first: self.first }
     }
 
-    /// Adds the entry that was staged, after making room for it.
+    /// Appends the entry that was staged, after making room for it.
     ///
-    /// What is stored goes in whole segments: the last one has to be stored again, with its
-    /// beginning. What is not stored goes only if there is too much of it.
+    /// Stored entries are dropped in whole segments, because the last segment is stored again from its
+    /// beginning. Unsaved entries are dropped only if there are too many of them.
     pub(crate) fn push(&mut self, entries: &mut Vec<LogEntry>, entry: LogEntry, capacity: LogCapacity) {
         let committed = u32::try_from(entries.len()).unwrap_or(u32::MAX);
         let held = committed.saturating_add(1);
@@ -207,7 +211,7 @@ impl LogNumbers {
             self.drop_oldest(entries, quarter.max(held - capacity.unsaved));
         }
         if entries.len() == entries.capacity() {
-            // Doubling would leave half of a long log's memory empty; a little at a time is enough.
+            // Doubling the capacity would leave half of a long log's memory unused.
             entries.reserve_exact((entries.len() / 32).clamp(4, 64));
         }
         entries.push(entry);
@@ -223,18 +227,18 @@ impl LogNumbers {
         }
     }
 
-    /// The staged entry is another one now, or is there now, after `committed` others that are held.
+    /// Records that the staged entry was added or replaced. It follows `committed` other entries.
     pub(crate) fn note_staged_change(&mut self, committed: usize) {
         let staged = self.first.saturating_add(u32::try_from(committed).unwrap_or(u32::MAX));
         self.unsaved = self.unsaved.min(staged);
     }
 
-    /// The entries of every segment that has to be stored, each with the number of its first entry.
+    /// Returns the entries of every segment that must be stored, each with the number of its first entry.
     pub(crate) fn unsaved(self, log: EventLog<'_>) -> Vec<(u32, Vec<LogEntry>)> {
         let end = log.end_number();
         let mut segments: Vec<(u32, Vec<LogEntry>)> = Vec::new();
         if self.unsaved < end {
-            // A log that overflowed before it was saved starts in the middle of a segment.
+            // A log that overflowed before it was saved begins in the middle of a segment.
             let start = (self.unsaved - self.unsaved % SEGMENT_ENTRIES).max(self.first);
             for (number, entry) in (start..end).zip(log.entries().skip((start - self.first) as usize)) {
                 match segments.last_mut() {
@@ -246,12 +250,12 @@ impl LogNumbers {
         segments
     }
 
-    /// Notes that these entries, from number `first` on, are stored: as far as they are still the same.
+    /// Records that these entries, from number `first` on, are stored, unless they have changed since.
     pub(crate) fn saved(&mut self, first: u32, entries: &[LogEntry], log: EventLog<'_>) {
         let Some(last) = entries.last() else { return };
         let end = first.saturating_add(u32::try_from(entries.len()).unwrap_or(u32::MAX));
-        let place = (end - 1).checked_sub(self.first);
-        let is_same = place.is_none_or(|place| log.entry(place as usize) == Some(*last));
+        let index = (end - 1).checked_sub(self.first);
+        let is_same = index.is_none_or(|index| log.entry(index as usize) == Some(*last));
         if first <= self.unsaved {
             self.unsaved = self.unsaved.max(if is_same { end } else { end - 1 });
         }

@@ -1,47 +1,47 @@
-//! A stretch of a peer's timeline, and why it was not observed where it was not.
+//! An interval of a peer's timeline, with the cause if it was unobserved.
 
 use alloc::vec::Vec;
 
 use crate::report::availability;
 use crate::{Gap, GapCause, Presence, Timestamp, WindowReport};
 
-/// A stretch of time in which a peer's presence did not change, or in which it did and the log did
-/// not keep when.
+/// An interval during which a peer's presence did not change, or during which the log dropped the changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PresenceInterval {
-    /// When it began.
+    /// The start of the interval.
     #[cfg_attr(feature = "serde", serde(rename = "from_ns"))]
     pub from: Timestamp,
-    /// When it ended: where the next one begins.
+    /// The end of the interval, where the next one begins.
     #[cfg_attr(feature = "serde", serde(rename = "to_ns"))]
     pub to: Timestamp,
-    /// The part of it in which we knew whether the peer was online, in nanoseconds.
+    /// The part of the interval during which the presence was known, in nanoseconds.
     pub observed_ns: u64,
-    /// The part of the observed time in which it was.
+    /// The part of the observed time during which the peer was online, in nanoseconds.
     pub uptime_ns: u64,
-    /// The presence throughout; `None` where it changed within and only the sums are known.
+    /// The presence during the whole interval; `None` if it changed and only the totals are known.
     pub presence: Option<Presence>,
-    /// The gap of ours that it was unobserved for, where there was one and it was asked for.
+    /// The cause of the monitoring gap in which the interval lies. `None` if there was no gap or the timeline
+    /// was requested without gaps.
     #[cfg_attr(feature = "serde", serde(default))]
     pub cause: Option<GapCause>,
 }
 
 impl PresenceInterval {
-    /// Its length, in nanoseconds.
+    /// Returns the length of the interval in nanoseconds.
     #[must_use]
     pub const fn length_ns(&self) -> u64 {
         self.to.nanos_since(self.from)
     }
 
-    /// Uptime over observed time, from 0 to 1; `None` where nothing was observed.
+    /// Returns uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
     #[must_use]
     pub fn availability(&self) -> Option<f64> {
         availability(self.uptime_ns, self.observed_ns)
     }
 
-    /// Takes in the one that follows, which has the same presence.
+    /// Extends the interval by the next one, which has the same presence.
     pub(crate) fn extend(&mut self, next: &Self) {
         self.to = next.to;
         self.observed_ns += next.observed_ns;
@@ -70,9 +70,9 @@ impl From<WindowReport> for PresenceInterval {
     }
 }
 
-/// Cuts what is unobserved at the edges of our gaps, and says which gap it was.
+/// Splits unobserved intervals where gaps begin and end, and sets their causes.
 ///
-/// Both are in order of time, and gaps do not overlap.
+/// Both slices are in chronological order, and gaps do not overlap.
 pub(crate) fn split_at_gaps(timeline: &[PresenceInterval], gaps: &[Gap]) -> Vec<PresenceInterval> {
     let mut split = Vec::with_capacity(timeline.len());
     let mut gaps = gaps.iter().peekable();

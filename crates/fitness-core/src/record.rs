@@ -1,134 +1,134 @@
-//! What is persisted: plain values, which `fitness-store` turns into bytes.
+//! The values that the embedder stores. The crate `fitness-store` encodes them.
 //!
-//! Times are nanoseconds on the tracker's line, which is the wall clock unless that stepped back.
+//! All times are in tracker time, in nanoseconds.
 
 use alloc::vec::Vec;
 
 use crate::{ChannelId, GapCause, GapTotals, Imported, Ledger, LogEntry, NodeId, OutPoint, Presence, Totals};
 
-/// A peer: its ledger, flaps and open channels.
+/// The record of a peer: its ledger, flaps and open channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerRecord {
     /// The peer.
     pub node_id: NodeId,
-    /// Whether it is followed for its own sake.
+    /// Whether the peer is watched.
     pub watched: bool,
-    /// Whether it was online before a gap of ours, and is not back: it has a grace to be after the
-    /// next start, too.
+    /// Whether the peer was online before a monitoring gap and has not reconnected. It then has a reconnect
+    /// grace period after the next start as well.
     pub in_reconnect_grace: bool,
-    /// When it was first followed, with both totals at 0.
+    /// The time at which the peer was first tracked, when both totals were 0.
     pub tracked_since_ns: u64,
-    /// What was known of it since `since_ns`.
+    /// The presence since `presence_since_ns`.
     pub presence: Presence,
-    /// Since when.
+    /// The time of the last presence change.
     pub presence_since_ns: u64,
-    /// The totals at `since_ns`.
+    /// The totals at `presence_since_ns`.
     pub totals: Totals,
-    /// Flaps, cooled down as of the last one.
+    /// The flap count as of the last flap.
     pub flap_count: u32,
-    /// When the last flap was.
+    /// The time of the last flap.
     pub last_flap_ns: Option<u64>,
-    /// Changes from online to offline.
+    /// The number of disconnects.
     pub disconnects: u32,
-    /// How many log entries were numbered so far; see [`LogSegment::first_number`].
+    /// The number of the next log entry; see [`LogSegment::first_number`].
     pub log_end: u32,
-    /// What of these numbers another program had counted before we did.
+    /// The part of these values that was imported from another program.
     pub imported: Option<Imported>,
-    /// Its open channels, oldest first.
+    /// The open channels, oldest first.
     pub channels: Vec<ChannelRecord>,
 }
 
-/// An open channel, as part of its peer's record.
+/// The record of an open channel, as a part of its peer's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChannelRecord {
     /// The channel.
     pub channel_id: ChannelId,
-    /// Where its money is, where that is known.
+    /// The funding outpoint, if known.
     pub funding: Option<OutPoint>,
-    /// When we first watched it.
+    /// The time at which the channel was first monitored.
     pub opened_at_ns: u64,
-    /// The peer's totals at that moment.
+    /// The peer's totals at `opened_at_ns`.
     pub opened_totals: Totals,
-    /// What the node last said of it while the peer was online: whether it can carry payments.
-    /// `None` where it never said.
+    /// Whether the channel can carry payments, as the node last reported while the peer was online; `None`
+    /// if it has not reported it.
     pub reported_usable: Option<bool>,
-    /// The account of the time in which it was usable: `Online` stands for usable, `Offline` for
-    /// not usable. It begins with the channel, with both totals at 0.
+    /// The ledger of the channel's usability: `Online` means usable and `Offline` not usable. It begins with
+    /// the channel, with both totals at 0.
     pub usable_ledger: Ledger,
 }
 
-/// A run of a peer's log entries: at most [`SEGMENT_ENTRIES`](crate::SEGMENT_ENTRIES).
+/// A run of a peer's log entries, at most [`SEGMENT_ENTRIES`](crate::SEGMENT_ENTRIES).
 ///
-/// A segment is named by its peer and [`LogSegment::index`]. The last one of a peer is stored
-/// again as it grows.
+/// A segment is identified by its peer and its [index](LogSegment::index). The last segment of a peer is
+/// stored again as it grows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSegment {
     /// The peer.
     pub node_id: NodeId,
-    /// The number of its first entry.
+    /// The number of the first entry.
     pub first_number: u32,
-    /// Its entries, in order of time.
+    /// The entries, in chronological order.
     pub entries: Vec<LogEntry>,
 }
 
 impl LogSegment {
-    /// Which of the peer's segments this is, from 0.
+    /// Returns the index of this segment among the peer's segments, from 0.
     #[must_use]
     pub const fn index(&self) -> u32 {
         self.first_number / crate::SEGMENT_ENTRIES
     }
 }
 
-/// The node that observes.
+/// The record of the observer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObserverRecord {
-    /// When the process that wrote this started to observe.
+    /// The time at which the process that wrote this record started.
     pub started_at_ns: u64,
-    /// Until when it is known to have observed.
+    /// The latest time at which the process is known to have observed.
     pub last_heartbeat_ns: u64,
-    /// When the first process of all started to observe.
+    /// The time at which the observer's first process started.
     pub first_started_at_ns: u64,
-    /// How many processes have started to observe.
+    /// The number of processes that have observed.
     pub starts: u32,
-    /// How far the wall clock is ahead of the tracker's line, in nanoseconds, where it was found to
-    /// have been set by years while we observed; 0 nearly always.
+    /// How far the wall clock is ahead of tracker time, in nanoseconds. 0, unless the clock was found to have
+    /// been wrong by years while the process observed.
     pub clock_ahead_ns: i64,
-    /// How many gaps were numbered so far; see [`GapRecord::number`].
+    /// The number of gaps that have ended; see [`GapRecord::number`].
     pub gap_count: u32,
-    /// The gaps that have ended, by cause, in the order of [`GapCause::ALL`].
+    /// The totals of the gaps that have ended, by cause, in the order of [`GapCause::ALL`].
     pub gap_totals: [GapTotals; 4],
-    /// The gap that had not ended yet: why, and since when.
+    /// The cause and the start of the ongoing gap, if there is one.
     pub ongoing_gap: Option<(GapCause, u64)>,
 }
 
-/// A stretch of time in which we could not tell who was online.
+/// The record of a monitoring gap that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GapRecord {
-    /// Its number: gaps are numbered from 0 for the observer's whole history, and do not overlap.
+    /// The number of the gap. Gaps are numbered from 0 over the observer's whole history, and do not overlap.
     pub number: u32,
-    /// Why.
+    /// The cause.
     pub cause: GapCause,
-    /// When it began.
+    /// The time at which the gap began.
     pub from_ns: u64,
-    /// When it ended: not before it began.
+    /// The time at which the gap ended, which is never before `from_ns`.
     pub to_ns: u64,
 }
 
-/// What has to be stored to catch up with a tracker, and to be stored as one.
+/// The changes that must be stored in one atomic commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnsavedChanges {
-    /// Peers to delete with their whole log, before everything else here is written.
+    /// Peers to delete together with their whole logs, before anything else here is written.
     pub forgotten_peers: Vec<NodeId>,
-    /// The record of each peer that changed.
+    /// The records of the peers that changed.
     pub peers: Vec<PeerRecord>,
-    /// The segments of their logs that changed.
+    /// The log segments that changed.
     pub segments: Vec<LogSegment>,
     /// The gaps that have ended.
     pub gaps: Vec<GapRecord>,
 }
 
 impl UnsavedChanges {
-    /// Whether there is nothing to store.
+    /// Returns whether there is nothing to store.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.forgotten_peers.is_empty()

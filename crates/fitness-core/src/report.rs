@@ -1,4 +1,4 @@
-//! Answers.
+//! Reports: the results of queries.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -6,49 +6,51 @@ use core::fmt;
 use crate::window::Estimate;
 use crate::{ChannelId, ImportedReport, NodeId, OutPoint, Presence, Timestamp, Totals};
 
-/// Uptime over observed time, from 0 to 1; unknown while nothing was observed.
-// A double's 53 bits are good for 104 days at the nanosecond, and for any time at 16 digits.
+/// Returns uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
+// The 53 bits of a double are exact to the nanosecond up to 104 days, and to 16 digits beyond that.
 #[allow(clippy::cast_precision_loss)]
 pub(crate) fn availability(uptime_ns: u64, observed_ns: u64) -> Option<f64> {
     (observed_ns > 0).then(|| uptime_ns as f64 / observed_ns as f64)
 }
 
-/// A channel's fitness over its whole lifetime. Exact.
+/// The fitness of a channel over its whole lifetime. All values are exact.
 ///
-/// `uptime_ns <= observed_ns <= lifetime_ns`, always.
+/// `uptime_ns <= observed_ns <= lifetime_ns` always holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ChannelReport {
     /// The channel.
     pub channel_id: ChannelId,
-    /// The peer at its other end.
+    /// The channel's peer.
     pub node_id: NodeId,
-    /// Where its money is, where that is known.
+    /// The funding outpoint, if known.
     pub funding: Option<OutPoint>,
-    /// When we first watched it.
+    /// The time at which the channel was first monitored.
     #[cfg_attr(feature = "serde", serde(rename = "opened_at_ns"))]
     pub opened_at: Timestamp,
-    /// Nanoseconds since then.
+    /// The time since `opened_at`, in nanoseconds.
     pub lifetime_ns: u64,
-    /// The part of the lifetime in which we knew whether the peer was online.
+    /// The part of the lifetime during which the presence of the peer was known, in nanoseconds.
     pub observed_ns: u64,
-    /// The part of the observed time in which it was.
+    /// The part of the observed time during which the peer was online, in nanoseconds.
     pub uptime_ns: u64,
-    /// Uptime over observed time, from 0 to 1; `None` while nothing was observed.
+    /// Uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
     pub availability: Option<f64>,
-    /// Whether the channel can carry payments now; `None` if the node has not reported it.
+    /// Whether the channel can carry payments now; `None` if that is unknown.
     #[cfg_attr(feature = "serde", serde(default))]
     pub usable: Option<bool>,
-    /// The part of the observed time in which it could, in nanoseconds. `usable_ns <= uptime_ns`.
+    /// The part of the uptime during which the channel was usable, in nanoseconds. Never greater than
+    /// `uptime_ns`.
     #[cfg_attr(feature = "serde", serde(default))]
     pub usable_ns: u64,
-    /// The part of the observed time in which we knew whether it could: 0 where we were never told.
+    /// The part of the observed time during which it was known whether the channel was usable, in
+    /// nanoseconds. 0 if the node never reported it.
     #[cfg_attr(feature = "serde", serde(default))]
     pub usable_observed_ns: u64,
 }
 
-/// The lengths of a lifetime, before they become a report.
+/// The durations of a channel report.
 #[derive(Clone, Copy)]
 pub(crate) struct LifetimeTotals {
     pub(crate) lifetime_ns: u64,
@@ -83,79 +85,80 @@ impl ChannelReport {
         }
     }
 
-    /// Usable time over the time in which we knew, from 0 to 1; `None` where we were never told.
+    /// Returns usable time divided by the time during which usability was known, from 0 to 1; `None` if the
+    /// node never reported it.
     #[must_use]
     pub fn usability(&self) -> Option<f64> {
         availability(self.usable_ns, self.usable_observed_ns)
     }
 }
 
-/// What we know of a peer.
+/// The state and history of a peer, with its open channels.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PeerReport {
     /// The peer.
     pub node_id: NodeId,
-    /// Whether it is connected: `true`, `false`, or `null` where we cannot tell.
+    /// The presence of the peer.
     pub presence: Presence,
-    /// Since when.
+    /// The time since which the peer has had this presence.
     #[cfg_attr(feature = "serde", serde(rename = "presence_since_ns"))]
     pub presence_since: Timestamp,
-    /// Flaps, cooled down as of the last one.
+    /// The flap count as of the last flap.
     pub flap_count: u32,
-    /// When the last flap was; `None` before the first.
+    /// The time of the last flap; `None` before the first.
     #[cfg_attr(feature = "serde", serde(rename = "last_flap_ns"))]
     pub last_flap: Option<Timestamp>,
-    /// Changes from online to offline: exact, never cooled down.
+    /// The number of disconnects. Exact; it never decays.
     pub disconnects: u32,
-    /// Whether it is followed for its own sake.
+    /// Whether the peer is watched.
     pub watched: bool,
-    /// When it was let go: its last channel was closed, or it is no longer watched. `None` while it
-    /// is followed.
+    /// The time at which tracking ended, because the last channel was closed or the peer was unwatched;
+    /// `None` while the peer is tracked.
     #[cfg_attr(feature = "serde", serde(default, rename = "untracked_at_ns"))]
     pub untracked_at: Option<Timestamp>,
-    /// When we first followed it.
+    /// The time at which the peer was first tracked.
     #[cfg_attr(feature = "serde", serde(rename = "tracked_since_ns"))]
     pub tracked_since: Timestamp,
-    /// Nanoseconds in which we knew whether it was online, since it was first followed.
+    /// The time since then during which the presence was known, in nanoseconds.
     pub observed_ns: u64,
-    /// The part of those in which it was online.
+    /// The part of the observed time during which the peer was online, in nanoseconds.
     pub uptime_ns: u64,
-    /// Uptime over observed time, from 0 to 1; `None` while nothing was observed.
+    /// Uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
     pub availability: Option<f64>,
-    /// What of these numbers another program had counted; `None` where all of it is ours.
+    /// The part of these values that was imported from another program; `None` if nothing was imported.
     #[cfg_attr(feature = "serde", serde(default))]
     pub imported: Option<ImportedReport>,
-    /// Its open channels, oldest first.
+    /// The open channels, oldest first.
     pub channels: Vec<ChannelReport>,
 }
 
 /// The fitness of a peer or channel within a window of time, `[from, to)`.
 ///
-/// Windows that meet add up. `uptime_ns <= observed_ns <= length_ns`. The true values lie within
-/// the errors stated, which are 0 where the event log dropped nothing near the window's ends.
+/// The values of adjacent windows add up. `uptime_ns <= observed_ns <= length_ns` always holds. The true
+/// values lie within the stated errors, which are 0 if the log dropped nothing near the ends of the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct WindowReport {
-    /// Where the window begins: no earlier than the account of the peer or channel.
+    /// The start of the window, which is never before the start of the peer's or channel's history.
     #[cfg_attr(feature = "serde", serde(rename = "from_ns"))]
     pub from: Timestamp,
-    /// Where it ends: no later than the moment of the question.
+    /// The end of the window, which is never after the time of the query.
     #[cfg_attr(feature = "serde", serde(rename = "to_ns"))]
     pub to: Timestamp,
-    /// Nanoseconds from its beginning to its end.
+    /// The length of the window in nanoseconds.
     pub length_ns: u64,
-    /// The part of it in which we knew whether the peer was online.
+    /// The part of the window during which the presence was known, in nanoseconds.
     pub observed_ns: u64,
-    /// How far the true observed time may be off.
+    /// The maximum error of `observed_ns`.
     pub observed_error_ns: u64,
-    /// The part of the observed time in which the peer was online.
+    /// The part of the observed time during which the peer was online, in nanoseconds.
     pub uptime_ns: u64,
-    /// How far the true uptime may be off.
+    /// The maximum error of `uptime_ns`.
     pub uptime_error_ns: u64,
-    /// Uptime over observed time, from 0 to 1; `None` where nothing was observed.
+    /// Uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
     pub availability: Option<f64>,
 }
 
@@ -180,13 +183,13 @@ impl WindowReport {
     }
 }
 
-/// What a question was about is not known.
+/// The subject of a query was not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotFound {
     /// The peer is not tracked.
     Peer(NodeId),
-    /// The channel is not open, or not with this peer.
+    /// The channel is not open, or its peer is another one.
     Channel(ChannelId),
 }
 

@@ -1,8 +1,8 @@
-//! A table of items in chunks of fixed size, found by their keys.
+//! Collections with stable slots, and indexes that find a slot by key.
 //!
-//! The keyed index holds four bytes an item and the items never move, so a table of a million
-//! peers grows without copying them and without leaving half of its memory empty, and an item can
-//! refer to another by number.
+//! Items are stored in chunks of fixed size and never move. A collection of a million peers therefore grows
+//! without copying them and without leaving half of its memory unused, and an item can refer to another by
+//! its slot.
 
 use alloc::vec::Vec;
 use core::hash::Hasher;
@@ -10,8 +10,10 @@ use core::hash::Hasher;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
-/// The seed of the tracker's hash tables: peers choose their keys, so it has to be random where
-/// strangers can open channels. A seed of zeros is fine in tests.
+/// The seed of the tracker's hash tables.
+///
+/// It must be random if strangers can open channels, because peers choose their own keys. A fixed seed is
+/// fine in tests.
 #[derive(Clone, Copy)]
 pub struct HashSeed(pub [u8; 16]);
 
@@ -29,17 +31,17 @@ impl HashSeed {
     }
 }
 
-/// Where an item stands in its table. It is used again after the item is removed.
+/// The position of an item. It is reused after the item is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot(u32);
 
 const CHUNK: usize = 1024;
 
-fn place(slot: Slot) -> (usize, usize) {
+fn position(slot: Slot) -> (usize, usize) {
     (slot.0 as usize / CHUNK, slot.0 as usize % CHUNK)
 }
 
-/// Items by number.
+/// A collection of items by slot.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     chunks: Vec<Vec<Option<T>>>,
@@ -52,19 +54,19 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&T> {
-        let (chunk, item) = place(slot);
-        self.chunks.get(chunk)?.get(item)?.as_ref()
+        let (chunk, item_index) = position(slot);
+        self.chunks.get(chunk)?.get(item_index)?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
-        let (chunk, item) = place(slot);
-        self.chunks.get_mut(chunk)?.get_mut(item)?.as_mut()
+        let (chunk, item_index) = position(slot);
+        self.chunks.get_mut(chunk)?.get_mut(item_index)?.as_mut()
     }
 
     pub(crate) fn insert(&mut self, item: T) -> Slot {
         if let Some(slot) = self.free.pop() {
-            let (chunk, place) = place(slot);
-            self.chunks[chunk][place] = Some(item);
+            let (chunk, item_index) = position(slot);
+            self.chunks[chunk][item_index] = Some(item);
             return slot;
         }
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
@@ -74,13 +76,13 @@ impl<T> Slab<T> {
         let last = &mut self.chunks[chunks - 1];
         let index = (chunks - 1) * CHUNK + last.len();
         last.push(Some(item));
-        // Four thousand million items do not fit into memory.
+        // Memory cannot hold four billion items.
         Slot(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<T> {
-        let (chunk, place) = place(slot);
-        let item = self.chunks.get_mut(chunk)?.get_mut(place)?.take()?;
+        let (chunk, item_index) = position(slot);
+        let item = self.chunks.get_mut(chunk)?.get_mut(item_index)?.take()?;
         self.free.push(slot);
         Some(item)
     }
@@ -91,15 +93,15 @@ impl<T> Slab<T> {
         })
     }
 
-    /// How many places there are, empty ones included.
+    /// Returns the number of slots, including free ones.
     pub(crate) fn slot_count(&self) -> usize {
         self.chunks.split_last().map_or(0, |(last, full)| full.len() * CHUNK + last.len())
     }
 
-    /// The items that stand in the places from `start` to `end`.
+    /// Returns the items in the slots from `start` to `end`.
     pub(crate) fn range(&self, start: usize, end: usize) -> impl Iterator<Item = (Slot, &T)> {
-        (start..end.min(self.slot_count())).filter_map(|place| {
-            let slot = Slot(u32::try_from(place).ok()?);
+        (start..end.min(self.slot_count())).filter_map(|index| {
+            let slot = Slot(u32::try_from(index).ok()?);
             Some((slot, self.get(slot)?))
         })
     }
@@ -109,11 +111,11 @@ impl<T> Slab<T> {
     }
 }
 
-/// Slots by key, where every item has one key: four bytes an item, so that the index of 100,000
-/// stays in a processor's own cache.
+/// Maps keys to slots, for items with one key each. Takes four bytes per item, so the index of 100,000 items
+/// fits into a processor's cache.
 ///
-/// The keys stand in the items, so it asks for them: `is` tells whether a slot's item has the key,
-/// `key_of` a slot's key.
+/// The keys are stored in the items, so the methods take callbacks: `is` returns whether the item in a slot
+/// has the key, and `key_of` returns the key of a slot.
 #[derive(Debug)]
 pub(crate) struct Index {
     seed: HashSeed,
@@ -133,7 +135,7 @@ impl Index {
         self.table.find(self.seed.hash(key), |&slot| is(slot)).copied()
     }
 
-    /// Adds a slot for a key that is not there.
+    /// Adds a slot for a key that is not in the index.
     pub(crate) fn insert<'a>(&mut self, key: &[u8], slot: Slot, key_of: impl Fn(Slot) -> &'a [u8]) {
         let seed = self.seed;
         self.table.insert_unique(seed.hash(key), slot, |&slot| seed.hash(key_of(slot)));
@@ -146,7 +148,7 @@ impl Index {
     }
 }
 
-/// Slots by key, where one item may have many keys: eight bytes a key, 32 bits of its hash among them.
+/// Maps keys to slots, for items with many keys. Takes eight bytes per key, including 32 bits of its hash.
 #[derive(Debug)]
 pub(crate) struct MultiIndex {
     seed: HashSeed,
@@ -162,13 +164,13 @@ impl MultiIndex {
         self.table.len()
     }
 
-    /// Finds the slot whose item `has` this key.
+    /// Returns the slot whose item `has` this key.
     pub(crate) fn find(&self, key: &[u8], has: impl Fn(Slot) -> bool) -> Option<Slot> {
         let hash = self.short_hash(key);
         self.table.find(spread(hash), |&(other, slot)| other == hash && has(slot)).map(|&(_, slot)| slot)
     }
 
-    /// Adds a slot for a key that is not there.
+    /// Adds a slot for a key that is not in the index.
     pub(crate) fn insert(&mut self, key: &[u8], slot: Slot) {
         let hash = self.short_hash(key);
         self.table.insert_unique(spread(hash), (hash, slot), |&(hash, _)| spread(hash));
@@ -181,19 +183,19 @@ impl MultiIndex {
         }
     }
 
-    // Any 32 bits of a keyed hash are as good as any other.
+    // Any 32 bits of a keyed hash are equally good.
     #[allow(clippy::cast_possible_truncation)]
     fn short_hash(&self, key: &[u8]) -> u32 {
         self.seed.hash(key) as u32
     }
 }
 
-/// The table takes a key's place from the low bits of its hash and its tag from the high ones.
+/// Expands a short hash. The table takes the position from the low bits and the tag from the high bits.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
 
-/// A set of slots, one bit each.
+/// A set of slots, with one bit per slot.
 #[derive(Debug, Default)]
 pub(crate) struct SlotSet {
     words: Vec<u64>,
@@ -227,7 +229,7 @@ impl SlotSet {
         }
     }
 
-    /// Takes up to `limit` slots out, in their order.
+    /// Removes and returns up to `limit` slots, in ascending order.
     pub(crate) fn take(&mut self, limit: usize) -> Vec<Slot> {
         let mut taken = Vec::with_capacity(limit.min(self.len));
         for (word, bits) in (0_u32..).zip(&mut self.words) {

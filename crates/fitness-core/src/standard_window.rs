@@ -1,4 +1,4 @@
-//! The windows that people ask about, and the hours and days that charts are made of.
+//! The standard windows of statistics, and the bucket widths of charts.
 
 use core::fmt;
 use core::str::FromStr;
@@ -8,15 +8,15 @@ use crate::Timestamp;
 const HOUR_NS: u64 = 3600 * 1_000_000_000;
 const DAY_NS: u64 = 24 * HOUR_NS;
 
-/// One of the usual windows: each ends at the moment of the question.
+/// A standard window of time that ends at the time of the query.
 ///
 /// ```
-/// use fitness_core::{Span, Timestamp};
+/// use fitness_core::{StandardWindow, Timestamp};
 ///
 /// let now = Timestamp::from_secs(1_700_000_000);
-/// assert_eq!("7d".parse(), Ok(Span::Week));
-/// assert_eq!(Span::Week.before(now), Timestamp::from_secs(1_700_000_000 - 7 * 24 * 3600));
-/// assert_eq!(Span::Lifetime.before(now), Timestamp::EPOCH);
+/// assert_eq!("7d".parse(), Ok(StandardWindow::Week));
+/// assert_eq!(StandardWindow::Week.start(now), Timestamp::from_secs(1_700_000_000 - 7 * 24 * 3600));
+/// assert_eq!(StandardWindow::Lifetime.start(now), Timestamp::EPOCH);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -33,16 +33,16 @@ pub enum StandardWindow {
     /// The last 90 days.
     #[cfg_attr(feature = "serde", serde(rename = "90d"))]
     Quarter,
-    /// All the time there is.
+    /// The whole lifetime.
     #[cfg_attr(feature = "serde", serde(rename = "lifetime"))]
     Lifetime,
 }
 
 impl StandardWindow {
-    /// All of them, the shortest first.
+    /// All windows, shortest first.
     pub const ALL: [Self; 5] = [Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Lifetime];
 
-    /// Its name: `24h`, `7d`, `30d`, `90d` or `lifetime`.
+    /// Returns the name: `24h`, `7d`, `30d`, `90d` or `lifetime`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl StandardWindow {
         }
     }
 
-    /// Its length in nanoseconds; `None` for the lifetime.
+    /// Returns the length in nanoseconds; `None` for the lifetime.
     #[must_use]
     pub const fn length_ns(self) -> Option<u64> {
         match self {
@@ -66,8 +66,9 @@ impl StandardWindow {
         }
     }
 
-    /// Where it begins if it ends at `now`. A lifetime begins at the epoch, which every answer cuts to
-    /// its own beginning.
+    /// Returns the start of the window that ends at `now`.
+    ///
+    /// The lifetime starts at the epoch; every query cuts it to the start of the history.
     #[must_use]
     pub const fn start(self, now: Timestamp) -> Timestamp {
         match self.length_ns() {
@@ -91,7 +92,7 @@ impl FromStr for StandardWindow {
     }
 }
 
-/// Not the name of a [`Span`].
+/// An error in the name of a [`StandardWindow`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParseWindowError;
@@ -104,20 +105,20 @@ impl fmt::Display for ParseWindowError {
 
 impl core::error::Error for ParseWindowError {}
 
-/// How wide the bars of a chart are.
+/// The width of the buckets of a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum BucketWidth {
-    /// An hour, as it begins in UTC.
+    /// An hour of UTC.
     Hour,
-    /// A day, as it begins in UTC.
+    /// A day of UTC.
     Day,
 }
 
 impl BucketWidth {
-    /// Its length, in nanoseconds.
+    /// Returns the width in nanoseconds.
     #[must_use]
     pub const fn width_ns(self) -> u64 {
         match self {
@@ -126,7 +127,7 @@ impl BucketWidth {
         }
     }
 
-    /// Where the one that `at` lies in ends.
+    /// Returns the end of the bucket that contains `at`.
     pub(crate) const fn bucket_end(self, at: Timestamp) -> Timestamp {
         at.before_nanos(at.as_nanos() % self.width_ns()).after_nanos(self.width_ns())
     }

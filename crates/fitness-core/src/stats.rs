@@ -1,64 +1,67 @@
-//! One window in one value: how much, how often, and for how long.
+//! Statistics of a window of time.
 
 use alloc::vec::Vec;
 
 use crate::{Presence, PresenceInterval, Timestamp, WindowReport};
 
-/// All there is to say of a peer, or of a channel's peer, within a window of time.
+/// The uptime and outage statistics of a peer, or of a channel's peer, within a window of time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct WindowStats {
-    /// How much of it was observed, and how much of that online; the window itself.
+    /// The window, its observed time and its uptime.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub window: WindowReport,
-    /// How often the peer was lost, and for how long.
+    /// How often the peer disconnected, and how long its outages lasted.
     pub outages: OutageStats,
-    /// Whether it is connected now, and not at the window's end: `true`, `false`, or `null` where we
-    /// cannot tell.
+    /// The presence at the end of the history (now), not at the end of the window.
     pub presence: Presence,
-    /// Since when.
+    /// The time since which the peer has had this presence.
     #[cfg_attr(feature = "serde", serde(rename = "presence_since_ns"))]
     pub presence_since: Timestamp,
 }
 
 impl WindowReport {
-    /// Whether it has no error: nothing that matters to it was dropped from the log.
+    /// Returns whether the values have no error: the log dropped nothing that affects them.
     #[must_use]
     pub const fn is_exact(&self) -> bool {
         self.uptime_error_ns == 0 && self.observed_error_ns == 0
     }
 }
 
-/// How often a peer was lost, and how long it took to come back.
+/// Statistics of a peer's outages within a window of time.
 ///
-/// Counted from the log. Where its rate limit dropped something within the window,
-/// [`Outages::complete`] is `false`: the number and the longest stretch are the least that can have
-/// been, the time between two the most, and times to return are those that the log kept. The exact number of all disconnects of a peer is
-/// [`PeerReport::disconnects`](crate::PeerReport::disconnects).
+/// They are computed from the log. If its rate limit dropped changes within the window,
+/// [`OutageStats::complete`] is `false`. In that case `disconnects` and `longest_outage_ns` are lower
+/// bounds, the mean time between disconnects is an upper bound, and recoveries include only those that
+/// the log kept. [`PeerReport::disconnects`](crate::PeerReport::disconnects) is the exact number of all
+/// disconnects of a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct OutageStats {
-    /// How often it went from online to offline. Those of windows that meet add up.
+    /// The number of disconnects. The numbers of adjacent windows add up.
     pub disconnects: u64,
-    /// The window's online time for each of them, in nanoseconds; `None` without one.
+    /// The uptime within the window divided by the number of disconnects, in nanoseconds; `None` without
+    /// disconnects.
     pub mean_time_between_disconnects_ns: Option<u64>,
-    /// The median length of those that began and ended within the window, in its return and not in a
-    /// gap of ours, in nanoseconds; of an even number the mean of the two in the middle, rounded
-    /// down. `None` without one.
+    /// The median duration of the recoveries in nanoseconds; `None` if there were none.
+    ///
+    /// Outages count as recoveries if they began with a disconnect and ended with a reconnect within the
+    /// window, not with a monitoring gap. The median of an even number is the mean of the two values in the
+    /// middle, rounded down.
     pub median_recovery_ns: Option<u64>,
-    /// The longest of those; `None` without one.
+    /// The longest recovery in nanoseconds; `None` if there were none.
     pub longest_recovery_ns: Option<u64>,
-    /// The longest stretch offline within the window, however it began and whether or not it has
-    /// ended, in nanoseconds; 0 without one.
+    /// The longest outage within the window in nanoseconds, including outages that have not ended and outages
+    /// that began without a disconnect; 0 if there were none.
     pub longest_outage_ns: u64,
-    /// Whether the log kept every change in the window.
+    /// Whether the log kept all changes within the window.
     pub complete: bool,
 }
 
 impl OutageStats {
-    /// Those in a timeline, which `before` came before, where that is known.
+    /// Computes the statistics of a timeline. `presence_before` is the presence just before it, if known.
     pub(crate) fn from_timeline(timeline: &[PresenceInterval], presence_before: Option<Presence>) -> Self {
         let begins_offline = timeline.first().is_some_and(|first| first.presence == Some(Presence::Offline));
         let mut stats = Self { complete: presence_before.is_some() || !begins_offline, ..Self::default() };

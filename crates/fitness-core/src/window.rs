@@ -1,35 +1,35 @@
-//! What a peer's log and ledger say of any stretch of time.
+//! Computes a peer's uptime and observed time within any window from its log and ledger.
 //!
-//! Between two neighbours in the log we know how much time was online and how much was observed.
-//! If all of it was of one kind, every moment in between is known exactly. If entries were dropped
-//! there, the order of the kinds is not known: the answer is then one history that fits all that
-//! is known, and the error bounds every other that fits too.
+//! The totals of two consecutive log entries give the uptime and the observed time between them. If the
+//! presence was the same all the time, every moment in between is known exactly. If entries were dropped,
+//! the order of the presences is unknown. The estimate then assumes one order that is consistent with the
+//! totals, and the error covers every other consistent order.
 
 use crate::clock::TrackerClock;
 use crate::log::LogEntry;
 use crate::{Ledger, Presence, Totals, WindowReport};
 
-/// A duration that may be known only up to an error.
+/// A duration with its maximum error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Estimate {
     pub(crate) value_ns: u64,
     pub(crate) error_ns: u64,
 }
 
-/// A peer's account, as it is at `now_ns`.
+/// The data of one peer from which windows are computed, as of `now_ns`.
 #[derive(Clone, Copy)]
 pub(crate) struct WindowCalculator<'a> {
-    /// When it began, with both totals at 0. Before it nothing is observed.
+    /// The start of the ledger, with both totals at 0. Nothing is observed before it.
     pub(crate) start_ns: u64,
-    /// The entries of the log but the last change, which is the ledger's.
+    /// All log entries but the last change, which the ledger holds.
     pub(crate) log: &'a [LogEntry],
     pub(crate) ledger: &'a Ledger,
-    /// After it nothing is observed.
+    /// Nothing is observed after this time.
     pub(crate) now_ns: u64,
 }
 
 impl WindowCalculator<'_> {
-    /// What there is to say of `[from_ns, to_ns)`, cut to what lies between `start_ns` and now.
+    /// Returns the report for `[from_ns, to_ns)`, cut to the time between `start_ns` and now.
     pub(crate) fn window(
         &self,
         start_ns: u64,
@@ -49,7 +49,7 @@ impl WindowCalculator<'_> {
         )
     }
 
-    /// Online and observed time in `[from_ns, to_ns)`, two searches in the log.
+    /// Returns uptime and observed time in `[from_ns, to_ns)`, by two searches in the log.
     fn estimate(&self, from_ns: u64, to_ns: u64) -> (Estimate, Estimate) {
         let end_ns = self.now_ns.max(self.start_ns);
         let from_ns = from_ns.clamp(self.start_ns, end_ns);
@@ -62,7 +62,7 @@ impl WindowCalculator<'_> {
         )
     }
 
-    /// The stretch between two known moments that `at_ns` lies in.
+    /// Returns the interval between two entries that contains `at_ns`.
     fn interval_at(&self, at_ns: u64) -> LogInterval {
         let last = self.ledger.last_change();
         if at_ns >= last.at_ns() {
@@ -84,10 +84,10 @@ impl WindowCalculator<'_> {
     }
 }
 
-/// How many entries are not after `at_ns`: where the first one after it stands.
+/// Returns the number of entries at or before `at_ns`, which is the index of the first entry after it.
 ///
-/// Starts where the entry would stand if all were equally far apart, and widens the search from
-/// there by doubling, so that it is short where they nearly are and O(log n) always.
+/// The search starts where the entry would be if all entries were equally far apart, and then doubles its
+/// range. It is short if they nearly are, and O(log n) in any case.
 fn count_until(log: &[LogEntry], at_ns: u64) -> usize {
     let is_before = |i: usize| log.get(i).is_some_and(|entry| entry.at_ns() <= at_ns);
     let (Some(first), Some(last)) = (log.first(), log.last()) else { return 0 };
@@ -128,16 +128,16 @@ impl Measure {
     }
 }
 
-/// The time between two moments at which the totals are known.
+/// The interval between two times at which the totals are known.
 struct LogInterval {
-    /// Which one it is, counted from the account's beginning.
+    /// The index of the interval, counted from the start of the ledger.
     index: usize,
     start_ns: u64,
     start_totals: Totals,
     length_ns: u64,
-    /// What the totals grew by.
+    /// The growth of the totals during the interval.
     growth: Totals,
-    /// The presence at its start, which an order that was lost is guessed to begin with.
+    /// The presence at the start, which comes first in the assumed order.
     presence_at_start: Presence,
 }
 
@@ -169,8 +169,10 @@ impl LogInterval {
         Estimate { value_ns, error_ns: max_ns.saturating_sub(value_ns).max(value_ns.saturating_sub(min_ns)) }
     }
 
-    /// Time of this kind in the first `x` nanoseconds, in the history that is guessed: three
-    /// blocks, the presence at the start first, then unobserved, offline, online.
+    /// Returns the measured time in the first `x` nanoseconds, in the assumed order.
+    ///
+    /// The order is one block of the presence at the start, followed by one block of each other
+    /// presence: unobserved, offline, online.
     fn assumed(&self, x: u64, measure: Measure) -> u64 {
         let blocks = [
             (Presence::Unobserved, self.length_ns.saturating_sub(self.growth.observed_ns)),
@@ -189,8 +191,7 @@ impl LogInterval {
         measure.of(totals)
     }
 
-    /// The least and the most time of this kind that any part of `length` nanoseconds at one end,
-    /// or anywhere, can hold.
+    /// Returns the minimum and maximum of the measured time in any part of the interval with this length.
     fn bounds(&self, length: u64, measure: Measure) -> (u64, u64) {
         let growth = measure.of(self.growth).min(self.length_ns);
         let others = self.length_ns - growth;
@@ -206,7 +207,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn search_agrees_with_linear_scan(mut times in prop::collection::vec(0_u64..200, 0..60), far: bool, at in 0_u64..220) {
+        fn search_agrees_with_linear_scan(
+            mut times in prop::collection::vec(0_u64..200, 0..60),
+            far: bool,
+            at in 0_u64..220,
+        ) {
             times.sort_unstable();
             let scale = if far { u64::MAX / 220 } else { 1 };
             let entry = |time: &u64| LogEntry::new(time * scale, Presence::Online, Totals::default());

@@ -1,4 +1,4 @@
-//! The state machine: events in; answers, changes and deadlines out.
+//! The state machine: takes events and returns reports, changes and deadlines.
 
 mod monitoring;
 mod network_outage;
@@ -27,57 +27,94 @@ use crate::{
     TrackerConfig,
 };
 
-/// Follows peers and channels.
+/// Tracks the presence of peers and the usability of their channels.
 ///
-/// # Protocol
+/// The [crate documentation](crate) defines the terms used here.
 ///
-/// 1. [`Tracker::new`], then [`Tracker::resume_observer`] and [`Tracker::resume_peer`] for what an earlier
-///    process stored.
-/// 2. [`Tracker::apply`] for every event, with the time at which it happened. The first is usually
-///    a [`Snapshot`](crate::Snapshot) of what is open and connected.
-/// 3. Questions at any time, with the time at which they are asked: they change nothing.
-/// 4. When [`Tracker::commit_deadline`] has come: [`Tracker::drain_changes`], store them as one, then
-///    [`Tracker::mark_stored`], or where that fails [`Tracker::requeue`]. When
-///    [`Tracker::reconnect_grace_deadline`] has come: [`Tracker::advance`].
-/// 5. Now and then [`Tracker::forget_expired`] and [`Tracker::downsampled`], or what is old is kept for ever.
+/// # Calling protocol
+///
+/// A tracker is passive: it acts only when the embedder calls it. The embedder passes the time to every
+/// call. Methods with `&mut self` are the only ones that change the state.
+///
+/// **At startup**
+///
+/// 1. Create the tracker with [`Tracker::new`].
+/// 2. If an earlier process has stored records, call [`Tracker::resume_observer`] once, and then
+///    [`Tracker::resume_peer`] for each peer record. Both must come before the first event.
+/// 3. Apply a [`Snapshot`](crate::Snapshot) of all open channels and connected peers. It is usually the
+///    first event. Without it, peers stay unobserved until an event reports them.
+///
+/// **While running**
+///
+/// * Call [`Tracker::apply`] for every event, with the time at which it happened. [`Tracker::apply_with`]
+///   does the same and passes each resulting [`Change`] to a callback.
+/// * Call any query at any time, with the time of the query. Queries change nothing, and include every
+///   event applied before them.
+/// * When [`Tracker::commit_deadline`] is reached, commit the changes:
+///   1. Take them with [`Tracker::drain_changes`].
+///   2. Store them atomically, together with [`Tracker::observer_record`].
+///   3. Call [`Tracker::mark_stored`] if storing succeeded and [`Tracker::requeue`] if it failed. Events and
+///      queries are allowed in between.
+/// * When [`Tracker::reconnect_grace_deadline`] is reached, call [`Tracker::advance`]. Any event has the
+///   same effect.
+/// * Store [`Tracker::observer_record`] at regular intervals even if nothing changed. After a crash, the
+///   time since the last stored record is a monitoring gap.
+/// * Call [`Tracker::forget_expired`] and [`Tracker::downsampled`] regularly, for example once a day.
+///   Otherwise old history is kept forever.
+///
+/// **At shutdown**
+///
+/// Commit until [`Tracker::is_dirty`] returns `false`. Changes that were never stored are lost.
+///
+/// # Guarantees
+///
+/// * Methods perform no I/O and never block. Events may arrive in any order and with any times.
+/// * The totals and the number of disconnects count every event, whatever the log's rate limit drops.
+/// * Reports never contain a negative duration, and `uptime <= observed time <= lifetime` always holds.
+/// * A failed commit loses nothing: requeued changes are returned by the next
+///   [`Tracker::drain_changes`], in their latest state.
 ///
 /// # Time
 ///
-/// Times should not go back, and nothing breaks when they do: up to a second is taken as the latest
-/// time there was, more as a clock that was set back, while which no time passed. A step ahead of
-/// more than ten years is a broken clock, and no time either. [`Tracker::clock_faults`] counts them.
-/// All times that are handed out are in terms of the clock as it reads at that moment.
+/// Times should not go back, but the tracker tolerates it. A time up to a second earlier than the latest
+/// one is replaced by the latest one. A time that is earlier by more than that means that the clock was
+/// set back, and no tracker time passes during the step. A step of more than ten years forward means that
+/// the clock is broken, and is ignored. [`Tracker::clock_faults`] counts these cases. All timestamps in
+/// results refer to the clock setting at the time of the call.
 ///
 /// # Cost
 ///
-/// `apply` of one event and the questions about one channel or peer are O(1) in the number of peers
-/// and in the length of the history, windows O(log n) in that length; a snapshot is O(everything).
-/// Memory is bounded by the peers followed and by [`TrackerConfig::with_log_capacity`].
+/// Applying an event of one peer or channel, and querying one, takes constant time, regardless of the
+/// number of peers and the length of the history. Window queries take O(log n) in the length of the
+/// history. Snapshots, and the start and end of monitoring gaps and grace periods, take time proportional
+/// to the number of all peers and channels. Memory is bounded by the number of peers and by
+/// [`TrackerConfig::with_log_capacity`].
 #[derive(Debug)]
 pub struct Tracker {
     config: TrackerConfig,
     clock: TrackerClock,
     paused: bool,
-    /// Whether an earlier process has left peers that are waited for.
+    /// Whether an earlier process has left peers in their reconnect grace period.
     resumed_in_grace: bool,
     grace_timer: GraceTimer,
-    /// Until when a connection that is lost may be one that died in a gap of ours.
+    /// The time until which a lost connection may be one that died during a monitoring gap.
     stale_until_ns: u64,
     network: NetworkMonitor,
-    /// When the last lapse ended: it dates presences anew, and is no news of them.
+    /// The end of the last suspension. A presence that begins at this time was not reported then, so a
+    /// snapshot may still replace it.
     last_suspension_end_ns: Option<u64>,
     monitoring: Monitoring,
     registry: Registry,
-    /// Peers to persist, those first that a flush has begun with.
+    /// Peers of the commit that has begun. They are stored before other dirty peers.
     commit_pending: SlotSet,
     dirty: SlotSet,
-    /// Peers to delete.
+    /// Peers to delete from the store.
     forgotten_peers: Vec<NodeId>,
     dirty_since_ns: u64,
 }
 
 impl Tracker {
-    /// A tracker that knows nobody.
+    /// Creates a tracker without peers.
     #[must_use]
     pub fn new(config: TrackerConfig, seed: HashSeed) -> Self {
         Self {
@@ -98,45 +135,45 @@ impl Tracker {
         }
     }
 
-    /// Tells the time, and nothing else: what was to happen by then happens.
+    /// Advances the time to `at`, and handles the deadlines that have passed.
     pub fn advance(&mut self, at: Timestamp) {
         self.advance_with(at, |_| ());
     }
 
-    /// Tells the time, and tells what that changed.
+    /// Like [`Tracker::advance`], and passes each change to `on_change`.
     pub fn advance_with(&mut self, at: Timestamp, mut on_change: impl FnMut(Change)) {
         let at_ns = self.clock.advance(at);
         self.process_deadlines(at_ns, &mut on_change);
     }
 
-    /// When something happened whose time is in a record, in terms of the clock as it reads now.
+    /// Converts a time from a record to wall-clock time, relative to the current clock setting.
     #[must_use]
     pub fn to_wall_clock(&self, record_ns: u64) -> Timestamp {
         self.clock.to_wall_clock(record_ns)
     }
 
-    /// Takes an event that happened at `at`.
+    /// Applies an event that happened at `at`.
     pub fn apply(&mut self, at: Timestamp, event: &Event) {
         self.apply_with(at, event, |_| ());
     }
 
-    /// Takes an event that happened at `at`, and tells what it changed, in order.
+    /// Like [`Tracker::apply`], and passes each change to `on_change`, in order.
     pub fn apply_with(&mut self, at: Timestamp, event: &Event, mut on_change: impl FnMut(Change)) {
         let (last_ns, since_ns) =
             (self.clock.now_ns(), event.unobserved_since().map(|at| self.clock.to_tracker_time(at)));
         let at_ns = self.clock.advance(at);
         let on_change = &mut on_change;
-        // Nothing that was to happen in a time that we did not observe happens; and whatever we were
-        // told before, we were well then.
+        // Deadlines within a time that was not observed do not take effect. All earlier events show that the
+        // process was working at their time.
         let observed_until_ns = since_ns.map_or(at_ns, |since_ns| since_ns.max(last_ns).min(at_ns));
         self.process_deadlines(observed_until_ns, on_change);
         match event {
-            Event::PeerOnline { node_id } => self.record_connection(node_id, true, at_ns, on_change),
-            Event::PeerOffline { node_id } => self.record_connection(node_id, false, at_ns, on_change),
+            Event::PeerOnline { node_id } => self.record_connection_change(node_id, true, at_ns, on_change),
+            Event::PeerOffline { node_id } => self.record_connection_change(node_id, false, at_ns, on_change),
             Event::ChannelOpened(opened) => self.open_channel(opened, at_ns, on_change),
             Event::ChannelClosed { channel_id } => self.close_channel(channel_id, at_ns, on_change),
             Event::FundingChanged { channel_id, funding } => {
-                self.set_funding(channel_id, *funding, on_change)
+                self.set_funding(channel_id, *funding, on_change);
             }
             Event::Watch { node_id } => self.set_watched(node_id, true, at_ns, on_change),
             Event::Unwatch { node_id } => self.set_watched(node_id, false, at_ns, on_change),
@@ -148,7 +185,7 @@ impl Tracker {
             }
             Event::Unobserved { .. } => self.record_suspension(observed_until_ns, at_ns, on_change),
             Event::ClockSet { to } => {
-                // Where the line was ahead of a clock that is right, no time passes on it.
+                // If tracker time was ahead of a correct clock, it does not advance.
                 let is_ahead = *to > self.clock.to_wall_clock(at_ns);
                 let to_ns = self.clock.set(*to);
                 if is_ahead {
@@ -158,15 +195,14 @@ impl Tracker {
         }
     }
 
-    /// When this tracker next wants to hear of the time, by [`Tracker::advance`] or any event, or to
-    /// have its changes stored: the earlier of the two that follow.
+    /// Returns the earlier of [`Tracker::commit_deadline`] and [`Tracker::reconnect_grace_deadline`].
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         [self.commit_deadline(), self.reconnect_grace_deadline()].into_iter().flatten().min()
     }
 
-    /// When the changes so far should be stored: [`TrackerConfig::with_commit_delay_ns`] after the
-    /// first of them; `None` while there are none.
+    /// Returns the time by which the current changes should be committed: the time of the first of them plus
+    /// [`TrackerConfig::with_commit_delay_ns`]. `None` if there are none.
     #[must_use]
     pub fn commit_deadline(&self) -> Option<Timestamp> {
         if !self.is_dirty() {
@@ -176,44 +212,44 @@ impl Tracker {
         Some(self.clock.to_wall_clock(due_ns))
     }
 
-    /// When peers that were online before a gap of ours, and are not back, are going to count as
-    /// offline; `None` while nobody is waited for.
+    /// Returns the time at which the reconnect grace period expires, so that peers that have not reconnected
+    /// count as offline; `None` if no grace period is running.
     #[must_use]
     pub fn reconnect_grace_deadline(&self) -> Option<Timestamp> {
         self.grace_timer.deadline_ns().map(|at_ns| self.clock.to_wall_clock(at_ns))
     }
 
-    /// What was wrong with the times that were passed in.
+    /// Returns the faults in the times that were passed in.
     #[must_use]
     pub fn clock_faults(&self) -> ClockFaults {
         self.clock.faults()
     }
 
-    /// Whether observation is paused.
+    /// Returns whether the observation is paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.paused
     }
 
-    /// How many peers are known, those without a channel that only their history is kept of included.
+    /// Returns the number of peers, including untracked peers whose history is kept.
     #[must_use]
     pub fn peer_count(&self) -> usize {
         self.registry.peer_count()
     }
 
-    /// How many channels are open.
+    /// Returns the number of open channels.
     #[must_use]
     pub fn channel_count(&self) -> usize {
         self.registry.channel_count()
     }
 
-    /// How many peers have changes that were not taken to be stored, those that were dropped included.
+    /// Returns the number of peers with changes that have not been drained, including forgotten peers.
     #[must_use]
     pub fn dirty_count(&self) -> usize {
         self.commit_pending.len() + self.dirty.len() + self.forgotten_peers.len()
     }
 
-    /// Whether there is anything at all that was not taken to be stored.
+    /// Returns whether there are changes that have not been drained.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
         !self.commit_pending.is_empty()
@@ -227,14 +263,14 @@ impl Tracker {
         self.dirty.insert(slot);
     }
 
-    /// There is, or is going to be, something to store.
+    /// Records that there is, or will be, something to store.
     fn note_unsaved_change(&mut self) {
         if !self.is_dirty() {
             self.dirty_since_ns = self.clock.now_ns();
         }
     }
 
-    /// The peer's slot; a new one where it was not known, with what we heard of its connection.
+    /// Returns the peer's slot. A new peer is added, with the connection state that it had as a stranger.
     fn peer_slot(&mut self, node_id: &NodeId, at_ns: u64) -> Slot {
         if let Some(slot) = self.registry.find_peer(node_id) {
             return slot;
@@ -281,10 +317,10 @@ impl Tracker {
         let Some(slot) = self.registry.find_channel(channel_id).filter(|_| !funding.is_null()) else {
             return;
         };
-        let was = self.registry.set_funding(slot, channel_id, Some(funding));
-        if was != Some(funding) {
+        let previous = self.registry.set_funding(slot, channel_id, Some(funding));
+        if previous != Some(funding) {
             self.mark_dirty(slot);
-            on_change(Change::FundingChanged { channel_id: *channel_id, previous: was, funding });
+            on_change(Change::FundingChanged { channel_id: *channel_id, previous, funding });
         }
     }
 

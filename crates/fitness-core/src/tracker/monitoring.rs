@@ -1,4 +1,4 @@
-//! The tracker's account of its own observation: when it could not tell, and why.
+//! Records when the observer monitored, and when and why it could not.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -7,23 +7,23 @@ use super::Tracker;
 use crate::report::availability;
 use crate::{Change, Coverage, Gap, GapCause, GapRecord, GapTotals, ObserverRecord, Timestamp};
 
-/// How many gaps are held in memory: a phone's that sleeps every quarter of an hour for six weeks.
+/// The maximum number of gaps in memory: a phone that sleeps every 15 minutes produces them in six weeks.
 const MAX_RECENT_GAPS: usize = 4_096;
 
 #[derive(Debug, Default)]
 pub(super) struct Monitoring {
-    /// When this process started, or before its first event the one before it.
+    /// The start of this process; before its first event, the start of the previous process.
     started_at_ns: Option<u64>,
     has_started: bool,
     first_started_at_ns: Option<u64>,
     starts: u32,
-    /// Until when an earlier process is known to have observed.
+    /// The time until which an earlier process is known to have observed.
     previous_heartbeat_ns: Option<u64>,
     totals: [GapTotals; 4],
     ongoing_gap: Option<(GapCause, u64)>,
-    /// The latest of those that have ended, oldest first.
+    /// The latest gaps that have ended, oldest first.
     recent_gaps: VecDeque<GapRecord>,
-    /// How many have ended.
+    /// The number of gaps that have ended.
     gap_count: u32,
     unsaved_gaps: Vec<GapRecord>,
 }
@@ -37,7 +37,7 @@ impl Monitoring {
         self.totals = record.gap_totals;
         self.ongoing_gap = record.ongoing_gap;
         self.gap_count = record.gap_count;
-        // What was stored ahead of a record that never came is not a part of this history.
+        // Gaps that were stored without their observer record are not a part of this history.
         self.recent_gaps.extend(latest.iter().copied().filter(|gap| gap.number < record.gap_count));
         self.trim();
     }
@@ -50,7 +50,7 @@ impl Monitoring {
         self.has_started
     }
 
-    /// Takes what is not stored yet.
+    /// Takes the gaps that are not stored yet.
     pub(super) fn take_unsaved(&mut self) -> Vec<GapRecord> {
         core::mem::take(&mut self.unsaved_gaps)
     }
@@ -82,19 +82,19 @@ impl Monitoring {
 }
 
 impl Tracker {
-    /// The first event of this process comes at `at_ns`.
+    /// Handles the first event of this process, at `at_ns`.
     pub(super) fn start_monitoring(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         self.monitoring.has_started = true;
         self.monitoring.started_at_ns = Some(at_ns);
         self.monitoring.first_started_at_ns.get_or_insert(at_ns);
         self.monitoring.starts = self.monitoring.starts.saturating_add(1);
         let Some(until_ns) = self.monitoring.previous_heartbeat_ns else { return };
-        // The gap that lasted then went on until we know no more.
+        // A gap that was ongoing at the last heartbeat ended there; the next gap begins.
         self.end_gap(until_ns, on_change);
         self.record_past_gap(GapCause::NotRunning, until_ns, at_ns, on_change);
     }
 
-    /// A gap that is over already. Within another one it is a part of that.
+    /// Records a gap that has already ended. Within an ongoing gap it is a part of that gap.
     pub(super) fn record_past_gap(
         &mut self,
         cause: GapCause,
@@ -109,7 +109,7 @@ impl Tracker {
         }
     }
 
-    /// A gap that is going to last; it ends the one that did.
+    /// Begins a gap. It ends the ongoing gap, if there is one.
     pub(super) fn begin_gap(&mut self, cause: GapCause, from_ns: u64, on_change: &mut impl FnMut(Change)) {
         self.end_gap(from_ns, on_change);
         self.monitoring.ongoing_gap = Some((cause, from_ns));
@@ -134,8 +134,7 @@ impl Tracker {
         }
     }
 
-    /// How long we have watched, and how often we were gone; `None` before the first event, where
-    /// nothing was restored either.
+    /// Returns the monitoring coverage up to `at`; `None` before the first event of the first process.
     #[must_use]
     pub fn coverage(&self, at: Timestamp) -> Option<Coverage> {
         let now_ns = self.clock.peek(at);
@@ -168,10 +167,10 @@ impl Tracker {
         Some(self.gap(record, true))
     }
 
-    /// The gaps that touch `[from, to)`, oldest first, the one that lasts included.
+    /// Returns the gaps that overlap `[from, to)`, oldest first, including an ongoing gap.
     ///
-    /// `older` is what the store has of them; the latest ones the tracker holds itself, from number
-    /// [`Tracker::first_gap_number`] on.
+    /// `older` contains the gaps from the store. The tracker itself holds the latest gaps, from number
+    /// [`Tracker::first_gap_number`] on, and ignores those in `older`.
     #[must_use]
     pub fn gaps(&self, at: Timestamp, older: &[GapRecord], from: Timestamp, to: Timestamp) -> Vec<Gap> {
         let mut clock = self.clock;
@@ -191,14 +190,14 @@ impl Tracker {
             .collect()
     }
 
-    /// The number of the first gap that is held in memory; those before it are in the store alone.
+    /// Returns the number of the first gap in memory. Earlier gaps are in the store only.
     #[must_use]
     pub fn first_gap_number(&self) -> u32 {
         let held = u32::try_from(self.monitoring.recent_gaps.len()).unwrap_or(u32::MAX);
         self.monitoring.gap_count.saturating_sub(held)
     }
 
-    /// The observer's record, for a commit of all that is known at `at`.
+    /// Returns the observer's record as of `at`, to be stored with every commit and as a heartbeat.
     #[must_use]
     pub fn observer_record(&self, at: Timestamp) -> ObserverRecord {
         let now_ns = self.clock.peek(at);

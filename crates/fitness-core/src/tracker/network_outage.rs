@@ -1,6 +1,5 @@
-//! Our own network: when nearly everybody is lost at once, it was not they.
-//!
-//! The rule is that of [`NetworkOutageRule`](crate::NetworkOutageRule).
+//! Detects outages of the observer's own network, as described at
+//! [`NetworkOutageRule`](crate::NetworkOutageRule).
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -10,22 +9,22 @@ use super::peer::{Counters, ReconnectGrace};
 use crate::slab::Slot;
 use crate::{Change, GapCause, Presence};
 
-/// The connections there are, and those that were lost last.
+/// The connections, and the latest disconnects.
 #[derive(Debug, Default)]
 pub(super) struct NetworkMonitor {
-    /// How many connections are up, of peers and strangers.
+    /// The number of connections, including those of strangers.
     connection_count: usize,
-    /// The disconnects since a connection last came up, as far as they may belong together.
+    /// The disconnects since a connection last came up, as far as they may have a common cause.
     disconnects: VecDeque<Disconnect>,
-    /// Whether it is out.
+    /// Whether the network is down.
     pub(super) is_down: bool,
 }
 
-/// A connection that went down.
+/// A disconnect of a peer or stranger.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Disconnect {
     at_ns: u64,
-    /// Whose it was, and what it was before; `None` for a stranger's.
+    /// The peer, with its counters before the disconnect; `None` for a stranger.
     peer: Option<(Slot, Counters)>,
 }
 
@@ -44,37 +43,37 @@ impl NetworkMonitor {
         self.connection_count > 0
     }
 
-    /// Nothing is known of any connection.
+    /// Clears everything, because the state of all connections is unknown.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// What was lost until now and what is lost from now on do not belong together.
+    /// Separates earlier disconnects from later ones, which have another cause.
     pub(super) fn clear_disconnects(&mut self) {
         self.disconnects.clear();
     }
 }
 
 impl Tracker {
-    /// A connection came up.
+    /// Records a connection that came up. It ends a network outage.
     pub(super) fn connection_opened(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         self.network.connection_count = self.network.connection_count.saturating_add(1);
         self.network.disconnects.clear();
         self.grace_timer.record_connection();
         if core::mem::take(&mut self.network.is_down) {
             self.end_gap(at_ns, on_change);
-            self.begin_grace(at_ns);
-            // We can see again who is offline.
+            self.start_grace_timer(at_ns);
+            // Offline peers can be distinguished from a network outage again.
             self.update_all_presences(at_ns, on_change);
         }
     }
 
-    /// A connection is not up after all, or we do not know.
+    /// Removes a connection without recording a disconnect: its state was wrong or is unknown.
     pub(super) fn remove_connection(&mut self) {
         self.network.connection_count = self.network.connection_count.saturating_sub(1);
     }
 
-    /// A connection went down.
+    /// Records a disconnect.
     pub(super) fn connection_lost(&mut self, disconnect: Disconnect, on_change: &mut impl FnMut(Change)) {
         self.remove_connection();
         let Some(rule) = self.config.network_outage_rule.filter(|_| !self.network.is_down && !self.paused)
@@ -115,7 +114,7 @@ impl Tracker {
         self.begin_network_outage(from_ns, on_change);
     }
 
-    /// From `from_ns` on, and until a connection comes up, we cannot tell who is offline.
+    /// Begins a network outage at `from_ns`. Offline peers are unobserved until a connection comes up.
     pub(super) fn begin_network_outage(&mut self, from_ns: u64, on_change: &mut impl FnMut(Change)) {
         self.network.is_down = true;
         self.grace_timer.stop();
@@ -129,7 +128,8 @@ impl Tracker {
         }
     }
 
-    /// Whether so many peers are waited for that it must be our network, where nobody came back.
+    /// Returns whether so many tracked peers are in their reconnect grace period that the network must be
+    /// down, given that none has reconnected.
     pub(super) fn grace_meets_outage_rule(&self) -> bool {
         let Some(rule) = self.config.network_outage_rule else { return false };
         let is_in_grace = |slot: &Slot| {

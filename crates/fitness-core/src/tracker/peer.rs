@@ -1,4 +1,4 @@
-//! A peer as the tracker holds it: its account, its log and its channels. No rules.
+//! The state of a peer: its ledger, log and channels. The rules are in `presence`.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -6,25 +6,25 @@ use alloc::vec::Vec;
 use crate::log::{LogCapacity, LogNumbers};
 use crate::{ChannelId, EventLog, FlapCount, Ledger, LogEntry, NodeId, OutPoint, Presence, Totals};
 
-/// A peer that we follow, or followed once and keep the history of.
+/// A peer that is tracked, or an untracked peer whose history is kept.
 ///
-/// The order of the fields is the order in memory: an event touches the middle, a question about
-/// a channel the middle and the end. Nearly every peer has one channel, which stands inline.
+/// The order of the fields is the order in memory: an event touches the middle, and a query of a channel
+/// touches the middle and the end. Nearly every peer has one channel, which is stored inline.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Peer {
     extras: Option<Box<PeerExtras>>,
     numbers: LogNumbers,
-    /// When its account began, with both totals at 0.
+    /// The start of the ledger, with both totals at 0.
     pub(super) tracked_since_ns: u64,
-    // The parts of a `FlapCount`, which would bring four bytes of padding.
+    // The parts of a `FlapCount`, which would add four bytes of padding.
     last_flap_ns: u64,
     flap_count: u32,
     pub(super) disconnects: u32,
     pub(super) node_id: NodeId,
-    /// Followed for its own sake.
+    /// Whether the peer is watched.
     pub(super) watched: bool,
-    /// What events last said of its connection, whether or not it was followed then.
+    /// The connection state as last reported, whether or not the peer was tracked at that time.
     pub(super) connection: Presence,
     pub(super) reconnect_grace: ReconnectGrace,
     /// Whether the ledger's last change is the log's staged entry.
@@ -33,24 +33,24 @@ pub(super) struct Peer {
     channel: Option<Channel>,
 }
 
-/// What most peers do not have.
+/// Data that most peers do not have.
 #[derive(Debug, Default)]
 struct PeerExtras {
     /// The committed entries of the log.
     entries: Vec<LogEntry>,
-    /// The channels after the first, in order of their ids.
+    /// All channels but the first, ordered by id.
     channels: Vec<Channel>,
 }
 
-/// Whether a peer was online before a gap of ours and has a grace to come back.
+/// Whether a peer is in its reconnect grace period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ReconnectGrace {
     #[default]
     None,
-    /// It has, and is not back.
+    /// The peer was online before a monitoring gap and has not reconnected.
     Active,
-    /// It is said to be connected still, on a connection that may have died in the gap: should it
-    /// be lost within the grace, it is waited for.
+    /// The peer is reported as connected, but the connection may have died in the gap. If it is lost within
+    /// the grace period, the peer is in its reconnect grace period from then on.
     MaybeStale,
 }
 
@@ -58,14 +58,14 @@ pub(super) enum ReconnectGrace {
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) channel_id: ChannelId,
-    // `OutPoint::NULL` where it is not known: four bytes less than an option.
+    // `OutPoint::NULL` if unknown, which takes four bytes less than an `Option`.
     funding: OutPoint,
     pub(super) opened_at_ns: u64,
-    /// The peer's totals at that moment.
+    /// The peer's totals at `opened_at_ns`.
     pub(super) opened_totals: Totals,
-    /// Whether it can carry payments while the peer is online, as far as we were told.
+    /// Whether the channel can carry payments while the peer is online, as last reported.
     pub(super) reported_usable: Option<bool>,
-    /// `Online` is usable, `Offline` is not usable.
+    /// `Online` means usable, `Offline` not usable.
     pub(super) usable_ledger: Ledger,
 }
 
@@ -85,7 +85,7 @@ impl Channel {
         Some(self.funding).filter(|funding| !funding.is_null())
     }
 
-    /// Brings the account of its usability in line with what it was told and with its peer's presence.
+    /// Updates the usability from the last report and the peer's presence. Returns whether it changed.
     pub(super) fn update_usability(&mut self, peer: Presence, at_ns: u64) -> bool {
         let presence = match (self.reported_usable, peer) {
             (None, _) | (_, Presence::Unobserved) => Presence::Unobserved,
@@ -99,7 +99,7 @@ impl Channel {
         changes
     }
 
-    /// Since `at_ns` nothing was known after all.
+    /// Makes the channel unobserved from `at_ns` on, which is in the past.
     fn revert_to_unobserved(&mut self, at_ns: u64, totals: Totals) {
         if self.usable_ledger.presence_since_ns() < at_ns {
             if self.usable_ledger.presence() != Presence::Unobserved {
@@ -114,19 +114,20 @@ impl Channel {
     }
 }
 
-/// When the log takes up another entry instead of replacing the last one.
+/// The rate limit of the log: it decides whether a change is appended or replaces the last entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum LogLimit {
-    /// Always.
+    /// Always append.
     Unlimited,
-    /// When there was none for so many nanoseconds: lnd's limit. A peer that never rests leaves none.
+    /// Append if the last entry is older than this many nanoseconds. This is lnd's limit. A peer that
+    /// flaps continuously adds no entries.
     MinQuiet(u64),
-    /// When the last one that stays is so many nanoseconds old: ours. Never more entries than lnd's
-    /// could be, and one at each such step however fast a peer flaps.
+    /// Append if the last committed entry is older than this many nanoseconds. This never keeps more
+    /// entries than lnd's limit could, and keeps one per interval however fast the peer flaps.
     MinInterval(u64),
 }
 
-/// What a peer was before its connection was lost, in case that was our fault.
+/// The counters of a peer before a disconnect, which are restored if the disconnect was not the peer's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counters {
     flaps: FlapCount,
@@ -161,7 +162,7 @@ impl Peer {
         self.numbers.log(entries, self.is_staged.then(|| self.ledger.last_change()))
     }
 
-    /// Continues a log of which only the store knows: nothing is held of it.
+    /// Continues a log whose entries are in the store only.
     pub(super) fn continue_log(&mut self, end: u32) {
         if let Some(extras) = &mut self.extras {
             extras.entries = Vec::new();
@@ -170,8 +171,7 @@ impl Peer {
         self.is_staged = false;
     }
 
-    /// Changes the ledger and logs the change. It takes the place of the one before if that was not
-    /// there for longer than the limit.
+    /// Changes the presence and logs the change. The change replaces the staged entry within `limit`.
     pub(super) fn set_presence_logged(
         &mut self,
         presence: Presence,
@@ -197,7 +197,7 @@ impl Peer {
         self.note_staged_change();
     }
 
-    /// Changes the ledger alone; the log must have nothing staged.
+    /// Changes the presence without logging it. The log must not have a staged entry.
     pub(super) fn set_presence_unlogged(&mut self, presence: Presence, at_ns: u64) {
         self.ledger.set(presence, at_ns);
         for channel in self.channels_mut() {
@@ -210,8 +210,8 @@ impl Peer {
         self.numbers.note_staged_change(committed);
     }
 
-    /// The earliest moment from which its presence can still be changed: nothing of it was known,
-    /// or noted, in terms of the totals of a later one.
+    /// Returns the earliest time from which the presence can still be changed. Later values were derived from
+    /// the presence before that time.
     pub(super) fn earliest_change_ns(&self) -> u64 {
         let noted = |channel: &Channel| channel.opened_at_ns.max(channel.usable_ledger.presence_since_ns());
         self.channels().map(noted).max().unwrap_or(0).max(self.ledger.presence_since_ns())
@@ -221,8 +221,8 @@ impl Peer {
         Counters { flaps: self.flaps(), disconnects: self.disconnects }
     }
 
-    /// Takes back that its connection was lost at `at_ns`: from then on nothing is known of it.
-    /// Returns whether that was its last change.
+    /// Reverts a disconnect at `at_ns`: the peer is unobserved from then on. Returns whether the disconnect
+    /// was the last change.
     pub(super) fn revert_disconnect(&mut self, at_ns: u64, before: Counters) -> bool {
         if self.ledger.presence() != Presence::Offline || self.ledger.presence_since_ns() != at_ns {
             return false;
@@ -263,7 +263,7 @@ impl Peer {
         self.channel.is_some()
     }
 
-    /// Its channels, in no particular order.
+    /// Returns the channels in no particular order.
     pub(super) fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.channel.iter().chain(self.extras.iter().flat_map(|extras| &extras.channels))
     }
@@ -272,7 +272,7 @@ impl Peer {
         self.channel.iter_mut().chain(self.extras.iter_mut().flat_map(|extras| &mut extras.channels))
     }
 
-    /// Its channels, oldest first.
+    /// Returns the channels, oldest first.
     pub(super) fn channels_by_age(&self) -> Vec<&Channel> {
         let mut channels: Vec<_> = self.channels().collect();
         channels.sort_by_key(|channel| (channel.opened_at_ns, channel.channel_id));
@@ -294,8 +294,8 @@ impl Peer {
             Some(channel) if channel.channel_id == *channel_id => Some(channel),
             _ => {
                 let extras = &mut self.extras.as_mut()?.channels;
-                let place = extras.binary_search_by_key(channel_id, |other| other.channel_id).ok()?;
-                extras.get_mut(place)
+                let index = extras.binary_search_by_key(channel_id, |other| other.channel_id).ok()?;
+                extras.get_mut(index)
             }
         }
     }
@@ -306,9 +306,9 @@ impl Peer {
         funding: Option<OutPoint>,
     ) -> Option<OutPoint> {
         let channel = self.channel_mut(channel_id)?;
-        let was = channel.funding();
+        let previous = channel.funding();
         channel.funding = funding.unwrap_or(OutPoint::NULL);
-        was
+        previous
     }
 
     pub(super) fn add_channel(&mut self, channel: Channel) {
@@ -317,8 +317,8 @@ impl Peer {
             return;
         }
         let extras = &mut self.extras.get_or_insert_default().channels;
-        if let Err(place) = extras.binary_search_by_key(&channel.channel_id, |other| other.channel_id) {
-            extras.insert(place, channel);
+        if let Err(index) = extras.binary_search_by_key(&channel.channel_id, |other| other.channel_id) {
+            extras.insert(index, channel);
         }
     }
 

@@ -1,4 +1,4 @@
-//! What an earlier process stored, and what is to be stored now.
+//! Loads stored records, and collects the changes to store.
 
 use super::Tracker;
 use super::peer::{Channel, Peer, ReconnectGrace};
@@ -9,23 +9,23 @@ use crate::{
 };
 
 impl Tracker {
-    /// Takes over until when an earlier process is known to have observed, and its account of that.
+    /// Resumes the observation of an earlier process, from the observer's record.
     ///
-    /// `latest` are the latest gaps that are stored, oldest first: as many as are wanted in memory,
-    /// of which some thousands are kept. To be called before everything else, where there is an
-    /// observer's record.
+    /// `latest` contains the latest stored gaps, oldest first: as many as should be in memory, of which the
+    /// tracker keeps up to 4,096. Call this before everything else if there is an observer record.
     pub fn resume_observer(&mut self, record: &ObserverRecord, latest: &[GapRecord]) {
         self.monitoring.resume(record, latest);
         self.clock.resume_from(self.monitoring.resumed_from_ns(), record.clock_ahead_ns);
     }
 
-    /// Takes a peer over from an earlier process.
+    /// Resumes a peer from the record of an earlier process.
     ///
-    /// Until its last heartbeat what was known went on; from then on nothing is known, until an event
-    /// or snapshot says it. That is a change to store: the record says that it goes on until the
-    /// observer's heartbeat, and ours is going to move that ahead. To be called before the first
-    /// event. A peer that is known already, and a channel id that another peer's record brought, are
-    /// left as they are.
+    /// The recorded presence lasts until the observer's last heartbeat. From then on the peer is unobserved
+    /// until an event or snapshot reports it. This is a change that must be stored, because the heartbeats
+    /// of this process extend the time for which a record is valid.
+    ///
+    /// Call this before the first event. A peer that is already present stays unchanged, and so does a
+    /// channel that another peer's record contained.
     pub fn resume_peer(&mut self, record: &PeerRecord) {
         let Some((slot, until_ns)) = self.insert_record(record) else { return };
         if record.presence != Presence::Unobserved {
@@ -34,11 +34,12 @@ impl Tracker {
         self.resumed_in_grace |= self.registry.peers.get(slot).is_some_and(Peer::in_reconnect_grace);
     }
 
-    /// Takes a peer over as its record has it, to be asked and not to go on: what is known until
-    /// `until_ns`, a moment as the records have them, still is; what is not, is not.
+    /// Loads a peer for queries only, in the state in which it was stored.
     ///
-    /// Asked as of that moment, which is the last that any record knows of, the tracker answers what
-    /// the one did that was stored. An event would find that no time has passed since.
+    /// `until_ns` is the time of the last record in the store, in tracker time. Queries as of that time
+    /// return what the storing tracker would have returned. Presences that were valid until then stay
+    /// valid; all others become unobserved. Do not apply events to such a tracker: it would not notice that
+    /// time has passed since.
     pub fn load_archived_peer(&mut self, record: &PeerRecord, until_ns: u64) {
         let Some((slot, known_until_ns)) = self.insert_record(record) else { return };
         if known_until_ns < until_ns {
@@ -48,7 +49,7 @@ impl Tracker {
         }
     }
 
-    /// Adds what a record says; returns until when that is known. `None` where the peer is there already.
+    /// Inserts a record. Returns the time until which it is valid, or `None` if the peer is already present.
     fn insert_record(&mut self, record: &PeerRecord) -> Option<(Slot, u64)> {
         if self.registry.find_peer(&record.node_id).is_some() {
             return None;
@@ -86,8 +87,11 @@ impl Tracker {
         Some((slot, until_ns))
     }
 
-    /// Begins a flush: [`Tracker::drain_changes`] takes what has changed until now before anything that
-    /// changes from here on, so that a flush in several goes is whole after as many peers as this returns.
+    /// Begins a commit: [`Tracker::drain_changes`] will return the peers that have changed so far before
+    /// peers that change later. Returns the number of these peers; the commit is complete once that many
+    /// peers have been drained.
+    ///
+    /// Calling this is optional. It matters only if a commit is split into several parts.
     pub fn begin_commit(&mut self) -> usize {
         if self.commit_pending.is_empty() {
             core::mem::swap(&mut self.commit_pending, &mut self.dirty);
@@ -99,12 +103,12 @@ impl Tracker {
         self.commit_pending.len()
     }
 
-    /// Adds what has to be stored for the next `limit` peers that changed to `changes`, with all that
-    /// there is besides peers. Returns whether more is left.
+    /// Moves the changes of up to `limit` peers, and all other changes, to `changes`. Returns whether there
+    /// are more.
     ///
-    /// Each peer's record is whole in itself, so a long list may be taken in several goes, with
-    /// events in between. What was taken counts as under way: say how it ended by
-    /// [`Tracker::mark_stored`] or [`Tracker::requeue`].
+    /// Each peer's record is complete, so the changes may be drained in several parts, with events in
+    /// between. Drained changes are in progress until the caller passes them to [`Tracker::mark_stored`] or
+    /// [`Tracker::requeue`].
     pub fn drain_changes(&mut self, limit: usize, changes: &mut UnsavedChanges) -> bool {
         changes.forgotten_peers.append(&mut self.forgotten_peers);
         changes.gaps.extend(self.monitoring.take_unsaved());
@@ -125,7 +129,7 @@ impl Tracker {
         !self.commit_pending.is_empty() || !self.dirty.is_empty()
     }
 
-    /// Notes that changes were stored. What has changed again since is stored again.
+    /// Records that drained changes were stored. Peers that have changed again since stay dirty.
     pub fn mark_stored(&mut self, changes: &UnsavedChanges) {
         for segment in &changes.segments {
             let slot = self.registry.find_peer(&segment.node_id);
@@ -135,12 +139,13 @@ impl Tracker {
         }
     }
 
-    /// Takes back changes that could not be stored: their peers are to be stored again, as they
-    /// are by then.
+    /// Takes back drained changes that could not be stored. Their peers will be drained again, in their
+    /// latest state.
     pub fn requeue(&mut self, changes: &UnsavedChanges) {
         if !changes.forgotten_peers.is_empty() || !changes.gaps.is_empty() {
             self.note_unsaved_change();
-            // The order does not matter, and a peer that came back meanwhile is written after it.
+            // The order does not matter: a forgotten peer that is present again is written after its
+            // deletion.
             self.forgotten_peers.extend_from_slice(&changes.forgotten_peers);
             self.monitoring.requeue(&changes.gaps);
         }
@@ -151,15 +156,15 @@ impl Tracker {
         }
     }
 
-    /// Whether a peer was dropped and is yet to be deleted from the store.
+    /// Returns whether a peer was forgotten and its deletion has not been drained yet.
     #[must_use]
     pub fn is_forgotten(&self, node_id: &NodeId) -> bool {
         self.forgotten_peers.contains(node_id)
     }
 
-    /// Drops a peer that is not followed, with its history, and returns whether it was there.
+    /// Deletes an untracked peer with its history, and returns whether it was present.
     ///
-    /// One that has a channel or is watched stays, and the answer is `false`.
+    /// Returns `false` without effect if the peer has a channel or is watched.
     pub fn forget(&mut self, node_id: &NodeId) -> bool {
         let Some(slot) = self.registry.find_peer(node_id).filter(|&slot| !self.is_tracked(slot)) else {
             return false;
@@ -169,7 +174,7 @@ impl Tracker {
         self.dirty.remove(slot);
         self.forgotten_peers.push(*node_id);
         if self.registry.peers.get(slot).is_some_and(|peer| peer.connection == Presence::Online) {
-            // It is still a connection that there is.
+            // Its connection is still up.
             self.registry.add_stranger(*node_id);
         }
         self.registry.remove_peer(slot);
@@ -177,7 +182,7 @@ impl Tracker {
     }
 
     fn record(&self, peer: &Peer) -> PeerRecord {
-        // Should we end with the pause, who is connected by then was online before that gap.
+        // If the process ends during the pause, peers that are connected now were online before that gap.
         let is_connected = self.paused && peer.connection == Presence::Online && self.is_tracked_peer(peer);
 
         let flaps = peer.flaps();

@@ -1,4 +1,4 @@
-//! What an event means for a peer's ledger, flaps and log: our rules, and lnd's.
+//! Applies events to a peer's ledger, flap count and log, by the native rules or those of lnd.
 
 use super::Tracker;
 use super::network_outage::Disconnect;
@@ -9,19 +9,19 @@ use crate::slab::Slot;
 use crate::{Change, GapCause, NodeId, Presence};
 
 impl Tracker {
-    /// Whether a peer's presence counts at present.
+    /// Returns whether the peer in the slot is tracked.
     pub(super) fn is_tracked(&self, slot: Slot) -> bool {
         self.registry.peers.get(slot).is_some_and(|peer| self.is_tracked_peer(peer))
     }
 
     pub(super) fn is_tracked_peer(&self, peer: &Peer) -> bool {
-        // lnd never lets go of a peer that it has seen.
+        // lnd tracks every peer forever once it has seen it.
         let seen = self.config.rules.is_lnd() && peer.ledger.presence() != Presence::Unobserved;
         peer.watched || peer.has_channels() || seen
     }
 
-    /// The connection to a peer came up or went down.
-    pub(super) fn record_connection(
+    /// Records that a peer or stranger connected or disconnected.
+    pub(super) fn record_connection_change(
         &mut self,
         node_id: &NodeId,
         online: bool,
@@ -29,10 +29,10 @@ impl Tracker {
         on_change: &mut impl FnMut(Change),
     ) {
         match self.registry.find_peer(node_id) {
-            Some(slot) => self.record_peer_connection(slot, online, at_ns, on_change),
+            Some(slot) => self.record_peer_connection_change(slot, online, at_ns, on_change),
             None if self.config.rules == Rules::Lnd019 => {
                 let slot = self.peer_slot(node_id, at_ns);
-                self.record_peer_connection(slot, online, at_ns, on_change);
+                self.record_peer_connection_change(slot, online, at_ns, on_change);
             }
             None if online => {
                 if self.registry.add_stranger(*node_id) {
@@ -47,7 +47,7 @@ impl Tracker {
         }
     }
 
-    pub(super) fn record_peer_connection(
+    pub(super) fn record_peer_connection_change(
         &mut self,
         slot: Slot,
         online: bool,
@@ -64,7 +64,7 @@ impl Tracker {
         }
     }
 
-    /// What we hear of a peer means this for its account, before it means anything for our network.
+    /// Applies a connection report to the peer only. The caller applies it to the network.
     pub(super) fn set_connection(
         &mut self,
         slot: Slot,
@@ -72,19 +72,19 @@ impl Tracker {
         at_ns: u64,
         on_change: &mut impl FnMut(Change),
     ) {
-        let is_stale_period = self.is_stale_period(at_ns);
+        let connections_may_be_stale = self.connections_may_be_stale(at_ns);
         let Some(peer) = self.registry.peers.get_mut(slot) else { return };
-        let is_ours =
-            peer.reconnect_grace == ReconnectGrace::MaybeStale && is_stale_period || self.network.is_down;
-        let is_loss = !online && peer.ledger.presence() == Presence::Online;
-        let was = core::mem::replace(&mut peer.connection, online.into());
-        if self.paused && was != online.into() && self.is_tracked(slot) {
-            // Of a pause that ends with the process that is all that is known.
+        let is_exempt = peer.reconnect_grace == ReconnectGrace::MaybeStale && connections_may_be_stale
+            || self.network.is_down;
+        let is_disconnect = !online && peer.ledger.presence() == Presence::Online;
+        let previous = core::mem::replace(&mut peer.connection, online.into());
+        if self.paused && previous != online.into() && self.is_tracked(slot) {
+            // If the process ends during the pause, the record is all that is known.
             self.mark_dirty(slot);
         }
         if online {
             self.set_reconnect_grace(slot, ReconnectGrace::None);
-        } else if is_ours && is_loss && self.config.reconnect_grace_ns > 0 {
+        } else if is_exempt && is_disconnect && self.config.reconnect_grace_ns > 0 {
             self.set_reconnect_grace(slot, ReconnectGrace::Active);
         }
         match self.config.rules {
@@ -98,16 +98,16 @@ impl Tracker {
         }
     }
 
-    /// Whether it is awaited is a part of its record.
+    /// Sets the grace state. The record contains whether it is active.
     fn set_reconnect_grace(&mut self, slot: Slot, grace: ReconnectGrace) {
         let Some(peer) = self.registry.peers.get_mut(slot) else { return };
-        let was = core::mem::replace(&mut peer.reconnect_grace, grace);
-        if (was == ReconnectGrace::Active) != (grace == ReconnectGrace::Active) {
+        let previous = core::mem::replace(&mut peer.reconnect_grace, grace);
+        if (previous == ReconnectGrace::Active) != (grace == ReconnectGrace::Active) {
             self.mark_dirty(slot);
         }
     }
 
-    /// Notes what is said of a peer's connection by the way.
+    /// Sets the connection state from a channel event.
     fn set_connection_from_channel(
         &mut self,
         slot: Slot,
@@ -116,21 +116,20 @@ impl Tracker {
         on_change: &mut impl FnMut(Change),
     ) {
         let Some(peer) = self.registry.peers.get_mut(slot) else { return };
-        let was = core::mem::replace(&mut peer.connection, online.into());
+        let previous = core::mem::replace(&mut peer.connection, online.into());
         if online {
             self.set_reconnect_grace(slot, ReconnectGrace::None);
         }
-        match (was == Presence::Online, online) {
+        match (previous == Presence::Online, online) {
             (false, true) => self.connection_opened(at_ns, on_change),
             (true, false) => self.remove_connection(),
             _ => {}
         }
     }
 
-    /// A channel is about to open: from here on the peer is followed.
+    /// Tracks a peer because a channel is about to open.
     ///
-    /// `online` is what the event says of the connection; of a peer that is followed already we
-    /// know better.
+    /// `online` is the connection state in the event. It is ignored if the presence of the peer is known.
     pub(super) fn track_for_channel(
         &mut self,
         slot: Slot,
@@ -152,7 +151,7 @@ impl Tracker {
                 self.set_presence(slot, presence, at_ns, on_change);
             }
             Rules::Lnd019 => {
-                // A peer of which lnd has not heard is offline to it, without a flap.
+                // lnd treats an unseen peer as offline, without a flap.
                 if !was_tracked {
                     peer.set_presence_unlogged(Presence::Offline, at_ns);
                 }
@@ -168,7 +167,7 @@ impl Tracker {
         }
     }
 
-    /// A channel of this peer is gone, perhaps its last.
+    /// Handles a channel close, which may end the tracking of the peer.
     pub(super) fn after_channel_closed(
         &mut self,
         slot: Slot,
@@ -177,7 +176,7 @@ impl Tracker {
     ) {
         if self.config.rules.is_lnd() {
             if let Some(peer) = self.registry.peers.get_mut(slot).filter(|peer| !peer.has_channels()) {
-                // lnd forgets its log then.
+                // lnd deletes the log with the last channel.
                 peer.continue_log(peer.log().end_number());
             }
         } else {
@@ -185,8 +184,8 @@ impl Tracker {
         }
     }
 
-    /// A peer is perhaps not followed any more. If so, that is noted in its log: from then on it
-    /// is unobserved, and so `since` tells when it was let go.
+    /// Ends the tracking of a peer that has no channel and is not watched. The peer becomes unobserved, and
+    /// the time of this last change is the time at which tracking ended.
     pub(super) fn untrack_if_unneeded(&mut self, slot: Slot, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         self.update_presence(slot, at_ns, on_change);
         if self.is_tracked(slot) {
@@ -202,22 +201,18 @@ impl Tracker {
         }
     }
 
-    /// What to believe of a peer if it is followed: while our own network is out, and while it has a
-    /// fair chance to come back, no peer is offline.
+    /// Returns the presence of a tracked peer. Peers are not offline while the network is down or while they
+    /// are in their reconnect grace period.
     fn effective_presence(&self, slot: Slot) -> Presence {
         let Some(peer) = self.registry.peers.get(slot).filter(|_| !self.paused) else {
             return Presence::Unobserved;
         };
-        let may_be_ours = self.network.is_down || peer.in_reconnect_grace();
-        if may_be_ours && peer.connection == Presence::Offline {
-            Presence::Unobserved
-        } else {
-            peer.connection
-        }
+        let is_exempt = self.network.is_down || peer.in_reconnect_grace();
+        if is_exempt && peer.connection == Presence::Offline { Presence::Unobserved } else { peer.connection }
     }
 
-    /// Brings a peer's presence in line with whether it is followed: what it does while it is not
-    /// counts neither for nor against it.
+    /// Updates a peer's presence from its connection and from whether it is tracked. Untracked peers are
+    /// unobserved.
     pub(super) fn update_presence(&mut self, slot: Slot, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         let presence =
             if self.is_tracked(slot) { self.effective_presence(slot) } else { Presence::Unobserved };
@@ -230,7 +225,7 @@ impl Tracker {
         }
     }
 
-    /// From now on nothing is known of anyone. lnd has no such notion.
+    /// Begins a pause: all peers become unobserved. Ignored by the lnd presets.
     pub(super) fn pause_observation(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         if self.paused || self.config.rules.is_lnd() {
             return;
@@ -245,7 +240,7 @@ impl Tracker {
         }
     }
 
-    /// Nothing is known of a peer from `at_ns` on, whose connection ended then or later.
+    /// Makes a peer unobserved from `at_ns` on. An online peer enters its reconnect grace period.
     pub(super) fn begin_unobserved(&mut self, slot: Slot, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         let Some(peer) = self.registry.peers.get_mut(slot) else { return };
         peer.connection = Presence::Unobserved;
@@ -255,7 +250,7 @@ impl Tracker {
         self.set_presence(slot, Presence::Unobserved, at_ns, on_change);
     }
 
-    /// What was heard during the pause holds from now on.
+    /// Ends a pause. Connections reported during the pause take effect now.
     pub(super) fn resume_observation(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         if !self.paused {
             return;
@@ -263,11 +258,11 @@ impl Tracker {
         self.paused = false;
         self.end_gap(at_ns, on_change);
         self.begin_stale_period(at_ns);
-        self.begin_grace(at_ns);
+        self.start_grace_timer(at_ns);
         self.update_all_presences(at_ns, on_change);
     }
 
-    /// Our rule: a change between online and offline is a flap, and nothing else is.
+    /// Sets the presence by the native rules: only changes between online and offline are flaps.
     pub(super) fn set_presence(
         &mut self,
         slot: Slot,
@@ -276,25 +271,25 @@ impl Tracker {
         on_change: &mut impl FnMut(Change),
     ) {
         let Some(peer) = self.registry.peers.get_mut(slot) else { return };
-        let was = peer.ledger.presence();
-        if was == presence {
+        let previous = peer.ledger.presence();
+        if previous == presence {
             return;
         }
         let mut flaps = peer.flaps();
-        if was != Presence::Unobserved && presence != Presence::Unobserved {
+        if previous != Presence::Unobserved && presence != Presence::Unobserved {
             flaps.record_flap(at_ns);
             peer.set_flaps(flaps);
         }
-        if was == Presence::Online && presence == Presence::Offline {
+        if previous == Presence::Online && presence == Presence::Offline {
             peer.disconnects = peer.disconnects.saturating_add(1);
         }
         let flap_count = flaps.count();
-        // The edges of what we could not tell are always kept: they are ours, and few.
-        let is_edge = was == Presence::Unobserved || presence == Presence::Unobserved;
+        // Changes from and to unobserved are always logged. They come from the observer and are few.
+        let is_edge = previous == Presence::Unobserved || presence == Presence::Unobserved;
         let limit =
             if is_edge { LogLimit::Unlimited } else { LogLimit::MinInterval(log_rate_limit_ns(flap_count)) };
-        // The account begins with nothing known: what is known at that very moment needs no entry,
-        // so a peer that never changes costs no log.
+        // The ledger begins unobserved. A presence that is known from the start needs no entry, so a peer
+        // that never changes has an empty log.
         if at_ns > peer.tracked_since_ns || !peer.log().is_empty() {
             peer.set_presence_logged(presence, at_ns, limit, self.config.log_capacity);
         } else {
@@ -303,17 +298,17 @@ impl Tracker {
         let node_id = peer.node_id;
         self.mark_dirty(slot);
         let at = self.clock.to_wall_clock(at_ns);
-        on_change(Change::Presence { node_id, at, previous: was, presence, flap_count });
+        on_change(Change::Presence { node_id, at, previous, presence, flap_count });
     }
 
-    /// lnd's rule: every event is a flap, and is logged while there are channels.
+    /// Sets the presence by lnd's rules: every event is a flap, and is logged if the peer has channels.
     fn lnd_event(&mut self, slot: Slot, online: bool, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         let Some(peer) = self.registry.peers.get_mut(slot) else { return };
-        let was = peer.ledger.presence();
+        let previous = peer.ledger.presence();
         let mut flaps = peer.flaps();
         flaps.record_flap(at_ns);
         peer.set_flaps(flaps);
-        if was == Presence::Online && !online {
+        if previous == Presence::Online && !online {
             peer.disconnects = peer.disconnects.saturating_add(1);
         }
         let flap_count = flaps.count();
@@ -329,13 +324,13 @@ impl Tracker {
         }
         let node_id = peer.node_id;
         self.mark_dirty(slot);
-        if was != online.into() {
+        if previous != online.into() {
             let at = self.clock.to_wall_clock(at_ns);
-            on_change(Change::Presence { node_id, at, previous: was, presence: online.into(), flap_count });
+            on_change(Change::Presence { node_id, at, previous, presence: online.into(), flap_count });
         }
     }
 
-    /// lnd logs the peer's state when a channel opens, unless it has committed an event already.
+    /// Logs the peer's state when a channel opens, as lnd does if it has not committed an entry yet.
     fn lnd_log_channel(&mut self, slot: Slot, at_ns: u64) {
         let Some(peer) = self.registry.peers.get_mut(slot) else { return };
         if peer.log().committed().is_empty() {

@@ -1,4 +1,4 @@
-//! Questions: they change nothing, and take the time at which they are asked.
+//! Queries. They change nothing, and take the time of the query.
 
 use alloc::vec::Vec;
 
@@ -13,40 +13,43 @@ use crate::{
 };
 
 impl Tracker {
-    /// A channel's fitness over its lifetime. O(1).
+    /// Returns a channel's fitness over its lifetime; `None` if the channel is not open. O(1).
     #[must_use]
     pub fn channel(&self, at: Timestamp, channel_id: &ChannelId) -> Option<ChannelReport> {
         let (peer, channel) = self.registry.channel(channel_id)?;
         Some(self.report_channel(peer, channel, self.clock.peek(at)))
     }
 
-    /// The same for the channel whose money is at `funding`. O(1).
+    /// Like [`Tracker::channel`], for the channel with this funding outpoint. O(1).
     #[must_use]
     pub fn channel_by_funding(&self, at: Timestamp, funding: &OutPoint) -> Option<ChannelReport> {
         let (peer, channel) = self.registry.channel_at(funding)?;
         Some(self.report_channel(peer, channel, self.clock.peek(at)))
     }
 
-    /// The same for a channel with a certain peer, telling which of the two is not known.
+    /// Like [`Tracker::channel`], for a channel with a given peer, and returns which of the two was not
+    /// found.
     ///
     /// # Errors
     ///
-    /// [`NotFound::Peer`] for a peer that is not tracked, [`NotFound::Channel`] for a channel that
-    /// is not open with it.
+    /// Returns [`NotFound::Peer`] if the tracker has no such peer (with the lnd presets, if it is not
+    /// tracked), and [`NotFound::Channel`] if it has no such
+    /// open channel.
     pub fn peer_channel(
         &self,
         at: Timestamp,
         node_id: &NodeId,
         channel_id: &ChannelId,
     ) -> Result<ChannelReport, NotFound> {
-        let known = self.registry.find_peer(node_id);
-        let tracked = known.filter(|&slot| !self.config.rules.is_lnd() || self.is_tracked(slot));
+        let found = self.registry.find_peer(node_id);
+        let tracked = found.filter(|&slot| !self.config.rules.is_lnd() || self.is_tracked(slot));
         let peer = tracked.and_then(|slot| self.registry.peers.get(slot)).ok_or(NotFound::Peer(*node_id))?;
         let channel = peer.channel(channel_id).ok_or(NotFound::Channel(*channel_id))?;
         Ok(self.report_channel(peer, channel, self.clock.peek(at)))
     }
 
-    /// A channel's fitness within `[from, to)`, cut to its lifetime. O(log n) in the log's length.
+    /// Returns a channel's fitness within `[from, to)`, cut to its lifetime. O(log n) in the length of the
+    /// log.
     #[must_use]
     pub fn channel_window(
         &self,
@@ -59,8 +62,8 @@ impl Tracker {
         Some(self.report_window(peer, channel.opened_at_ns, self.clock.peek(at), from, to))
     }
 
-    /// A peer's fitness within `[from, to)`, cut to the time since it was first followed.
-    /// O(log n) in the log's length.
+    /// Returns a peer's fitness within `[from, to)`, cut to the time since it was first tracked. O(log n)
+    /// in the length of the log.
     #[must_use]
     pub fn peer_window(
         &self,
@@ -73,15 +76,13 @@ impl Tracker {
         Some(self.report_window(peer, peer.tracked_since_ns, self.clock.peek(at), from, to))
     }
 
-    /// What is known of a peer, its open channels included.
-    ///
-    /// A peer that is no longer followed has its history here, too.
+    /// Returns the report of a peer with its open channels. Includes untracked peers.
     #[must_use]
     pub fn peer(&self, at: Timestamp, node_id: &NodeId) -> Option<PeerReport> {
         Some(self.report_peer(self.registry.peer(node_id)?, self.clock.peek(at)))
     }
 
-    /// All peers that are followed, in no particular order.
+    /// Returns the reports of all tracked peers, in no particular order.
     pub fn peers(&self, at: Timestamp) -> impl Iterator<Item = PeerReport> {
         let now_ns = self.clock.peek(at);
         self.registry
@@ -91,30 +92,32 @@ impl Tracker {
             .map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
 
-    /// The followed peers among the next `limit` that are known, from a place that an earlier call
-    /// returned, 0 at first; and the place to go on from, `None` at the end.
+    /// Returns the tracked peers among the next `limit` peers from `cursor` on, and the cursor of the next
+    /// page.
     ///
-    /// For lists that are too long to be asked for at once. A peer that is there throughout is
-    /// listed once; one that comes or goes meanwhile is listed at most once.
+    /// Pass 0 to get the first page. The next cursor is `None` at the end. Use this for lists that take too
+    /// long to build at once. A peer that is present throughout is returned once; a peer that is added or
+    /// removed between pages is returned at most once.
     #[must_use]
     pub fn peers_page(&self, at: Timestamp, cursor: usize, limit: usize) -> (Vec<PeerReport>, Option<usize>) {
         let now_ns = self.clock.peek(at);
-        let (end, next) = (cursor.saturating_add(limit), self.registry.peers.slot_count());
+        let (end, slot_count) = (cursor.saturating_add(limit), self.registry.peers.slot_count());
         let peers = self.registry.peers.range(cursor, end).filter(|(slot, _)| self.is_tracked(*slot));
-        (peers.map(|(_, peer)| self.report_peer(peer, now_ns)).collect(), (end < next).then_some(end))
+        (peers.map(|(_, peer)| self.report_peer(peer, now_ns)).collect(), (end < slot_count).then_some(end))
     }
 
-    /// A peer's flap count, cooled down as of its last flap, and when that was. O(1).
+    /// Returns a peer's flap count as of its last flap, and the time of that flap. O(1).
     #[must_use]
     pub fn flap_count(&self, node_id: &NodeId) -> Option<(u32, Option<Timestamp>)> {
         let flaps = self.registry.peer(node_id)?.flaps();
         Some((flaps.count(), flaps.last_flap_ns().map(|at_ns| self.clock.to_wall_clock(at_ns))))
     }
 
-    /// A channel's uptime as lnd reads it: from the rate-limited event log, and so often far from
-    /// the truth, in nanoseconds. O(n) in the log's length.
+    /// Returns a channel's uptime in nanoseconds as lnd computes it, from the rate-limited log. O(n) in the
+    /// length of the log.
     ///
-    /// It is what a preset is compared by; the exact figure is that of [`Tracker::channel`].
+    /// The result may be far from the real uptime. Use it to compare a preset with lnd; the exact value is in
+    /// the report of [`Tracker::channel`].
     #[must_use]
     pub fn lnd_uptime_ns(&self, at: Timestamp, channel_id: &ChannelId) -> Option<u64> {
         let (peer, channel) = self.registry.channel(channel_id)?;
@@ -122,25 +125,26 @@ impl Tracker {
         Some(peer.log().lnd_uptime_ns(channel.opened_at_ns, now_ns, now_ns))
     }
 
-    /// A peer's event log. Its times are on the tracker's own line.
+    /// Returns a peer's event log. Its times are in tracker time.
     #[must_use]
     pub fn event_log(&self, node_id: &NodeId) -> Option<EventLog<'_>> {
         Some(self.registry.peer(node_id)?.log())
     }
 
-    /// A peer's history until `at`, as a value that goes on answering by itself. O(n) in its length.
+    /// Returns a peer's history until `at`, as a value that is independent of the tracker. O(n) in the
+    /// length of the history.
     ///
-    /// `older` is what the store has of its log; what the tracker holds itself is taken from there.
-    /// Without it, windows and intervals before what is held know their sums alone.
+    /// `older` contains the segments from the store. Entries that the tracker holds itself are not taken
+    /// from there. Without `older`, only totals are known for the time before the entries in memory.
     #[must_use]
     pub fn history(&self, at: Timestamp, node_id: &NodeId, older: &[LogSegment]) -> Option<PeerHistory> {
         Some(self.history_of(self.registry.peer(node_id)?, at, older))
     }
 
-    /// What the peer of a channel has been through since that opened. O(n) in the history's length.
+    /// Returns the history of a channel's peer since the channel opened. O(n) in the length of the history.
     ///
-    /// `older` is as for [`Tracker::history`]. Over the lifetime it is exact without it, as
-    /// [`Tracker::channel`] is.
+    /// `older` is as in [`Tracker::history`]. The values over the lifetime are exact without it, as in
+    /// [`Tracker::channel`].
     #[must_use]
     pub fn channel_history(
         &self,
@@ -157,21 +161,20 @@ impl Tracker {
         let mut log = older_entries(&peer.node_id, older, held.first_number());
         log.extend_from_slice(held.committed());
         let now_ns = self.clock.peek(at);
-        // What is handed out is in terms of the clock at this moment.
+        // The history refers to the clock setting at the time of the query.
         let mut clock = self.clock;
         clock.advance(at);
         PeerHistory::new(peer.node_id, peer.tracked_since_ns, now_ns, log, peer.ledger, clock)
     }
 
-    /// All peers that there is a history of, those that are no longer followed included, in no
-    /// particular order.
+    /// Returns the reports of all peers, including untracked ones, in no particular order.
     pub fn all_peers(&self, at: Timestamp) -> impl Iterator<Item = PeerReport> {
         let now_ns = self.clock.peek(at);
         self.registry.peers.iter().map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
 
-    /// What was last heard of a peer's connection, whether or not it is followed: `None` where
-    /// nothing was.
+    /// Returns the last reported connection state of a peer or stranger, whether or not it is tracked; `None`
+    /// if nothing was reported.
     #[must_use]
     pub fn is_connected(&self, node_id: &NodeId) -> Option<bool> {
         match self.registry.peer(node_id) {

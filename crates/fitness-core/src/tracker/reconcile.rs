@@ -1,4 +1,4 @@
-//! Reconciling with what the node itself lists.
+//! Reconciles the tracker with a snapshot of the node's state.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -10,54 +10,59 @@ use crate::slab::Slot;
 use crate::{Change, ChannelId, ChannelOpened, NodeId, Presence, Snapshot};
 
 impl Tracker {
-    /// Channels first: what a peer does after its last channel is gone does not count. Of the
-    /// connections those that went down: one that came up meanwhile came after them, or the network
-    /// was not out.
+    /// Applies a snapshot.
+    ///
+    /// Channels come first, because what a peer does after its last channel was closed does not count. Then
+    /// connections that were lost come before those that came up: if a connection came up in between, the
+    /// network would not be considered down.
     pub(super) fn reconcile(&mut self, snapshot: &Snapshot, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         let taken_ns = snapshot.taken_at.map_or(u64::MAX, |at| self.clock.to_tracker_time(at));
         let connected: BTreeSet<&NodeId> = snapshot.connected.iter().collect();
         self.reconcile_channels(snapshot, &connected, taken_ns, at_ns, on_change);
 
-        let different = self.changed_connections(&connected, taken_ns);
+        let changed = self.changed_connections(&connected, taken_ns);
         let strangers = self.registry.strangers().filter(|node_id| !connected.contains(node_id));
-        let lost_strangers: Vec<NodeId> = strangers.copied().collect();
-        let is_lost = |slot: Slot| {
+        let disconnected_strangers: Vec<NodeId> = strangers.copied().collect();
+        let was_connected = |slot: Slot| {
             self.registry.peers.get(slot).is_some_and(|peer| peer.connection == Presence::Online)
         };
-        let offline = different.iter().filter(|(_, online)| !online).map(|(slot, _)| *slot);
-        let (lost, absent): (Vec<Slot>, Vec<Slot>) = offline.partition(|&slot| is_lost(slot));
-        for slot in lost {
-            self.record_peer_connection(slot, false, at_ns, on_change);
+        let offline = changed.iter().filter(|(_, online)| !online).map(|(slot, _)| *slot);
+        let (disconnected, unreported): (Vec<Slot>, Vec<Slot>) =
+            offline.partition(|&slot| was_connected(slot));
+        for slot in disconnected {
+            self.record_peer_connection_change(slot, false, at_ns, on_change);
         }
-        for node_id in lost_strangers {
-            self.record_connection(&node_id, false, at_ns, on_change);
+        for node_id in disconnected_strangers {
+            self.record_connection_change(&node_id, false, at_ns, on_change);
         }
-        // Whether our network is out is clear by now.
-        for slot in absent {
-            self.record_peer_connection(slot, false, at_ns, on_change);
+        // It is known by now whether the network is down.
+        for slot in unreported {
+            self.record_peer_connection_change(slot, false, at_ns, on_change);
         }
-        // All at once: none of them came while our network was still out, and none after it.
-        let mut came_up = 0;
-        for &(slot, _) in different.iter().filter(|(_, online)| *online) {
+        // The network counts these connections after all presences are set, so that none of them is treated
+        // as made while the network was still down, and none as made after it recovered.
+        let mut opened_count = 0;
+        for &(slot, _) in changed.iter().filter(|(_, online)| *online) {
             let Some(peer) = self.registry.peers.get(slot) else { continue };
-            // A connection that is listed may be one of before the gap.
-            let may_be_stale = peer.in_reconnect_grace() && (self.paused || self.is_stale_period(at_ns));
+            // A listed connection may date from before the gap.
+            let may_be_stale =
+                peer.in_reconnect_grace() && (self.paused || self.connections_may_be_stale(at_ns));
             self.set_connection(slot, true, at_ns, on_change);
             if let Some(peer) = self.registry.peers.get_mut(slot).filter(|_| may_be_stale) {
                 peer.reconnect_grace = ReconnectGrace::MaybeStale;
             }
-            came_up += 1;
+            opened_count += 1;
         }
         for node_id in connected.iter().filter(|id| self.registry.find_peer(id).is_none()).collect::<Vec<_>>()
         {
-            // lnd 0.19 tracks everyone who is connected.
+            // lnd 0.19 tracks every connected peer.
             if self.config.rules == Rules::Lnd019 {
-                self.record_connection(node_id, true, at_ns, on_change);
+                self.record_connection_change(node_id, true, at_ns, on_change);
             } else {
-                came_up += usize::from(self.registry.add_stranger(**node_id));
+                opened_count += usize::from(self.registry.add_stranger(**node_id));
             }
         }
-        for _ in 0..came_up {
+        for _ in 0..opened_count {
             self.connection_opened(at_ns, on_change);
         }
         for channel in &snapshot.channels {
@@ -99,10 +104,10 @@ impl Tracker {
         }
     }
 
-    /// Whose connection is not as we heard, and what it is; what changed since the snapshot was
-    /// taken is newer.
+    /// Returns the peers whose connection differs from the last report, with the new state. Ignores changes
+    /// that are newer than the snapshot.
     fn changed_connections(&self, connected: &BTreeSet<&NodeId>, taken_ns: u64) -> Vec<(Slot, bool)> {
-        let listed = |(slot, peer): (Slot, &Peer)| {
+        let changed = |(slot, peer): (Slot, &Peer)| {
             let online = connected.contains(&peer.node_id);
             let since_ns = peer.ledger.presence_since_ns();
             let newer = peer.ledger.presence() != Presence::Unobserved
@@ -110,6 +115,6 @@ impl Tracker {
                 && self.last_suspension_end_ns != Some(since_ns);
             (!newer && peer.connection != online.into()).then_some((slot, online))
         };
-        self.registry.peers.iter().filter_map(listed).collect()
+        self.registry.peers.iter().filter_map(changed).collect()
     }
 }

@@ -1,20 +1,20 @@
-//! A fair chance to come back: who was online before a gap of ours is not offline at its very end.
+//! The reconnect grace period, and monitoring gaps that the process notices afterwards.
 
 use super::Tracker;
 use super::peer::ReconnectGrace;
 use crate::{Change, GapCause, Presence};
 
-/// The grace after the last gap.
+/// The timer of the grace period after the latest gap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum GraceTimer {
-    /// Nobody is waited for, or nobody can come back yet.
+    /// No peer is in its grace period, or no peer can reconnect yet.
     #[default]
     Stopped,
     Running {
-        /// When the gap ended.
+        /// The end of the gap.
         gap_end_ns: u64,
         deadline_ns: u64,
-        /// Whether a connection came up since.
+        /// Whether a connection came up since the end of the gap.
         has_connection: bool,
     },
 }
@@ -27,26 +27,26 @@ impl GraceTimer {
         }
     }
 
-    /// A connection came up.
+    /// Records that a connection came up.
     pub(super) fn record_connection(&mut self) {
         if let Self::Running { has_connection, .. } = self {
             *has_connection = true;
         }
     }
 
-    /// Who is waited for is waited for until another grace has begun and ended.
+    /// Stops the timer. Peers stay in their grace period until the timer has been started again and expires.
     pub(super) fn stop(&mut self) {
         *self = Self::Stopped;
     }
 }
 
 impl Tracker {
-    /// Does what was to happen until `at_ns`.
+    /// Handles all deadlines until `at_ns`.
     pub(super) fn process_deadlines(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         if !self.monitoring.has_started() {
             self.start_monitoring(at_ns, on_change);
             if self.resumed_in_grace {
-                self.begin_grace(at_ns);
+                self.start_grace_timer(at_ns);
             }
         }
         if let GraceTimer::Running { gap_end_ns, deadline_ns, has_connection, .. } = self.grace_timer {
@@ -56,23 +56,24 @@ impl Tracker {
         }
     }
 
-    /// A gap ends at `at_ns`.
-    pub(super) fn begin_grace(&mut self, at_ns: u64) {
+    /// Starts the grace timer at the end of a gap.
+    pub(super) fn start_grace_timer(&mut self, at_ns: u64) {
         let deadline_ns = at_ns.saturating_add(self.config.reconnect_grace_ns);
         self.grace_timer = GraceTimer::Running { gap_end_ns: at_ns, deadline_ns, has_connection: false };
     }
 
-    /// A gap ends at `at_ns` in which connections may have died that are still said to be up. That
-    /// they do is seen within a grace, whatever else happens in it.
+    /// Starts the time during which a lost connection may have died in the gap that ends at `at_ns`. It is
+    /// as long as the grace period, but nothing ends it early.
     pub(super) fn begin_stale_period(&mut self, at_ns: u64) {
         self.stale_until_ns = at_ns.saturating_add(self.config.reconnect_grace_ns);
     }
 
-    pub(super) fn is_stale_period(&self, at_ns: u64) -> bool {
+    pub(super) fn connections_may_be_stale(&self, at_ns: u64) -> bool {
         at_ns < self.stale_until_ns
     }
 
-    /// Whoever is not back was offline all the time since the gap, unless nobody at all is there.
+    /// Ends the grace period: peers that have not reconnected were offline from the end of the gap on. If no
+    /// connection is up, the network may be down instead.
     fn end_grace(
         &mut self,
         gap_end_ns: u64,
@@ -95,18 +96,18 @@ impl Tracker {
             if !was_in_grace {
                 continue;
             }
-            // Only as far back as nothing else was known since.
+            // Not before the last change of other values that depend on the presence.
             let since_ns = gap_end_ns.max(peer.earliest_change_ns()).min(at_ns);
             if peer.connection == Presence::Offline && self.is_tracked(slot) && !self.paused {
                 self.set_presence(slot, Presence::Offline, since_ns, on_change);
             }
-            // Of whom nothing was heard the record says so.
+            // The record must also change for peers without any report.
             self.mark_dirty(slot);
         }
     }
 
-    /// We could not tell from `from_ns` until `at_ns`, while connections stayed what they were or
-    /// died unnoticed.
+    /// Records that the process could not observe from `from_ns` to `at_ns`. Connections may have died
+    /// unnoticed in between.
     pub(super) fn record_suspension(&mut self, from_ns: u64, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         if self.paused || self.config.rules.is_lnd() {
             return;
@@ -129,7 +130,7 @@ impl Tracker {
         self.last_suspension_end_ns = Some(at_ns);
         self.begin_stale_period(at_ns);
         if !self.network.is_down {
-            self.begin_grace(at_ns);
+            self.start_grace_timer(at_ns);
         }
         self.update_all_presences(at_ns, on_change);
     }

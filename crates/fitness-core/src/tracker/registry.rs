@@ -1,4 +1,4 @@
-//! Who is known: peers, their channels, and the strangers that are connected. No rules.
+//! The peers with their channels, and the strangers, indexed by their ids. The rules are in `presence`.
 
 use alloc::collections::BTreeMap;
 
@@ -8,25 +8,26 @@ use super::peer::{Channel, Peer};
 use crate::slab::{HashSeed, Index, MultiIndex, Slab, Slot};
 use crate::{ChannelId, Imported, NodeId, OutPoint};
 
-/// One transaction may fund many channels.
-fn key(funding: &OutPoint) -> [u8; 36] {
+/// Returns the key of an outpoint. The output index is a part of it because one transaction may fund many
+/// channels.
+fn funding_key(funding: &OutPoint) -> [u8; 36] {
     let mut key = [0; 36];
     key[..32].copy_from_slice(&funding.txid);
     key[32..].copy_from_slice(&funding.vout.to_le_bytes());
     key
 }
 
-/// All peers and channels, found by their names.
+/// All peers and channels, indexed by id.
 #[derive(Debug)]
 pub(super) struct Registry {
     pub(super) peers: Slab<Peer>,
     peer_index: Index,
-    /// Channels lead to their peers.
+    /// Maps channel ids to the slots of their peers.
     channel_index: MultiIndex,
     funding_index: MultiIndex,
-    /// Connected peers that are not in `peers`: nothing but their names, while they are connected.
+    /// Connected peers that are not in `peers`. Only their ids are held, and only while they are connected.
     strangers: HashTable<NodeId>,
-    /// What another program had counted of a peer: hardly anybody has any, so it takes no room in a peer.
+    /// The imported values. Few peers have any, so they take no space in a peer.
     imported: BTreeMap<NodeId, Imported>,
     seed: HashSeed,
 }
@@ -77,7 +78,7 @@ impl Registry {
         }
     }
 
-    /// Notes what another program had counted of a peer that is there.
+    /// Sets the imported values of a peer.
     pub(super) fn set_imported(&mut self, node_id: NodeId, imported: Imported) {
         self.imported.insert(node_id, imported);
     }
@@ -86,33 +87,35 @@ impl Registry {
         self.imported.get(node_id).copied()
     }
 
-    /// The peer of an open channel.
+    /// Returns the slot of the peer of an open channel.
     pub(super) fn find_channel(&self, channel_id: &ChannelId) -> Option<Slot> {
         self.channel_index.find(&channel_id.0, |slot| {
             self.peers.get(slot).is_some_and(|peer| peer.channel(channel_id).is_some())
         })
     }
 
-    /// An open channel and its peer.
+    /// Returns an open channel and its peer.
     pub(super) fn channel(&self, channel_id: &ChannelId) -> Option<(&Peer, &Channel)> {
         let peer = self.peers.get(self.find_channel(channel_id)?)?;
         Some((peer, peer.channel(channel_id)?))
     }
 
-    /// The channel whose money is at an outpoint, and its peer.
+    /// Returns the channel with this funding outpoint, and its peer.
     pub(super) fn channel_at(&self, funding: &OutPoint) -> Option<(&Peer, &Channel)> {
-        let there = |peer: &Peer| peer.channels().any(|channel| channel.funding() == Some(*funding));
-        let slot = self.funding_index.find(&key(funding), |slot| self.peers.get(slot).is_some_and(there))?;
+        let has_funding = |peer: &Peer| peer.channels().any(|channel| channel.funding() == Some(*funding));
+        let slot = self
+            .funding_index
+            .find(&funding_key(funding), |slot| self.peers.get(slot).is_some_and(has_funding))?;
         let peer = self.peers.get(slot)?;
         Some((peer, peer.channels().find(|channel| channel.funding() == Some(*funding))?))
     }
 
-    /// Adds a channel that is not there.
+    /// Adds a channel that is not in the registry.
     pub(super) fn add_channel(&mut self, slot: Slot, channel: Channel) {
         let Some(peer) = self.peers.get_mut(slot) else { return };
         self.channel_index.insert(&channel.channel_id.0, slot);
         if let Some(funding) = channel.funding() {
-            self.funding_index.insert(&key(&funding), slot);
+            self.funding_index.insert(&funding_key(&funding), slot);
         }
         peer.add_channel(channel);
     }
@@ -125,28 +128,28 @@ impl Registry {
         }
     }
 
-    /// Gives a channel another funding outpoint and returns the one it had.
+    /// Replaces a channel's funding outpoint and returns the previous one.
     pub(super) fn set_funding(
         &mut self,
         slot: Slot,
         channel_id: &ChannelId,
         funding: Option<OutPoint>,
     ) -> Option<OutPoint> {
-        let was = self.peers.get_mut(slot)?.set_funding(channel_id, funding);
-        if let Some(was) = was {
-            self.funding_index.remove(&key(&was), slot);
+        let previous = self.peers.get_mut(slot)?.set_funding(channel_id, funding);
+        if let Some(previous) = previous {
+            self.funding_index.remove(&funding_key(&previous), slot);
         }
         if let Some(funding) = funding {
-            self.funding_index.insert(&key(&funding), slot);
+            self.funding_index.insert(&funding_key(&funding), slot);
         }
-        was
+        previous
     }
 
     pub(super) fn is_stranger(&self, node_id: &NodeId) -> bool {
         self.strangers.find(self.seed.hash(&node_id.0), |other| other == node_id).is_some()
     }
 
-    /// Whether it was none.
+    /// Adds a stranger. Returns `false` if it was already present.
     pub(super) fn add_stranger(&mut self, node_id: NodeId) -> bool {
         let is_new = !self.is_stranger(&node_id);
         if is_new {
@@ -156,7 +159,7 @@ impl Registry {
         is_new
     }
 
-    /// Whether it was one.
+    /// Removes a stranger. Returns whether it was present.
     pub(super) fn remove_stranger(&mut self, node_id: &NodeId) -> bool {
         match self.strangers.find_entry(self.seed.hash(&node_id.0), |other| other == node_id) {
             Ok(entry) => {

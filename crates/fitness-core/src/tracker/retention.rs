@@ -1,4 +1,4 @@
-//! What keeps a history bounded for ever: letting go of peers, and thinning old logs.
+//! Applies [`Retention`](crate::Retention): deletes expired peers and downsamples old logs.
 
 use alloc::vec::Vec;
 
@@ -8,25 +8,26 @@ use crate::history::older_entries;
 use crate::slab::Slot;
 use crate::{LogSegment, NodeId, SEGMENT_ENTRIES, Timestamp, downsample};
 
-/// A part of a peer's log that only the store has, and that the tracker is not going to write again.
+/// The part of a peer's log that only the store has, and that the tracker will not write again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredLog {
     /// The peer.
     pub node_id: NodeId,
-    /// It is made of the segments with an index below this.
+    /// The exclusive end of the segment indexes that make up this part.
     pub end_index: u32,
 }
 
-/// A log of fewer segments than this is short enough as it is.
+/// Logs with fewer segments than this are short enough.
 const MIN_SEGMENTS: u32 = 8;
 
 impl Tracker {
-    /// Drops those among the next `limit` peers that were let go longer ago than
-    /// [`Retention::with_max_age_ns`](crate::Retention::with_max_age_ns) says, from a place that an earlier
-    /// call returned, 0 at first; and returns the place to go on from, `None` at the end.
+    /// Forgets the expired peers among the next `limit` peers from `cursor` on, and returns the cursor for
+    /// the next call.
     ///
-    /// To be called through to the end now and then: a day is often enough.
+    /// A peer is expired if it has been untracked for longer than
+    /// [`Retention::with_max_age_ns`](crate::Retention::with_max_age_ns). Pass 0 at first; the returned
+    /// cursor is `None` at the end. Once a day is often enough for a whole pass.
     pub fn forget_expired(&mut self, at: Timestamp, cursor: usize, limit: usize) -> Option<usize> {
         let now_ns = self.clock.peek(at);
         let max_age_ns = self.config.retention.max_age_ns();
@@ -43,14 +44,14 @@ impl Tracker {
         (end < self.registry.peers.slot_count()).then_some(end)
     }
 
-    /// Whether something that ended at `at_ns`, in a record, is older than anything that is kept.
+    /// Returns whether something that ended at `at_ns` (in tracker time) is older than the maximum age.
     #[must_use]
     pub fn is_expired(&self, at: Timestamp, at_ns: u64) -> bool {
         self.clock.peek(at).saturating_sub(at_ns) > self.config.retention.max_age_ns()
     }
 
-    /// Which of the next `limit` peers have a long log in the store, from a place that an earlier call
-    /// returned, 0 at first; and the place to go on from, `None` at the end.
+    /// Returns the long stored logs among the next `limit` peers from `cursor` on, and the cursor for the
+    /// next call. Pass 0 at first; the returned cursor is `None` at the end.
     #[must_use]
     pub fn stored_logs(&self, cursor: usize, limit: usize) -> (Vec<StoredLog>, Option<usize>) {
         let end = cursor.saturating_add(limit);
@@ -63,9 +64,10 @@ impl Tracker {
         (logs, (end < self.registry.peers.slot_count()).then_some(end))
     }
 
-    /// What to put in the place of all the `segments` of a stored log, which it has in the store: the
-    /// same with less detail where it is old, in as few segments as it takes. `None` where that is
-    /// no less, or the peer is gone.
+    /// Returns the replacement for all `segments` of a stored log, with less detail where it is old and in
+    /// as few segments as possible.
+    ///
+    /// Returns `None` if the replacement would not have fewer segments, or if the peer was forgotten.
     #[must_use]
     pub fn downsampled(
         &self,

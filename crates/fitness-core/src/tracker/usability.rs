@@ -1,11 +1,11 @@
-//! Connected is not usable: the second account, of every channel.
+//! Tracks whether channels are usable, in a second ledger per channel.
 
 use super::Tracker;
 use crate::{Change, ChannelId, Presence};
 
 impl Tracker {
-    /// The node says whether a channel can carry payments. Of one whose peer is not connected that
-    /// is clear, and it is not told anything new.
+    /// Records whether a channel can carry payments. Ignored if the peer is not connected: the channel is not
+    /// usable then.
     pub(super) fn record_usable(
         &mut self,
         channel_id: &ChannelId,
