@@ -3,10 +3,10 @@
 //! The constants and formulas are those of lnd's `chanfitness/rate_limit.go`.
 
 /// The time without a flap after which the flap count decays, in nanoseconds: 8 hours.
-pub const FLAP_COOLDOWN_PERIOD_NS: u64 = 8 * 3600 * 1_000_000_000;
+pub const FLAP_DECAY_PERIOD_NS: u64 = 8 * 3600 * 1_000_000_000;
 
-/// The factor by which the flap count decays per [`FLAP_COOLDOWN_PERIOD_NS`]. Fractions of a period count.
-pub const FLAP_COOLDOWN_FACTOR: f64 = 0.95;
+/// The factor by which the flap count decays per [`FLAP_DECAY_PERIOD_NS`]. Fractions of a period count.
+pub const FLAP_DECAY_FACTOR: f64 = 0.95;
 
 const FLAPS_PER_TIER: u32 = 200;
 
@@ -73,11 +73,11 @@ impl FlapCount {
 // lnd truncates as well. The product is never negative and never above `count`.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
 fn decayed(count: u32, since_flap_ns: u64) -> u32 {
-    if since_flap_ns < FLAP_COOLDOWN_PERIOD_NS {
+    if since_flap_ns < FLAP_DECAY_PERIOD_NS {
         return count;
     }
-    let periods = since_flap_ns as f64 / FLAP_COOLDOWN_PERIOD_NS as f64;
-    (f64::from(count) * libm::pow(FLAP_COOLDOWN_FACTOR, periods)) as u32
+    let periods = since_flap_ns as f64 / FLAP_DECAY_PERIOD_NS as f64;
+    (f64::from(count) * libm::pow(FLAP_DECAY_FACTOR, periods)) as u32
 }
 
 #[cfg(test)]
@@ -96,9 +96,9 @@ mod tests {
     #[test]
     fn decay_starts_after_a_whole_period() {
         let mut flaps = FlapCount::from_parts(100, Some(1));
-        flaps.record_flap(FLAP_COOLDOWN_PERIOD_NS);
+        flaps.record_flap(FLAP_DECAY_PERIOD_NS);
         assert_eq!(flaps.count(), 101, "one nanosecond short of eight hours");
-        flaps.record_flap(2 * FLAP_COOLDOWN_PERIOD_NS);
+        flaps.record_flap(2 * FLAP_DECAY_PERIOD_NS);
         assert_eq!(flaps.count(), 96, "101 * 0.95 = 95.95, truncated, and one more");
     }
 

@@ -121,7 +121,7 @@ pub use clock::ClockFaults;
 pub use config::{NetworkOutageRule, TrackerConfig};
 pub use downsample::{Retention, downsample};
 pub use event::{ChannelOpened, Event, OpenChannel, Snapshot};
-pub use flap::{FLAP_COOLDOWN_FACTOR, FLAP_COOLDOWN_PERIOD_NS, FlapCount, log_rate_limit_ns};
+pub use flap::{FLAP_DECAY_FACTOR, FLAP_DECAY_PERIOD_NS, FlapCount, log_rate_limit_ns};
 pub use gap::{Coverage, Gap, GapCause, GapTotals};
 pub use history::PeerHistory;
 pub use id::{ChannelId, NodeId, OutPoint, ParseIdError};

@@ -69,7 +69,8 @@ impl core::fmt::Debug for LogEntry {
 /// A view of a peer's event log. The log is rate-limited as in lnd.
 ///
 /// The newest entry is *staged*: the next change replaces it, unless the time required by the flap count has
-/// passed; then the staged entry is *committed* to the log. Entries are in chronological order. They are
+/// passed; then the staged entry is *committed* to the log. (This is lnd's term, and unrelated to commits to
+/// the store.) Entries are in chronological order. They are
 /// numbered from 0 over the peer's whole history, and entries that were dropped to save memory keep their
 /// numbers.
 #[derive(Clone, Copy, Debug)]

@@ -88,7 +88,7 @@ impl ChannelReport {
     /// Returns usable time divided by the time during which usability was known, from 0 to 1; `None` if the
     /// node never reported it.
     #[must_use]
-    pub fn usability(&self) -> Option<f64> {
+    pub fn usable_ratio(&self) -> Option<f64> {
         availability(self.usable_ns, self.usable_observed_ns)
     }
 }
