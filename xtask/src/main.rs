@@ -1,21 +1,22 @@
-//! What a maintainer of ldk-fitness runs: `cargo xtask --help`.
+//! Maintenance tasks of ldk-fitness: `cargo xtask --help`.
 
 mod bench;
 mod ci;
-mod day;
-mod house;
-mod marked;
-mod month;
-mod picture;
-mod readme;
-mod run;
-mod screens;
+mod command;
+mod dependencies;
+mod diagram;
+mod example_trace;
+mod markers;
+mod sample_day;
+mod screenshots;
+mod snippets;
+mod words;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// What a maintainer of ldk-fitness runs.
+/// Maintenance tasks of ldk-fitness.
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
@@ -24,65 +25,67 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
-    /// All that decides whether a change lands, in order; stops at the first failure.
+    /// Run every check that decides whether a change lands; stop at the first failure.
     Ci,
     /// Run the benchmarks and print each figure beside its bound.
     Bench {
-        /// Shorter measurements, for a look in passing.
+        /// Measure for a shorter time.
         #[arg(long)]
         quick: bool,
-        /// The stores side by side instead.
+        /// Compare the stores with each other instead.
         #[arg(long)]
         stores: bool,
-        /// Put the tables of the stores into docs/STORES.md.
+        /// Write the tables of the stores into docs/storage.md.
         #[arg(long, requires = "stores")]
         write: bool,
     },
-    /// Check that no crate knows what ARCHITECTURE.md says it must not know.
-    House,
-    /// Check that examples/month is what the simulation makes; with `--write`, make it so.
-    Month {
-        /// Write the trace and the names.
+    /// Check that no retired identifier or phrase is used (xtask/retired-words.txt).
+    CheckWords,
+    /// Check the dependencies that ARCHITECTURE.md forbids.
+    Dependencies,
+    /// Check that the diagram and the table of docs/how-it-counts.md match the model.
+    Diagram {
+        /// Draw the diagram and write the table.
         #[arg(long)]
         write: bool,
     },
-    /// Check that the README's picture and table of what is counted are what the model says; with
-    /// `--write`, make it so.
-    Picture {
-        /// Draw the picture, and put the table into the README.
+    /// Check that examples/month.jsonl.gz and its aliases match the simulation.
+    ExampleTrace {
+        /// Write the trace and the aliases.
         #[arg(long)]
         write: bool,
     },
-    /// Check that the code of README.md and docs/BACKENDS.md is that of the examples; with
-    /// `--write`, make it so.
-    Readme {
-        /// Put the examples' code into the pages.
+    /// Take the screenshots of the dashboard in a browser, to check that they can be taken.
+    Screenshots {
+        /// Write them to docs/screenshots.
         #[arg(long)]
         write: bool,
     },
-    /// Look at the dashboard in a browser; with `--write`, keep what is seen as the README's pictures.
-    Screens {
-        /// Write the pictures.
+    /// Check that the code in the README and the docs is that of the examples, and that every
+    /// other block of Rust code is compiled.
+    Snippets {
+        /// Copy the code of the examples into the pages.
         #[arg(long)]
         write: bool,
     },
 }
 
 fn main() -> ExitCode {
-    let done = match Args::parse().task {
+    let result = match Args::parse().task {
         Task::Ci => ci::run_all(),
         Task::Bench { quick, stores: true, write } => bench::run_stores(quick, write),
         Task::Bench { quick, .. } => bench::run(quick),
-        Task::House => house::check(),
-        Task::Month { write } => month::check(write),
-        Task::Picture { write } => picture::check(write),
-        Task::Readme { write } => readme::check(write),
-        Task::Screens { write } => screens::take(write),
+        Task::CheckWords => words::check(),
+        Task::Dependencies => dependencies::check(),
+        Task::Diagram { write } => diagram::check(write),
+        Task::ExampleTrace { write } => example_trace::check(write),
+        Task::Screenshots { write } => screenshots::take(write),
+        Task::Snippets { write } => snippets::check(write),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(what) => {
-            eprintln!("xtask: {what}");
+        Err(message) => {
+            eprintln!("xtask: {message}");
             ExitCode::FAILURE
         }
     }

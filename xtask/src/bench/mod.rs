@@ -1,16 +1,16 @@
-//! Benchmarks as one table: figure, measured, what it is held against, ratio, bound.
+//! Benchmarks as one table: figure, measured, compared with, ratio, bound.
 
-mod measured;
+mod results;
 mod stores;
 
 use comfy_table::{CellAlignment, Table};
 
-use self::measured::{Criterion, Printed, table, time};
-use crate::run::{cargo, output, run as run_command};
+use self::results::{Criterion, Printed, table, time};
+use crate::command::{cargo, output, run as run_command};
 
 pub(crate) use self::stores::run as run_stores;
 
-/// Where the benches are.
+/// The packages and their benchmarks.
 const BENCHES: &[(&str, &str)] = &[
     ("fitness-core", "tracker"),
     ("fitness-actor", "handle"),
@@ -24,7 +24,7 @@ pub(crate) fn run(quick: bool) -> Result<(), String> {
     }
     let memory = output(cargo(&["bench", "--package", "fitness-core", "--bench", "memory"]))?;
     let table = figures(&Criterion::new()?, &Printed::new(&memory))?;
-    println!("\nMedians of one run on this machine; ratios are what counts.\n\n{table}");
+    println!("\nMedians of one run on this machine; compare the ratios.\n\n{table}");
     Ok(())
 }
 
@@ -38,10 +38,17 @@ fn measure(package: &str, bench: &str, quick: bool) -> Result<(), String> {
 
 fn figures(criterion: &Criterion, memory: &Printed) -> Result<Table, String> {
     let mut rows = Vec::new();
+    // Figure, its benchmark, what it is compared with, the benchmark of that, bound.
     let times: [(&str, &str, &str, &str, &str); 13] = [
         ("`record` through the handle", "record/handle", "raw", "record/raw", "1.5"),
         ("", "record/handle", "raw behind a lock and a clock", "record/raw_locked", ""),
-        ("`record` while 100,000 peers are stored", "record/handle_while_storing", "raw", "record/raw", ""),
+        (
+            "`record` while 100,000 peers are committed",
+            "record/handle_while_committing",
+            "raw",
+            "record/raw",
+            "",
+        ),
         ("`Tracker::apply` alone", "core_record/tracker", "raw", "core_record/raw", ""),
         ("channel query through the handle", "channel_query/handle", "raw", "channel_query/raw", "1.0"),
         ("", "channel_query/handle", "raw behind a lock and a clock", "channel_query/raw_locked", ""),
@@ -60,55 +67,50 @@ fn figures(criterion: &Criterion, memory: &Printed) -> Result<Table, String> {
             "2.0",
         ),
         (
-            "flush of 100,000 peers to redb",
-            "flush_100k/ours",
-            "bare redb, same bytes",
-            "flush_100k/bare",
+            "commit of 100,000 new peers to redb",
+            "commit_100k/store",
+            "redb alone, same bytes",
+            "commit_100k/raw_redb",
             "1.5",
         ),
         (
-            "the same, rows that exist",
-            "flush_100k_again/ours",
-            "bare redb, same bytes",
-            "flush_100k_again/bare",
+            "the same, existing rows",
+            "recommit_100k/store",
+            "redb alone, same bytes",
+            "recommit_100k/raw_redb",
             "1.5",
         ),
-        ("start with 1,000,000 peers on redb", "start_1m/restore", "reading alone", "start_1m/read", "2 s"),
+        ("start with 1,000,000 peers on redb", "start_1m/resume", "reading alone", "start_1m/read", "2 s"),
+        ("page with 100 of 5,000 peers", "pages/peers", "`Handle::peers` alone", "pages/handle_peers", ""),
         (
-            "the dashboard with 5,000 peers, 100 of them",
-            "pages/peers",
-            "`Handle::peers` alone",
-            "pages/list_of_the_service",
-            "",
-        ),
-        (
-            "the same, by availability",
+            "the same, sorted by availability",
             "pages/peers_by_availability",
             "`Handle::peers` alone",
-            "pages/list_of_the_service",
+            "pages/handle_peers",
             "",
         ),
     ];
-    for (figure, ours, against, other, bound) in times {
+    for (figure, ours, comparison, other, bound) in times {
         let (ours, other) = (criterion.nanos(ours)?, criterion.nanos(other)?);
         let ratio = format!("{:.2}", ours / other);
-        rows.push([figure, &time(ours), against, &time(other), &ratio, bound].map(String::from).into());
+        rows.push([figure, &time(ours), comparison, &time(other), &ratio, bound].map(String::from).into());
     }
     let bytes_of = |figure: &str| memory.figure(&[("figure", figure)], "bytes");
     let raw = bytes_of("raw_peer")?;
     for (figure, name, bound) in [
-        ("memory, a peer with one channel", "peer_with_channel", "256 B"),
-        ("memory, a log entry of 4,096", "log_entry_of_4096", "24 B"),
-        ("memory, a log entry of 1,000", "log_entry_of_1000", "24 B"),
+        ("memory of a peer with one channel", "peer_with_channel", "256 B"),
+        ("memory of a log entry, log of 4,096", "log_entry_of_4096", "24 B"),
+        ("memory of a log entry, log of 1,000", "log_entry_of_1000", "24 B"),
     ] {
         let bytes = bytes_of(name)?;
         let ratio = format!("{:.2}", bytes / raw);
-        let cells = [figure, &format!("{bytes:.1} B"), "raw, a value", &format!("{raw:.1} B"), &ratio, bound];
+        let cells =
+            [figure, &format!("{bytes:.1} B"), "raw, one value", &format!("{raw:.1} B"), &ratio, bound];
         rows.push(cells.map(String::from).into());
     }
-    let mut table = table(&["figure", "measured", "held against", "", "ratio", "bound"], rows, 1..6);
-    if let Some(against) = table.column_mut(2) {
-        against.set_cell_alignment(CellAlignment::Left);
+    let mut table = table(&["figure", "measured", "compared with", "", "ratio", "bound"], rows, 1..6);
+    if let Some(comparison) = table.column_mut(2) {
+        comparison.set_cell_alignment(CellAlignment::Left);
     }
     Ok(table)
 }

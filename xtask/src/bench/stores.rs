@@ -1,19 +1,19 @@
-//! The stores side by side: the tables of `docs/STORES.md`.
+//! Comparison of the stores: the tables of `docs/storage.md`.
 
 use std::fs;
 
 use comfy_table::CellAlignment;
 
 use super::measure;
-use super::measured::{Criterion, Printed, table, time};
-use crate::marked;
-use crate::run::{cargo, output, root};
+use super::results::{Criterion, Printed, table, time};
+use crate::command::{cargo, output, root};
+use crate::markers;
 
 const PACKAGE: &str = "fitness-e2e";
 const BENCH: &str = "stores";
-const PAGE: &str = "docs/STORES.md";
+const PAGE: &str = "docs/storage.md";
 
-/// What the bench calls them, and what they are called here.
+/// The name of each store in the benchmark and in the tables.
 const STORES: &[(&str, &str)] = &[
     ("memory", "memory"),
     ("redb", "redb"),
@@ -22,40 +22,40 @@ const STORES: &[(&str, &str)] = &[
     ("postgres", "PostgreSQL"),
 ];
 
-/// Of whatever writes. What reads makes records of rows, which a bare database has no use for.
+/// The bound of writes. Reads have none: they decode records, which the database alone does not.
 const BOUND: f64 = 1.5;
 
 const WORK: &[(&str, &str)] = &[
-    ("first", "the first 100,000 peers"),
-    ("load", "a start: 100,000 peers"),
+    ("initial_commit", "first commit of 100,000 peers"),
+    ("load", "start with 100,000 peers"),
     ("window", "a month of one peer, 4,000 entries"),
-    ("commit_1", "a commit of 1 peer"),
-    ("commit_1000", "of 1,000 peers"),
-    ("commit_100000", "of all 100,000 peers"),
+    ("commit_1", "commit of 1 peer"),
+    ("commit_1000", "commit of 1,000 peers"),
+    ("commit_100000", "commit of all 100,000 peers"),
 ];
 
-/// What a `KVStore` is asked for: the work, and what it is called.
-const ASKED: &[(&str, &str)] = &[
-    ("stored", "the first 100,000 peers"),
-    ("load", "a start: 100,000 peers"),
+/// The work whose requests to a `KVStore` are counted, and its title.
+const REQUESTS: &[(&str, &str)] = &[
+    ("initial_commit", "first commit of 100,000 peers"),
+    ("load", "start with 100,000 peers"),
     ("window", "a month of one peer, 4,000 entries"),
-    ("commit_1", "a commit of 1 peer"),
-    ("commit_1000", "of 1,000 peers"),
-    ("commit_100000", "of all 100,000 peers"),
+    ("commit_1", "commit of 1 peer"),
+    ("commit_1000", "commit of 1,000 peers"),
+    ("commit_100000", "commit of all 100,000 peers"),
 ];
 
-/// Runs the bench and prints its tables; with `write`, puts them into the page as well.
+/// Runs the benchmark and prints its tables; with `write`, writes them into the page as well.
 pub(crate) fn run(quick: bool, write: bool) -> Result<(), String> {
     measure(PACKAGE, BENCH, quick)?;
-    let costs = output(cargo(&["bench", "--package", PACKAGE, "--bench", BENCH, "--", "--costs"]))?;
-    let (criterion, costs) = (Criterion::new()?, Printed::new(&costs));
+    let usage = output(cargo(&["bench", "--package", PACKAGE, "--bench", BENCH, "--", "--resource-usage"]))?;
+    let (criterion, usage) = (Criterion::new()?, Printed::new(&usage));
     let tables = [
         ("speed", speed(&criterion)?),
         ("bounds", bounds(&criterion)?),
-        ("disk", disk(&costs)?),
-        ("asked", asked(&costs)?),
+        ("disk", disk(&usage)?),
+        ("kv-requests", kv_requests(&usage)?),
     ];
-    println!("\nMedians of one run on this machine; ratios are what counts.");
+    println!("\nMedians of one run on this machine; compare the ratios.");
     for (_, table) in &tables {
         println!("\n{table}");
     }
@@ -63,14 +63,14 @@ pub(crate) fn run(quick: bool, write: bool) -> Result<(), String> {
         let path = root().join(PAGE);
         let mut page = fs::read_to_string(&path).map_err(|err| format!("{}: {err}", path.display()))?;
         for (name, table) in &tables {
-            page = marked::replaced(PAGE, &page, name, table)?;
+            page = markers::replace(PAGE, &page, name, table)?;
         }
         fs::write(&path, page).map_err(|err| format!("{}: {err}", path.display()))?;
     }
     Ok(())
 }
 
-/// One that could not be measured here, because what it needs is not installed.
+/// Shown where the benchmark did not run because a program is not installed.
 const NOT_MEASURED: &str = "–";
 
 fn speed(criterion: &Criterion) -> Result<String, String> {
@@ -93,36 +93,36 @@ fn bounds(criterion: &Criterion) -> Result<String, String> {
     let mut rows = Vec::new();
     for (store, named) in STORES {
         for (work, title) in WORK {
-            let (ours, bare) = (benchmark(work, store), benchmark(work, &format!("{store}_bare")));
-            if criterion.has(&ours) && criterion.has(&bare) {
-                let (ours, bare) = (criterion.nanos(&ours)?, criterion.nanos(&bare)?);
-                let ratio = format!("{:.2}", ours / bare);
-                let bound = if reads(work) { String::new() } else { BOUND.to_string() };
-                let against = without_us(store, work);
-                let cells = [title, *named, &time(ours), against, &time(bare), &ratio, &bound];
+            let (ours, raw) = (benchmark(work, store), benchmark(work, &format!("{store}_raw")));
+            if criterion.has(&ours) && criterion.has(&raw) {
+                let (ours, raw) = (criterion.nanos(&ours)?, criterion.nanos(&raw)?);
+                let ratio = format!("{:.2}", ours / raw);
+                let bound = if is_read(work) { String::new() } else { BOUND.to_string() };
+                let comparison = raw_operation(store, work);
+                let cells = [title, *named, &time(ours), comparison, &time(raw), &ratio, &bound];
                 rows.push(cells.map(String::from).into());
             }
         }
     }
-    let mut table = table(&["", "store", "", "held against", "", "ratio", "bound"], rows, 2..7);
-    if let Some(against) = table.column_mut(3) {
-        against.set_cell_alignment(CellAlignment::Left);
+    let mut table = table(&["", "store", "", "compared with", "", "ratio", "bound"], rows, 2..7);
+    if let Some(comparison) = table.column_mut(3) {
+        comparison.set_cell_alignment(CellAlignment::Left);
     }
     Ok(table.to_string())
 }
 
-fn reads(work: &str) -> bool {
+fn is_read(work: &str) -> bool {
     matches!(work, "load" | "window")
 }
 
-/// What the same work is in the database underneath.
-fn without_us(store: &str, work: &str) -> &'static str {
+/// Returns the operation that does the same work in the database alone.
+fn raw_operation(store: &str, work: &str) -> &'static str {
     match (store, work) {
-        ("postgres", "first") => "COPY",
+        ("postgres", "initial_commit") => "COPY",
         ("postgres", "load" | "window") => "SELECT",
         ("postgres", "commit_1") => "INSERT",
         ("postgres", _) => "COPY, then INSERT",
-        _ => "bare redb",
+        _ => "redb alone",
     }
 }
 
@@ -130,33 +130,33 @@ fn benchmark(work: &str, store: &str) -> String {
     format!("{BENCH}_{work}/{store}")
 }
 
-fn disk(costs: &Printed) -> Result<String, String> {
+fn disk(usage: &Printed) -> Result<String, String> {
     let mut rows = Vec::new();
     for (store, title) in STORES {
-        let bytes = |when| costs.figure(&[("store", store), ("disk", when)], "bytes");
-        // What is in memory alone takes nothing.
-        if let Ok(stored) = bytes("stored") {
-            rows.push(vec![(*title).to_owned(), megabytes(stored), megabytes(bytes("written_over")?)]);
+        let bytes = |state| usage.figure(&[("store", store), ("disk_state", state)], "bytes");
+        // The store in memory has no files.
+        if let Ok(initial) = bytes("initial") {
+            rows.push(vec![(*title).to_owned(), megabytes(initial), megabytes(bytes("after_overwrites")?)]);
         }
     }
-    Ok(table(&["on the disk", "100,000 peers", "after 32 commits of 1,000"], rows, 1..3).to_string())
+    Ok(table(&["size on disk", "100,000 peers", "after 32 commits of 1,000"], rows, 1..3).to_string())
 }
 
-fn asked(costs: &Printed) -> Result<String, String> {
+fn kv_requests(usage: &Printed) -> Result<String, String> {
     let mut rows = Vec::new();
-    for (work, title) in ASKED {
+    for (work, title) in REQUESTS {
         let mut row = vec![(*title).to_owned()];
-        // A `KVStore` is asked for the same, whichever it is.
-        let figure = |field| costs.figure(&[("store", "files"), ("work", work)], field);
-        let times = figure("times")?;
+        // The requests are the same for every `KVStore`.
+        let figure = |field| usage.figure(&[("store", "files"), ("work", work)], field);
+        let iterations = figure("iterations")?;
         for field in ["reads", "writes", "removals"] {
-            row.push(count(figure(field)? / times));
+            row.push(count(figure(field)? / iterations));
         }
-        row.push(kilobytes(figure("bytes")? / times));
-        row.push(count(figure("rounds")? / times));
+        row.push(kilobytes(figure("bytes")? / iterations));
+        row.push(count(figure("round_trips")? / iterations));
         rows.push(row);
     }
-    let header = ["on average", "reads", "writes", "removals", "written", "waits"];
+    let header = ["on average", "reads", "writes", "removals", "written", "round trips"];
     Ok(table(&header, rows, 1..6).to_string())
 }
 

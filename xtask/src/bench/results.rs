@@ -1,4 +1,4 @@
-//! What the benches left behind, and how it is written.
+//! Results of the benchmarks, and how tables show them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 use serde_json::Value;
 
-use crate::run::{cargo, output, root};
+use crate::command::{cargo, output, root};
 
-/// The times that criterion measured last.
+/// The latest measurements of criterion.
 pub(super) struct Criterion(PathBuf);
 
 impl Criterion {
@@ -22,20 +22,20 @@ impl Criterion {
         Ok(Self(root().join(directory).join("criterion")))
     }
 
-    /// Whether there is such a benchmark.
+    /// Whether the benchmark has been run.
     pub(super) fn has(&self, benchmark: &str) -> bool {
         self.0.join(benchmark).join("new").is_dir()
     }
 
-    /// Median nanoseconds of one element of a benchmark.
+    /// Returns the median time of one element of a benchmark, in nanoseconds.
     pub(super) fn nanos(&self, benchmark: &str) -> Result<f64, String> {
         let directory = self.0.join(benchmark).join("new");
         let estimates = json(&directory.join("estimates.json"))?;
-        let described = json(&directory.join("benchmark.json"))?;
+        let description = json(&directory.join("benchmark.json"))?;
         let median = estimates["median"]["point_estimate"]
             .as_f64()
             .ok_or_else(|| format!("{benchmark}: no median in estimates.json"))?;
-        Ok(median / described["throughput"]["Elements"].as_f64().unwrap_or(1.0))
+        Ok(median / description["throughput"]["Elements"].as_f64().unwrap_or(1.0))
     }
 }
 
@@ -44,7 +44,7 @@ fn json(path: &Path) -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|err| format!("{}: {err}", path.display()))
 }
 
-/// Figures that were printed, an object in JSON each.
+/// Figures that a benchmark printed, one JSON object on each line.
 pub(super) struct Printed(Vec<Value>);
 
 impl Printed {
@@ -52,21 +52,26 @@ impl Printed {
         Self(printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
-    /// A field of the figure that has these other fields.
-    pub(super) fn figure(&self, which: &[(&str, &str)], field: &str) -> Result<f64, String> {
-        let mut figures = self.0.iter().filter(|figure| which.iter().all(|(name, is)| figure[*name] == **is));
+    /// Returns a field of the first figure that has these other fields.
+    pub(super) fn figure(&self, selector: &[(&str, &str)], field: &str) -> Result<f64, String> {
+        let mut figures =
+            self.0.iter().filter(|figure| selector.iter().all(|(name, value)| figure[*name] == **value));
         let found = figures.find_map(|figure| figure[field].as_f64());
-        found.ok_or_else(|| format!("no {field} was printed of {which:?}"))
+        found.ok_or_else(|| format!("the benchmark printed no {field} for {selector:?}"))
     }
 }
 
-/// A table in Markdown. `right` are the columns of numbers.
-pub(super) fn table(header: &[&str], rows: Vec<Vec<String>>, right: std::ops::Range<usize>) -> Table {
+/// Returns a table in Markdown, with the columns of numbers aligned to the right.
+pub(super) fn table(
+    header: &[&str],
+    rows: Vec<Vec<String>>,
+    number_columns: std::ops::Range<usize>,
+) -> Table {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN);
     table.set_header(header);
     table.add_rows(rows);
-    for column in right {
+    for column in number_columns {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }

@@ -1,12 +1,12 @@
-//! The rules of ARCHITECTURE.md that a manifest can break: who may depend on whom.
+//! Checks the dependencies that ARCHITECTURE.md forbids.
 
 use std::collections::BTreeSet;
 
-use crate::run::{cargo, output};
+use crate::command::{cargo, output};
 
-/// What a crate must not have among its dependencies, at any distance. The others follow from
-/// these: the store port sees no database because no database is among its own.
-const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
+/// For each crate, packages that must not be among its direct or indirect dependencies. Further
+/// rules follow from these: the store port has no database because no database is listed.
+const FORBIDDEN: &[(&str, &[&str])] = &[
     ("fitness-core", &["fitness-store", "tokio", "lightning", "ldk-node", "bitcoin", "redb", "tracing"]),
     (
         "fitness-store",
@@ -24,7 +24,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
             "fitness-store-postgres",
         ],
     ),
-    // It alone of the stores knows LDK, for its `KVStore`.
+    // The only store that depends on LDK, for its `KVStore` trait.
     (
         "fitness-store-kv",
         &[
@@ -73,12 +73,12 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
         "fitness-ldk",
         &["redb", "fitness-store-redb", "fitness-store-kv", "fitness-store-postgres", "fitness-cli"],
     ),
-    // What LDK says of peers is all that it needs; where it is kept is the service's business.
+    // It needs LDK's peer handling. The service chooses the store.
     (
         "fitness-watch",
         &["ldk-node", "redb", "fitness-store-redb", "fitness-store-kv", "fitness-regtest", "fitness-cli"],
     ),
-    // It sees the service's handle alone.
+    // It uses the service's handle only.
     (
         "fitness-web",
         &[
@@ -93,7 +93,7 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
             "fitness-cli",
         ],
     ),
-    // It sees the JSON API alone.
+    // It uses the JSON API only.
     (
         "fitness-top",
         &[
@@ -114,28 +114,28 @@ const MUST_NOT_KNOW: &[(&str, &[&str])] = &[
     ("fitness-pgtest", &["fitness-core", "fitness-store", "fitness-actor", "fitness-ldk"]),
 ];
 
-/// The dependencies of core, all of them.
+/// All direct dependencies of fitness-core.
 const CORE: &[&str] = &["hashbrown", "libm", "serde", "siphasher"];
 
 pub(crate) fn check() -> Result<(), String> {
-    for (package, unknown) in MUST_NOT_KNOW {
-        let known = dependencies(package)?;
-        for other in *unknown {
-            if known.contains(*other) {
-                return Err(format!("{package} must not know {other}, and depends on it"));
+    for (package, forbidden) in FORBIDDEN {
+        let dependencies = all_dependencies(package)?;
+        for other in *forbidden {
+            if dependencies.contains(*other) {
+                return Err(format!("{package} depends on {other}, which ARCHITECTURE.md forbids"));
             }
         }
     }
     let direct = direct_dependencies("fitness-core")?;
     if let Some(other) = direct.iter().find(|name| !CORE.contains(&name.as_str())) {
-        return Err(format!("fitness-core has as good as no dependencies, and now has {other}"));
+        return Err(format!("fitness-core has a new dependency: {other}; it is to have {CORE:?} only"));
     }
-    println!("no crate knows what it must not know");
+    println!("no crate has a forbidden dependency");
     Ok(())
 }
 
-/// The names of everything that a package's library is built with, all features on.
-fn dependencies(package: &str) -> Result<BTreeSet<String>, String> {
+/// Returns the names of all packages that a package's library is built with, with all features.
+fn all_dependencies(package: &str) -> Result<BTreeSet<String>, String> {
     tree(package, &[])
 }
 
@@ -143,24 +143,14 @@ fn direct_dependencies(package: &str) -> Result<BTreeSet<String>, String> {
     tree(package, &["--depth", "1"])
 }
 
-fn tree(package: &str, more: &[&str]) -> Result<BTreeSet<String>, String> {
-    let mut args = vec![
-        "tree",
-        "--package",
-        package,
-        "--all-features",
-        "--edges",
-        "normal",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ];
-    // ldk-node brings a database of its own, which is not ours to forbid.
+fn tree(package: &str, more_args: &[&str]) -> Result<BTreeSet<String>, String> {
+    let mut args = vec!["tree", "--package", package, "--all-features"];
+    args.extend(["--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    // With its feature `ldk-node`, fitness-ldk depends on a database: ldk-node's own.
     if package == "fitness-ldk" {
         args.retain(|arg| *arg != "--all-features");
     }
-    args.extend(more);
+    args.extend(more_args);
     let printed = output(cargo(&args))?;
     let names = printed.lines().filter_map(|line| line.split_whitespace().next());
     Ok(names.filter(|name| *name != package).map(String::from).collect())

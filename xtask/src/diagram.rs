@@ -1,4 +1,4 @@
-//! The README's picture and table of what is counted, drawn from a day that the model has lived.
+//! The diagram and the table of docs/how-it-counts.md, made from a sample day that the model has tracked.
 
 use std::fs;
 
@@ -8,50 +8,50 @@ use fitness_core::{GapCause, Presence};
 use svg::Document;
 use svg::node::element::{Definitions, Group, Line, Pattern, Rectangle, Text, Title};
 
-use crate::day::{Day, END, HOUR, Seen, Stretch, Sums, live};
-use crate::marked;
-use crate::run::root;
+use crate::command::root;
+use crate::markers;
+use crate::sample_day::{Day, END, Figures, HOUR, Interval, Known, simulate};
 
-const PICTURE: &str = "docs/what-is-counted.svg";
+const DIAGRAM: &str = "docs/uptime-accounting.svg";
+const PAGE: &str = "docs/how-it-counts.md";
 
 const LEFT: u64 = 190;
-const SCALE: u64 = 150; // seconds of the day for each unit
+/// Seconds of the day in one unit of the drawing.
+const SCALE: u64 = 150;
 const ROW: u64 = 46;
 const BAR: u64 = 24;
 const TOP: u64 = 44;
 const ROWS: u64 = 4;
 
-// Told apart in any colour vision, and in black and white by the hatching.
+// Distinguishable with any colour vision, and in black and white by the hatching.
 const ONLINE: &str = "#0072b2";
 const OFFLINE: &str = "#e69f00";
 const UNOBSERVED: &str = "url(#unobserved)";
 const FLAPPING: &str = "url(#flapping)";
-const FORGOTTEN: &str = "#f4f4f4";
+const NO_DATA: &str = "#f4f4f4";
 const INK: &str = "#222222";
 
-/// Checks, or with `write` makes, that the picture and the table are what the model says.
+/// Checks that the diagram and the table match the model; with `write`, makes them.
 pub(crate) fn check(write: bool) -> Result<(), String> {
-    let day = live();
-    let files = [(PICTURE, draw(&day)), ("README.md", readme(&day)?)];
+    let day = simulate();
+    let files = [(DIAGRAM, draw(&day)), (PAGE, page(&day)?)];
     for (name, fresh) in files {
         let path = root().join(name);
         if fs::read_to_string(&path).is_ok_and(|text| text == fresh) {
-            println!("{name} shows what the model says");
+            println!("{name} matches the model");
         } else if write {
             fs::write(&path, fresh).map_err(|err| format!("{}: {err}", path.display()))?;
         } else {
-            return Err(format!(
-                "{name} does not show what the model says; run `cargo xtask picture --write`"
-            ));
+            return Err(format!("{name} does not match the model; run `cargo xtask diagram --write`"));
         }
     }
     Ok(())
 }
 
-fn readme(day: &Day) -> Result<String, String> {
-    let path = root().join("README.md");
-    let readme = fs::read_to_string(&path).map_err(|err| format!("{}: {err}", path.display()))?;
-    marked::replaced("README.md", &readme, "day", &table(day))
+fn page(day: &Day) -> Result<String, String> {
+    let path = root().join(PAGE);
+    let page = fs::read_to_string(&path).map_err(|err| format!("{}: {err}", path.display()))?;
+    markers::replace(PAGE, &page, "day", &table(day))
 }
 
 fn table(day: &Day) -> String {
@@ -59,16 +59,16 @@ fn table(day: &Day) -> String {
     table.load_style(ASCII_MARKDOWN);
     table.set_header(["at midnight", "lifetime", "observed", "uptime", "availability", "flaps"]);
     let rows = [
-        ("in truth", &day.true_sums),
-        ("in truth, while we could tell", &day.watched_sums),
-        ("ldk-fitness", &day.our_sums),
-        ("lnd 0.19", &day.lnd_sums),
+        ("true values", &day.true_figures),
+        ("true values, monitored time only", &day.monitored_figures),
+        ("ldk-fitness", &day.our_figures),
+        ("lnd 0.19", &day.lnd_figures),
     ];
-    for (name, sums) in rows {
+    for (name, figures) in rows {
         let hours = |ns: u64| format!("{} h {:02} min", ns / 3_600_000_000_000, ns / 60_000_000_000 % 60);
-        let Sums { lifetime, observed, uptime, flaps } = *sums;
+        let Figures { lifetime, observed, uptime, flaps } = *figures;
         #[allow(clippy::cast_precision_loss)]
-        let availability = format!("{:.1} %", 100.0 * uptime as f64 / observed as f64);
+        let availability = format!("{:.1}%", 100.0 * uptime as f64 / observed as f64);
         table.add_row([
             name.to_owned(),
             hours(lifetime),
@@ -89,9 +89,9 @@ fn draw(day: &Day) -> String {
         .set("font-family", "system-ui, sans-serif")
         .set("font-size", 13)
         .add(Title::new(
-            "A peer's day: in truth, what our node could see, what ldk-fitness knows, what lnd's log says",
+            "A peer's day: the true presence, our node's monitoring gaps, what ldk-fitness knows, what lnd's log says",
         ))
-        .add(hatching())
+        .add(patterns())
         .add(bar(0, 0, width, height).set("fill", "#ffffff"));
     for hour in (0..=24).step_by(3) {
         let x = LEFT + hour * HOUR / SCALE;
@@ -103,23 +103,23 @@ fn draw(day: &Day) -> String {
             &format!("{hour}:00"),
         ));
     }
-    let node: Vec<Stretch<&str>> =
-        day.node.iter().map(|gap| Stretch { from: gap.from, to: gap.to, what: cause(gap.what) }).collect();
+    let gaps: Vec<Interval<&str>> =
+        day.gaps.iter().map(|gap| Interval { from: gap.from, to: gap.to, value: cause(gap.value) }).collect();
     document = document
-        .add(row(0, "the peer, in truth", &day.truth, OFFLINE))
-        .add(node_row(1, &node))
+        .add(row(0, "true presence of the peer", &day.truth, OFFLINE))
+        .add(gaps_row(1, &gaps))
         .add(row(2, "what ldk-fitness knows", &day.ours, UNOBSERVED))
-        .add(row(3, "what lnd's log says", &day.lnds, FORGOTTEN));
-    if let Some(restart) = day.node.iter().find(|gap| gap.what == GapCause::NotRunning) {
+        .add(row(3, "what lnd's log says", &day.lnd, NO_DATA));
+    if let Some(restart) = day.gaps.iter().find(|gap| gap.value == GapCause::NotRunning) {
         let (x, y) = (LEFT + restart.from / SCALE, TOP + 3 * ROW + 8 + BAR + 13);
-        document = document.add(label(x, y, "middle", "all before is forgotten").set("font-size", 11));
+        document = document.add(label(x, y, "middle", "earlier events are lost").set("font-size", 11));
     }
     let y = TOP + ROWS * ROW + 20;
     let keys = [
         (ONLINE, "online"),
         (OFFLINE, "offline"),
         (FLAPPING, "flapping"),
-        (UNOBSERVED, "unobserved: counts for nobody"),
+        (UNOBSERVED, "unobserved: not counted"),
     ];
     let mut x = LEFT;
     for (fill, text) in keys {
@@ -138,7 +138,7 @@ fn cause(cause: GapCause) -> &'static str {
     }
 }
 
-fn hatching() -> Definitions {
+fn patterns() -> Definitions {
     let line = Line::new().set("x1", 0).set("y1", 0).set("x2", 0).set("y2", 6);
     let pattern = Pattern::new()
         .set("id", "unobserved")
@@ -158,48 +158,48 @@ fn hatching() -> Definitions {
     Definitions::new().add(pattern).add(flapping)
 }
 
-fn row(number: u64, name: &str, stretches: &[Stretch<Seen>], unknown: &'static str) -> Group {
+fn row(number: u64, name: &str, intervals: &[Interval<Known>], unknown: &'static str) -> Group {
     let y = TOP + number * ROW + 8;
     let mut group = Group::new().add(label(LEFT - 12, y + 17, "end", name));
-    for (from, to, fill) in coarse(stretches, unknown) {
+    for (from, to, fill) in merged(intervals, unknown) {
         group = group.add(scaled(from, to, y).set("fill", fill));
     }
     group.add(framed(LEFT, y, END / SCALE, BAR, "none"))
 }
 
-/// What is too short to be seen alone is drawn together.
-fn coarse(stretches: &[Stretch<Seen>], unknown: &'static str) -> Vec<(u64, u64, &'static str)> {
+/// Merges neighbouring intervals that are too short to be drawn one by one.
+fn merged(intervals: &[Interval<Known>], unknown: &'static str) -> Vec<(u64, u64, &'static str)> {
     const SHORT: u64 = 60;
     let mut drawn: Vec<(u64, u64, &'static str)> = Vec::new();
-    for stretch in stretches {
-        let fill = match stretch.what {
-            _ if stretch.to - stretch.from < SHORT => FLAPPING,
+    for interval in intervals {
+        let fill = match interval.value {
+            _ if interval.to - interval.from < SHORT => FLAPPING,
             None => FLAPPING,
             Some(Presence::Online) => ONLINE,
             Some(Presence::Offline) => OFFLINE,
             Some(Presence::Unobserved) => unknown,
         };
         match drawn.last_mut() {
-            Some(last) if last.2 == fill => last.1 = stretch.to,
-            _ => drawn.push((stretch.from, stretch.to, fill)),
+            Some(last) if last.2 == fill => last.1 = interval.to,
+            _ => drawn.push((interval.from, interval.to, fill)),
         }
     }
     drawn
 }
 
-fn node_row(number: u64, gaps: &[Stretch<&str>]) -> Group {
+fn gaps_row(number: u64, gaps: &[Interval<&str>]) -> Group {
     let y = TOP + number * ROW + 8;
-    let mut group = Group::new().add(label(LEFT - 12, y + 17, "end", "our node"));
+    let mut group = Group::new().add(label(LEFT - 12, y + 17, "end", "our node, with its gaps"));
     for gap in gaps {
         let middle = LEFT + (gap.from + gap.to) / 2 / SCALE;
         group = group
             .add(scaled(gap.from, gap.to, y).set("fill", UNOBSERVED))
-            .add(label(middle, y + BAR + 13, "middle", gap.what).set("font-size", 11));
+            .add(label(middle, y + BAR + 13, "middle", gap.value).set("font-size", 11));
     }
     group.add(framed(LEFT, y, END / SCALE, BAR, "none"))
 }
 
-/// From a second of the day to another.
+/// Returns a bar from one second of the day to another.
 fn scaled(from: u64, to: u64, y: u64) -> Rectangle {
     #[allow(clippy::cast_precision_loss)]
     let x = |second: u64| LEFT as f64 + second as f64 / SCALE as f64;
