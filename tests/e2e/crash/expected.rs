@@ -126,21 +126,21 @@ pub(crate) struct Totals {
 impl Totals {
     /// Returns the totals after these runs.
     pub(crate) fn of(node_id: NodeId, runs: &[Run]) -> Self {
-        let mut account = Self::default();
+        let mut totals = Self::default();
         for run in runs.iter().filter(|run| run.started().is_some()) {
             let kept = run.kept_of(node_id);
             let ends = kept.iter().skip(1).map(|(at, ..)| *at).chain([run.stored.heartbeat()]);
             let mut before = Presence::Unobserved;
             for (&(at, presence, flaps), end) in kept.iter().zip(ends) {
                 let length_ns = end.nanos_since(at);
-                account.observed_ns += if presence == Presence::Unobserved { 0 } else { length_ns };
-                account.uptime_ns += if presence == Presence::Online { length_ns } else { 0 };
-                account.flaps = flaps;
-                account.disconnects += u32::from((before, presence) == (Presence::Online, Presence::Offline));
+                totals.observed_ns += if presence == Presence::Unobserved { 0 } else { length_ns };
+                totals.uptime_ns += if presence == Presence::Online { length_ns } else { 0 };
+                totals.flaps = flaps;
+                totals.disconnects += u32::from((before, presence) == (Presence::Online, Presence::Offline));
                 before = presence;
             }
         }
-        account
+        totals
     }
 
     /// Returns the totals in the file.

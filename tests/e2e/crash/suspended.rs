@@ -33,9 +33,9 @@ fn suspension_does_not_count_against_peers() {
     let run = end(&setup, child);
     check_gap(&run, &stop);
     for &id in &setup.ids {
-        let account = check_account(&run, id);
-        assert_eq!((account.flaps, account.disconnects), (0, 0));
-        assert_eq!(account.uptime_ns, account.observed_ns, "never observed offline");
+        let totals = check_totals(&run, id);
+        assert_eq!((totals.flaps, totals.disconnects), (0, 0));
+        assert_eq!(totals.uptime_ns, totals.observed_ns, "never observed offline");
     }
 }
 
@@ -58,13 +58,13 @@ fn peer_that_does_not_return_after_a_suspension_is_offline_since_its_end() {
     let run = end(&setup, child);
     check_gap(&run, &stop);
     for &id in others {
-        let account = check_account(&run, id);
-        assert_eq!((account.flaps, account.disconnects), (0, 0));
-        assert_eq!(account.uptime_ns, account.observed_ns, "never observed offline");
+        let totals = check_totals(&run, id);
+        assert_eq!((totals.flaps, totals.disconnects), (0, 0));
+        assert_eq!(totals.uptime_ns, totals.observed_ns, "never observed offline");
     }
 
-    let account = check_account(&run, *lost);
-    assert_eq!((account.flaps, account.disconnects), (1, 0), "only the reconnect is a flap: {run:#?}");
+    let totals = check_totals(&run, *lost);
+    assert_eq!((totals.flaps, totals.disconnects), (1, 0), "only the reconnect is a flap: {run:#?}");
     let offline =
         run.reported_presences(*lost).find(|(_, presence, _)| *presence == Presence::Offline).unwrap().0;
     assert!(stop.over_at <= offline, "offline before the end of the suspension");
@@ -72,7 +72,7 @@ fn peer_that_does_not_return_after_a_suspension_is_offline_since_its_end() {
     let grace_ns = nanos(setup.config.grace);
     assert!(noticed_at.nanos_since(stop.over_at) >= grace_ns, "the grace period was too short");
     assert!(
-        account.observed_ns - account.uptime_ns >= grace_ns - nanos(TOLERANCE),
+        totals.observed_ns - totals.uptime_ns >= grace_ns - nanos(TOLERANCE),
         "the grace period counts as offline"
     );
 }
@@ -135,13 +135,13 @@ fn check_gap(run: &Run, stop: &Stop) {
 }
 
 /// Checks that the file has the reported totals, and that the suspension is not included.
-fn check_account(run: &Run, id: fitness_core::NodeId) -> Totals {
-    let account = Totals::stored(id, &run.stored);
-    assert_eq!(account, Totals::of(id, std::slice::from_ref(run)), "{run:#?}");
+fn check_totals(run: &Run, id: fitness_core::NodeId) -> Totals {
+    let totals = Totals::stored(id, &run.stored);
+    assert_eq!(totals, Totals::of(id, std::slice::from_ref(run)), "{run:#?}");
     let report = run.stored.report(id);
     let gaps_ns: u64 = run.stored.gaps.iter().map(|gap| gap.to_ns - gap.from_ns).sum();
     assert!(report.observed_ns + gaps_ns <= report.lifetime_ns, "{report:?} {:?}", run.stored.gaps);
-    account
+    totals
 }
 
 fn nanos(duration: Duration) -> u64 {
