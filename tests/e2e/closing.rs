@@ -1,4 +1,4 @@
-//! The end of a channel: agreed, forced, one of two, and one that came while we were down.
+//! Closed channels: cooperatively, by force, one of two, and while the wallet was not running.
 
 use fitness_core::{Change, Presence};
 use fitness_ldk::convert;
@@ -6,21 +6,21 @@ use fitness_regtest::Chain;
 use fitness_store::Store;
 
 use crate::support::{
-    PATIENCE, Peer, Wallet, assert_between, assert_sane, block_on, counts, downtime_ns, funding, open_store,
-    until,
+    Peer, TIMEOUT, Wallet, assert_between, assert_consistent, block_on, counts, downtime_ns, funding,
+    open_store, wait_until,
 };
 
 #[test]
-fn an_agreed_close_leaves_a_last_report_and_a_peer_that_no_longer_counts() {
-    closed_by_us(false);
+fn cooperative_close_yields_last_report_and_untracks_peer() {
+    close_channel(false);
 }
 
 #[test]
-fn a_forced_close_leaves_a_last_report_and_a_peer_that_no_longer_counts() {
-    closed_by_us(true);
+fn force_close_yields_last_report_and_untracks_peer() {
+    close_channel(true);
 }
 
-fn closed_by_us(force: bool) {
+fn close_channel(force: bool) {
     let chain = Chain::start().unwrap();
     let (peer, wallet) = (Peer::start(&chain, 2), Wallet::start(&chain));
     wallet.fund(&[&peer]);
@@ -30,36 +30,40 @@ fn closed_by_us(force: bool) {
     let id = convert::channel_id(&listed.channel_id);
     let open = handle.channel(&id).unwrap();
 
-    let asked_at = handle.now();
+    let requested_at = handle.now();
     if force {
         wallet.node().force_close_channel(&listed.user_channel_id, peer.key(), None).unwrap();
     } else {
         wallet.node().close_channel(&listed.user_channel_id, peer.key()).unwrap();
     }
     let (at, last) = changes.last_report(id);
-    assert_between(asked_at, at, handle.now());
-    assert_sane(&last);
+    assert_between(requested_at, at, handle.now());
+    assert_consistent(&last);
     assert_eq!((last.node_id, last.funding, last.opened_at), (peer.id(), open.funding, open.opened_at));
     assert_eq!(last.lifetime_ns, at.nanos_since(open.opened_at));
-    assert_eq!(last.uptime_ns - open.uptime_ns, last.lifetime_ns - open.lifetime_ns, "online to the end");
+    assert_eq!(
+        last.uptime_ns - open.uptime_ns,
+        last.lifetime_ns - open.lifetime_ns,
+        "the peer was online until the close"
+    );
 
     assert_eq!((handle.channel(&id), handle.channel_by_funding(&funding(&listed))), (None, None));
     assert!(handle.peers().is_empty());
     assert_eq!(handle.health().channels, 0);
-    // The closing transaction says that the close is real; the peer's departure then is not ours to count.
-    chain.wait_for_mempool(1, PATIENCE).unwrap();
+    // The closing transaction confirms the close. After it the peer's disconnect is not counted.
+    chain.wait_for_mempool(1, TIMEOUT).unwrap();
     wallet.mine(6, &[&peer]);
     peer.proxy().cut();
-    until("the peer's departure", || handle.is_connected(&peer.id()) == Some(false));
-    let dormant = wallet.report(&peer);
-    assert!(dormant.channels.is_empty());
-    assert_eq!((dormant.presence, counts(&dormant)), (Presence::Unobserved, (0, 0)));
+    wait_until("the disconnect", || handle.is_connected(&peer.id()) == Some(false));
+    let untracked = wallet.report(&peer);
+    assert!(untracked.channels.is_empty());
+    assert_eq!((untracked.presence, counts(&untracked)), (Presence::Unobserved, (0, 0)));
     assert_eq!(changes.presences(peer.id()), [(Presence::Unobserved, at)]);
 }
 
-/// The peer is asked for its consent, and does not get to hear of it.
+/// The peer does not receive the request to close, so the close stays pending.
 #[test]
-fn a_channel_that_is_being_closed_is_not_usable_while_its_peer_is_online() {
+fn pending_close_makes_channel_unusable_while_peer_is_online() {
     let chain = Chain::start().unwrap();
     let (peer, wallet) = (Peer::start(&chain, 2), Wallet::start(&chain));
     wallet.fund(&[&peer]);
@@ -69,37 +73,37 @@ fn a_channel_that_is_being_closed_is_not_usable_while_its_peer_is_online() {
     let id = convert::channel_id(&listed.channel_id);
 
     peer.proxy().hold();
-    let asked_at = handle.now();
+    let requested_at = handle.now();
     wallet.node().close_channel(&listed.user_channel_id, peer.key()).unwrap();
-    wallet.until_usable(&peer, false);
+    wallet.wait_for_usable(&peer, false);
     let [Change::ChannelUsable { channel_id, at, usable: false, .. }] = *changes.all() else {
-        panic!("nothing else has changed: {:?}", changes.all())
+        panic!("expected one change: {:?}", changes.all())
     };
     assert_eq!(channel_id, id);
-    assert_between(asked_at, at, handle.now());
+    assert_between(requested_at, at, handle.now());
     let closing = handle.channel(&id).unwrap();
-    assert_sane(&closing);
+    assert_consistent(&closing);
 
     peer.proxy().restore();
     let (_, last) = changes.last_report(id);
-    assert_sane(&last);
-    assert_eq!(last.usable_ns, closing.usable_ns, "not once it was being closed");
+    assert_consistent(&last);
+    assert_eq!(last.usable_ns, closing.usable_ns, "no usable time after the request to close");
     assert_eq!(
         last.uptime_ns - closing.uptime_ns,
         last.lifetime_ns - closing.lifetime_ns,
-        "online to the end"
+        "the peer was online until the close"
     );
     assert_eq!(counts(&wallet.report(&peer)), (0, 0));
 }
 
 #[test]
-fn of_two_channels_with_a_peer_one_goes_and_the_other_is_followed() {
+fn closing_one_of_two_channels_keeps_the_other_tracked() {
     let chain = Chain::start().unwrap();
     let (peer, wallet) = (Peer::start(&chain, 2), Wallet::start(&chain));
     wallet.fund(&[&peer]);
     wallet.open_channels(&[&peer, &peer]);
     let (handle, mut changes) = (wallet.handle(), wallet.changes());
-    let [first, second] = wallet.report(&peer).channels[..] else { panic!("two channels") };
+    let [first, second] = wallet.report(&peer).channels[..] else { panic!("expected two channels") };
     for channel in wallet.channels_with(&peer) {
         let id = convert::channel_id(&channel.channel_id);
         assert!(id == first.channel_id || id == second.channel_id);
@@ -108,53 +112,53 @@ fn of_two_channels_with_a_peer_one_goes_and_the_other_is_followed() {
 
     wallet.cut(&peer);
     wallet.restore(&peer);
-    until("usable channels", || wallet.channels_with(&peer).iter().all(|channel| channel.is_usable));
-    let going = wallet
+    wait_until("usable channels", || wallet.channels_with(&peer).iter().all(|channel| channel.is_usable));
+    let closing_channel = wallet
         .channels_with(&peer)
         .into_iter()
         .find(|channel| convert::channel_id(&channel.channel_id) == first.channel_id);
-    wallet.node().close_channel(&going.unwrap().user_channel_id, peer.key()).unwrap();
+    wallet.node().close_channel(&closing_channel.unwrap().user_channel_id, peer.key()).unwrap();
     let (_, last) = changes.last_report(first.channel_id);
-    let once = wallet.report(&peer);
-    let [left] = once.channels[..] else { panic!("one channel is left") };
-    assert_eq!((left.channel_id, left.opened_at), (second.channel_id, second.opened_at));
-    // One connection, one outage, whatever it carries.
-    assert_eq!((once.presence, counts(&once)), (Presence::Online, (2, 1)));
-    assert_eq!(downtime_ns(&left), downtime_ns(&last));
+    let report = wallet.report(&peer);
+    let [remaining] = report.channels[..] else { panic!("expected one channel") };
+    assert_eq!((remaining.channel_id, remaining.opened_at), (second.channel_id, second.opened_at));
+    // One connection has one outage, regardless of the number of its channels.
+    assert_eq!((report.presence, counts(&report)), (Presence::Online, (2, 1)));
+    assert_eq!(downtime_ns(&remaining), downtime_ns(&last));
 
     wallet.cut(&peer);
     assert_eq!(counts(&wallet.report(&peer)), (3, 2));
     let later = handle.channel(&second.channel_id).unwrap();
-    assert_sane(&later);
+    assert_consistent(&later);
     assert_eq!(later.opened_at, second.opened_at);
-    until("a longer downtime", || {
-        downtime_ns(&handle.channel(&second.channel_id).unwrap()) > downtime_ns(&left)
+    wait_until("a longer downtime", || {
+        downtime_ns(&handle.channel(&second.channel_id).unwrap()) > downtime_ns(&remaining)
     });
 }
 
-/// The wallet starts again before its node has found out.
+/// The wallet starts monitoring before its node has seen the close on the chain.
 #[test]
-fn a_close_while_we_were_down_is_found_out_from_the_chain() {
-    closed_while_down(
+fn close_while_not_running_is_detected_on_chain() {
+    close_while_not_running(
         |wallet| {
-            drop(wallet.unwatch());
+            drop(wallet.stop_monitoring());
             wallet.stop_node();
         },
         |_| (),
     );
 }
 
-/// The wallet had crashed, and its node finds out before there is a monitor to be told.
+/// The wallet crashed, and its node sees the close before monitoring starts.
 #[test]
-fn a_close_between_a_crash_and_the_next_watch_is_found_in_the_lists() {
-    closed_while_down(
+fn close_between_crash_and_monitoring_is_detected_from_channel_list() {
+    close_while_not_running(
         |wallet| {
             wallet.flush();
-            wallet.crash_watch();
+            wallet.crash_monitoring();
             wallet.stop_node();
         },
         |wallet| {
-            until("the event of the close", || {
+            wait_until("the event of the close", || {
                 let Some(event) = wallet.node().next_event() else { return false };
                 wallet.node().event_handled().unwrap();
                 matches!(event, ldk_node::Event::ChannelClosed { .. })
@@ -163,7 +167,7 @@ fn a_close_between_a_crash_and_the_next_watch_is_found_in_the_lists() {
     );
 }
 
-fn closed_while_down(go_down: impl Fn(&mut Wallet), before_the_watch: impl Fn(&Wallet)) {
+fn close_while_not_running(stop: impl Fn(&mut Wallet), before_monitoring: impl Fn(&Wallet)) {
     let chain = Chain::start().unwrap();
     let (peer, mut wallet) = (Peer::start(&chain, 2), Wallet::start(&chain));
     wallet.fund(&[&peer]);
@@ -174,32 +178,32 @@ fn closed_while_down(go_down: impl Fn(&mut Wallet), before_the_watch: impl Fn(&W
     wallet.restore(&peer);
 
     let before = wallet.handle();
-    go_down(&mut wallet);
-    let gone_at = before.now();
-    // So that the chain is all that can tell.
+    stop(&mut wallet);
+    let stopped_at = before.now();
+    // So that only the chain shows the close.
     peer.proxy().cut();
     peer.node().force_close_channel(&peer.user_channel_id(), wallet.key(), None).unwrap();
-    chain.wait_for_mempool(1, PATIENCE).unwrap();
+    chain.wait_for_mempool(1, TIMEOUT).unwrap();
     chain.mine(6);
 
     wallet.start_node();
-    before_the_watch(&wallet);
-    wallet.watch_as_usual();
+    before_monitoring(&wallet);
+    wallet.start_monitoring();
     let handle = wallet.handle();
-    until("the end of the channel", || handle.health().channels == 0);
+    wait_until("the end of the channel", || handle.health().channels == 0);
     assert_eq!((handle.channel(&id), handle.channel_by_funding(&funding(&listed))), (None, None));
     assert!(handle.peers().is_empty());
-    let dormant = wallet.report(&peer);
-    assert_eq!((dormant.presence, counts(&dormant)), (Presence::Unobserved, (2, 1)));
-    assert!(0 < dormant.uptime_ns && dormant.uptime_ns < dormant.observed_ns);
-    let unobserved_ns = handle.now().nanos_since(dormant.tracked_since) - dormant.observed_ns;
-    assert!(unobserved_ns >= handle.health().started_at.nanos_since(gone_at));
+    let untracked = wallet.report(&peer);
+    assert_eq!((untracked.presence, counts(&untracked)), (Presence::Unobserved, (2, 1)));
+    assert!(0 < untracked.uptime_ns && untracked.uptime_ns < untracked.observed_ns);
+    let unobserved_ns = handle.now().nanos_since(untracked.tracked_since) - untracked.observed_ns;
+    assert!(unobserved_ns >= handle.health().started_at.nanos_since(stopped_at));
     assert_eq!(block_on(handle.flap_count(&peer.id())).unwrap().unwrap().count, 2);
     assert_eq!(handle.health().store.failures, 0);
 
-    wallet.unwatch();
+    wallet.stop_monitoring();
     let store = open_store(&wallet.store_path());
-    let record = block_on(store.peer(&wallet.id(), &peer.id())).unwrap().expect("its history is kept");
+    let record = block_on(store.peer(&wallet.id(), &peer.id())).unwrap().expect("a stored history");
     assert!(record.channels.is_empty());
     assert_eq!((record.flap_count, record.disconnects), (2, 1));
 }

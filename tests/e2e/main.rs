@@ -1,16 +1,16 @@
-//! The whole street, from LDK nodes on real TCP to answers and a file: redb's, or the node's own.
+//! End-to-end tests: from LDK nodes over TCP to reports and a file, redb's or the node's own.
 //!
-//! Each test has a chain, nodes and a file of its own. Between two nodes stands a proxy that takes
-//! the connection away. No test sleeps: they wait until something is so, and time is only ever
-//! compared with the moments between which a thing must have happened.
+//! Each test has its own chain, nodes and file. A proxy between two nodes interrupts their connection. No
+//! test sleeps: tests wait for conditions, and compare times only with the bounds between which something
+//! must have happened.
 #![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
 mod closing;
 mod connection;
 mod opening;
-mod raw;
+mod raw_ldk;
 mod restart;
-mod shared;
+mod shared_store;
 mod splice;
-mod sqlite;
+mod sqlite_conformance;
 mod support;

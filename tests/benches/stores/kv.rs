@@ -1,4 +1,4 @@
-//! What LDK wallets keep their channels in: files, and ldk-node's SQLite.
+//! Stores in which LDK wallets keep their channels: files, and ldk-node's SQLite.
 
 use std::sync::Arc;
 
@@ -9,29 +9,29 @@ use lightning::util::persist::KVStore;
 use lightning_persister::fs_store::FilesystemStore;
 use tempfile::TempDir;
 
-use crate::kind::{Kind, Place, bytes_in};
+use crate::backend::{Backend, Location, bytes_in};
 
 pub(crate) struct Files;
 
-impl Kind for Files {
+impl Backend for Files {
     fn name(&self) -> &'static str {
         "files"
     }
 
-    fn fresh(&self) -> Box<dyn Place> {
-        Box::new(OnKeys { directory: tempfile::tempdir().expect("a directory"), open: files })
+    fn create(&self) -> Box<dyn Location> {
+        Box::new(KvDirectory { directory: tempfile::tempdir().expect("a temporary directory"), open: files })
     }
 }
 
 pub(crate) struct Sqlite;
 
-impl Kind for Sqlite {
+impl Backend for Sqlite {
     fn name(&self) -> &'static str {
         "sqlite"
     }
 
-    fn fresh(&self) -> Box<dyn Place> {
-        Box::new(OnKeys { directory: tempfile::tempdir().expect("a directory"), open: sqlite })
+    fn create(&self) -> Box<dyn Location> {
+        Box::new(KvDirectory { directory: tempfile::tempdir().expect("a temporary directory"), open: sqlite })
     }
 }
 
@@ -40,18 +40,18 @@ pub(crate) fn files(directory: &TempDir) -> FilesystemStore {
 }
 
 pub(crate) fn sqlite(directory: &TempDir) -> SqliteStore {
-    SqliteStore::new(directory.path().into(), None, None).expect("it opens")
+    SqliteStore::new(directory.path().into(), None, None).expect("a successful open")
 }
 
-/// A directory that a `KVStore` has to itself.
-struct OnKeys<K> {
+/// A directory with nothing but one `KVStore`.
+struct KvDirectory<K> {
     directory: TempDir,
     open: fn(&TempDir) -> K,
 }
 
-impl<K: KVStore + Send + Sync + 'static> Place for OnKeys<K> {
+impl<K: KVStore + Send + Sync + 'static> Location for KvDirectory<K> {
     fn open(&self) -> Arc<dyn Store> {
-        Arc::new(KvStore::new(Arc::new((self.open)(&self.directory)), "a directory"))
+        Arc::new(KvStore::new(Arc::new((self.open)(&self.directory)), "a temporary directory"))
     }
 
     fn bytes(&self) -> Option<u64> {

@@ -1,24 +1,24 @@
-//! Nothing is stored: what the records themselves cost.
+//! The store in memory: the cost of the records themselves.
 
 use std::sync::Arc;
 
 use fitness_store::{MemoryStore, Store};
 
-use crate::kind::{Kind, Place};
+use crate::backend::{Backend, Location};
 
 pub(crate) struct Memory;
 
-impl Kind for Memory {
+impl Backend for Memory {
     fn name(&self) -> &'static str {
         "memory"
     }
 
-    fn fresh(&self) -> Box<dyn Place> {
+    fn create(&self) -> Box<dyn Location> {
         Box::new(MemoryStore::new())
     }
 }
 
-impl Place for MemoryStore {
+impl Location for MemoryStore {
     fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.clone())
     }

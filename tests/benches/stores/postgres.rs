@@ -1,4 +1,4 @@
-//! A database on a server of our own, over TCP, with every commit synced to disk.
+//! A database on a server that the benchmark starts, over TCP, with every commit synced to disk.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -7,39 +7,39 @@ use fitness_pgtest::Cluster;
 use fitness_store::Store;
 use fitness_store_postgres::PostgresStore;
 
-use crate::bare_postgres::BareTables;
-use crate::kind::{BarePlace, Kind, Place};
-use crate::work::block_on;
+use crate::backend::{Backend, Location, RawLocation};
+use crate::operations::block_on;
+use crate::raw_postgres::RawTables;
 
-/// All of ours, indexes included. The server's journal comes on top, whatever it is about.
+/// The size of our tables with their indexes. The write-ahead log is not included.
 const BYTES: &str = "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c \
     WHERE c.relkind = 'r' AND c.relnamespace = 'ldk_fitness'::regnamespace";
 
 pub(crate) struct Postgres(Rc<Cluster>);
 
 impl Postgres {
-    /// `None` where it is not installed, after saying so.
+    /// Starts a server; returns `None` with a message if PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
-        // As it is when nobody has touched its settings.
+        // With the default settings.
         Some(Self(Rc::new(Cluster::builder().durable().start()?)))
     }
 }
 
-impl Kind for Postgres {
+impl Backend for Postgres {
     fn name(&self) -> &'static str {
         "postgres"
     }
 
-    fn fresh(&self) -> Box<dyn Place> {
+    fn create(&self) -> Box<dyn Location> {
         Box::new(Database::create(&self.0))
     }
 
-    fn bare(&self) -> Option<Box<dyn BarePlace>> {
-        Some(Box::new(BareTables::create(Database::create(&self.0))))
+    fn raw(&self) -> Option<Box<dyn RawLocation>> {
+        Some(Box::new(RawTables::create(Database::create(&self.0))))
     }
 }
 
-/// One that is dropped with this value.
+/// A database that is dropped together with this value.
 pub(crate) struct Database {
     cluster: Rc<Cluster>,
     name: String,
@@ -57,8 +57,8 @@ impl Database {
         self.cluster.sql(&self.name, sql)
     }
 
-    /// Has written what the server would write later, when it likes.
-    pub(crate) fn checkpoint(&self) {
+    /// Runs CHECKPOINT.
+    pub(crate) fn run_checkpoint(&self) {
         self.sql("CHECKPOINT");
     }
 }
@@ -69,16 +69,16 @@ impl Drop for Database {
     }
 }
 
-impl Place for Database {
+impl Location for Database {
     fn open(&self) -> Arc<dyn Store> {
-        Arc::new(block_on(PostgresStore::open(&self.url)).expect("it opens"))
+        Arc::new(block_on(PostgresStore::open(&self.url)).expect("a successful open"))
     }
 
     fn bytes(&self) -> Option<u64> {
         Some(self.sql(BYTES).parse().expect("a number"))
     }
 
-    fn settle(&self) {
-        self.checkpoint();
+    fn checkpoint(&self) {
+        self.run_checkpoint();
     }
 }

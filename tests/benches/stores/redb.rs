@@ -6,30 +6,30 @@ use fitness_store::Store;
 use fitness_store_redb::RedbStore;
 use tempfile::TempDir;
 
-use crate::bare_redb::BareFile;
-use crate::kind::{BarePlace, Kind, Place, bytes_in};
+use crate::backend::{Backend, Location, RawLocation, bytes_in};
+use crate::raw_redb::RawFile;
 
 pub(crate) struct Redb;
 
-impl Kind for Redb {
+impl Backend for Redb {
     fn name(&self) -> &'static str {
         "redb"
     }
 
-    fn fresh(&self) -> Box<dyn Place> {
-        Box::new(File(tempfile::tempdir().expect("a directory")))
+    fn create(&self) -> Box<dyn Location> {
+        Box::new(File(tempfile::tempdir().expect("a temporary directory")))
     }
 
-    fn bare(&self) -> Option<Box<dyn BarePlace>> {
-        Some(Box::new(BareFile::new()))
+    fn raw(&self) -> Option<Box<dyn RawLocation>> {
+        Some(Box::new(RawFile::new()))
     }
 }
 
 struct File(TempDir);
 
-impl Place for File {
+impl Location for File {
     fn open(&self) -> Arc<dyn Store> {
-        Arc::new(RedbStore::open(self.0.path().join("fitness.redb")).expect("nobody has it open"))
+        Arc::new(RedbStore::open(self.0.path().join("fitness.redb")).expect("no other process has it open"))
     }
 
     fn bytes(&self) -> Option<u64> {

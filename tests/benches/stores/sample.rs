@@ -1,4 +1,4 @@
-//! The records that are stored: random, and the same in each run.
+//! The records that are stored: random, but the same in each run.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -17,20 +17,20 @@ pub(crate) const OBSERVER: NodeId = NodeId([3; 33]);
 /// How many peers a store holds, each with one channel.
 pub(crate) const PEERS: usize = 100_000;
 
-/// Entries of the log of the one peer that has a long one, two hours apart: most of a year.
-const LONG: u32 = 4_000;
+/// Entries in the log of the peer with a long log, two hours apart: most of a year.
+const LONG_LOG_ENTRIES: u32 = 4_000;
 
 const HOUR_NS: u64 = 3_600 * 1_000_000_000;
 const OPENED_NS: u64 = 1_700_000_000 * 1_000_000_000;
 
 pub(crate) struct Sample {
     peers: Vec<PeerRecord>,
-    /// The peer with a long log, how many segments that has, and when it ends.
+    /// The peer with a long log, the number of its segments, and the time of its end.
     pub(crate) long: NodeId,
     pub(crate) segments: usize,
     pub(crate) at: Timestamp,
     long_batch: Arc<Batch>,
-    /// Grows with each batch, so that none is like another.
+    /// Incremented for each batch, so that all batches differ.
     version: Cell<u32>,
     rng: RefCell<Rng>,
 }
@@ -53,12 +53,12 @@ impl Sample {
         }
     }
 
-    /// All that a store holds when it is measured: `PEERS` peers and the one with a long log.
+    /// Returns everything that a measured store holds: `PEERS` peers and the peer with a long log.
     pub(crate) fn all(&self) -> impl Iterator<Item = Arc<Batch>> {
         [self.batch(PEERS), Arc::clone(&self.long_batch)].into_iter()
     }
 
-    /// A commit in which so many peers changed: each with its last segment, and the observer's record.
+    /// Returns a commit in which so many peers changed: their records and last segments, and the observer's record.
     pub(crate) fn batch(&self, peers: usize) -> Arc<Batch> {
         let version = self.version.get() + 1;
         self.version.set(version);
@@ -82,7 +82,7 @@ fn bytes<const N: usize>(rng: &mut Rng) -> [u8; N] {
     bytes
 }
 
-/// Most peers flap now and then: their last segment has from 1 to 16 entries.
+/// Returns a random peer. Peers flap a few times: their last segment has 1 to 16 entries.
 fn peer(rng: &mut Rng) -> PeerRecord {
     let mut id: [u8; 33] = bytes(rng);
     id[0] = 2 + (id[0] & 1);
@@ -123,16 +123,18 @@ fn segment(peer: &PeerRecord, version: u32) -> LogSegment {
     LogSegment { node_id: peer.node_id, first_number: 0, entries: (0..peer.log_end).map(entry).collect() }
 }
 
-/// A peer that goes and comes every two hours, as the model has it after most of a year.
+/// Returns a peer that disconnects and reconnects every two hours, as the model has tracked it for most of a year.
 fn long() -> (NodeId, Batch) {
     let node_id = NodeId([2; 33]);
-    let config = TrackerConfig::default().with_log_capacity(2 * LONG).with_unsaved_log_capacity(2 * LONG);
+    let config = TrackerConfig::default()
+        .with_log_capacity(2 * LONG_LOG_ENTRIES)
+        .with_unsaved_log_capacity(2 * LONG_LOG_ENTRIES);
     let mut tracker = Tracker::new(config, HashSeed([7; 16]));
     let at = |entry: u32| Timestamp::from_nanos(OPENED_NS + u64::from(entry) * 2 * HOUR_NS);
     let (channel_id, funding) = (ChannelId([1; 32]), None);
     let opened = ChannelOpened { channel_id, node_id, funding, online: Some(false) };
     tracker.apply(at(0), &Event::ChannelOpened(opened));
-    for entry in 1..=LONG {
+    for entry in 1..=LONG_LOG_ENTRIES {
         tracker.apply(
             at(entry),
             &match entry % 2 {
@@ -143,11 +145,11 @@ fn long() -> (NodeId, Batch) {
     }
     let mut changes = UnsavedChanges::default();
     while tracker.drain_changes(usize::MAX, &mut changes) {}
-    let observer = Some(tracker.observer_record(at(LONG + 1)));
+    let observer = Some(tracker.observer_record(at(LONG_LOG_ENTRIES + 1)));
     (node_id, Batch { changes, observer, ..Batch::default() })
 }
 
-/// A batch as bytes, in the order in which its peers happened to change.
+/// A batch as encoded rows, in the order of its changes.
 pub(crate) struct Rows {
     pub(crate) observer: Vec<u8>,
     pub(crate) peers: Vec<(NodeId, Vec<u8>)>,
@@ -161,16 +163,16 @@ impl Rows {
             encode(&mut value);
             value
         };
-        let observer = batch.observer.as_ref().expect("every batch has it");
+        let observer = batch.observer.as_ref().expect("every batch has an observer record");
         let peer = |peer: &PeerRecord| {
-            (peer.node_id, encoded(&|out| encode_peer(peer, out).expect("a sound record")))
+            (peer.node_id, encoded(&|out| encode_peer(peer, out).expect("a valid record")))
         };
         let segment = |segment: &LogSegment| {
-            let value = encoded(&|out| encode_segment(segment, out).expect("a sound record"));
+            let value = encoded(&|out| encode_segment(segment, out).expect("a valid record"));
             (segment.node_id, segment.index(), value)
         };
         Self {
-            observer: encoded(&|out| encode_observer(&OBSERVER, observer, out).expect("a sound record")),
+            observer: encoded(&|out| encode_observer(&OBSERVER, observer, out).expect("a valid record")),
             peers: batch.changes.peers.iter().map(peer).collect(),
             segments: batch.changes.segments.iter().map(segment).collect(),
         }

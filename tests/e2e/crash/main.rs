@@ -1,18 +1,18 @@
-//! A wallet in a process of its own, and what is done to it: killed at any moment, and stopped for a while.
+//! A wallet in a process of its own, which the tests kill at any moment or suspend for a while.
 //!
-//! The process is this very binary once more, see `wallet`. Its peers live here, behind proxies that are cut
-//! and restored, so the tests know what happened. They have a binary to themselves because what they do
-//! takes time, and the other tests would take it from them.
+//! The process runs this binary again, see `wallet_main`. Its peers run in the test, behind proxies that are
+//! cut and restored, so the tests know what really happened. These tests have a binary of their own because
+//! they take long and would slow down the others.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
 
-mod account;
-mod child;
+mod expected;
+mod ground_truth;
 mod killed;
-#[allow(dead_code, reason = "the other tests need more of a peer")]
+#[allow(dead_code, reason = "the other tests use the remaining methods")]
 #[path = "../support/peer.rs"]
 mod peer;
-mod rig;
-mod stopped;
-mod truth;
-mod wallet;
+mod setup;
+mod suspended;
+mod wallet_main;
+mod wallet_process;

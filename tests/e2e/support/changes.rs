@@ -1,4 +1,4 @@
-//! A subscription, read without waiting: what has changed until now.
+//! Reads a subscription without waiting.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -6,28 +6,28 @@ use std::task::{Context, Poll, Waker};
 use fitness_actor::{Handle, Subscription};
 use fitness_core::{Change, ChannelId, ChannelReport, NodeId, Presence, Timestamp};
 
-use super::until;
+use super::wait_until;
 
-/// All changes since it was made, in order.
+/// All changes since its creation, in order.
 pub(crate) struct Changes {
     subscription: Subscription,
-    seen: Vec<Change>,
+    received: Vec<Change>,
 }
 
 impl Changes {
     pub(crate) fn since_now(handle: &Handle) -> Self {
-        Self { subscription: handle.subscribe(), seen: Vec::new() }
+        Self { subscription: handle.subscribe(), received: Vec::new() }
     }
 
     pub(crate) fn all(&mut self) -> &[Change] {
         let mut context = Context::from_waker(Waker::noop());
         while let Poll::Ready(Some(change)) = pin!(self.subscription.next()).poll(&mut context) {
-            self.seen.push(change.expect("a test makes fewer changes than are kept"));
+            self.received.push(change.expect("fewer changes than the subscription buffers"));
         }
-        &self.seen
+        &self.received
     }
 
-    /// The presences that a peer went through, and when.
+    /// Returns the changes of a peer's presence with their times.
     pub(crate) fn presences(&mut self, peer: NodeId) -> Vec<(Presence, Timestamp)> {
         let of_peer = |change: &Change| match *change {
             Change::Presence { node_id, at, presence: online, .. } if node_id == peer => Some((online, at)),
@@ -36,16 +36,16 @@ impl Changes {
         self.all().iter().filter_map(of_peer).collect()
     }
 
-    /// Waits for a channel's last report, and returns it with its moment.
+    /// Waits for a channel's last report; returns the time and the report.
     pub(crate) fn last_report(&mut self, channel: ChannelId) -> (Timestamp, ChannelReport) {
         let mut found = None;
-        until("the channel's last report", || {
+        wait_until("the channel's last report", || {
             found = self.all().iter().find_map(|change| match change {
                 Change::ChannelClosed { at, report } if report.channel_id == channel => Some((*at, *report)),
                 _ => None,
             });
             found.is_some()
         });
-        found.expect("it was found")
+        found.expect("a report")
     }
 }

@@ -1,4 +1,4 @@
-//! A peer: an ldk-node of its own that nobody watches, and a proxy in front of it.
+//! A peer: an ldk-node behind a proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A running peer. Another seed is another peer.
+    /// Starts a peer. The seed determines its keys.
     pub(crate) fn start(chain: &Chain, seed: u8) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let local = RegtestNode::start(chain, dir.path(), [seed; 64], None).unwrap();
@@ -41,17 +41,17 @@ impl Peer {
         convert::node_id(&self.key())
     }
 
-    /// The network on the way to it.
+    /// Returns the proxy in front of the peer.
     pub(crate) fn proxy(&self) -> &Proxy {
         &self.proxy
     }
 
-    /// Where it is dialled.
+    /// Returns the address at which the wallet dials the peer: that of the proxy.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.proxy.addr()
     }
 
-    /// The peer's own name for its only channel.
+    /// Returns the peer's identifier of its only channel.
     pub(crate) fn user_channel_id(&self) -> UserChannelId {
         let [channel] = &self.node().list_channels()[..] else { panic!("the peer has one channel") };
         channel.user_channel_id

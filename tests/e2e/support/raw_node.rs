@@ -1,5 +1,5 @@
-//! A node on LDK itself, without ldk-node: a `ChannelManager` and a `PeerManager` on loopback
-//! sockets, watched by a service on a redb file. It has no chain and no money.
+//! A node built on LDK without ldk-node: a `ChannelManager` and a `PeerManager` on loopback sockets,
+//! monitored by a service on a redb file. It has no chain and no funds.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -25,16 +25,16 @@ use lightning_net_tokio::SocketDescriptor;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{log, open_store};
+use super::{init_logging, open_store};
 
-/// The wallet's own custom message handler, which refuses everybody while it is told to.
+/// The wallet's own custom message handler, which rejects all peers on request.
 #[derive(Debug, Default)]
-pub(crate) struct Gatekeeper {
-    refuses: AtomicBool,
-    refused: AtomicUsize,
+pub(crate) struct RejectingHandler {
+    is_rejecting: AtomicBool,
+    rejected: AtomicUsize,
 }
 
-impl CustomMessageReader for Gatekeeper {
+impl CustomMessageReader for RejectingHandler {
     type CustomMessage = <IgnoringMessageHandler as CustomMessageReader>::CustomMessage;
 
     fn read<R: LengthLimitedRead>(
@@ -46,7 +46,7 @@ impl CustomMessageReader for Gatekeeper {
     }
 }
 
-impl CustomMessageHandler for Gatekeeper {
+impl CustomMessageHandler for RejectingHandler {
     fn handle_custom_message(&self, _: Self::CustomMessage, _: PublicKey) -> Result<(), LightningError> {
         Ok(())
     }
@@ -58,10 +58,10 @@ impl CustomMessageHandler for Gatekeeper {
     fn peer_disconnected(&self, _: PublicKey) {}
 
     fn peer_connected(&self, _: PublicKey, _: &Init, _: bool) -> Result<(), ()> {
-        if !self.refuses.load(Ordering::SeqCst) {
+        if !self.is_rejecting.load(Ordering::SeqCst) {
             return Ok(());
         }
-        self.refused.fetch_add(1, Ordering::SeqCst);
+        self.rejected.fetch_add(1, Ordering::SeqCst);
         Err(())
     }
 
@@ -80,17 +80,17 @@ type Peers = PeerManager<
     IgnoringMessageHandler,
     IgnoringMessageHandler,
     Arc<StubBackend>,
-    Arc<ConnectionRecorder<Arc<Gatekeeper>>>,
+    Arc<ConnectionRecorder<Arc<RejectingHandler>>>,
     Arc<KeysManager>,
     IgnoringMessageHandler,
 >;
 
-/// A running node. The same seed is the same node.
+/// A running node. The seed determines its keys.
 pub(crate) struct RawNode {
     key: PublicKey,
     channels: Arc<StubChannelManager>,
     peers: Arc<Peers>,
-    gatekeeper: Arc<Gatekeeper>,
+    handler: Arc<RejectingHandler>,
     fitness: LdkFitness,
     service: Service,
     acceptor: JoinHandle<()>,
@@ -98,36 +98,35 @@ pub(crate) struct RawNode {
 }
 
 impl RawNode {
-    /// Starts a node as a wallet does: wrapped, then seeded, before anybody is dialled.
+    /// Starts a node as a wallet does: the handler is wrapped and the lists are reconciled before any peer is dialled.
     pub(crate) async fn start(seed: u8, store: &Path) -> Self {
-        log();
-        let world = Arc::<StubBackend>::default();
+        init_logging();
+        let backend = Arc::<StubBackend>::default();
         let keys = Arc::new(KeysManager::new(&[seed; 32], 1, 1, true));
         let key = keys.get_node_id(Recipient::Node).unwrap();
         let store = Arc::new(open_store(store));
         let service = Service::builder(convert::node_id(&key), store).start().await.unwrap();
         let fitness = LdkFitness::new(service.handle());
 
-        let (_, channels) = channel_manager(&world, &keys, Network::Regtest, UserConfig::default());
-        let gatekeeper = Arc::<Gatekeeper>::default();
+        let (_, channels) = channel_manager(&backend, &keys, Network::Regtest, UserConfig::default());
+        let handler = Arc::<RejectingHandler>::default();
         let handlers = MessageHandler {
             chan_handler: Arc::clone(&channels),
             route_handler: IgnoringMessageHandler {},
             onion_message_handler: IgnoringMessageHandler {},
-            custom_message_handler: Arc::new(fitness.wrap(Arc::clone(&gatekeeper))),
+            custom_message_handler: Arc::new(fitness.wrap(Arc::clone(&handler))),
             send_only_message_handler: IgnoringMessageHandler {},
         };
-        let peers = Arc::new(Peers::new(handlers, 1, &[seed; 32], world, keys));
+        let peers = Arc::new(Peers::new(handlers, 1, &[seed; 32], backend, keys));
         fitness.reconcile(&channels, &peers);
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let acceptor = tokio::spawn(accept(listener, Arc::clone(&peers)));
-        Self { key, channels, peers, gatekeeper, fitness, service, acceptor, addr }
+        Self { key, channels, peers, handler, fitness, service, acceptor, addr }
     }
 
-    /// Ends it in good order: nobody's absence counts any more, the connections are dropped, and
-    /// all is stored.
+    /// Stops the node in order: pauses monitoring, disconnects all peers, and stores all changes.
     pub(crate) async fn stop(self) {
         self.fitness.pause();
         self.acceptor.abort();
@@ -147,27 +146,27 @@ impl RawNode {
         self.service.handle()
     }
 
-    /// Whether the wallet's own handler is to refuse whoever connects.
-    pub(crate) fn refuse(&self, refuse: bool) {
-        self.gatekeeper.refuses.store(refuse, Ordering::SeqCst);
+    /// Makes the wallet's own handler reject all peers, or accept them again.
+    pub(crate) fn reject_peers(&self, reject: bool) {
+        self.handler.is_rejecting.store(reject, Ordering::SeqCst);
     }
 
-    /// Tells what LDK lists, once more.
-    pub(crate) fn seed(&self) {
+    /// Reconciles with the lists of LDK.
+    pub(crate) fn reconcile(&self) {
         self.fitness.reconcile(&self.channels, &self.peers);
     }
 
-    /// How many were refused so far.
-    pub(crate) fn refused(&self) -> usize {
-        self.gatekeeper.refused.load(Ordering::SeqCst)
+    /// Returns the number of rejected connections.
+    pub(crate) fn rejected(&self) -> usize {
+        self.handler.rejected.load(Ordering::SeqCst)
     }
 
-    /// Dials `other` at `addr`. The handshake may still be refused; the task ends when this end of the
-    /// connection is gone.
+    /// Dials `other` at `addr`. The peer may still reject the handshake. The task ends when this side of the
+    /// connection has ended.
     pub(crate) async fn dial(&self, other: &Self, addr: SocketAddr) -> JoinHandle<()> {
         let connection =
             lightning_net_tokio::connect_outbound(Arc::clone(&self.peers), other.key, addr).await;
-        tokio::spawn(connection.expect("somebody listens"))
+        tokio::spawn(connection.expect("a listening node"))
     }
 
     /// Whether LDK lists a peer as connected.

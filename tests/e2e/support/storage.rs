@@ -1,4 +1,4 @@
-//! Where a wallet's channels and its fitness are kept.
+//! Where a wallet keeps its channels and its fitness history.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use ldk_node::logger::LogWriter;
 use super::open_store;
 
 pub(crate) enum Storage {
-    /// The node's in a file of its own, the fitness in a redb file.
-    Apart,
-    /// Both in one store, which is open from the node's start until it stops.
+    /// The node has its own files; the history is in a redb file.
+    Separate,
+    /// Both in one store, which is open while the node runs.
     Shared(Option<Arc<SqliteStore>>),
 }
 
@@ -28,7 +28,7 @@ impl Storage {
     ) -> RegtestNode {
         let (seed, logger) = ([1; 64], Some(logger));
         let started = match self {
-            Self::Apart => RegtestNode::start(chain, dir, seed, logger),
+            Self::Separate => RegtestNode::start(chain, dir, seed, logger),
             Self::Shared(open) => {
                 let store = open.insert(open_sqlite(dir));
                 let store = Arc::<SqliteStore>::clone(store) as Arc<DynStore>;
@@ -40,16 +40,16 @@ impl Storage {
 
     pub(super) fn fitness(&self, dir: &Path) -> Arc<dyn Store> {
         match self {
-            Self::Apart => Arc::new(open_store(&dir.join("fitness.redb"))),
+            Self::Separate => Arc::new(open_store(&dir.join("fitness.redb"))),
             Self::Shared(open) => {
-                let store = open.as_ref().expect("the node is up");
+                let store = open.as_ref().expect("a running node");
                 Arc::new(KvStore::new(Arc::clone(store), "the node's store"))
             }
         }
     }
 
-    /// Lets go of what is shared: what comes next opens the file anew. That ldk-node 0.7 never lets go
-    /// of its store does no harm, once it is stopped.
+    /// Drops the shared store, so that the file is opened again later. ldk-node 0.7 never drops its store,
+    /// which does no harm once the node has stopped.
     pub(super) fn close(&mut self) {
         if let Self::Shared(open) = self {
             *open = None;
@@ -57,7 +57,7 @@ impl Storage {
     }
 }
 
-/// The file that `Builder::build` would open, too.
+/// Opens the file that `Builder::build` opens as well.
 pub(crate) fn open_sqlite(dir: &Path) -> Arc<SqliteStore> {
     let (file, table) = (SQLITE_DB_FILE_NAME.to_owned(), KV_TABLE_NAME.to_owned());
     Arc::new(SqliteStore::new(dir.to_owned(), Some(file), Some(table)).unwrap())

@@ -1,4 +1,4 @@
-//! The wallet under observation: an ldk-node that can go down and come back, and its watch.
+//! The monitored wallet: an ldk-node that can be stopped and started again, and its monitoring.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use ldk_node::logger::{LogRecord, LogWriter};
 use ldk_node::{ChannelDetails, Node};
 use tempfile::TempDir;
 
+use super::monitoring::Monitoring;
 use super::storage::Storage;
-use super::watch::Watch;
-use super::{CHANNEL_SATS, Changes, Peer, log, until};
+use super::{CHANNEL_SATS, Changes, Peer, init_logging, wait_until};
 
-/// How often the monitor looks by itself: the default.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// The default interval between polls of the monitor.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-// The watch stands before the node, and so ends first: its event loop must not be the last to hold
-// the node, which cannot be dropped within a runtime.
+// The monitoring is declared before the node and so dropped first: its event loop must not hold the last
+// reference to the node, which cannot be dropped within a runtime.
 pub(crate) struct Wallet {
-    watch: Option<Watch>,
+    monitoring: Option<Monitoring>,
     node: Option<RegtestNode>,
     hint: Arc<ConnectionHint>,
     key: PublicKey,
@@ -34,72 +34,73 @@ pub(crate) struct Wallet {
 }
 
 impl Wallet {
-    /// A running wallet that is watched.
+    /// Starts a monitored wallet.
     pub(crate) fn start(chain: &Chain) -> Self {
-        let mut wallet = Self::start_unwatched(chain);
-        wallet.watch(INTERVAL);
+        let mut wallet = Self::start_unmonitored(chain);
+        wallet.start_monitoring_every(POLL_INTERVAL);
         wallet
     }
 
-    /// The same, with its fitness in the node's own store.
-    pub(crate) fn start_sharing(chain: &Chain) -> Self {
+    /// Starts a monitored wallet with its history in the node's own store.
+    pub(crate) fn start_with_shared_store(chain: &Chain) -> Self {
         let mut wallet = Self::start_on(chain, Storage::Shared(None));
-        wallet.watch(INTERVAL);
+        wallet.start_monitoring_every(POLL_INTERVAL);
         wallet
     }
 
-    pub(crate) fn start_unwatched(chain: &Chain) -> Self {
-        Self::start_on(chain, Storage::Apart)
+    pub(crate) fn start_unmonitored(chain: &Chain) -> Self {
+        Self::start_on(chain, Storage::Separate)
     }
 
     fn start_on(chain: &Chain, mut storage: Storage) -> Self {
-        log();
+        init_logging();
         let dir = tempfile::tempdir().unwrap();
-        let hint = ConnectionHint::wrapping(Arc::new(Traced));
+        let hint = ConnectionHint::wrapping(Arc::new(TracingLogWriter));
         let node = storage.start_node(chain, dir.path(), Arc::<ConnectionHint>::clone(&hint));
-        Self { watch: None, key: node.id(), node: Some(node), hint, chain: chain.clone(), storage, dir }
+        Self { monitoring: None, key: node.id(), node: Some(node), hint, chain: chain.clone(), storage, dir }
     }
 
-    /// Starts the node on what it stored before.
+    /// Starts the node again on its stored data.
     pub(crate) fn start_node(&mut self) {
-        assert!(self.node.is_none(), "it is down");
+        assert!(self.node.is_none(), "the node is stopped");
         let hint = Arc::<ConnectionHint>::clone(&self.hint);
         self.node = Some(self.storage.start_node(&self.chain, self.dir.path(), hint));
     }
 
-    /// Stops the node and forgets all of it that is not on the disk.
+    /// Stops the node and drops everything that is not on disk.
     pub(crate) fn stop_node(&mut self) {
-        assert!(self.watch.is_none(), "the watch holds the node");
-        let node = self.node.take().expect("it is up");
-        let gone = Arc::downgrade(node.node());
+        assert!(self.monitoring.is_none(), "monitoring has stopped");
+        let node = self.node.take().expect("a running node");
+        let weak = Arc::downgrade(node.node());
         drop(node);
-        assert!(gone.upgrade().is_none(), "somebody still holds the node");
+        assert!(weak.upgrade().is_none(), "no reference to the node is left");
         self.storage.close();
     }
 
-    /// Starts to watch, as a wallet does that was just started, with what the file knows.
-    pub(crate) fn watch(&mut self, interval: Duration) {
-        assert!(self.watch.is_none(), "it is not watched");
-        let node = self.node.as_ref().expect("it is up").node();
-        self.watch = Some(Watch::start(node, &self.hint, self.storage.fitness(self.dir()), interval));
+    /// Starts monitoring with the history in the file, as a wallet does at its start.
+    pub(crate) fn start_monitoring_every(&mut self, interval: Duration) {
+        assert!(self.monitoring.is_none(), "not monitored yet");
+        let node = self.node.as_ref().expect("a running node").node();
+        self.monitoring =
+            Some(Monitoring::start(node, &self.hint, self.storage.fitness(self.dir()), interval));
     }
 
-    /// As [`Wallet::watch`], as often as is the default.
-    pub(crate) fn watch_as_usual(&mut self) {
-        self.watch(INTERVAL);
+    /// Starts monitoring with the default interval.
+    pub(crate) fn start_monitoring(&mut self) {
+        self.start_monitoring_every(POLL_INTERVAL);
     }
 
-    /// Ends the watch in good order; all is stored. The handle still answers.
-    pub(crate) fn unwatch(&mut self) -> Handle {
-        self.watch.take().expect("it is watched").end()
+    /// Stops monitoring and stores all changes. The returned handle still answers queries.
+    pub(crate) fn stop_monitoring(&mut self) -> Handle {
+        self.monitoring.take().expect("a monitored wallet").stop()
     }
 
-    /// Ends the watch as a crash does: nothing more is stored.
-    pub(crate) fn crash_watch(&mut self) {
-        self.watch.take().expect("it is watched").crash();
+    /// Stops monitoring as a crash does: nothing more is stored.
+    pub(crate) fn crash_monitoring(&mut self) {
+        self.monitoring.take().expect("a monitored wallet").crash();
     }
 
-    /// Where all of it is.
+    /// Returns the directory of all data.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -108,7 +109,7 @@ impl Wallet {
         self.dir().join("fitness.redb")
     }
 
-    /// Its name, also while it is down.
+    /// Returns the public key, also while the node is stopped.
     pub(crate) fn key(&self) -> PublicKey {
         self.key
     }
@@ -118,7 +119,7 @@ impl Wallet {
     }
 
     pub(crate) fn local(&self) -> &RegtestNode {
-        self.node.as_ref().expect("it is up")
+        self.node.as_ref().expect("a running node")
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
@@ -126,90 +127,92 @@ impl Wallet {
     }
 
     pub(crate) fn handle(&self) -> Handle {
-        self.watch.as_ref().expect("it is watched").handle()
+        self.monitoring.as_ref().expect("a monitored wallet").handle()
     }
 
     pub(crate) fn changes(&self) -> Changes {
         Changes::since_now(&self.handle())
     }
 
-    /// Waits until all that was recorded is in the file.
+    /// Waits until all recorded changes are in the file.
     pub(crate) fn flush(&self) {
-        self.watch.as_ref().expect("it is watched").flush();
+        self.monitoring.as_ref().expect("a monitored wallet").flush();
     }
 
-    /// What is known of a peer.
+    /// Returns the report on a peer.
     #[track_caller]
     pub(crate) fn report(&self, peer: &Peer) -> PeerReport {
-        self.handle().peer(&peer.id()).expect("the peer is known")
+        self.handle().peer(&peer.id()).expect("a known peer")
     }
 
     #[track_caller]
-    pub(crate) fn until_presence(&self, peer: &Peer, presence: Presence) {
+    pub(crate) fn wait_for_presence(&self, peer: &Peer, presence: Presence) {
         let (handle, id) = (self.handle(), peer.id());
-        until(&format!("{presence:?}"), || handle.peer(&id).is_some_and(|peer| peer.presence == presence));
+        wait_until(&format!("{presence:?}"), || {
+            handle.peer(&id).is_some_and(|peer| peer.presence == presence)
+        });
     }
 
-    /// Gives the wallet and the peers money enough for any test.
+    /// Funds the wallet and the peers with enough for any test.
     pub(crate) fn fund(&self, peers: &[&Peer]) {
         let nodes: Vec<_> =
             std::iter::once(self.local()).chain(peers.iter().map(|peer| peer.local())).collect();
         fund_nodes(&self.chain, &nodes, Amount::from_sat(2_000_000)).unwrap();
     }
 
-    /// Opens a channel with each peer, through its proxy, and waits until all are seen to be usable, and
-    /// so every peer to be online. A peer named twice gets two.
+    /// Opens a channel with each peer through its proxy, and waits until all channels are reported as usable.
+    /// A peer that is listed twice gets two channels.
     pub(crate) fn open_channels(&self, peers: &[&Peer]) {
         let to: Vec<_> = peers.iter().map(|peer| (peer.local(), peer.addr())).collect();
         open_channels(&self.chain, self.local(), &to, Amount::from_sat(CHANNEL_SATS)).unwrap();
         for peer in peers {
-            self.until_usable(peer, true);
+            self.wait_for_usable(peer, true);
         }
     }
 
-    /// Waits until all channels with a peer that is online are seen to be usable, or none of them.
+    /// Waits until the peer is online and all its channels are reported as usable, or all as unusable.
     #[track_caller]
-    pub(crate) fn until_usable(&self, peer: &Peer, usable: bool) {
-        until(&format!("usable: {usable}"), || {
+    pub(crate) fn wait_for_usable(&self, peer: &Peer, usable: bool) {
+        wait_until(&format!("usable: {usable}"), || {
             let report = self.report(peer);
             report.presence == Presence::Online
-                && report.channels.iter().all(|channel| channel.usable == usable.into())
+                && report.channels.iter().all(|channel| channel.usable == Some(usable))
         });
     }
 
-    /// The only channel with a peer, as the node lists it.
+    /// Returns the only channel with a peer, as the node lists it.
     #[track_caller]
     pub(crate) fn channel_with(&self, peer: &Peer) -> ChannelDetails {
         let [channel] = &self.channels_with(peer)[..] else { panic!("one channel with the peer") };
         channel.clone()
     }
 
-    /// The channels with a peer, as the node lists them.
+    /// Returns the channels with a peer, as the node lists them.
     pub(crate) fn channels_with(&self, peer: &Peer) -> Vec<ChannelDetails> {
         let mut channels = self.node().list_channels();
         channels.retain(|channel| channel.counterparty_node_id == peer.key());
         channels
     }
 
-    /// Dials a peer until it answers.
+    /// Dials a peer until a connection is established.
     pub(crate) fn dial(&self, peer: &Peer) {
-        until("a connection", || self.node().connect(peer.key(), peer.addr().into(), true).is_ok());
+        wait_until("a connection", || self.node().connect(peer.key(), peer.addr().into(), true).is_ok());
     }
 
-    /// Cuts a peer off, and waits until that is noticed.
+    /// Cuts the connection to a peer, and waits until the peer is reported as offline.
     pub(crate) fn cut(&self, peer: &Peer) {
         peer.proxy().cut();
-        self.until_presence(peer, Presence::Offline);
+        self.wait_for_presence(peer, Presence::Offline);
     }
 
-    /// Lets a peer back, dials it, and waits until that is noticed.
+    /// Restores the connection to a peer, and waits until the peer is reported as online.
     pub(crate) fn restore(&self, peer: &Peer) {
         peer.proxy().restore();
         self.dial(peer);
-        self.until_presence(peer, Presence::Online);
+        self.wait_for_presence(peer, Presence::Online);
     }
 
-    /// Mines, and waits until the wallet and the peers have seen it.
+    /// Mines blocks, and waits until the wallet and the peers have synced.
     pub(crate) fn mine(&self, blocks: u32, peers: &[&Peer]) {
         self.chain.mine(blocks);
         self.node().sync_wallets().unwrap();
@@ -219,10 +222,10 @@ impl Wallet {
     }
 }
 
-/// The node's log, for whoever asks for it with `RUST_LOG`.
-struct Traced;
+/// Forwards the node's log to tracing.
+struct TracingLogWriter;
 
-impl LogWriter for Traced {
+impl LogWriter for TracingLogWriter {
     fn log(&self, record: LogRecord<'_>) {
         tracing::debug!(target: "ldk", module = record.module_path, "{}", record.args);
     }

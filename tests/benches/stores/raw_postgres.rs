@@ -1,4 +1,4 @@
-//! The same rows in the same tables, without us: one is written by INSERT, many by COPY; a SELECT a table reads.
+//! PostgreSQL alone, with the same rows in the same tables: INSERT writes one row, COPY writes many.
 
 use std::io::Cursor;
 use std::pin::pin;
@@ -9,57 +9,58 @@ use futures_util::SinkExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, NoTls, Row, Statement};
 
-use crate::kind::{Bare, BarePlace};
+use crate::backend::{RawDatabase, RawLocation};
+use crate::operations::block_on;
 use crate::postgres::Database;
 use crate::sample::{OBSERVER, Rows};
-use crate::work::block_on;
 
-/// How much of a COPY is sent at a time.
+/// The size of the chunks in which a COPY is sent.
 const CHUNK: usize = 64 << 10;
 
-/// A table, and what makes a row of it another one that is there: COPY adds rows, and changes none.
+/// A table, and the clause that updates an existing row. COPY only adds rows.
 const TABLES: [(&str, &str); 3] = [
     (
         "peers",
         "(observer, node_id) DO UPDATE SET tracked_since_ns = excluded.tracked_since_ns, \
-         since_ns = excluded.since_ns, online_ns = excluded.online_ns, observed_ns = excluded.observed_ns, \
+         presence_since_ns = excluded.presence_since_ns, online_ns = excluded.online_ns, observed_ns = excluded.observed_ns, \
          last_flap_ns = excluded.last_flap_ns, flap_count = excluded.flap_count, \
-         disconnects = excluded.disconnects, channels = excluded.channels, \
+         disconnects = excluded.disconnects, open_channels = excluded.open_channels, \
          presence = excluded.presence, watched = excluded.watched, record = excluded.record",
     ),
-    ("segments", "(observer, node_id, number) DO UPDATE SET record = excluded.record"),
+    ("log_segments", "(observer, node_id, segment_index) DO UPDATE SET record = excluded.record"),
     (
         "observers",
         "(observer) DO UPDATE SET started_at_ns = excluded.started_at_ns, \
-         heartbeat_ns = excluded.heartbeat_ns, clock_ahead_ns = excluded.clock_ahead_ns, \
+         last_heartbeat_ns = excluded.last_heartbeat_ns, clock_offset_ns = excluded.clock_offset_ns, \
          record = excluded.record",
     ),
 ];
 
-/// Where rows are put first of which some may be there; made once a connection.
+/// Begins a transaction with temporary tables for rows that may exist already. They are created once per
+/// connection.
 const BEGIN: &str = "BEGIN; \
     CREATE TEMP TABLE IF NOT EXISTS new_peers (LIKE peers) ON COMMIT DELETE ROWS; \
-    CREATE TEMP TABLE IF NOT EXISTS new_segments (LIKE segments) ON COMMIT DELETE ROWS; \
+    CREATE TEMP TABLE IF NOT EXISTS new_log_segments (LIKE log_segments) ON COMMIT DELETE ROWS; \
     CREATE TEMP TABLE IF NOT EXISTS new_observers (LIKE observers) ON COMMIT DELETE ROWS";
 
-/// One row each, with what ours say beside the record: as many bytes, whatever they say.
+/// Statements for one row. The columns beside the record have as many bytes as ours; their values do not matter.
 const ONE: [&str; 3] = [
     "INSERT INTO peers VALUES ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0::smallint, false, $3) ON CONFLICT ",
-    "INSERT INTO segments VALUES ($1, $2, $3, $4) ON CONFLICT ",
+    "INSERT INTO log_segments VALUES ($1, $2, $3, $4) ON CONFLICT ",
     "INSERT INTO observers VALUES ($1, 0, 0, 0, $2) ON CONFLICT ",
 ];
 
-pub(crate) struct BareTables(Database);
+pub(crate) struct RawTables(Database);
 
-impl BareTables {
+impl RawTables {
     pub(crate) fn create(database: Database) -> Self {
-        drop(block_on(PostgresStore::open(&database.url)).expect("it opens"));
+        drop(block_on(PostgresStore::open(&database.url)).expect("a successful open"));
         Self(database)
     }
 }
 
-impl BarePlace for BareTables {
-    fn open(&self) -> Box<dyn Bare> {
+impl RawLocation for RawTables {
+    fn open(&self) -> Box<dyn RawDatabase> {
         let connected = async {
             let (client, connection) = tokio_postgres::connect(&self.0.url, NoTls).await?;
             tokio::spawn(connection);
@@ -70,11 +71,11 @@ impl BarePlace for BareTables {
             }
             Ok::<_, Error>(Connected { client, one })
         };
-        Box::new(block_on(connected).expect("it connects"))
+        Box::new(block_on(connected).expect("a connection"))
     }
 
-    fn settle(&self) {
-        self.0.checkpoint();
+    fn checkpoint(&self) {
+        self.0.run_checkpoint();
     }
 }
 
@@ -84,23 +85,23 @@ struct Connected {
 }
 
 impl Connected {
-    /// Nobody takes COPY for a row.
+    /// COPY does not pay for a single row.
     async fn commit_one(&self, rows: &Rows) -> Result<(), Error> {
-        let ours = &OBSERVER.0[..];
+        let observer = &OBSERVER.0[..];
         self.client.batch_execute("BEGIN").await?;
         for (node_id, record) in &rows.peers {
-            self.client.execute(&self.one[0], &[&ours, &&node_id.0[..], record]).await?;
+            self.client.execute(&self.one[0], &[&observer, &&node_id.0[..], record]).await?;
         }
         for (node_id, index, record) in &rows.segments {
-            let params: [&(dyn ToSql + Sync); 4] = [&ours, &&node_id.0[..], &i64::from(*index), record];
+            let params: [&(dyn ToSql + Sync); 4] = [&observer, &&node_id.0[..], &i64::from(*index), record];
             self.client.execute(&self.one[1], &params).await?;
         }
-        self.client.execute(&self.one[2], &[&ours, &rows.observer]).await?;
+        self.client.execute(&self.one[2], &[&observer, &rows.observer]).await?;
         self.client.batch_execute("COMMIT").await
     }
 
     async fn commit_many(&self, rows: &Rows) -> Result<(), Error> {
-        let rows = copied(rows);
+        let rows = encode_for_copy(rows);
         self.client.batch_execute(BEGIN).await?;
         for ((table, update), rows) in TABLES.iter().zip(&rows) {
             copy(&self.client, &format!("new_{table}"), rows).await?;
@@ -111,11 +112,11 @@ impl Connected {
     }
 }
 
-/// The rows of each table.
-fn copied(rows: &Rows) -> [Vec<u8>; 3] {
-    let (mut peers, mut segments, mut observers) = <(Copied, Copied, Copied)>::default();
+/// Encodes the rows of each table for COPY.
+fn encode_for_copy(rows: &Rows) -> [Vec<u8>; 3] {
+    let (mut peers, mut segments, mut observers) = <(CopyRows, CopyRows, CopyRows)>::default();
     for (node_id, record) in &rows.peers {
-        // What ours says of a record beside it: as many bytes, whatever they say.
+        // The columns beside the record have as many bytes as ours; their values do not matter.
         let [big, int, small, yes] = [&[0; 8][..], &[0; 4], &[0; 2], &[1]];
         let id = &node_id.0;
         peers.row(&[&OBSERVER.0, id, big, big, big, big, big, big, big, int, small, yes, record]);
@@ -124,7 +125,7 @@ fn copied(rows: &Rows) -> [Vec<u8>; 3] {
         segments.row(&[&OBSERVER.0, &node_id.0, &i64::from(*index).to_be_bytes(), record]);
     }
     observers.row(&[&OBSERVER.0, &[0; 8], &[0; 8], &[0; 8], &rows.observer]);
-    [peers, segments, observers].map(Copied::end)
+    [peers, segments, observers].map(CopyRows::end)
 }
 
 async fn copy(client: &Client, table: &str, rows: &[u8]) -> Result<(), Error> {
@@ -136,9 +137,9 @@ async fn copy(client: &Client, table: &str, rows: &[u8]) -> Result<(), Error> {
     sink.finish().await.map(drop)
 }
 
-impl Bare for Connected {
-    fn first(&self, rows: &Rows) {
-        let rows = copied(rows);
+impl RawDatabase for Connected {
+    fn initial_commit(&self, rows: &Rows) {
+        let rows = encode_for_copy(rows);
         block_on(async {
             self.client.batch_execute("BEGIN").await?;
             for ((table, _), rows) in TABLES.iter().zip(&rows) {
@@ -146,61 +147,60 @@ impl Bare for Connected {
             }
             self.client.batch_execute("COMMIT").await
         })
-        .expect("a commit");
+        .expect("a successful commit");
     }
 
     fn commit(&self, rows: &Rows) {
-        let stored = match rows.peers.len() {
+        let result = match rows.peers.len() {
             1 => block_on(self.commit_one(rows)),
             _ => block_on(self.commit_many(rows)),
         };
-        stored.expect("a commit");
+        result.expect("a successful commit");
     }
 
     fn load(&self) -> usize {
-        let ours = &OBSERVER.0[..];
+        let observer = &OBSERVER.0[..];
         let read = async {
-            self.client.query_one("SELECT record FROM observers WHERE observer = $1", &[&ours]).await?;
-            self.client.query("SELECT node_id, record FROM peers WHERE observer = $1", &[&ours]).await
+            self.client.query_one("SELECT record FROM observers WHERE observer = $1", &[&observer]).await?;
+            self.client.query("SELECT node_id, record FROM peers WHERE observer = $1", &[&observer]).await
         };
-        block_on(read).expect("it reads").len()
+        block_on(read).expect("a successful read").len()
     }
 
-    fn one(&self, peer: &NodeId) -> Rows {
+    fn read_peer(&self, peer: &NodeId) -> Rows {
         const PEER: &str = "SELECT record FROM peers WHERE observer = $1 AND node_id = $2";
-        const LOG: &str =
-            "SELECT number, record FROM segments WHERE observer = $1 AND node_id = $2 ORDER BY number";
-        let (ours, id) = (&OBSERVER.0[..], &peer.0[..]);
+        const LOG: &str = "SELECT segment_index, record FROM log_segments WHERE observer = $1 AND node_id = $2 ORDER BY segment_index";
+        let (observer_id, id) = (&OBSERVER.0[..], &peer.0[..]);
         let read = async {
             let observer = "SELECT record FROM observers WHERE observer = $1";
-            let observer = self.client.query_one(observer, &[&ours]).await?.try_get(0)?;
-            let record = self.client.query_one(PEER, &[&ours, &id]).await?.try_get(0)?;
-            let log = self.client.query(LOG, &[&ours, &id]).await?;
+            let observer = self.client.query_one(observer, &[&observer_id]).await?.try_get(0)?;
+            let record = self.client.query_one(PEER, &[&observer_id, &id]).await?.try_get(0)?;
+            let log = self.client.query(LOG, &[&observer_id, &id]).await?;
             let segment = |row: &Row| {
                 let number: i64 = row.try_get(0)?;
-                Ok((*peer, u32::try_from(number).expect("as it was stored"), row.try_get(1)?))
+                Ok((*peer, u32::try_from(number).expect("an index that was stored"), row.try_get(1)?))
             };
             let segments = log.iter().map(segment).collect::<Result<_, Error>>()?;
             Ok::<_, Error>(Rows { observer, peers: vec![(*peer, record)], segments })
         };
-        block_on(read).expect("it reads")
+        block_on(read).expect("a successful read")
     }
 }
 
-/// Rows as COPY takes them.
-struct Copied(Vec<u8>);
+/// Rows in the binary format of COPY.
+struct CopyRows(Vec<u8>);
 
-impl Default for Copied {
+impl Default for CopyRows {
     fn default() -> Self {
         Self(b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec())
     }
 }
 
-impl Copied {
+impl CopyRows {
     fn row(&mut self, fields: &[&[u8]]) {
-        self.0.extend_from_slice(&i16::try_from(fields.len()).expect("few").to_be_bytes());
+        self.0.extend_from_slice(&i16::try_from(fields.len()).expect("few fields").to_be_bytes());
         for field in fields {
-            self.0.extend_from_slice(&i32::try_from(field.len()).expect("short").to_be_bytes());
+            self.0.extend_from_slice(&i32::try_from(field.len()).expect("short fields").to_be_bytes());
             self.0.extend_from_slice(field);
         }
     }

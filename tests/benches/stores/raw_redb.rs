@@ -1,13 +1,13 @@
-//! The same rows in a redb file of their own, without us.
+//! redb alone, with the same rows in the same tables.
 
 use ::redb::{AccessGuard, Database, ReadableDatabase, StorageError, TableDefinition};
 use fitness_core::NodeId;
 use tempfile::TempDir;
 
-use crate::kind::{Bare, BarePlace};
+use crate::backend::{RawDatabase, RawLocation};
 use crate::sample::{OBSERVER, Rows};
 
-/// Observer and peer, observer and peer and index: the keys that the store has.
+/// The keys of the store: observer and peer; observer, peer and index.
 type PeerKey = [u8; 66];
 type SegmentKey = [u8; 70];
 
@@ -15,24 +15,24 @@ const PEERS: TableDefinition<'_, &PeerKey, &[u8]> = TableDefinition::new("peers"
 const SEGMENTS: TableDefinition<'_, &SegmentKey, &[u8]> = TableDefinition::new("segments");
 const OBSERVERS: TableDefinition<'_, &[u8; 33], &[u8]> = TableDefinition::new("observers");
 
-pub(crate) struct BareFile(TempDir);
+pub(crate) struct RawFile(TempDir);
 
-impl BareFile {
+impl RawFile {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a directory"))
+        Self(tempfile::tempdir().expect("a temporary directory"))
     }
 }
 
-impl BarePlace for BareFile {
-    fn open(&self) -> Box<dyn Bare> {
-        Box::new(Database::create(self.0.path().join("bare.redb")).expect("nobody has it open"))
+impl RawLocation for RawFile {
+    fn open(&self) -> Box<dyn RawDatabase> {
+        Box::new(Database::create(self.0.path().join("raw.redb")).expect("no other process has it open"))
     }
 }
 
-impl Bare for Database {
+impl RawDatabase for Database {
     fn commit(&self, rows: &Rows) {
         let mut transaction = self.begin_write().expect("a transaction");
-        // As durable as ours.
+        // As durable as the store.
         transaction.set_two_phase_commit(true);
         {
             let mut peers = transaction.open_table(PEERS).expect("a table");
@@ -46,34 +46,39 @@ impl Bare for Database {
             let mut observers = transaction.open_table(OBSERVERS).expect("a table");
             observers.insert(&OBSERVER.0, &*rows.observer).expect("an insert");
         }
-        transaction.commit().expect("a commit");
+        transaction.commit().expect("a successful commit");
     }
 
     fn load(&self) -> usize {
         let transaction = self.begin_read().expect("a transaction");
-        let observers = transaction.open_table(OBSERVERS).expect("it was filled");
-        let observer = observers.get(&OBSERVER.0).expect("it reads").expect("it was stored").value().to_vec();
-        let peers = transaction.open_table(PEERS).expect("it was filled");
+        let observers = transaction.open_table(OBSERVERS).expect("an existing table");
+        let observer =
+            observers.get(&OBSERVER.0).expect("a successful read").expect("a stored record").value().to_vec();
+        let peers = transaction.open_table(PEERS).expect("an existing table");
         let (first, last) = (peer_key(&NodeId([0; 33])), peer_key(&NodeId([u8::MAX; 33])));
-        let rows = peers.range::<&PeerKey>(&first..=&last).expect("it reads");
+        let rows = peers.range::<&PeerKey>(&first..=&last).expect("a successful read");
         let rows: Vec<(PeerKey, Vec<u8>)> = rows
-            .map(|row| row.map(|(key, value)| (*key.value(), value.value().to_vec())).expect("it reads"))
+            .map(|row| {
+                row.map(|(key, value)| (*key.value(), value.value().to_vec())).expect("a successful read")
+            })
             .collect();
         assert!(!observer.is_empty());
         rows.len()
     }
 
-    fn one(&self, peer: &NodeId) -> Rows {
+    fn read_peer(&self, peer: &NodeId) -> Rows {
         let transaction = self.begin_read().expect("a transaction");
-        let observers = transaction.open_table(OBSERVERS).expect("it was filled");
-        let observer = observers.get(&OBSERVER.0).expect("it reads").expect("it was stored").value().to_vec();
-        let peers = transaction.open_table(PEERS).expect("it was filled");
-        let record = peers.get(&peer_key(peer)).expect("it reads").expect("it was stored").value().to_vec();
-        let segments = transaction.open_table(SEGMENTS).expect("it was filled");
+        let observers = transaction.open_table(OBSERVERS).expect("an existing table");
+        let observer =
+            observers.get(&OBSERVER.0).expect("a successful read").expect("a stored record").value().to_vec();
+        let peers = transaction.open_table(PEERS).expect("an existing table");
+        let record =
+            peers.get(&peer_key(peer)).expect("a successful read").expect("a stored record").value().to_vec();
+        let segments = transaction.open_table(SEGMENTS).expect("an existing table");
         let (first, last) = (segment_key(peer, 0), segment_key(peer, u32::MAX));
-        let rows = segments.range::<&SegmentKey>(&first..=&last).expect("it reads");
+        let rows = segments.range::<&SegmentKey>(&first..=&last).expect("a successful read");
         let segment = |row: Result<(AccessGuard<'_, &SegmentKey>, AccessGuard<'_, &[u8]>), StorageError>| {
-            let (key, value) = row.expect("it reads");
+            let (key, value) = row.expect("a successful read");
             let [.., a, b, c, d] = *key.value();
             (*peer, u32::from_be_bytes([a, b, c, d]), value.value().to_vec())
         };

@@ -1,4 +1,4 @@
-//! What is done to a store, through the port, as the service and a report do it.
+//! Operations on a store, done as the service and a report do them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -16,10 +16,10 @@ const PAGE: usize = 10_000;
 /// How many segments a report reads at a time.
 const SEGMENTS: usize = 1_000;
 
-/// The one that a wallet has.
+/// The runtime, as a wallet has one.
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| Runtime::new().expect("there are threads"))
+    RUNTIME.get_or_init(|| Runtime::new().expect("a runtime"))
 }
 
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
@@ -27,16 +27,16 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 pub(crate) fn commit(store: &dyn Store, batch: Arc<Batch>) {
-    block_on(store.commit(&OBSERVER, batch)).expect("a commit");
+    block_on(store.commit(&OBSERVER, batch)).expect("a successful commit");
 }
 
-/// Reads the observer and all peers, and returns how many of these there are.
+/// Reads the observer and all peers; returns the number of peers.
 pub(crate) fn load(store: &dyn Store) -> usize {
     block_on(async {
-        assert!(store.observer(&OBSERVER).await.expect("it reads").is_some());
+        assert!(store.observer(&OBSERVER).await.expect("a successful read").is_some());
         let (mut after, mut count) = (None, 0);
         loop {
-            let page = store.peers(&OBSERVER, after.as_ref(), PAGE).await.expect("it reads");
+            let page = store.peers(&OBSERVER, after.as_ref(), PAGE).await.expect("a successful read");
             count += page.len();
             after = page.last().map(|peer| peer.node_id);
             if page.len() < PAGE {
@@ -46,40 +46,52 @@ pub(crate) fn load(store: &dyn Store) -> usize {
     })
 }
 
-/// What a report on one peer does: reads it with its whole log, and tells of its last month.
+/// Reads a peer with its whole log and computes its last month, as a report does.
 pub(crate) fn window(store: &dyn Store, sample: &Sample) -> WindowStats {
     block_on(async {
-        let observer = store.observer(&OBSERVER).await.expect("it reads").expect("it was stored");
-        let peer = store.peer(&OBSERVER, &sample.long).await.expect("it reads").expect("it was stored");
+        let observer = store.observer(&OBSERVER).await.expect("a successful read").expect("a stored record");
+        let peer =
+            store.peer(&OBSERVER, &sample.long).await.expect("a successful read").expect("a stored record");
         let mut log: Vec<LogSegment> = Vec::new();
         loop {
             let next = log.last().map_or(0, |segment| segment.index() + 1);
-            let page = store.segments(&OBSERVER, &sample.long, next, SEGMENTS).await.expect("it reads");
+            let page =
+                store.segments(&OBSERVER, &sample.long, next, SEGMENTS).await.expect("a successful read");
             let is_last = page.len() < SEGMENTS;
             log.extend(page);
             if is_last {
                 break;
             }
         }
-        answer(&observer, &peer, &log, sample)
+        last_month(&observer, &peer, &log, sample)
     })
 }
 
-/// The same from rows that somebody else has read.
+/// Computes the same from encoded rows.
 pub(crate) fn window_of(rows: &Rows, sample: &Sample) -> WindowStats {
-    let observer = decode_observer(&OBSERVER, &rows.observer).expect("it is sound");
+    let observer = decode_observer(&OBSERVER, &rows.observer).expect("a valid record");
     let peer = rows.peers.first().map(|(node_id, value)| decode_peer(node_id, value));
     let log = rows.segments.iter().map(|(node_id, index, value)| decode_segment(node_id, *index, value));
     let log: Result<Vec<LogSegment>, _> = log.collect();
-    answer(&observer, &peer.expect("it was stored").expect("it is sound"), &log.expect("it is sound"), sample)
+    last_month(
+        &observer,
+        &peer.expect("a stored record").expect("a valid record"),
+        &log.expect("a valid record"),
+        sample,
+    )
 }
 
-fn answer(observer: &ObserverRecord, peer: &PeerRecord, log: &[LogSegment], sample: &Sample) -> WindowStats {
+fn last_month(
+    observer: &ObserverRecord,
+    peer: &PeerRecord,
+    log: &[LogSegment],
+    sample: &Sample,
+) -> WindowStats {
     assert_eq!(log.len(), sample.segments);
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     tracker.resume_observer(observer, &[]);
     tracker.resume_peer(peer);
-    let history = tracker.history(sample.at, &sample.long, log).expect("it was restored");
+    let history = tracker.history(sample.at, &sample.long, log).expect("a resumed peer");
     let month = history.stats_over(StandardWindow::Month);
     assert!(month.outages.disconnects > 0 && month.window.is_exact());
     month

@@ -1,4 +1,4 @@
-//! A wallet that keeps its fitness where ldk-node keeps its channels: one SQLite file for both.
+//! A wallet that keeps its fitness history in the SQLite file in which ldk-node keeps its channels.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,22 +13,24 @@ use ldk_node::io::sqlite_store::{KV_TABLE_NAME, SQLITE_DB_FILE_NAME};
 use ldk_node::payment::{PaymentDetails, PaymentKind, PaymentStatus};
 use rusqlite::Connection;
 
-use crate::support::{Peer, Wallet, assert_sane, block_on, counts, downtime_ns, open_sqlite, until};
+use crate::support::{
+    Peer, Wallet, assert_consistent, block_on, counts, downtime_ns, open_sqlite, wait_until,
+};
 
-/// What all of ours is under.
-const OURS: &str = "ldk_fitness";
+/// The primary namespace of our rows.
+const NAMESPACE: &str = "ldk_fitness";
 
 #[test]
-fn a_wallet_and_its_fitness_go_on_from_one_file() {
+fn wallet_and_history_continue_from_one_file() {
     let chain = Chain::start().unwrap();
-    let (peer, mut wallet) = (Peer::start(&chain, 2), Wallet::start_sharing(&chain));
+    let (peer, mut wallet) = (Peer::start(&chain, 2), Wallet::start_with_shared_store(&chain));
     wallet.fund(&[&peer]);
     wallet.open_channels(&[&peer]);
     let listed = wallet.channel_with(&peer);
     let id = convert::channel_id(&listed.channel_id);
     wallet.cut(&peer);
     wallet.restore(&peer);
-    // The node stores while the service does.
+    // The node stores at the same time as the service.
     pay(&wallet, &peer, 1);
     wallet.flush();
     let handle = wallet.handle();
@@ -37,21 +39,21 @@ fn a_wallet_and_its_fitness_go_on_from_one_file() {
     let timeline = block_on(handle.timeline(&peer.id(), from, to)).unwrap().unwrap();
     assert_eq!((counts(&report), handle.health().store.failures), ((2, 1), 0));
 
-    drop(wallet.unwatch());
+    drop(wallet.stop_monitoring());
     wallet.stop_node();
     let rows = Rows::of(wallet.dir());
-    rows.assert_kept_apart(wallet.id());
+    rows.assert_separate(wallet.id());
     wallet.start_node();
-    wallet.watch_as_usual();
+    wallet.start_monitoring();
 
-    // The channel is the node's own, and usable; the history is that of before.
+    // The node still has its channel, and the history is unchanged.
     assert_eq!(wallet.channel_with(&peer).channel_id, listed.channel_id);
-    wallet.until_usable(&peer, true);
+    wallet.wait_for_usable(&peer, true);
     let (handle, after) = (wallet.handle(), wallet.report(&peer));
     assert_eq!((counts(&after), after.last_flap), ((2, 1), report.last_flap));
     assert_eq!(block_on(handle.timeline(&peer.id(), from, to)).unwrap().unwrap(), timeline);
     let again = handle.channel(&id).unwrap();
-    assert_sane(&again);
+    assert_consistent(&again);
     assert_eq!((again.opened_at, again.funding), (channel.opened_at, channel.funding));
     assert_eq!(downtime_ns(&again), downtime_ns(&channel));
     pay(&wallet, &peer, 2);
@@ -62,36 +64,36 @@ fn a_wallet_and_its_fitness_go_on_from_one_file() {
 }
 
 #[test]
-fn neither_touches_what_the_other_stored() {
+fn neither_changes_rows_of_the_other() {
     let chain = Chain::start().unwrap();
-    let (peer, mut wallet) = (Peer::start(&chain, 2), Wallet::start_sharing(&chain));
+    let (peer, mut wallet) = (Peer::start(&chain, 2), Wallet::start_with_shared_store(&chain));
     wallet.fund(&[&peer]);
     wallet.open_channels(&[&peer]);
-    drop(wallet.unwatch());
+    drop(wallet.stop_monitoring());
 
-    // A node that nobody watches.
+    // The node alone.
     wallet.stop_node();
     let before = Rows::of(wallet.dir());
     wallet.start_node();
-    until("a usable channel", || wallet.channel_with(&peer).is_usable);
+    wait_until("a usable channel", || wallet.channel_with(&peer).is_usable);
     pay(&wallet, &peer, 1);
     wallet.stop_node();
     let paid = Rows::of(wallet.dir());
     assert_eq!(paid.ours, before.ours);
     assert_ne!(paid.others, before.others);
 
-    // A service without its node, through many a fold, and a peer that is forgotten.
+    // The service alone, long enough to fold its journal several times, and with a forgotten peer.
     flap_often(wallet.dir(), wallet.id(), peer.id());
     let flapped = Rows::of(wallet.dir());
     assert_eq!(flapped.others, paid.others);
-    flapped.assert_kept_apart(wallet.id());
+    flapped.assert_separate(wallet.id());
     let manifests = |rows: &Rows| rows.ours.keys().filter(|key| key.2.starts_with("m-")).cloned().collect();
     let (old, new): (Vec<_>, Vec<_>) = (manifests(&paid), manifests(&flapped));
     assert!(old.len() == 1 && new.len() == 1 && old != new, "{old:?} became {new:?}");
 
     wallet.start_node();
-    wallet.watch_as_usual();
-    wallet.until_usable(&peer, true);
+    wallet.start_monitoring();
+    wallet.wait_for_usable(&peer, true);
     pay(&wallet, &peer, 2);
     assert_eq!(wallet.report(&peer).channels.len(), 1);
 }
@@ -99,7 +101,7 @@ fn neither_touches_what_the_other_stored() {
 /// Pays the peer, and waits until `paid` payments of the wallet have arrived.
 fn pay(wallet: &Wallet, peer: &Peer, paid: usize) {
     wallet.node().spontaneous_payment().send(1_000_000, peer.key(), None).unwrap();
-    until("a payment", || {
+    wait_until("a payment", || {
         let sent = |payment: &PaymentDetails| {
             matches!(payment.kind, PaymentKind::Spontaneous { .. })
                 && payment.status == PaymentStatus::Succeeded
@@ -108,7 +110,7 @@ fn pay(wallet: &Wallet, peer: &Peer, paid: usize) {
     });
 }
 
-/// Stores two hundred flaps one by one, on the file of a node that is down.
+/// Stores two hundred flaps one by one in the file of a stopped node.
 fn flap_often(dir: &Path, observer: NodeId, peer: NodeId) {
     let stranger = NodeId([2; 33]);
     let sqlite = open_sqlite(dir);
@@ -130,13 +132,13 @@ fn flap_often(dir: &Path, observer: NodeId, peer: NodeId) {
         assert_eq!(handle.peer(&peer).unwrap().presence, Presence::Offline);
         service.shutdown().await.unwrap();
     });
-    assert!(Arc::into_inner(sqlite).is_some(), "the service lets go of it");
+    assert!(Arc::into_inner(sqlite).is_some(), "the service has dropped the store");
 }
 
 /// Namespaces and key.
 type Name = (String, String, String);
 
-/// All that is in the file, as SQLite sees it.
+/// All rows of the file, read with SQLite.
 struct Rows {
     ours: BTreeMap<Name, Vec<u8>>,
     others: BTreeMap<Name, Vec<u8>>,
@@ -150,12 +152,12 @@ impl Rows {
         let rows =
             all.query_map([], |row| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?))).unwrap();
         let rows: BTreeMap<Name, Vec<u8>> = rows.map(Result::unwrap).collect();
-        let (ours, others) = rows.into_iter().partition(|((primary, ..), _)| primary == OURS);
+        let (ours, others) = rows.into_iter().partition(|((primary, ..), _)| primary == NAMESPACE);
         Self { ours, others }
     }
 
-    /// Checks that ours are in the namespaces that we say, and the node's are where they always are.
-    fn assert_kept_apart(&self, observer: NodeId) {
+    /// Asserts that our rows are in the documented namespaces, and the node's rows in their own.
+    fn assert_separate(&self, observer: NodeId) {
         let observer = observer.to_string();
         let in_namespace = |namespace: &str| {
             let keys = self.ours.keys().filter(|(_, secondary, _)| secondary == namespace);
@@ -171,6 +173,6 @@ impl Rows {
         let manager = (String::new(), String::new(), "manager".to_owned());
         assert!(self.others.contains_key(&manager), "{:?}", self.others.keys());
         let monitors = self.others.keys().filter(|(primary, ..)| primary == "monitors").count();
-        assert_eq!(monitors, 1, "one channel");
+        assert_eq!(monitors, 1, "expected one channel");
     }
 }

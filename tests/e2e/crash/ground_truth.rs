@@ -1,4 +1,4 @@
-//! What really happened, as the other ends of the connections saw it.
+//! The true connections, as the peers saw them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,31 +10,33 @@ use fitness_core::{NodeId, Timestamp};
 use ldk_node::Node;
 use ldk_node::bitcoin::secp256k1::PublicKey;
 
-/// How often the peers are asked.
-const LOOK: Duration = Duration::from_millis(5);
+/// How often the peers are polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The wall clock, which all processes of a machine share.
 pub(crate) fn now() -> Timestamp {
     SystemClock::new().wall()
 }
 
-/// When each peer had a connection to the wallet, by its own account.
-pub(crate) struct OtherEnds {
+/// Records when each peer was connected to the wallet.
+pub(crate) struct PeerView {
     ending: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Vec<Seen>>>,
+    thread: Option<JoinHandle<Vec<Connections>>>,
 }
 
-/// One peer's account: the moments at which it changed, a connection first.
-pub(crate) struct Seen {
+/// The times at which one peer's connection changed; the first change is a connect.
+pub(crate) struct Connections {
     pub(crate) node_id: NodeId,
     changes: Vec<Timestamp>,
 }
 
-impl OtherEnds {
+impl PeerView {
     pub(crate) fn watch(peers: impl IntoIterator<Item = (NodeId, Arc<Node>)>, wallet: PublicKey) -> Self {
         let ending = Arc::<AtomicBool>::default();
-        let mut seen: Vec<_> =
-            peers.into_iter().map(|(node_id, node)| (node, Seen { node_id, changes: Vec::new() })).collect();
+        let mut seen: Vec<_> = peers
+            .into_iter()
+            .map(|(node_id, node)| (node, Connections { node_id, changes: Vec::new() }))
+            .collect();
         let end = Arc::clone(&ending);
         let thread = std::thread::spawn(move || {
             while !end.load(Ordering::SeqCst) {
@@ -45,22 +47,22 @@ impl OtherEnds {
                         seen.changes.push(now());
                     }
                 }
-                std::thread::sleep(LOOK);
+                std::thread::sleep(POLL_INTERVAL);
             }
             seen.into_iter().map(|(_, seen)| seen).collect()
         });
         Self { ending, thread: Some(thread) }
     }
 
-    pub(crate) fn end(mut self) -> Vec<Seen> {
+    pub(crate) fn end(mut self) -> Vec<Connections> {
         self.ending.store(true, Ordering::SeqCst);
         self.thread.take().unwrap().join().unwrap()
     }
 }
 
-impl Drop for OtherEnds {
+impl Drop for PeerView {
     fn drop(&mut self) {
-        // Where a test has failed the thread must not go on holding the nodes.
+        // After a failed test the thread must not keep the nodes alive.
         self.ending.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -68,8 +70,8 @@ impl Drop for OtherEnds {
     }
 }
 
-impl Seen {
-    /// Nanoseconds in `[from, to)` with a connection.
+impl Connections {
+    /// Returns the time in `[from, to)` with a connection, in nanoseconds.
     pub(crate) fn uptime_ns(&self, from: Timestamp, to: Timestamp) -> u64 {
         let changes: Vec<_> = self.changes.iter().copied().chain([Timestamp::MAX]).collect();
         changes.chunks_exact(2).map(|there| there[1].min(to).nanos_since(there[0].max(from))).sum()

@@ -1,5 +1,4 @@
-//! ldk-node's `SqliteStore` is a store that fitness can be kept in: the suite that every backend
-//! has to pass.
+//! The conformance suite on ldk-node's `SqliteStore`.
 
 use std::future::Future;
 
@@ -10,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::support::open_sqlite;
 
-/// Through its `KVStoreSync`, without a runtime.
+/// Uses `KVStoreSync`, without a runtime.
 struct Sqlite(TempDir);
 
 impl Harness for Sqlite {
@@ -25,7 +24,7 @@ impl Harness for Sqlite {
     }
 }
 
-/// Through its `KVStore`, which needs tokio, as in a wallet that runs on it.
+/// Uses `KVStore`, which needs tokio, as a wallet with a runtime does.
 struct AsyncSqlite {
     dir: TempDir,
     runtime: Runtime,
@@ -48,12 +47,12 @@ impl Harness for AsyncSqlite {
     }
 }
 
-mod through_threads {
+mod sync_kv_store {
     use super::Sqlite;
     fitness_store::conformance_suite!(Sqlite);
 }
 
-mod through_tokio {
+mod async_kv_store {
     use super::AsyncSqlite;
     fitness_store::conformance_suite!(AsyncSqlite);
 }

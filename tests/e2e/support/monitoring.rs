@@ -1,5 +1,4 @@
-//! What a wallet adds to be watched: the service on a store, the monitor, and in its own event loop
-//! one call.
+//! What a wallet adds for monitoring: the service on a store, the monitor, and one call in its event loop.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,25 +13,25 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::until;
+use super::wait_until;
 
-pub(crate) struct Watch {
+pub(crate) struct Monitoring {
     service: Service,
     monitor: Arc<NodeMonitor>,
-    /// The wallet's event loop, and what ends it.
+    /// The wallet's event loop, and the signal that ends it.
     events: JoinHandle<()>,
     end_events: oneshot::Sender<()>,
     runtime: Runtime,
 }
 
-impl Watch {
+impl Monitoring {
     pub(super) fn start(
         node: &Arc<Node>,
         hint: &ConnectionHint,
         store: Arc<dyn Store>,
         interval: Duration,
     ) -> Self {
-        // `Node::event_handled` wants more than one thread.
+        // `Node::event_handled` needs a runtime with more than one thread.
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let observer = convert::node_id(&node.node_id());
@@ -53,13 +52,13 @@ impl Watch {
         self.runtime.block_on(self.service.handle().flush()).unwrap();
     }
 
-    pub(super) fn end(self) -> Handle {
+    pub(super) fn stop(self) -> Handle {
         let Self { service, monitor, events, end_events, runtime } = self;
         let handle = service.handle();
         runtime.block_on(async {
-            end_events.send(()).expect("the event loop goes on until now");
+            end_events.send(()).expect("a running event loop");
             events.await.unwrap();
-            Arc::into_inner(monitor).expect("nobody else holds it").stop().await;
+            Arc::into_inner(monitor).expect("the only reference").stop().await;
             service.shutdown().await.unwrap();
         });
         handle
@@ -67,34 +66,34 @@ impl Watch {
 
     pub(super) fn crash(self) {
         let Self { service, monitor, events, end_events: _end, runtime } = self;
-        // First of all, so that the end of the others is not stored.
+        // First, so that nothing is stored about the end of the others.
         drop(service);
         events.abort();
-        // Waits until the loop has let go of the node.
+        // Waits until the loop has dropped the node.
         let _ = runtime.block_on(events);
-        runtime.block_on(Arc::into_inner(monitor).expect("nobody else holds it").stop());
+        runtime.block_on(Arc::into_inner(monitor).expect("the only reference").stop());
     }
 }
 
-/// The event loop of a wallet.
+/// Runs the event loop of the wallet.
 async fn handle_events(node: Arc<Node>, monitor: Arc<NodeMonitor>, mut end: oneshot::Receiver<()>) {
     loop {
         let event = tokio::select! {
             event = node.next_event_async() => event,
             _ = &mut end => return,
         };
-        tracing::debug!(?event, "the wallet has an event");
+        tracing::debug!(?event, "event received");
         monitor.record_event(&event);
         node.event_handled().unwrap();
     }
 }
 
-/// Opens the file, once whoever had it open is gone.
+/// Opens the file as soon as it is no longer open elsewhere.
 pub(crate) fn open_store(path: &Path) -> RedbStore {
     let mut store = None;
-    until("a file that nobody has open", || {
+    wait_until("a file that is not open elsewhere", || {
         store = RedbStore::open(path).ok();
         store.is_some()
     });
-    store.expect("it was opened")
+    store.expect("an open store")
 }
