@@ -1,12 +1,14 @@
-//! A store in one file: the backend that docs/BACKENDS.md walks through.
+//! A store in a single file: the backend of the tutorial docs/writing-a-backend.md.
+//!
+//! This command lists the records stored in a directory:
 //!
 //! ```text
-//! cargo run -p fitness-store --example one_file -- <directory>
+//! cargo run -p fitness-store --example single_file_store -- <directory>
 //! ```
 //!
-//! lists what is stored there. The store is whole, passes the conformance suite (tests/one_file.rs) and
-//! does for a wallet with some dozen peers: each commit writes the file anew, and keeps the thread
-//! that polls it until the disk has it.
+//! The store is complete and passes the conformance suite (tests/single_file_store.rs). It suits a wallet with
+//! a few dozen peers: each commit rewrites the whole file and blocks the polling thread until the file is
+//! on disk.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -17,17 +19,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::codec::{self, RecordError, RecordKey};
-use fitness_store::{Batch, Claim, LocalClaims, Store, StoreError};
+use fitness_store::{Batch, Claim, LocalClaims, LogReplacement, Store, StoreError};
 
 // --- fitness: begin 1
-/// The name of a record. Names ascend as the port wants its answers: by observer, node and number.
+/// The key of a record. Keys are ordered as the port returns records: by observer, node id and number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     kind: u8,
     observer: NodeId,
-    /// The observer itself, where the record is about no peer.
+    /// The peer, or the observer again if the record does not belong to a peer.
     node_id: NodeId,
-    /// Which segment or which gap, and otherwise 0.
+    /// The index of a segment or the number of a gap; otherwise 0.
     number: u32,
 }
 
@@ -36,45 +38,47 @@ const PEER: u8 = b'P';
 const SEGMENT: u8 = b'S';
 const GAP: u8 = b'G';
 
-const FIRST: NodeId = NodeId([0; 33]);
-const LAST: NodeId = NodeId([0xff; 33]);
+const MIN_ID: NodeId = NodeId([0; 33]);
+const MAX_ID: NodeId = NodeId([0xff; 33]);
 
 const fn key(kind: u8, observer: &NodeId, node_id: &NodeId, number: u32) -> Key {
     Key { kind, observer: *observer, node_id: *node_id, number }
 }
 
-/// All that is stored: each record as the bytes that the codec makes of it.
+/// All stored records, each encoded by the codec.
 type Table = BTreeMap<Key, Vec<u8>>;
 // --- fitness: end
 
 // --- fitness: begin 2
-/// Does what a batch says, in the order in which [`Batch`] says it.
+/// Applies a batch in the order that [`Batch`] documents.
 fn apply(batch: &Batch, observer: &NodeId, table: &mut Table) -> Result<(), StoreError> {
-    let own = |kind, number| key(kind, observer, observer, number);
-    let of = |kind, node_id, number| key(kind, observer, node_id, number);
+    let peer_key = |node_id| key(PEER, observer, node_id, 0);
+    let segment_key = |node_id, index| key(SEGMENT, observer, node_id, index);
+    let gap_key = |number| key(GAP, observer, observer, number);
     for node_id in &batch.changes.forgotten_peers {
-        table.remove(&of(PEER, node_id, 0));
-        delete(table, of(SEGMENT, node_id, 0)..of(SEGMENT, node_id, u32::MAX));
+        table.remove(&peer_key(node_id));
+        delete(table, segment_key(node_id, 0)..segment_key(node_id, u32::MAX));
     }
     for peer in &batch.changes.peers {
-        write(table, of(PEER, &peer.node_id, 0), |out| codec::encode_peer(peer, out))?;
+        write(table, peer_key(&peer.node_id), |out| codec::encode_peer(peer, out))?;
     }
-    for part in &batch.replacements {
-        // A peer that was forgotten since its log was read is passed over.
-        if table.contains_key(&of(PEER, &part.node_id, 0)) {
-            delete(table, of(SEGMENT, &part.node_id, 0)..of(SEGMENT, &part.node_id, part.below_index));
-            write_segments(table, observer, &part.segments)?;
+    for LogReplacement { node_id, below_index, segments } in &batch.replacements {
+        // Skip a peer that was forgotten after its log was read.
+        if table.contains_key(&peer_key(node_id)) {
+            delete(table, segment_key(node_id, 0)..segment_key(node_id, *below_index));
+            write_segments(table, observer, segments)?;
         }
     }
     write_segments(table, observer, &batch.changes.segments)?;
     for gap in &batch.changes.gaps {
-        write(table, own(GAP, gap.number), |out| codec::encode_gap(gap, out))?;
+        write(table, gap_key(gap.number), |out| codec::encode_gap(gap, out))?;
     }
     if let Some(before) = batch.prune_gaps_before {
-        delete(table, own(GAP, 0)..own(GAP, before));
+        delete(table, gap_key(0)..gap_key(before));
     }
     if let Some(record) = &batch.observer {
-        write(table, own(OBSERVER, 0), |out| codec::encode_observer(observer, record, out))?;
+        let key = key(OBSERVER, observer, observer, 0);
+        write(table, key, |out| codec::encode_observer(observer, record, out))?;
     }
     Ok(())
 }
@@ -99,16 +103,16 @@ fn write(
 }
 
 fn delete(table: &mut Table, range: Range<Key>) {
-    let gone: Vec<Key> = table.range(range).map(|(key, _)| *key).collect();
-    gone.iter().for_each(|key| drop(table.remove(key)));
+    let keys: Vec<Key> = table.range(range).map(|(key, _)| *key).collect();
+    keys.iter().for_each(|key| drop(table.remove(key)));
 }
 // --- fitness: end
 
 // --- fitness: begin 3
-/// What the file begins with: whose it is, and its format's number.
+/// The first bytes of the file: the name of the format and its version.
 const MAGIC: [u8; 8] = *b"fitness\x01";
 
-/// The file of a table: [`MAGIC`], the rows, and a checksum of all that.
+/// Encodes a table as a file: [`MAGIC`], the records, and a checksum of both.
 fn to_bytes(table: &Table) -> Vec<u8> {
     let mut bytes = Vec::from(MAGIC);
     for (key, value) in table {
@@ -124,27 +128,31 @@ fn to_bytes(table: &Table) -> Vec<u8> {
     bytes
 }
 
+/// Decodes a file.
 fn from_bytes(bytes: &[u8], location: &str) -> Result<Table, StoreError> {
-    let (what, location) = ("the file".to_owned(), location.to_owned());
-    let damaged = |why: &str| {
-        Err(StoreError::Corrupt { item: what.clone(), location: location.clone(), source: why.into() })
+    let (item, location) = ("the file".to_owned(), location.to_owned());
+    let corrupt = |reason: &str| {
+        Err(StoreError::Corrupt { item: item.clone(), location: location.clone(), source: reason.into() })
     };
-    // First, and in every format to come: so damage is never taken for a later format.
-    let Some((checked, checksum)) = bytes.split_last_chunk() else { return damaged("it is cut off") };
+    // Check the checksum first, in this and every future format: a damaged file is then never mistaken for
+    // a later format.
+    let Some((checked, checksum)) = bytes.split_last_chunk() else { return corrupt("it is too short") };
     if crc32fast::hash(checked).to_le_bytes() != *checksum {
-        return damaged("its checksum is wrong");
+        return corrupt("checksum mismatch");
     }
     match checked.split_first_chunk() {
-        Some((&MAGIC, rows)) => from_rows(rows).map_or_else(|| damaged("it ends within a row"), Ok),
+        Some((&MAGIC, records)) => {
+            decode_records(records).map_or_else(|| corrupt("it ends in the middle of a record"), Ok)
+        }
         Some((&[name @ .., found], _)) if name == MAGIC[..7] => {
             let (found, supported) = (u32::from(found), u32::from(MAGIC[7]));
-            Err(StoreError::NewerFormat { item: what, location, found, supported })
+            Err(StoreError::NewerFormat { item, location, found, supported })
         }
-        _ => damaged("it belongs to another program"),
+        _ => corrupt("it is not a fitness file"),
     }
 }
 
-fn from_rows(mut bytes: &[u8]) -> Option<Table> {
+fn decode_records(mut bytes: &[u8]) -> Option<Table> {
     fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
         let (first, rest) = bytes.split_first_chunk()?;
         *bytes = rest;
@@ -165,54 +173,54 @@ fn from_rows(mut bytes: &[u8]) -> Option<Table> {
 // --- fitness: end
 
 // --- fitness: begin 4
-/// A store in one file of a directory. Clones are the same store.
+/// A store in a single file in a directory. Clones share the same store.
 #[derive(Clone)]
-pub struct OneFile {
-    place: Arc<Place>,
+pub struct SingleFileStore {
+    directory: Arc<Directory>,
     table: Arc<Mutex<Table>>,
     claims: LocalClaims,
 }
 
-struct Place {
-    directory: PathBuf,
-    /// The same, as errors have it.
+struct Directory {
+    path: PathBuf,
+    /// The path as error messages show it.
     location: String,
-    /// Held as long as the store is open.
+    /// Keeps other processes out while the store is open.
     _lock: File,
 }
 
-impl OneFile {
-    /// Opens what is in `directory`, or begins it.
+impl SingleFileStore {
+    /// Opens the store in the directory `path`, and creates it if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`] while another process has it, [`StoreError::Corrupt`] and
-    /// [`StoreError::NewerFormat`] where it cannot be read, and [`StoreError::OpenFailed`] where the system
-    /// does not let us. What is stored is as it was.
-    // The library builds with Rust 1.85, which cannot lock files yet. An example may ask for more.
+    /// [`StoreError::Locked`] while another process has opened it, [`StoreError::Corrupt`] and
+    /// [`StoreError::NewerFormat`] if the file cannot be decoded, and [`StoreError::OpenFailed`] if the
+    /// operating system denies access. The stored data is not changed.
+    // The library supports Rust 1.85, which has no file locks. Examples may need a later version.
     #[allow(clippy::incompatible_msrv)]
-    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let directory = directory.into();
-        let location = directory.display().to_string();
-        let failed = |source: io::Error| StoreError::OpenFailed {
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let path = path.into();
+        let location = path.display().to_string();
+        let open_failed = |source: io::Error| StoreError::OpenFailed {
             location: location.clone(),
-            reason: format!("{source}; see that we may write to that directory"),
+            reason: format!("{source}; check that this process may write to the directory"),
             source: Some(source.into()),
         };
-        fs::create_dir_all(&directory).map_err(failed)?;
-        let lock = File::create(directory.join("lock")).map_err(failed)?;
+        fs::create_dir_all(&path).map_err(open_failed)?;
+        let lock = File::create(path.join("lock")).map_err(open_failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { location }),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(TryLockError::Error(source)) => return Err(open_failed(source)),
         }
-        let table = match fs::read(directory.join("data")) {
+        let table = match fs::read(path.join("data")) {
             Ok(bytes) => from_bytes(&bytes, &location)?,
             Err(error) if error.kind() == ErrorKind::NotFound => Table::new(),
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(open_failed(error)),
         };
-        let place = Arc::new(Place { directory, location, _lock: lock });
-        Ok(Self { place, table: Arc::new(Mutex::new(table)), claims: LocalClaims::default() })
+        let directory = Arc::new(Directory { path, location, _lock: lock });
+        Ok(Self { directory, table: Arc::new(Mutex::new(table)), claims: LocalClaims::default() })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -220,23 +228,23 @@ impl OneFile {
     }
 }
 
-impl Place {
-    /// Puts a new file in the place of the old one: after a crash there is one or the other.
+impl Directory {
+    /// Replaces the file atomically: after a crash the directory has the old file or the new one.
     fn save(&self, table: &Table) -> io::Result<()> {
-        let new = self.directory.join("new");
+        let new = self.path.join("new");
         let mut file = File::create(&new)?;
         file.write_all(&to_bytes(table))?;
         file.sync_all()?;
-        fs::rename(&new, self.directory.join("data"))?;
-        // Without this a power loss may bring the old file back after we said that the new one is stored.
-        if cfg!(unix) { File::open(&self.directory)?.sync_all() } else { Ok(()) }
+        fs::rename(&new, self.path.join("data"))?;
+        // Without this, a power loss after a successful commit could bring the old file back.
+        if cfg!(unix) { File::open(&self.path)?.sync_all() } else { Ok(()) }
     }
 }
 // --- fitness: end
 
 // --- fitness: begin 5
-impl OneFile {
-    /// Reads a stretch of the table, in order.
+impl SingleFileStore {
+    /// Reads and decodes up to `limit` records of a range of keys, in order.
     fn read<T>(
         &self,
         range: impl RangeBounds<Key>,
@@ -244,26 +252,28 @@ impl OneFile {
         decode: impl Fn(&Key, &[u8]) -> Result<T, RecordError>,
     ) -> Result<Vec<T>, StoreError> {
         let table = self.table();
-        let rows = table.range(range).take(limit);
-        rows.map(|(key, value)| decode(key, value).map_err(|error| self.damaged(error, key))).collect()
+        let records = table.range(range).take(limit);
+        records
+            .map(|(key, value)| decode(key, value).map_err(|error| self.decode_error(error, key)))
+            .collect()
     }
 
-    /// What cannot be read is named.
-    fn damaged(&self, error: RecordError, key: &Key) -> StoreError {
+    /// Adds the record and the location to a decoding error.
+    fn decode_error(&self, error: RecordError, key: &Key) -> StoreError {
         let record = match key.kind {
             PEER => RecordKey::Peer(&key.node_id),
             SEGMENT => RecordKey::Segment(&key.node_id, key.number),
             GAP => RecordKey::Gap(key.number),
             _ => RecordKey::Observer(&key.observer),
         };
-        error.into_store_error(record, &self.place.location)
+        error.into_store_error(record, &self.directory.location)
     }
 }
 
 #[async_trait::async_trait]
-impl Store for OneFile {
+impl Store for SingleFileStore {
     async fn observers(&self) -> Result<Vec<NodeId>, StoreError> {
-        let all = key(OBSERVER, &FIRST, &FIRST, 0)..=key(OBSERVER, &LAST, &LAST, 0);
+        let all = key(OBSERVER, &MIN_ID, &MIN_ID, 0)..=key(OBSERVER, &MAX_ID, &MAX_ID, 0);
         self.read(all, usize::MAX, |key, _| Ok(key.observer))
     }
 
@@ -279,9 +289,9 @@ impl Store for OneFile {
         after: Option<&NodeId>,
         limit: usize,
     ) -> Result<Vec<PeerRecord>, StoreError> {
-        let end = Bound::Excluded(key(PEER, observer, &LAST, 1));
+        let end = Bound::Excluded(key(PEER, observer, &MAX_ID, 1));
         let start = match after {
-            None => Bound::Included(key(PEER, observer, &FIRST, 0)),
+            None => Bound::Included(key(PEER, observer, &MIN_ID, 0)),
             Some(after) => Bound::Excluded(key(PEER, observer, after, 0)),
         };
         self.read((start, end), limit, |key, value| codec::decode_peer(&key.node_id, value))
@@ -300,21 +310,21 @@ impl Store for OneFile {
         from: u32,
         limit: usize,
     ) -> Result<Vec<LogSegment>, StoreError> {
-        let of = |index| key(SEGMENT, observer, node_id, index);
+        let segment_key = |index| key(SEGMENT, observer, node_id, index);
         let decode = |key: &Key, value: &[u8]| codec::decode_segment(node_id, key.number, value);
-        self.read(of(from)..=of(u32::MAX), limit, decode)
+        self.read(segment_key(from)..=segment_key(u32::MAX), limit, decode)
     }
 
     async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
-        let of = |number| key(GAP, observer, observer, number);
-        self.read(of(from)..=of(u32::MAX), limit, |key, value| codec::decode_gap(key.number, value))
+        let gap_key = |number| key(GAP, observer, observer, number);
+        self.read(gap_key(from)..=gap_key(u32::MAX), limit, |key, value| codec::decode_gap(key.number, value))
     }
     // --- fitness: end
 
     // --- fitness: begin 6
-    /// No other process can open the file, so it is enough to keep apart who claims in this one.
+    /// No other process can open the store, so claims within this process are sufficient.
     async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
-        self.claims.acquire(observer, &self.place.location)
+        self.claims.acquire(observer, &self.directory.location)
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
@@ -322,14 +332,14 @@ impl Store for OneFile {
         if batch.is_empty() {
             return Ok(());
         }
-        // There is nothing to wait for, so a commit is over with its first poll: none can overtake
-        // another, and none can be given up halfway.
+        // The commit never waits, so it completes in its first poll: no commit can overtake another, and none
+        // can be dropped halfway.
         let mut table = self.table();
         let mut next = table.clone();
         apply(&batch, observer, &mut next)?;
-        self.place.save(&next).map_err(|source| StoreError::Backend {
+        self.directory.save(&next).map_err(|source| StoreError::Backend {
             operation: "commit a batch",
-            location: self.place.location.clone(),
+            location: self.directory.location.clone(),
             source: source.into(),
         })?;
         *table = next;
@@ -339,11 +349,11 @@ impl Store for OneFile {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let directory = std::env::args().nth(1).ok_or("usage: one_file <directory>")?;
-    let store = OneFile::open(directory)?;
+    let directory = std::env::args().nth(1).ok_or("usage: single_file_store <directory>")?;
+    let store = SingleFileStore::open(directory)?;
     for (key, value) in &*store.table() {
         let (kind, bytes) = (char::from(key.kind), value.len());
-        println!("{kind} of {}: {} {}, {bytes} bytes", key.observer, key.node_id, key.number);
+        println!("{} {kind} {} {}: {bytes} bytes", key.observer, key.node_id, key.number);
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! Records with the smallest and the largest values that there are.
+//! Records with the smallest and the largest possible values.
 
 use fitness_core::{
     ChannelId, ChannelRecord, GapCause, GapTotals, ImportSource, Imported, Ledger, LogEntry, NodeId,
     ObserverRecord, OutPoint, PeerRecord, Presence, Totals,
 };
 
-/// The longest times that can be counted.
+/// The largest totals that a record can have.
 const LIMIT: Totals = Totals { online_ns: Totals::LIMIT_NS, observed_ns: Totals::LIMIT_NS };
 
-/// Every field at its smallest, and nothing that is optional.
+/// Returns a peer with the smallest value in every field, and without optional values.
 pub(super) const fn smallest_peer(node_id: NodeId) -> PeerRecord {
     PeerRecord {
         node_id,
@@ -27,7 +27,7 @@ pub(super) const fn smallest_peer(node_id: NodeId) -> PeerRecord {
     }
 }
 
-/// Every field at its largest, with channels of both kinds.
+/// Returns a peer with the largest value in every field. Its channels have the smallest and the largest values.
 pub(super) fn largest_peer(node_id: NodeId) -> PeerRecord {
     let small = ChannelRecord {
         channel_id: ChannelId([0; 32]),
@@ -67,7 +67,7 @@ pub(super) fn largest_peer(node_id: NodeId) -> PeerRecord {
     }
 }
 
-/// Every field at its largest.
+/// Returns an observer's record with the largest value in every field.
 pub(super) const fn largest_observer() -> ObserverRecord {
     ObserverRecord {
         started_at_ns: u64::MAX,
@@ -81,7 +81,7 @@ pub(super) const fn largest_observer() -> ObserverRecord {
     }
 }
 
-/// The first and the last moment that there are, with the shortest and the longest times.
+/// Returns entries at the earliest and latest time, with the smallest and largest totals.
 pub(super) fn extreme_entries() -> [LogEntry; 3] {
     [
         LogEntry::new(0, Presence::Unobserved, Totals::default()),

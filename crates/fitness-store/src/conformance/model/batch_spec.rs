@@ -1,4 +1,5 @@
-//! A batch in small numbers: few names, so that batches often meet, and extreme ones among them.
+//! Descriptions of random batches. They use few keys, so that batches often write the same records, and
+//! include extreme keys and values.
 
 use std::fmt;
 
@@ -10,55 +11,56 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::extremes::{extreme_entries, largest_observer, largest_peer, smallest_peer};
+use super::super::extreme_values::{extreme_entries, largest_observer, largest_peer, smallest_peer};
 use super::super::samples;
 use crate::{Batch, LogReplacement};
 
-/// How many nodes there are to be peers.
+/// The number of different peers.
 pub(super) const NODES: usize = 5;
-/// How many nodes there are to observe.
+/// The number of different observers.
 pub(super) const OBSERVERS: usize = 3;
 
-/// Indices of segments, in whose order neither their digits nor their bytes are.
+/// Segment indices. Sorting them as text or as little-endian bytes gives a different order.
 pub(super) const INDICES: [u32; 6] = [0, 1, 2, 10, 256, u32::MAX / SEGMENT_ENTRIES];
-/// Numbers of gaps.
+/// Gap numbers, chosen like the segment indices.
 pub(super) const NUMBERS: [u32; 6] = [0, 1, 2, 10, 256, u32::MAX];
-/// Where something may end.
+/// Values of `below_index` and `prune_gaps_before`.
 const ENDS: [u32; 6] = [0, 1, 2, 10, 257, u32::MAX];
 
-/// The smallest and the largest id among them, neighbours, and one that observes as well.
+/// Returns the id of a peer. They include the smallest and the largest id, adjacent ids, and an observer's id.
 pub(super) fn node_id(node: usize) -> NodeId {
-    let ids = [NodeId([0; 33]), samples::node(1), samples::node(2), samples::OURS, NodeId([0xff; 33])];
+    let ids = [NodeId([0; 33]), samples::node(1), samples::node(2), samples::OBSERVER, NodeId([0xff; 33])];
     ids[node]
 }
 
-pub(super) fn observer_id(who: usize) -> NodeId {
-    [samples::OURS, samples::THEIRS, NodeId([0xff; 33])][who]
+/// Returns the id of an observer.
+pub(super) fn observer_id(observer: usize) -> NodeId {
+    [samples::OBSERVER, samples::OTHER_OBSERVER, NodeId([0xff; 33])][observer]
 }
 
-/// Versions with the smallest and the largest values. Those before them are ordinary.
+/// The versions of records with the smallest and the largest values. Lower versions have ordinary values.
 const SMALLEST: u32 = 18;
 const LARGEST: u32 = 19;
 
-/// An index or a number, and which version of its record.
+/// The index of a segment or the number of a gap, and a version.
 type Versioned = (u32, u32);
 
-/// What a batch is made of. The last number of what is written is its version, which is another one
-/// for another content.
+/// A compact description of a batch. In each tuple the last number is the version of the record; records of
+/// different versions have different contents.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sketch {
-    forgotten: Vec<usize>,
+pub(super) struct BatchSpec {
+    forgotten_peers: Vec<usize>,
     peers: Vec<(usize, u32)>,
-    replaced: Vec<(usize, u32, Vec<Versioned>)>,
+    replacements: Vec<(usize, u32, Vec<Versioned>)>,
     segments: Vec<(usize, u32, u32)>,
     gaps: Vec<Versioned>,
     prune_gaps_before: Option<u32>,
     observer: Option<u32>,
-    /// What must not be stored, and the rest along with it.
+    /// An invalid record or replacement that is added to the batch. The store must reject the whole batch.
     pub(super) fault: Option<Fault>,
 }
 
-/// A record against the rules.
+/// The kind of an invalid record or replacement.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Fault {
     Peer,
@@ -67,8 +69,8 @@ pub(super) enum Fault {
     Replacement,
 }
 
-/// Any batch: of nothing, of one kind of thing, of everything, and now and then to be refused.
-pub(super) fn sketches() -> impl Strategy<Value = Sketch> {
+/// Generates batches: empty ones, batches with one kind of change or several, and some invalid ones.
+pub(super) fn batch_specs() -> impl Strategy<Value = BatchSpec> {
     let (node, version) = (0..NODES, 0..=LARGEST);
     let segment = (select(&INDICES[..]), version.clone());
     let faults = select(&[Fault::Peer, Fault::Segment, Fault::Gap, Fault::Replacement][..]);
@@ -82,42 +84,53 @@ pub(super) fn sketches() -> impl Strategy<Value = Sketch> {
         weighted(0.4, version),
         weighted(0.1, faults),
     );
-    let sketches = parts.prop_map(
-        |(forgotten, peers, mut replaced, segments, gaps, prune_gaps_before, observer, fault)| {
-            for (_, below, segments) in &mut replaced {
-                // What would be refused is a fault of its own.
+    let specs = parts.prop_map(
+        |(forgotten_peers, peers, mut replacements, segments, gaps, prune_gaps_before, observer, fault)| {
+            for (_, below, segments) in &mut replacements {
+                // Keep only valid segments; invalid replacements are generated as a fault.
                 segments.retain(|(index, _)| index < below);
                 segments.sort_unstable();
                 segments.dedup_by_key(|(index, _)| *index);
             }
-            Sketch { forgotten, peers, replaced, segments, gaps, prune_gaps_before, observer, fault }
+            BatchSpec {
+                forgotten_peers,
+                peers,
+                replacements,
+                segments,
+                gaps,
+                prune_gaps_before,
+                observer,
+                fault,
+            }
         },
     );
-    (sketches, weighted(0.3, 0..7_u32)).prop_map(|(sketch, kind)| match kind {
-        None => sketch,
-        Some(kind) => sketch.of_one_kind(kind),
+    (specs, weighted(0.3, 0..7_u32)).prop_map(|(spec, kind)| match kind {
+        None => spec,
+        Some(kind) => spec.with_one_kind(kind),
     })
 }
 
-impl Sketch {
-    fn of_one_kind(self, kind: u32) -> Self {
-        let mut one = Self::default();
+impl BatchSpec {
+    /// Keeps only one kind of change.
+    fn with_one_kind(self, kind: u32) -> Self {
+        let mut reduced = Self::default();
         match kind {
-            0 => one.forgotten = self.forgotten,
-            1 => one.peers = self.peers,
-            2 => one.replaced = self.replaced,
-            3 => one.segments = self.segments,
-            4 => one.gaps = self.gaps,
-            5 => one.prune_gaps_before = self.prune_gaps_before,
-            _ => one.observer = self.observer,
+            0 => reduced.forgotten_peers = self.forgotten_peers,
+            1 => reduced.peers = self.peers,
+            2 => reduced.replacements = self.replacements,
+            3 => reduced.segments = self.segments,
+            4 => reduced.gaps = self.gaps,
+            5 => reduced.prune_gaps_before = self.prune_gaps_before,
+            _ => reduced.observer = self.observer,
         }
-        one
+        reduced
     }
 
+    /// Returns the described batch.
     pub(super) fn batch(&self) -> Batch {
         let mut batch = Batch {
             changes: UnsavedChanges {
-                forgotten_peers: self.forgotten.iter().map(|&node| node_id(node)).collect(),
+                forgotten_peers: self.forgotten_peers.iter().map(|&node| node_id(node)).collect(),
                 peers: self.peers.iter().map(|&(node, version)| peer(node, version)).collect(),
                 segments: self
                     .segments
@@ -129,10 +142,10 @@ impl Sketch {
             observer: self.observer.map(|version| match version {
                 SMALLEST => ObserverRecord::default(),
                 LARGEST => largest_observer(),
-                _ => samples::observer(version.into()),
+                _ => samples::observer_record(version.into()),
             }),
             replacements: self
-                .replaced
+                .replacements
                 .iter()
                 .map(|(node, below, segments)| replacement(*node, *below, segments))
                 .collect(),
@@ -164,7 +177,7 @@ fn peer(node: usize, version: u32) -> PeerRecord {
 fn segment(node: usize, index: u32, version: u32) -> LogSegment {
     let node_id = node_id(node);
     match version {
-        // One that starts late, and one that is full.
+        // A segment without its first 61 entries.
         SMALLEST => LogSegment {
             node_id,
             first_number: index * SEGMENT_ENTRIES + 61,
@@ -188,25 +201,39 @@ fn replacement(node: usize, below: u32, segments: &[Versioned]) -> LogReplacemen
     LogReplacement { node_id: node_id(node), below_index: below, segments }
 }
 
-impl fmt::Display for Sketch {
+impl fmt::Display for BatchSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts: Vec<String> = Vec::new();
-        parts.extend(self.forgotten.iter().map(|node| format!("forget peer {node}")));
+        parts.extend(self.forgotten_peers.iter().map(|node| format!("forget peer {node}")));
         parts.extend(self.peers.iter().map(|(node, version)| format!("write peer {node} v{version}")));
-        parts.extend(self.replaced.iter().map(|(node, below, segments)| {
-            let by = segments.iter().map(|(index, version)| format!("{index} v{version}"));
-            let by = by.collect::<Vec<_>>().join(", ");
-            format!("replace segments of {node} below {below} by [{by}]")
+        parts.extend(self.replacements.iter().map(|(node, below, segments)| {
+            let new = segments.iter().map(|(index, version)| format!("{index} v{version}"));
+            let new = new.collect::<Vec<_>>().join(", ");
+            format!("replace segments of peer {node} below {below} with [{new}]")
         }));
-        let segments = self.segments.iter();
-        parts.extend(segments.map(|(node, at, version)| format!("write segment {at} of {node} v{version}")));
+        parts.extend(
+            self.segments
+                .iter()
+                .map(|(node, index, version)| format!("write segment {index} of peer {node} v{version}")),
+        );
         parts.extend(self.gaps.iter().map(|(number, version)| format!("write gap {number} v{version}")));
         parts.extend(self.prune_gaps_before.map(|before| format!("delete gaps before {before}")));
-        parts.extend(self.observer.map(|version| format!("write observer v{version}")));
-        parts.extend(self.fault.map(|fault| format!("all to be refused for a {fault:?} against the rules")));
+        parts.extend(self.observer.map(|version| format!("write observer record v{version}")));
+        parts.extend(self.fault.map(|fault| format!("invalid {fault}, so the whole batch must be rejected")));
         if parts.is_empty() {
-            parts.push("nothing".to_owned());
+            parts.push("empty batch".to_owned());
         }
         f.write_str(&parts.join(", "))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Peer => "peer",
+            Self::Segment => "segment",
+            Self::Gap => "gap",
+            Self::Replacement => "replacement",
+        })
     }
 }

@@ -1,4 +1,4 @@
-//! An open store, and short ways to store and read.
+//! An open store with helpers to write and read it.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use super::Harness;
 use crate::{Batch, Store, StoreError};
 
-/// Everything that an observer can see of a store.
+/// Everything that can be read for one observer, with the logs of selected peers.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Sight {
+pub(super) struct Contents {
+    /// Whether [`Store::observers`] lists the observer.
     pub(super) listed: bool,
     pub(super) observer: Option<ObserverRecord>,
     pub(super) peers: Vec<PeerRecord>,
@@ -19,43 +20,44 @@ pub(super) struct Sight {
     pub(super) gaps: Vec<GapRecord>,
 }
 
-/// A harness and its open store, with the reads and writes of the cases.
+/// A harness and its open store.
 ///
-/// Every method panics where the store returns an error.
-pub(super) struct Bench<'h, H: Harness> {
+/// All methods except [`OpenStore::rejected`] panic if the store returns an error.
+pub(super) struct OpenStore<'h, H: Harness> {
     pub(super) harness: &'h H,
-    pub(super) store: H::Store,
+    pub(super) inner: H::Store,
 }
 
-impl<'h, H: Harness> Bench<'h, H> {
+impl<'h, H: Harness> OpenStore<'h, H> {
     pub(super) fn new(harness: &'h H) -> Self {
-        Self { harness, store: harness.open() }
+        Self { harness, inner: harness.open() }
     }
 
     /// Closes the store and opens the data again.
     pub(super) fn reopen(self) -> Self {
-        self.harness.close(self.store);
+        self.harness.close(self.inner);
         Self::new(self.harness)
     }
 
     pub(super) fn commit(&self, observer: NodeId, batch: Batch) {
-        let done = self.harness.block_on(self.store.commit(&observer, Arc::new(batch)));
-        done.expect("a commit failed");
+        let result = self.harness.block_on(self.inner.commit(&observer, Arc::new(batch)));
+        result.expect("a commit failed");
     }
 
-    /// Begins commits on this thread in the order of the batches, each before any is waited for.
+    /// Commits several batches concurrently. Their futures are first polled in the order given.
     pub(super) fn commit_all(&self, batches: impl IntoIterator<Item = (NodeId, Batch)>) {
         let batches: Vec<(NodeId, Arc<Batch>)> =
             batches.into_iter().map(|(observer, batch)| (observer, Arc::new(batch))).collect();
-        // Who was made first is not to matter, nor who is polled first later on.
-        let backwards = batches.iter().rev();
+        // The order in which futures are created must not matter, nor the order of later polls:
+        // create them in reverse order, and reverse the order before every round of polls.
+        let reversed = batches.iter().rev();
         let mut commits: Vec<_> =
-            backwards.map(|(observer, batch)| self.store.commit(observer, Arc::clone(batch))).collect();
+            reversed.map(|(observer, batch)| self.inner.commit(observer, Arc::clone(batch))).collect();
         self.harness.block_on(poll_fn(|context| {
             commits.reverse();
             commits.retain_mut(|commit| match commit.as_mut().poll(context) {
-                Poll::Ready(done) => {
-                    done.expect("a commit failed");
+                Poll::Ready(result) => {
+                    result.expect("a commit failed");
                     false
                 }
                 Poll::Pending => true,
@@ -64,40 +66,40 @@ impl<'h, H: Harness> Bench<'h, H> {
         }));
     }
 
-    /// The error of a batch that is to be refused.
-    pub(super) fn refused(&self, observer: NodeId, batch: Batch) -> StoreError {
-        let refused = self.harness.block_on(self.store.commit(&observer, Arc::new(batch)));
-        refused.expect_err("it was stored")
+    /// Commits a batch that the store must reject, and returns the error.
+    pub(super) fn rejected(&self, observer: NodeId, batch: Batch) -> StoreError {
+        let result = self.harness.block_on(self.inner.commit(&observer, Arc::new(batch)));
+        result.expect_err("the store accepted an invalid batch")
     }
 
     pub(super) fn observers(&self) -> Vec<NodeId> {
-        self.harness.block_on(self.store.observers()).expect("cannot list the observers")
+        self.harness.block_on(self.inner.observers()).expect("listing observers failed")
     }
 
     pub(super) fn observer(&self, observer: NodeId) -> Option<ObserverRecord> {
-        self.harness.block_on(self.store.observer(&observer)).expect("cannot read the observer")
+        self.harness.block_on(self.inner.observer(&observer)).expect("reading the observer failed")
     }
 
     pub(super) fn page(&self, observer: NodeId, after: Option<NodeId>, limit: usize) -> Vec<PeerRecord> {
-        let page = self.harness.block_on(self.store.peers(&observer, after.as_ref(), limit));
-        page.expect("cannot read a page of peers")
+        let page = self.harness.block_on(self.inner.peers(&observer, after.as_ref(), limit));
+        page.expect("reading a page of peers failed")
     }
 
-    /// All peers, read page by page.
+    /// Reads all peers, in pages of `limit`.
     pub(super) fn peers(&self, observer: NodeId, limit: usize) -> Vec<PeerRecord> {
         let mut peers: Vec<PeerRecord> = Vec::new();
         loop {
             let page = self.page(observer, peers.last().map(|peer| peer.node_id), limit);
-            let last = page.len() < limit;
+            let is_last = page.len() < limit;
             peers.extend(page);
-            if last {
+            if is_last {
                 return peers;
             }
         }
     }
 
     pub(super) fn peer(&self, observer: NodeId, node_id: NodeId) -> Option<PeerRecord> {
-        self.harness.block_on(self.store.peer(&observer, &node_id)).expect("cannot read a peer")
+        self.harness.block_on(self.inner.peer(&observer, &node_id)).expect("reading a peer failed")
     }
 
     pub(super) fn segments(
@@ -107,21 +109,22 @@ impl<'h, H: Harness> Bench<'h, H> {
         from: u32,
         limit: usize,
     ) -> Vec<LogSegment> {
-        let segments = self.harness.block_on(self.store.segments(&observer, &node_id, from, limit));
-        segments.expect("cannot read segments")
+        let segments = self.harness.block_on(self.inner.segments(&observer, &node_id, from, limit));
+        segments.expect("reading segments failed")
     }
 
+    /// Reads up to 1,000 segments of a peer's log.
     pub(super) fn log(&self, observer: NodeId, node_id: NodeId) -> Vec<LogSegment> {
         self.segments(observer, node_id, 0, 1_000)
     }
 
     pub(super) fn gaps(&self, observer: NodeId, from: u32, limit: usize) -> Vec<GapRecord> {
-        self.harness.block_on(self.store.gaps(&observer, from, limit)).expect("cannot read the gaps")
+        self.harness.block_on(self.inner.gaps(&observer, from, limit)).expect("reading gaps failed")
     }
 
-    /// What `observer` sees, with the logs of `nodes`.
-    pub(super) fn sight(&self, observer: NodeId, nodes: impl IntoIterator<Item = NodeId>) -> Sight {
-        Sight {
+    /// Reads everything of `observer`, with the logs of `nodes`.
+    pub(super) fn contents(&self, observer: NodeId, nodes: impl IntoIterator<Item = NodeId>) -> Contents {
+        Contents {
             listed: self.observers().contains(&observer),
             observer: self.observer(observer),
             peers: self.peers(observer, 7),

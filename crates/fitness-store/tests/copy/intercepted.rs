@@ -1,4 +1,4 @@
-//! A store whose every call can be heard, and made to go wrong.
+//! A store that passes every call to a callback, which decides whether it succeeds.
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
@@ -6,73 +6,78 @@ use std::sync::{Arc, Mutex};
 use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::{Batch, Claim, MemoryStore, Store, StoreError};
 
-/// What happens to a call.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Done,
-    /// Nothing is done.
+pub(crate) enum Outcome {
+    Succeeds,
+    /// Fails without having an effect.
     Fails,
-    /// It is done, and an error says that it is not.
-    DoneAndFails,
-    /// It is done, and nobody ever hears of it.
-    DoneAndHangs,
+    /// Takes effect, but returns an error.
+    TakesEffectButFails,
+    /// Takes effect, but never completes.
+    TakesEffectButHangs,
+    /// Has no effect and never completes.
     Hangs,
-    /// It is refused, because the store was opened to read.
+    /// Fails because the store is open read-only.
     ReadOnly,
 }
 
-type Tap = Arc<Mutex<dyn FnMut(Option<&mut Batch>) -> Fate + Send>>;
+type Callback = Arc<Mutex<dyn FnMut(Option<&mut Batch>) -> Outcome + Send>>;
 
-/// A store in memory behind a tap, which is told of each call, and of a commit's batch. Clones share both.
+/// A store in memory with a callback. The callback is called before each operation, with the batch if it is a
+/// commit, and may change the batch. Clones share the store and the callback.
 #[derive(Clone)]
-pub(crate) struct Tapped {
+pub(crate) struct InterceptedStore {
     store: MemoryStore,
-    tap: Tap,
+    callback: Callback,
 }
 
-impl Tapped {
+impl InterceptedStore {
     pub(crate) fn new(
         store: &MemoryStore,
-        tap: impl FnMut(Option<&mut Batch>) -> Fate + Send + 'static,
+        callback: impl FnMut(Option<&mut Batch>) -> Outcome + Send + 'static,
     ) -> Self {
-        Self { store: store.clone(), tap: Arc::new(Mutex::new(tap)) }
+        Self { store: store.clone(), callback: Arc::new(Mutex::new(callback)) }
     }
 
-    /// Another store behind the same tap.
-    pub(crate) fn and(&self, store: &MemoryStore) -> Self {
-        Self { store: store.clone(), tap: Arc::clone(&self.tap) }
+    /// Returns another store with the same callback.
+    pub(crate) fn with_same_callback(&self, store: &MemoryStore) -> Self {
+        Self { store: store.clone(), callback: Arc::clone(&self.callback) }
     }
 
-    fn tell(&self, batch: Option<&mut Batch>) -> Fate {
-        (self.tap.lock().expect("nobody panicked"))(batch)
+    fn outcome(&self, batch: Option<&mut Batch>) -> Outcome {
+        (self.callback.lock().expect("the callback panicked"))(batch)
     }
 
     async fn read<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        fulfil(self.tell(None), call).await
+        perform(self.outcome(None), call).await
     }
 }
 
-async fn fulfil<T>(fate: Fate, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+async fn perform<T>(
+    outcome: Outcome,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
     let error = || StoreError::Backend {
-        operation: "do it",
+        operation: "perform the operation",
         location: "memory".to_owned(),
-        source: "it was made to fail".into(),
+        source: "injected failure".into(),
     };
-    match fate {
-        Fate::Done => call.await,
-        Fate::Fails => Err(error()),
-        Fate::DoneAndFails => call.await.and(Err(error())),
-        Fate::DoneAndHangs => {
+    match outcome {
+        Outcome::Succeeds => call.await,
+        Outcome::Fails => Err(error()),
+        Outcome::TakesEffectButFails => call.await.and(Err(error())),
+        Outcome::TakesEffectButHangs => {
             call.await?;
             pending().await
         }
-        Fate::Hangs => pending().await,
-        Fate::ReadOnly => Err(StoreError::ReadOnly { location: "memory".to_owned() }),
+        Outcome::Hangs => pending().await,
+        Outcome::ReadOnly => Err(StoreError::ReadOnly { location: "memory".to_owned() }),
     }
 }
 
 #[async_trait::async_trait]
-impl Store for Tapped {
+impl Store for InterceptedStore {
     async fn observers(&self) -> Result<Vec<NodeId>, StoreError> {
         self.read(self.store.observers()).await
     }
@@ -114,7 +119,7 @@ impl Store for Tapped {
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
         let mut batch = Arc::unwrap_or_clone(batch);
-        let fate = self.tell(Some(&mut batch));
-        fulfil(fate, self.store.commit(observer, Arc::new(batch))).await
+        let outcome = self.outcome(Some(&mut batch));
+        perform(outcome, self.store.commit(observer, Arc::new(batch))).await
     }
 }
