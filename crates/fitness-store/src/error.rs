@@ -120,3 +120,23 @@ impl StoreError {
         matches!(self, Self::Backend { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[test]
+    fn cause_is_printed_and_not_chained() {
+        let location = || "fitness.redb".to_owned();
+        let errors = [
+            StoreError::Corrupt { item: "gap 7".to_owned(), location: location(), source: "cause".into() },
+            StoreError::Backend { operation: "commit a batch", location: location(), source: "cause".into() },
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("cause"), "{error}");
+            assert!(error.source().is_none());
+        }
+    }
+}

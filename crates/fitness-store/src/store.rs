@@ -20,7 +20,7 @@ use crate::{Claim, StoreError};
 /// - **Dropped commits.** A commit whose future is dropped is applied completely or not at all, and
 ///   never after a commit that started later.
 /// - **Errors change nothing.** After an error the store is unchanged and can still be used.
-///   [`StoreError::is_transient`] tells whether a retry can succeed. One exception: a commit that
+///   [`StoreError::is_transient`] returns whether a retry can succeed. One exception: a commit that
 ///   failed with a transient error may have been applied completely.
 /// - **Idempotence.** Committing a batch twice in a row has the same effect as committing it once.
 /// - **Isolation.** An observer never sees the data of another observer.
