@@ -41,7 +41,7 @@ pub(super) fn random_operations_match_the_model<H: Harness>(_: &H) {
         Err(TestError::Abort(reason)) => panic!("generating sequences failed: {reason}"),
         Err(TestError::Fail(reason, steps)) => panic!(
             "the store differs from the model: {reason}\n\n\
-             The store was reopened after these steps:\n{}\n\
+             Shortest failing sequence (the store is reopened and compared after the last step):\n{}\n\
              To reproduce, set PROPTEST_RNG_SEED={seed}",
             steps::format_steps(&steps)
         ),
