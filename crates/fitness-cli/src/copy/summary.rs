@@ -1,4 +1,4 @@
-//! What was copied, for people and for programs.
+//! The summary of a copy, as text or JSON.
 
 use std::io::{self, BufWriter, Write as _};
 use std::time::Duration;
@@ -11,24 +11,24 @@ use serde::Serialize;
 use crate::output::humanise;
 use crate::store::StoreUrl;
 
-/// A copy that was made.
+/// A completed copy.
 pub(super) struct Summary {
     pub(super) from: StoreUrl,
     pub(super) to: StoreUrl,
     pub(super) copied: Vec<CopySummary>,
-    pub(super) took: Duration,
+    pub(super) duration: Duration,
 }
 
 #[derive(Serialize)]
 struct SummaryJson {
     from: String,
     to: String,
-    took_ns: u64,
-    observers: Vec<CopiedJson>,
+    duration_ns: u64,
+    observers: Vec<ObserverJson>,
 }
 
 #[derive(Serialize)]
-struct CopiedJson {
+struct ObserverJson {
     node_id: NodeId,
     peers: u64,
     segments: u64,
@@ -40,17 +40,17 @@ struct CopiedJson {
 }
 
 impl Summary {
-    /// Prints it on standard output.
+    /// Prints the summary to standard output.
     pub(super) fn print(&self, json: bool) -> io::Result<()> {
         if json { self.print_json() } else { self.print_text() }
     }
 
-    fn took_ns(&self) -> u64 {
-        u64::try_from(self.took.as_nanos()).unwrap_or(u64::MAX)
+    fn duration_ns(&self) -> u64 {
+        u64::try_from(self.duration.as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn print_json(&self) -> io::Result<()> {
-        let observers = self.copied.iter().map(|copied| CopiedJson {
+        let observers = self.copied.iter().map(|copied| ObserverJson {
             node_id: copied.observer,
             peers: copied.peers,
             segments: copied.segments,
@@ -61,7 +61,7 @@ impl Summary {
             bytes: copied.bytes_written,
         });
         let (from, to) = (self.from.to_string(), self.to.to_string());
-        let json = SummaryJson { from, to, took_ns: self.took_ns(), observers: observers.collect() };
+        let json = SummaryJson { from, to, duration_ns: self.duration_ns(), observers: observers.collect() };
         let mut out = BufWriter::new(io::stdout().lock());
         serde_json::to_writer_pretty(&mut out, &json)?;
         out.write_all(b"\n")?;
@@ -72,42 +72,42 @@ impl Summary {
         let mut out = anstream::stdout().lock();
         let Self { from, to, copied, .. } = self;
         if copied.is_empty() {
-            return writeln!(out, "Nothing has been recorded in {from} yet: there is nothing to copy.");
+            return writeln!(out, "Nothing to copy: no history recorded in {from}.");
         }
         for CopySummary { observer, peers, segments, gaps, .. } in copied {
             let (peers, segments) = (count(*peers, "peer"), count(*segments, "log segment"));
-            writeln!(out, "Node {observer}: {peers}, {segments}, {}.", count(*gaps, "gap"))?;
+            writeln!(out, "Observer {observer}: {peers}, {segments}, {}.", count(*gaps, "gap"))?;
         }
-        let sum = |of: fn(&CopySummary) -> u64| copied.iter().map(of).sum::<u64>();
+        let sum = |field: fn(&CopySummary) -> u64| copied.iter().map(field).sum::<u64>();
         let (written, unchanged, deleted) = (
             sum(|copied| copied.records_written),
             sum(|copied| copied.records_unchanged),
             sum(|copied| copied.records_deleted),
         );
-        let took = humanise::duration(self.took_ns());
+        let duration = humanise::duration(self.duration_ns());
         if written == 0 && deleted == 0 {
             writeln!(
                 out,
-                "{to} had all of it already: {} compared in {took}, and all are equal.",
+                "{to} is already up to date: {} compared in {duration}.",
                 count(unchanged, "record")
             )?;
         } else {
             let bytes = HumanBytes(sum(|copied| copied.bytes_written));
-            write!(out, "{} written to {to}, {bytes} in {took}", count(written, "record"))?;
+            write!(out, "{} written to {to} ({bytes} in {duration})", count(written, "record"))?;
             if unchanged > 0 {
-                write!(out, "; {} were there already", HumanCount(unchanged))?;
+                write!(out, "; {} already up to date", HumanCount(unchanged))?;
             }
             if deleted > 0 {
-                write!(out, "; {} deleted that {from} does not have", HumanCount(deleted))?;
+                write!(out, "; {} deleted because {from} does not have them", HumanCount(deleted))?;
             }
-            writeln!(out, ".\nAll were read back, and are equal.")?;
+            writeln!(out, ".\nVerified: the copied records are equal to those in {from}.")?;
         }
-        writeln!(out, "To read it: ldk-fitness report {}", to.in_a_shell())
+        writeln!(out, "View it with: ldk-fitness report {}", to.in_a_shell())
     }
 }
 
-/// So many of them, in words.
-fn count(number: u64, of: &str) -> String {
+/// Formats a number and its noun, such as `1,200 peers`.
+fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{} {of}{plural}", HumanCount(number))
+    format!("{} {noun}{plural}", HumanCount(number))
 }

@@ -1,4 +1,4 @@
-//! Keeping what a trace led to in a store, as if its node had run with ldk-fitness all the time; and showing it.
+//! Saves the result of a replay in a store, as a node would have stored it, and serves it.
 
 use std::sync::Arc;
 
@@ -10,31 +10,31 @@ use crate::error::CliError;
 use crate::listen::Front;
 use crate::store::StoreUrl;
 
-/// How many peers a commit has at most.
-const PEERS: usize = 1_000;
+/// The maximum number of peers per commit.
+const PEERS_PER_COMMIT: usize = 1_000;
 
-/// Where to keep what the trace leads to.
+/// Where to save the result.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct KeepArgs {
-    /// Keep what the trace leads to in this store, a redb file or another kind as below
+pub(super) struct SaveArgs {
+    /// Save the result in this store: a redb file, or another kind as below
     ///
-    /// What is stored is what a node would have stored to which all of this happened, until the moment of the
-    /// question. `report` then tells of it.
+    /// The store then contains what a node would have stored if it had observed these events, up to the
+    /// evaluation time. `report` can read it.
     #[arg(long, value_name = "STORE", requires = "observer", conflicts_with = "preset")]
     store: Option<StoreUrl>,
 
-    /// The node that is said to have observed it, with --store or --listen
-    #[arg(long, value_name = "NODE_ID", requires = "kept")]
+    /// The observer of the saved or served history, with --store or --listen
+    #[arg(long, value_name = "NODE_ID", requires = "destination")]
     observer: Option<NodeId>,
 }
 
-/// Who is said to have observed what is only shown.
-const NOBODY: NodeId = NodeId([2; 33]);
+/// The observer of a history that is served without `--observer`.
+const PLACEHOLDER_OBSERVER: NodeId = NodeId([2; 33]);
 
-impl KeepArgs {
-    /// Stores what the tracker knows at `at`, and shows it until the user has had enough: each where that was
-    /// asked for.
-    pub(super) fn keep(
+impl SaveArgs {
+    /// Saves the tracker's state as of `at` if `--store` was given, and serves it until the user stops the
+    /// program if there is a `front`.
+    pub(super) fn save_and_serve(
         &self,
         tracker: &mut Tracker,
         at: Option<Timestamp>,
@@ -45,13 +45,13 @@ impl KeepArgs {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.map_err(CliError::Runtime)?.block_on(async {
-            let observer = self.observer.unwrap_or(NOBODY);
-            let (store, name): (Arc<dyn Store>, _) = match &self.store {
+            let observer = self.observer.unwrap_or(PLACEHOLDER_OBSERVER);
+            let (store, location): (Arc<dyn Store>, _) = match &self.store {
                 Some(url) => (url.open().await?, url.to_string()),
                 None => (Arc::new(MemoryStore::default()), "memory".to_owned()),
             };
             if let Some(at) = at {
-                keep(&store, name, observer, tracker, at).await?;
+                save(&store, location, observer, tracker, at).await?;
             }
             match front {
                 Some(front) => front.show(Archive::open(observer, store).await?).await,
@@ -61,9 +61,9 @@ impl KeepArgs {
     }
 }
 
-async fn keep(
+async fn save(
     store: &Arc<dyn Store>,
-    name: String,
+    location: String,
     observer: NodeId,
     tracker: &mut Tracker,
     at: Timestamp,
@@ -72,16 +72,16 @@ async fn keep(
     let is_new =
         store.observer(&observer).await?.is_none() && store.peers(&observer, None, 1).await?.is_empty();
     if !is_new {
-        let way_out = "choose another store, or another --observer";
-        return Err(CliError::Exists { store: name, observer, way_out });
+        let way_out = "choose another store or another --observer";
+        return Err(CliError::Exists { store: location, observer, way_out });
     }
     loop {
         let mut changes = UnsavedChanges::default();
-        let more = tracker.drain_changes(PEERS, &mut changes);
-        // The record makes the history one that is listed, so it comes with the last of it.
+        let more = tracker.drain_changes(PEERS_PER_COMMIT, &mut changes);
+        // The observer's record makes the history visible, so it is committed last.
         let record = (!more).then(|| tracker.observer_record(at));
         let batch = Arc::new(Batch { changes, observer: record, ..Batch::default() });
-        // The tracker is not told that it is stored: it would let go of what is asked of it next.
+        // `mark_stored` is not called: the tracker would drop history that is still needed afterwards.
         store.commit(&observer, batch).await?;
         if !more {
             return Ok(());
