@@ -78,12 +78,12 @@ pub(crate) enum CliError {
     },
 
     /// `--at` is so far after the last event that the tracker would ignore it as an implausible jump.
-    #[error("--at {asked} is more than ten years after the last event ({clock}); choose an earlier time")]
+    #[error("--at {at} is more than ten years after the last event ({last_event}); choose an earlier time")]
     TooFarAhead {
         /// The value of `--at`.
-        asked: String,
-        /// The time of the trace's last event.
-        clock: String,
+        at: String,
+        /// The time of the last event in the trace.
+        last_event: String,
     },
 
     /// The store has no history of the requested observer.

@@ -287,7 +287,7 @@ fn times_before_a_clock_correction_are_converted() {
         assert_eq!(saved[field], replayed[field], "{field}");
     }
     let later = report_json(store, &["--at", &(T0 + 2 * HOUR).to_string()]);
-    assert_eq!(later["coverage"][0]["ongoing"]["from_ns"], T0 + HOUR);
+    assert_eq!(later["coverage"][0]["ongoing_gap"]["from_ns"], T0 + HOUR);
 }
 
 #[test]

@@ -245,7 +245,7 @@ impl Replay {
     fn check_evaluation_time(&self) -> Result<(), CliError> {
         match (self.clock, self.at_arg) {
             (Some(clock), Some(at)) if is_implausible_jump(clock, at) => {
-                Err(CliError::TooFarAhead { asked: rfc3339(at), clock: rfc3339(clock) })
+                Err(CliError::TooFarAhead { at: rfc3339(at), last_event: rfc3339(clock) })
             }
             _ => Ok(()),
         }

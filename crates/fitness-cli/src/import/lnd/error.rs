@@ -44,10 +44,10 @@ pub(crate) enum LndError {
     },
 
     /// `--at` is in the future.
-    #[error("--at {asked} is in the future (now: {now}); give the time at which lncli was run")]
+    #[error("--at {at} is in the future (now: {now}); give the time at which lncli was run")]
     Future {
         /// The value of `--at`.
-        asked: String,
+        at: String,
         /// The current time.
         now: String,
     },

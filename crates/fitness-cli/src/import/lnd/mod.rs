@@ -90,7 +90,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let now = SystemClock::new().wall();
     if let Some(at) = args.at.filter(|&at| at > now) {
-        return Err(LndError::Future { asked: rfc3339(at), now: rfc3339(now) }.into());
+        return Err(LndError::Future { at: rfc3339(at), now: rfc3339(now) }.into());
     }
     let mut lists = LncliLists::new(args.at.unwrap_or(now));
     for file in &args.files {
