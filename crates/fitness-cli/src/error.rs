@@ -175,8 +175,8 @@ pub(crate) enum CliError {
 
     /// An argument of `watch` is not a target.
     #[error(
-        "invalid target {text:?}: expected NODE_ID@HOST:PORT, a file with one target per line, \
-         or - for standard input"
+        "invalid target {text:?} (expected NODE_ID@HOST:PORT, a file with one target per line, \
+         or - for standard input)"
     )]
     Target {
         /// The argument.

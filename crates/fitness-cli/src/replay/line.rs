@@ -22,7 +22,7 @@ pub(crate) enum LineError {
         max: u64,
     },
     /// The line is not UTF-8.
-    #[error("invalid byte 0x{byte:02x} at column {column}: expected UTF-8 text or gzip data")]
+    #[error("expected UTF-8 text or gzip data, found byte 0x{byte:02x} at column {column}")]
     NotText {
         /// The position of the first invalid byte, from 1.
         column: usize,
@@ -30,7 +30,7 @@ pub(crate) enum LineError {
         byte: u8,
     },
     /// The line is not a JSON object.
-    #[error("invalid JSON object: {problem} at column {column}")]
+    #[error("expected a JSON object: {problem} at column {column}")]
     NotJson {
         /// The position of the problem, from 1.
         column: usize,
@@ -54,7 +54,7 @@ pub(crate) enum LineError {
         expected: Vec<&'static str>,
     },
     /// A field has an invalid value.
-    #[error("invalid field `{field}`: {problem}")]
+    #[error("field `{field}`: {problem}")]
     Field {
         /// The field.
         field: String,
