@@ -1,9 +1,8 @@
-//! A file is written only once it is known for ours, and sound.
+//! A redb backend that keeps writes in memory until the file has been checked.
 //!
-//! redb writes to a file while it opens it: it puts a header right, it repairs what a crash left.
-//! If it then turns out that the file is damaged, or of a later release, it has been changed all
-//! the same. So it is opened on trial: what would be written is kept in memory, and goes to the
-//! file, in the same order, when the trial is over.
+//! redb writes to a file while it opens it: it corrects the header and repairs the effects of a crash. If the
+//! file then turns out to be damaged or to have a newer format, it would have been changed nevertheless.
+//! So writes are kept in memory at first, and are applied to the file in the same order once it is accepted.
 
 use std::io::{self, ErrorKind};
 use std::ops::Bound;
@@ -21,13 +20,15 @@ enum Step {
     Sync,
 }
 
-/// A backend on trial. Clones are the same one: redb has one, and whoever ends the trial another.
+/// A backend whose writes are deferred until [`DeferredWrites::apply`].
+///
+/// Clones share their state: redb has one, the caller that applies the writes has another.
 #[derive(Debug)]
-pub(crate) struct Trial<B> {
+pub(crate) struct DeferredWrites<B> {
     shared: Arc<Shared<B>>,
 }
 
-impl<B> Clone for Trial<B> {
+impl<B> Clone for DeferredWrites<B> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared) }
     }
@@ -36,35 +37,35 @@ impl<B> Clone for Trial<B> {
 #[derive(Debug)]
 struct Shared<B> {
     backend: B,
-    doubting: bool,
-    over: AtomicBool,
-    /// What is to be done to the backend; `None` until it is first asked for anything.
+    ignores_last_commit: bool,
+    applied: AtomicBool,
+    /// The deferred writes; `None` before the first call of redb.
     steps: Mutex<Option<Vec<Step>>>,
 }
 
-impl<B: StorageBackend> Trial<B> {
+impl<B: StorageBackend> DeferredWrites<B> {
     pub(crate) fn new(backend: B) -> Self {
         Self::with(backend, false)
     }
 
-    /// Has redb take the later one of the last two commits that is whole.
+    /// Makes redb use the later of the last two commits that is complete.
     ///
-    /// It synced what the last one refers to before it referred to it, and so trusts it. A disk that
-    /// does not sync when it says so then loses one commit, and not everything.
-    pub(crate) fn doubting_the_last_commit(backend: B) -> Self {
+    /// redb trusts the last commit, since its data was synced before anything referred to it. If the disk
+    /// reported a sync that it did not do, this loses one commit instead of the whole file.
+    pub(crate) fn ignoring_last_commit(backend: B) -> Self {
         Self::with(backend, true)
     }
 
-    fn with(backend: B, doubting: bool) -> Self {
-        let (over, steps) = (AtomicBool::new(false), Mutex::new(None));
-        Self { shared: Arc::new(Shared { backend, doubting, over, steps }) }
+    fn with(backend: B, ignores_last_commit: bool) -> Self {
+        let (applied, steps) = (AtomicBool::new(false), Mutex::new(None));
+        Self { shared: Arc::new(Shared { backend, ignores_last_commit, applied, steps }) }
     }
 
-    /// Does to the backend what was to be done, and from now on everything at once.
+    /// Applies the deferred writes. Later writes go to the backend directly.
     ///
-    /// After an error the trial goes on, and the backend is as a crash would have left it.
-    pub(crate) fn end(&self) -> io::Result<()> {
-        self.on_trial(|backend, steps| {
+    /// After an error, writes are deferred still, and the backend is in the state of a crash.
+    pub(crate) fn apply(&self) -> io::Result<()> {
+        self.deferred(|backend, steps| {
             for step in steps.drain(..) {
                 match step {
                     Step::Write(offset, data) => backend.write(offset, &data)?,
@@ -72,36 +73,36 @@ impl<B: StorageBackend> Trial<B> {
                     Step::Sync => backend.sync_data()?,
                 }
             }
-            self.shared.over.store(true, Ordering::Release);
+            self.shared.applied.store(true, Ordering::Release);
             Ok(())
         })
     }
 
-    /// The backend, once the trial is over.
+    /// Returns the backend once the writes have been applied.
     fn direct(&self) -> Option<&B> {
-        self.shared.over.load(Ordering::Acquire).then_some(&self.shared.backend)
+        self.shared.applied.load(Ordering::Acquire).then_some(&self.shared.backend)
     }
 
-    fn on_trial<T>(&self, call: impl FnOnce(&B, &mut Vec<Step>) -> io::Result<T>) -> io::Result<T> {
+    fn deferred<T>(&self, call: impl FnOnce(&B, &mut Vec<Step>) -> io::Result<T>) -> io::Result<T> {
         let Shared { backend, steps, .. } = &*self.shared;
         let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
         if steps.is_none() {
-            // redb holds its lock by now, so it is no creation that is still going on.
+            // redb holds its lock by now, so another process is not creating the file at the same time.
             *steps = Some(self.first_steps()?);
         }
         call(backend, steps.get_or_insert_default())
     }
 
-    /// What is done to the backend before redb sees it.
+    /// Returns the writes to make before redb reads the file.
     fn first_steps(&self) -> io::Result<Vec<Step>> {
-        let Shared { backend, doubting, .. } = &*self.shared;
-        if header::is_cut_short(backend)? {
-            tracing::warn!("found a file whose creation was cut short; creating it anew");
+        let Shared { backend, ignores_last_commit, .. } = &*self.shared;
+        if header::is_incomplete_creation(backend)? {
+            tracing::warn!("creation of the file was interrupted, creating it again");
             return Ok(vec![Step::SetLen(0)]);
         }
         match header::flags(backend)? {
-            Some(flags) if *doubting && flags & header::NOT_CLOSED != 0 => {
-                Ok(vec![Step::Write(header::FLAGS, vec![flags & !header::SYNCED_FIRST])])
+            Some(flags) if *ignores_last_commit && flags & header::NOT_CLOSED != 0 => {
+                Ok(vec![Step::Write(header::FLAGS, vec![flags & !header::TWO_PHASE_COMMIT])])
             }
             _ => Ok(Vec::new()),
         }
@@ -122,12 +123,12 @@ fn read_after(backend: &impl StorageBackend, steps: &[Step], offset: u64, out: &
     if end > len_after(backend, steps)? {
         return Err(ErrorKind::UnexpectedEof.into());
     }
-    // What of `out` lies below an offset of the file.
+    // The length of the part of `out` before an offset of the file.
     let part_below = |limit: u64| usize::try_from(limit.clamp(offset, end) - offset).unwrap_or(usize::MAX);
-    let untouched = part_below(backend.len()?);
-    out[untouched..].fill(0);
-    if untouched > 0 {
-        backend.read(offset, &mut out[..untouched])?;
+    let existing = part_below(backend.len()?);
+    out[existing..].fill(0);
+    if existing > 0 {
+        backend.read(offset, &mut out[..existing])?;
     }
     for step in steps {
         match step {
@@ -146,25 +147,25 @@ fn read_after(backend: &impl StorageBackend, steps: &[Step], offset: u64, out: &
     Ok(())
 }
 
-impl<B: StorageBackend> StorageBackend for Trial<B> {
+impl<B: StorageBackend> StorageBackend for DeferredWrites<B> {
     fn len(&self) -> io::Result<u64> {
         match self.direct() {
             Some(backend) => backend.len(),
-            None => self.on_trial(|backend, steps| len_after(backend, steps)),
+            None => self.deferred(|backend, steps| len_after(backend, steps)),
         }
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         match self.direct() {
             Some(backend) => backend.read(offset, out),
-            None => self.on_trial(|backend, steps| read_after(backend, steps, offset, out)),
+            None => self.deferred(|backend, steps| read_after(backend, steps, offset, out)),
         }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         match self.direct() {
             Some(backend) => backend.set_len(len),
-            None => self.on_trial(|_, steps| {
+            None => self.deferred(|_, steps| {
                 steps.push(Step::SetLen(len));
                 Ok(())
             }),
@@ -174,7 +175,7 @@ impl<B: StorageBackend> StorageBackend for Trial<B> {
     fn sync_data(&self) -> io::Result<()> {
         match self.direct() {
             Some(backend) => backend.sync_data(),
-            None => self.on_trial(|_, steps| {
+            None => self.deferred(|_, steps| {
                 steps.push(Step::Sync);
                 Ok(())
             }),
@@ -184,7 +185,7 @@ impl<B: StorageBackend> StorageBackend for Trial<B> {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         match self.direct() {
             Some(backend) => backend.write(offset, data),
-            None => self.on_trial(|_, steps| {
+            None => self.deferred(|_, steps| {
                 steps.push(Step::Write(offset, data.to_vec()));
                 Ok(())
             }),
@@ -238,44 +239,47 @@ mod tests {
         bytes
     }
 
-    /// On trial everything looks as it would without; the backend sees it at the end.
     #[test]
-    fn a_trial_looks_like_the_real_thing() {
-        let trial = Trial::new(backend(&[1; 20]));
-        let real = backend(&[1; 20]);
-        let same = |step: u32| {
-            let (on_trial, real) = (contents(&trial), contents(&real));
-            assert_eq!(on_trial, real, "after step {step}");
-            for from in 0..real.len() {
-                for to in from..=real.len() {
+    fn deferred_writes_read_like_direct_writes() {
+        let deferred = DeferredWrites::new(backend(&[1; 20]));
+        let direct = backend(&[1; 20]);
+        let assert_equal = |step: u32| {
+            let (deferred_bytes, direct_bytes) = (contents(&deferred), contents(&direct));
+            assert_eq!(deferred_bytes, direct_bytes, "after step {step}");
+            for from in 0..direct_bytes.len() {
+                for to in from..=direct_bytes.len() {
                     let mut part = vec![0xaa; to - from];
-                    trial.read(from as u64, &mut part).unwrap();
-                    assert_eq!(part, real[from..to], "{from}..{to} after step {step}");
+                    deferred.read(from as u64, &mut part).unwrap();
+                    assert_eq!(part, direct_bytes[from..to], "{from}..{to} after step {step}");
                 }
             }
-            assert!(trial.read(real.len() as u64, &mut [0]).is_err());
-            assert!(trial.read(u64::MAX, &mut [0]).is_err());
+            assert!(deferred.read(direct_bytes.len() as u64, &mut [0]).is_err());
+            assert!(deferred.read(u64::MAX, &mut [0]).is_err());
         };
-        for on in [&trial as &dyn StorageBackend, &real] {
+        for on in [&deferred as &dyn StorageBackend, &direct] {
             on.write(3, &[2; 5]).unwrap();
             on.write(6, &[3; 5]).unwrap();
         }
-        same(1);
-        for on in [&trial as &dyn StorageBackend, &real] {
+        assert_equal(1);
+        for on in [&deferred as &dyn StorageBackend, &direct] {
             on.set_len(8).unwrap();
             on.set_len(25).unwrap();
         }
-        same(2);
-        for on in [&trial as &dyn StorageBackend, &real] {
+        assert_equal(2);
+        for on in [&deferred as &dyn StorageBackend, &direct] {
             on.write(23, &[4; 2]).unwrap();
             on.sync_data().unwrap();
             on.write(0, &[5; 4]).unwrap();
         }
-        same(3);
-        assert_eq!(contents(&trial.shared.backend), [1; 20], "the backend was left alone");
-        trial.end().unwrap();
-        assert_eq!(contents(&trial.shared.backend), contents(&real));
-        trial.write(1, &[9]).unwrap();
-        assert_eq!(contents(&trial.shared.backend)[..3], [5, 9, 5]);
+        assert_equal(3);
+        assert_eq!(
+            contents(&deferred.shared.backend),
+            [1; 20],
+            "the backend is unchanged before the writes are applied"
+        );
+        deferred.apply().unwrap();
+        assert_eq!(contents(&deferred.shared.backend), contents(&direct));
+        deferred.write(1, &[9]).unwrap();
+        assert_eq!(contents(&deferred.shared.backend)[..3], [5, 9, 5]);
     }
 }
