@@ -1,52 +1,52 @@
-//! What can be on a disk after the power was cut: all that was synced, and of what was written since
-//! anything, in any order, down to single sectors.
+//! What can be on a disk after a power loss: everything that was synced, and any part of what was written
+//! since, in any order, down to single sectors.
 
-use crate::disk::Step;
+use crate::faulty_disk::Step;
 
-/// What a disk writes wholly or not at all.
+/// The unit that a disk writes completely or not at all.
 const SECTOR: usize = 512;
 
-/// The power is cut after some of the steps.
+/// A power loss after some of the steps.
 #[derive(Debug)]
 pub(crate) struct Cut<'a> {
-    /// How many steps were done.
+    /// The number of completed steps.
     pub(crate) at: usize,
     durable: &'a [u8],
-    /// Done since the last sync; writes and lengths alone.
+    /// Writes and length changes since the last sync.
     pending: &'a [&'a Step],
-    /// How many commits were acknowledged, and how many begun.
+    /// The numbers of acknowledged and of begun commits.
     pub(crate) stored: usize,
     pub(crate) begun: usize,
-    /// How many syncs there were before.
+    /// The number of syncs before.
     pub(crate) syncs: usize,
-    /// The next step is a sync: more than this is never pending.
+    /// Whether the next step is a sync, so that the pending steps are complete.
     at_its_fullest: bool,
 }
 
-/// What of the pending steps has landed.
+/// Which of the pending steps are on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Variant {
     Nothing,
     All,
-    /// All, but of the newest write these bytes alone.
+    /// All, but only these bytes of the newest write.
     Torn {
         from: usize,
         to: usize,
     },
-    /// These bytes of the newest write, and nothing else.
+    /// Only these bytes of the newest write.
     Alone {
         from: usize,
         to: usize,
     },
     /// All but one.
     Without(usize),
-    /// One alone.
+    /// Only one.
     Only(usize),
-    /// Sectors by chance.
+    /// Random sectors.
     Chance(u64),
 }
 
-/// Cuts the power after each of the steps, and before the first.
+/// Calls `cut` with a power loss before the first step and after each step.
 pub(crate) fn each_cut(start: &[u8], steps: &[Step], mut cut: impl FnMut(&Cut<'_>)) {
     let mut durable = start.to_vec();
     let mut pending: Vec<&Step> = Vec::new();
@@ -56,11 +56,11 @@ pub(crate) fn each_cut(start: &[u8], steps: &[Step], mut cut: impl FnMut(&Cut<'_
             None => {}
             Some(step @ (Step::Write(..) | Step::SetLen(_))) => pending.push(step),
             Some(Step::Sync) => {
-                pending.drain(..).for_each(|step| land(&mut durable, step, false, |_| true));
+                pending.drain(..).for_each(|step| apply_step(&mut durable, step, false, |_| true));
                 syncs += 1;
             }
             Some(Step::LostSync) => {
-                // The length is no content, and is not forgotten.
+                // A new length is metadata, which is kept.
                 pending.retain(|step| matches!(step, Step::SetLen(_)));
             }
             Some(Step::Begun) => begun += 1,
@@ -72,8 +72,8 @@ pub(crate) fn each_cut(start: &[u8], steps: &[Step], mut cut: impl FnMut(&Cut<'_
 }
 
 impl Cut<'_> {
-    /// The variants worth trying: the newest write is torn at so many places at most, and `seed` leads
-    /// to those by chance.
+    /// Returns the variants to try. The newest write is torn at so many places at most; `seed` selects the
+    /// random ones.
     pub(crate) fn variants(&self, tears: usize, seed: u64) -> Vec<Variant> {
         let mut variants = vec![Variant::Nothing];
         if self.pending.is_empty() {
@@ -82,7 +82,7 @@ impl Cut<'_> {
         variants.push(Variant::All);
         if let Some(Step::Write(offset, data)) = self.pending.last() {
             let before = self.image(Variant::Without(self.pending.len() - 1));
-            let place = usize::try_from(*offset).expect("it is in memory");
+            let place = usize::try_from(*offset).expect("an operation in memory");
             variants.extend(torn(before.get(place..).unwrap_or_default(), data, tears, self.at));
         }
         if self.at_its_fullest {
@@ -95,14 +95,14 @@ impl Cut<'_> {
         variants
     }
 
-    /// What is on the disk.
+    /// Returns the contents of the disk.
     pub(crate) fn image(&self, variant: Variant) -> Vec<u8> {
         let mut image = self.durable.to_vec();
         let newest = self.pending.len().saturating_sub(1);
         let mut chance = fastrand::Rng::with_seed(if let Variant::Chance(seed) = variant { seed } else { 0 });
         for (number, step) in self.pending.iter().enumerate() {
             let torn = matches!(variant, Variant::Torn { .. } | Variant::Alone { .. });
-            land(&mut image, step, torn, |byte| match variant {
+            apply_step(&mut image, step, torn, |byte| match variant {
                 Variant::Nothing => false,
                 Variant::All => true,
                 Variant::Torn { from, to } => number < newest || (from..to).contains(&byte),
@@ -116,9 +116,9 @@ impl Cut<'_> {
     }
 }
 
-/// The ways to tear a write, with the `turn` at other places: between sectors, so that its beginning
-/// or its end lands. The header alone, which is shorter than a sector, is torn between bytes: redb
-/// means to survive that.
+/// Returns the ways to tear a write; `turn` selects other places. A write is torn between sectors, so that
+/// its beginning or its end is written. The header alone is shorter than a sector and is torn between bytes,
+/// which redb claims to survive.
 fn torn(before: &[u8], data: &[u8], at_most: usize, turn: usize) -> Vec<Variant> {
     let (part, len) = (part_of(data.len()), data.len());
     let changes = |place: &usize| before.get(*place..*place + part) != data.get(*place..*place + part);
@@ -132,28 +132,28 @@ fn torn(before: &[u8], data: &[u8], at_most: usize, turn: usize) -> Vec<Variant>
     places.into_iter().skip(turn % step).step_by(step).flat_map(torn).collect()
 }
 
-/// Of how many bytes each the parts of a write are.
+/// Returns the size of the parts into which a write is torn.
 const fn part_of(len: usize) -> usize {
     if len < SECTOR { 1 } else { SECTOR }
 }
 
-/// Does a step to an image, as far as `lands` says of each sector, by its first byte; where it is
-/// torn, of each part.
-fn land(image: &mut Vec<u8>, step: &Step, torn: bool, mut lands: impl FnMut(usize) -> bool) {
+/// Applies a step to an image, for the sectors (or parts of a torn write) for which `is_written` returns
+/// true. Its argument is the offset of the first byte.
+fn apply_step(image: &mut Vec<u8>, step: &Step, torn: bool, mut is_written: impl FnMut(usize) -> bool) {
     match step {
         Step::SetLen(len) => {
-            if lands(0) {
-                image.resize(usize::try_from(*len).expect("it is in memory"), 0);
+            if is_written(0) {
+                image.resize(usize::try_from(*len).expect("an operation in memory"), 0);
             }
         }
         Step::Write(offset, data) => {
-            let offset = usize::try_from(*offset).expect("it is in memory");
+            let offset = usize::try_from(*offset).expect("an operation in memory");
             let size = if torn { part_of(data.len()) } else { SECTOR };
             for (number, part) in data.chunks(size).enumerate() {
                 let first = number * size;
                 let place = offset + first..offset + first + part.len();
-                // What lies beyond the end of a file belongs to no file.
-                if let (true, Some(place)) = (lands(first), image.get_mut(place)) {
+                // Bytes beyond the end of the file are ignored.
+                if let (true, Some(place)) = (is_written(first), image.get_mut(place)) {
                     place.copy_from_slice(part);
                 }
             }

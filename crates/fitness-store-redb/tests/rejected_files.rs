@@ -1,5 +1,4 @@
-//! A file that cannot be opened is refused with its name, the reason and the way out, and is left
-//! as it was, to the byte.
+//! A file that cannot be opened is rejected with an error that names it, and is left unchanged.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,7 +67,7 @@ fn path_in(directory: &TempDir) -> PathBuf {
     directory.path().join("fitness.redb")
 }
 
-/// A directory with a file that was written and closed.
+/// Returns a directory with a file that was written and closed.
 fn filled() -> (TempDir, PathBuf) {
     let directory = TempDir::new().expect("a directory");
     let path = path_in(&directory);
@@ -77,7 +76,7 @@ fn filled() -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-/// A directory with a copy of a file as a crash leaves it: open, and with a commit behind it.
+/// Returns a directory with a copy of an open file after a commit, as a crash leaves it.
 fn crashed() -> (TempDir, PathBuf) {
     let (directory, path) = filled();
     let store = RedbStore::open(&path).expect("a store");
@@ -87,26 +86,29 @@ fn crashed() -> (TempDir, PathBuf) {
     (directory, copy)
 }
 
-/// Both ways to open refuse the file, by the same error, and leave it as it was.
-fn refused(path: &Path) -> StoreError {
+/// Asserts that both ways to open the file fail with the same error and leave it unchanged.
+fn rejected(path: &Path) -> StoreError {
     let before = fs::read(path).ok();
-    let error = RedbStore::open(path).expect_err("it was opened");
-    assert!(error.to_string().contains(&*path.to_string_lossy()), "it does not name the file: {error}");
-    assert!(fs::read(path).ok() == before, "open changed the file, although it failed: {error}");
-    let to_read = RedbStore::open_read_only(path).expect_err("it was opened for reading");
-    assert!(fs::read(path).ok() == before, "open_read_only changed the file, although it failed: {to_read}");
-    assert_eq!(to_read.to_string(), error.to_string());
+    let error = RedbStore::open(path).expect_err("a rejected file");
+    assert!(
+        error.to_string().contains(&*path.to_string_lossy()),
+        "the error does not name the file: {error}"
+    );
+    assert!(fs::read(path).ok() == before, "open failed and changed the file: {error}");
+    let read_error = RedbStore::open_read_only(path).expect_err("a rejected file");
+    assert!(fs::read(path).ok() == before, "open_read_only failed and changed the file: {read_error}");
+    assert_eq!(read_error.to_string(), error.to_string());
     error
 }
 
-fn assert_open(error: &StoreError, reason_has: &str) {
+/// Asserts that the error is `OpenFailed` and permanent.
+fn assert_open_failed(error: &StoreError) {
     assert!(matches!(error, StoreError::OpenFailed { .. }), "{error:?}");
-    assert!(error.to_string().contains(reason_has), "{error}");
     assert!(!error.is_transient());
 }
 
 #[test]
-fn files_of_others_are_left_alone() {
+fn foreign_files_are_left_unchanged() {
     let random: Vec<u8> =
         (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
     let contents: [(&str, Vec<u8>); 7] = [
@@ -116,34 +118,34 @@ fn files_of_others_are_left_alone() {
         ("most of a magic number", b"redb\x1a\x0a\xa9\x0d".to_vec()),
         ("random bytes", random),
         ("zeros with something at the end", [vec![0; 8_191], vec![1]].concat()),
-        ("zeros that are no file of redb's", [vec![0; 9], vec![7; 60], vec![0; 9_000]].concat()),
+        ("zeros and other bytes", [vec![0; 9], vec![7; 60], vec![0; 9_000]].concat()),
     ];
     for (name, bytes) in contents {
         let directory = TempDir::new().expect("a directory");
         fs::write(path_in(&directory), bytes).expect("a file");
-        let error = refused(&path_in(&directory));
-        assert!(error.to_string().contains("it is no fitness database"), "{name}: {error}");
-        assert_open(&error, "choose another path");
+        let error = rejected(&path_in(&directory));
+        assert!(matches!(error, StoreError::OpenFailed { .. }), "{name}: {error:?}");
+        assert_open_failed(&error);
     }
 }
 
-/// The magic number alone, or with nonsense behind it.
+/// The magic number alone, or followed by invalid bytes.
 #[test]
-fn a_redb_file_of_nonsense_is_damaged() {
+fn file_with_redb_magic_and_invalid_contents_is_damaged() {
     for rest in [0, 10, 311, 5_000] {
         for byte in [0, 0xff] {
             let directory = TempDir::new().expect("a directory");
             let bytes = [b"redb\x1a\x0a\xa9\x0d\x0a".to_vec(), vec![byte; rest]].concat();
             fs::write(path_in(&directory), bytes).expect("a file");
-            let error = refused(&path_in(&directory));
+            let error = rejected(&path_in(&directory));
             assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
         }
     }
 }
 
 #[test]
-fn the_database_of_another_program_is_left_alone() {
-    const THEIRS: TableDefinition<'_, &str, u64> = TableDefinition::new("theirs");
+fn redb_database_of_another_program_is_left_unchanged() {
+    const OTHER: TableDefinition<'_, &str, u64> = TableDefinition::new("other");
     const PEERS: TableDefinition<'_, u64, u64> = TableDefinition::new("peers");
     const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
     for table in 0..3 {
@@ -152,19 +154,19 @@ fn the_database_of_another_program_is_left_alone() {
             let database = Database::create(path_in(&directory)).expect("a database");
             let transaction = database.begin_write().expect("a transaction");
             match table {
-                0 => drop(transaction.open_table(THEIRS).expect("a table").insert("a", 1)),
+                0 => drop(transaction.open_table(OTHER).expect("a table").insert("a", 1)),
                 1 => drop(transaction.open_table(PEERS).expect("a table").insert(1, 1)),
                 _ => drop(transaction.open_table(META).expect("a table").insert("format", "x")),
             }
             transaction.commit().expect("a commit");
         }
-        assert_open(&refused(&path_in(&directory)), "the database of another program");
+        assert_open_failed(&rejected(&path_in(&directory)));
     }
 }
 
-/// Whether it was closed properly or not.
+/// The file may have been closed properly or not.
 #[test]
-fn a_later_format_is_left_alone() {
+fn file_of_newer_format_is_left_unchanged() {
     const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
     let (directory, path) = filled();
     let crashed = directory.path().join("crashed.redb");
@@ -176,47 +178,44 @@ fn a_later_format_is_left_alone() {
         fs::copy(&path, &crashed).expect("a copy");
     }
     for path in [path, crashed] {
-        let error = refused(&path);
+        let error = rejected(&path);
         assert!(matches!(error, StoreError::NewerFormat { found: 7, supported: 2, .. }), "{error:?}");
-        assert!(error.to_string().contains("use the release that wrote it"), "{error}");
     }
 }
 
-/// Wherever a file is cut off, after a clean end or a crash, what is left is not taken for the whole.
+/// A file is truncated at many places, after it was closed and after a crash.
 #[test]
-fn a_truncated_file_is_damaged() {
+fn truncated_file_is_damaged() {
     for (_directory, path) in [filled(), crashed()] {
         let whole = fs::read(&path).expect("a file");
         let lengths = [9, 100, 320, 321, 4_095, 4_096, 4_097, 8_192, whole.len() / 2, whole.len() - 1];
         let pages = (0..whole.len()).step_by(4_096 * 4);
         for len in lengths.into_iter().chain(pages).filter(|&len| len > 0) {
             fs::write(&path, &whole[..len]).expect("a shorter file");
-            let error = refused(&path);
+            let error = rejected(&path);
             assert!(matches!(error, StoreError::Corrupt { .. }), "{len} bytes of {}: {error:?}", whole.len());
-            assert!(error.to_string().contains("restore a backup"), "{error}");
         }
     }
 }
 
-/// No byte of the file, changed behind redb's back, makes anything panic. Not all of it is in use,
-/// and not all of it is looked at when the file is opened.
+/// Not every byte is in use, and not every byte is read when the file is opened.
 #[test]
-fn a_changed_byte_never_panics() {
+fn changed_byte_never_causes_a_panic() {
     let (directory, path) = filled();
     let whole = fs::read(&path).expect("a file");
     let used = whole.len() - whole.iter().rev().take_while(|&&byte| byte == 0).count();
-    // What redb panics about on the threads of `blocking` is expected, and not captured.
+    // Panics of redb on the threads of `blocking` are expected; the test harness does not capture them.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if !std::thread::current().name().is_some_and(|name| name.starts_with("blocking")) {
             hook(info);
         }
     }));
-    let mut noticed = 0;
+    let mut detected = 0;
     for offset in (0..320).chain((320..used).step_by(613)) {
         let mut bytes = whole.clone();
         bytes[offset] ^= 0x55;
-        // In memory, where a sync takes no time; now and then in a file, which is opened otherwise.
+        // Most in memory, where a sync takes no time; some in a file, which is opened in another way.
         let opened = if offset % 40 == 0 {
             let copy = directory.path().join("damaged.redb");
             fs::write(&copy, &bytes).expect("a file");
@@ -229,7 +228,7 @@ fn a_changed_byte_never_panics() {
                 Ok(memory)
             })
         };
-        let answers = opened.and_then(|store| {
+        let result = opened.and_then(|store| {
             block_on(async {
                 let peers = store.peers(&OBSERVER, None, 1_000).await?;
                 for peer in &peers {
@@ -242,51 +241,51 @@ fn a_changed_byte_never_panics() {
                 Ok(peers)
             })
         });
-        match answers {
-            // A byte of the tree's own may hide a row, but never make one up.
+        match result {
+            // A changed byte of the tree may hide a row, but must not invent one.
             Ok(peers) => assert!(peers.iter().all(|found| *found == peer(found.node_id.0[0])), "at {offset}"),
             Err(error) => {
                 assert!(error.to_string().contains("damaged.redb"), "at {offset}: {error}");
-                noticed += 1;
+                detected += 1;
             }
         }
     }
-    assert!(noticed > 20, "only {noticed} were noticed");
+    assert!(detected > 20, "only {detected} were detected");
 }
 
 #[test]
-fn a_path_that_leads_nowhere() {
+fn invalid_path_is_rejected() {
     let directory = TempDir::new().expect("a directory");
     let missing = directory.path().join("missing").join("fitness.redb");
-    assert_open(&refused(&missing), "create the directory");
+    assert_open_failed(&rejected(&missing));
     assert!(!missing.parent().expect("a parent").exists(), "no directory was created");
 
-    assert_open(&refused(directory.path()), "it is a directory");
+    assert_open_failed(&rejected(directory.path()));
 
     let file = directory.path().join("file");
     fs::write(&file, "text").expect("a file");
-    assert_open(&refused(&file.join("fitness.redb")), "no directory");
+    assert_open_failed(&rejected(&file.join("fitness.redb")));
 }
 
 #[test]
-fn only_open_creates() {
+fn open_read_only_creates_no_file() {
     let directory = TempDir::new().expect("a directory");
     let path = path_in(&directory);
-    assert_open(&RedbStore::open_read_only(&path).expect_err("there is none"), "no such file");
+    assert_open_failed(&RedbStore::open_read_only(&path).expect_err("a missing file"));
     assert!(!path.exists());
-    // An empty file holds nothing to read, and nothing to lose.
+    // An empty file cannot be read, but may be overwritten.
     fs::write(&path, "").expect("a file");
-    assert_open(&RedbStore::open_read_only(&path).expect_err("it is empty"), "no fitness database");
+    assert_open_failed(&RedbStore::open_read_only(&path).expect_err("an empty file"));
     assert_eq!(fs::read(&path).expect("a file"), b"");
-    drop(RedbStore::open(&path).expect("an empty file is as good as none"));
-    let store = RedbStore::open_read_only(&path).expect("it is there now");
+    drop(RedbStore::open(&path).expect("an empty file is treated as a new one"));
+    let store = RedbStore::open_read_only(&path).expect("the created file");
     assert_eq!(block_on(store.observers()).expect("an answer"), []);
 }
 
-/// Where permissions count (they do not to root), a file or directory without them is refused.
+/// Has no effect for root, whom permissions do not restrict.
 #[cfg(unix)]
 #[test]
-fn a_file_without_permission_is_refused() {
+fn file_without_permission_is_rejected() {
     use std::os::unix::fs::PermissionsExt;
     let (directory, path) = filled();
     let set = |path: &Path, mode| {
@@ -297,82 +296,85 @@ fn a_file_without_permission_is_refused() {
     if writable() {
         return set(&path, 0o600);
     }
-    let error = RedbStore::open(&path).expect_err("it may not be written");
-    assert_open(&error, "permissions");
-    let store = RedbStore::open_read_only(&path).expect("it may be read");
+    let error = RedbStore::open(&path).expect_err("a read-only file");
+    assert_open_failed(&error);
+    let store = RedbStore::open_read_only(&path).expect("a readable file");
     assert_eq!(block_on(store.peer(&OBSERVER, &node(1))).expect("an answer"), Some(peer(1)));
     drop(store);
     set(&path, 0o600);
 
     set(directory.path(), 0o500);
-    let error = RedbStore::open(directory.path().join("new.redb")).expect_err("it may not be created");
+    let error = RedbStore::open(directory.path().join("new.redb")).expect_err("a read-only directory");
     set(directory.path(), 0o700);
-    assert_open(&error, "permissions");
+    assert_open_failed(&error);
 }
 
 #[test]
-fn a_second_handle_is_refused() {
+fn second_store_is_rejected() {
     let (_directory, path) = filled();
     let store = RedbStore::open(&path).expect("a store");
-    let error = refused(&path);
+    let error = rejected(&path);
     assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
-    block_on(store.commit(&OBSERVER, batch())).expect("the first one goes on");
+    block_on(store.commit(&OBSERVER, batch())).expect("the first store still works");
     drop(store);
 
     let readers = [RedbStore::open_read_only(&path), RedbStore::open_read_only(&path)];
-    let readers = readers.map(|reader| reader.expect("readers share"));
-    let error = RedbStore::open(&path).expect_err("it is being read");
+    let readers = readers.map(|reader| reader.expect("several readers"));
+    let error = RedbStore::open(&path).expect_err("a file with readers");
     assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
     for reader in &readers {
-        let error = block_on(reader.commit(&OBSERVER, batch())).expect_err("it is for reading");
+        let error = block_on(reader.commit(&OBSERVER, batch())).expect_err("a read-only store");
         assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
         assert_eq!(block_on(reader.peers(&OBSERVER, None, 1_000)).expect("a page").len(), 199);
     }
     drop(readers);
-    drop(RedbStore::open(&path).expect("nobody has it any more"));
+    drop(RedbStore::open(&path).expect("a file that is not open"));
 }
 
-const CHILD: &str = "FITNESS_TEST_HOLDS";
+const CHILD: &str = "FITNESS_TEST_LOCK_FILE";
 
-/// The other process of the test below: this test binary again, told to hold a file.
+/// Runs in the child process of the test below, with the path of the file to lock in the environment. In
+/// the test run itself it does nothing.
 #[test]
-fn holds_a_file_if_it_is_told_to() {
+fn child_process_locks_a_file() {
     let Some(path) = std::env::var_os(CHILD) else { return };
     let store = RedbStore::open(PathBuf::from(path)).expect("a store");
     block_on(store.commit(&OBSERVER, batch())).expect("a commit");
-    println!("holding");
+    println!("locked");
     std::io::stdin().read_line(&mut String::new()).expect("a line");
-    // As a crash: nothing is closed.
+    // As in a crash, nothing is closed.
     std::process::exit(0);
 }
 
 #[test]
-fn a_file_of_another_process_is_refused() {
+fn file_of_another_process_is_rejected() {
     use std::io::{BufRead, BufReader};
     let directory = TempDir::new().expect("a directory");
     let path = path_in(&directory);
     let mut child = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "holds_a_file_if_it_is_told_to", "--nocapture"])
+        .args(["--exact", "child_process_locks_a_file", "--nocapture"])
         .env(CHILD, &path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("a process");
     let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    assert!(lines.any(|line| line.expect("a line").ends_with("holding")), "it never held the file");
+    assert!(
+        lines.any(|line| line.expect("a line").ends_with("locked")),
+        "the child process did not lock the file"
+    );
 
-    let error = refused(&path);
+    let error = rejected(&path);
     assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
-    assert!(error.to_string().contains("in use by another process"), "{error}");
 
-    // Its standard input ends, and with it the process.
+    // The process ends with its standard input.
     drop(child.stdin.take());
-    child.wait().expect("it ended");
-    let store = RedbStore::open(&path).expect("the lock went with the process");
+    child.wait().expect("the process ended");
+    let store = RedbStore::open(&path).expect("the lock ended with the process");
     assert_eq!(block_on(store.peers(&OBSERVER, None, 1_000)).expect("a page").len(), 199);
 }
 
-/// Changes the value of a row through redb itself, so that its own checksums are right.
+/// Changes the value of a row through redb, so that redb's own checksums are valid.
 fn tamper<const N: usize>(path: &Path, table: &str, change: impl Fn(&mut Vec<u8>)) {
     let database = Database::open(path).expect("a database");
     let definition: TableDefinition<'_, &[u8; N], &[u8]> = TableDefinition::new(table);
@@ -391,13 +393,13 @@ fn tamper<const N: usize>(path: &Path, table: &str, change: impl Fn(&mut Vec<u8>
 }
 
 #[test]
-fn a_damaged_record_is_named() {
+fn damaged_record_is_named() {
     let (_directory, path) = filled();
     tamper::<66>(&path, "peers", |value| value[7] ^= 1);
     tamper::<70>(&path, "segments", |value| value.truncate(20));
     tamper::<33>(&path, "observers", |value| value[0] = 0xee);
     tamper::<37>(&path, "gaps", |value| value[1] ^= 1);
-    let store = RedbStore::open(&path).expect("the file is sound");
+    let store = RedbStore::open(&path).expect("an intact file");
     let first = node(1).to_string();
 
     let page = block_on(store.peers(&OBSERVER, None, 10)).expect_err("a damaged record");
@@ -408,15 +410,14 @@ fn a_damaged_record_is_named() {
         assert!(!error.is_transient());
         let text = error.to_string();
         assert!(text.contains(&first) && text.contains("fitness.redb"), "{text}");
-        assert!(text.contains("restore a backup"), "{text}");
     }
     let observer = block_on(store.observer(&OBSERVER)).expect_err("a damaged record");
-    assert!(observer.to_string().contains("the record of observer"), "{observer}");
+    assert!(observer.to_string().contains(&OBSERVER.to_string()), "{observer}");
     let gaps = block_on(store.gaps(&OBSERVER, 0, 10)).expect_err("a damaged record");
     assert!(matches!(gaps, StoreError::Corrupt { .. }), "{gaps:?}");
-    assert!(gaps.to_string().contains("gap 5"), "{gaps}");
-    assert_eq!(block_on(store.gaps(&OBSERVER, 6, 10)).expect("the next one"), [gap(6)]);
-    // The others are read as ever, and the damaged one can be forgotten.
+    assert!(gaps.to_string().contains('5'), "{gaps}");
+    assert_eq!(block_on(store.gaps(&OBSERVER, 6, 10)).expect("the next gap"), [gap(6)]);
+    // The other records can still be read, and the damaged peer can be forgotten.
     assert_eq!(block_on(store.peers(&OBSERVER, Some(&node(1)), 1_000)).expect("a page").len(), 198);
     let changes = UnsavedChanges { forgotten_peers: vec![node(1)], ..UnsavedChanges::default() };
     let forget = Batch { changes, prune_gaps_before: Some(6), ..Batch::default() };
@@ -426,7 +427,7 @@ fn a_damaged_record_is_named() {
 }
 
 #[test]
-fn a_record_of_a_later_format_is_told_from_damage() {
+fn record_of_newer_format_is_distinguished_from_damage() {
     let (_directory, path) = filled();
     tamper::<66>(&path, "peers", |value| {
         value[0] = 3;
@@ -434,25 +435,25 @@ fn a_record_of_a_later_format_is_told_from_damage() {
         let checksum = crc32fast::hash(&[b"P".as_slice(), &node(1).0, &value[..end]].concat());
         value[end..].copy_from_slice(&checksum.to_le_bytes());
     });
-    let store = RedbStore::open(&path).expect("the file is sound");
-    let error = block_on(store.peers(&OBSERVER, None, 10)).expect_err("a later record");
+    let store = RedbStore::open(&path).expect("an intact file");
+    let error = block_on(store.peers(&OBSERVER, None, 10)).expect_err("a newer record");
     assert!(matches!(error, StoreError::NewerFormat { found: 3, supported: 2, .. }), "{error:?}");
     assert!(error.to_string().contains(&node(1).to_string()), "{error}");
 }
 
-/// To read it as well, for whoever looks at the history of a node that is down; and then in memory.
+/// A reader repairs the file in memory, a writer on disk.
 #[test]
-fn a_file_that_was_not_closed_is_repaired() {
+fn file_that_was_not_closed_is_repaired() {
     let (_directory, path) = crashed();
     let before = fs::read(&path).expect("a file");
-    let reader = RedbStore::open_read_only(&path).expect("it is repaired");
+    let reader = RedbStore::open_read_only(&path).expect("a repaired file");
     assert_eq!(block_on(reader.peers(&OBSERVER, None, 1_000)).expect("a page").len(), 199);
-    let error = block_on(reader.commit(&OBSERVER, batch())).expect_err("it is for reading");
+    let error = block_on(reader.commit(&OBSERVER, batch())).expect_err("a read-only store");
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
     drop(reader);
     assert!(fs::read(&path).expect("a file") == before, "reading changed the file");
 
-    let store = RedbStore::open(&path).expect("it is repaired");
+    let store = RedbStore::open(&path).expect("a repaired file");
     assert_eq!(block_on(store.peers(&OBSERVER, None, 1_000)).expect("a page").len(), 199);
     block_on(store.commit(&OBSERVER, batch())).expect("a commit");
 }

@@ -1,4 +1,4 @@
-//! A disk of memory that notes down what is done to it, and fails as it is told.
+//! A simulated disk in memory that records all operations and fails on request.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -8,7 +8,7 @@ use fitness_store::StoreError;
 use fitness_store_redb::RedbStore;
 use redb::StorageBackend;
 
-/// What is asked of a disk.
+/// An operation of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     Len,
@@ -18,43 +18,43 @@ pub(crate) enum Call {
     Write,
 }
 
-/// How a call fails.
+/// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// It does not happen.
+pub(crate) enum Failure {
+    /// The operation has no effect.
     Refused(ErrorKind),
-    /// It happens, and is reported as an error all the same.
+    /// The operation takes effect, but reports an error.
     Done(ErrorKind),
-    /// A sync that fails as systems let it fail: what was written since the last one is read as
-    /// ever, and is never going to be durable unless it is written once more.
+    /// A sync fails as it may in an operating system: earlier writes can still be read, but are never made
+    /// durable unless they are written again.
     Lost(ErrorKind),
 }
 
-/// One thing that happened, in the order of things.
+/// Something that happened, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Write(u64, Vec<u8>),
     SetLen(u64),
     Sync,
-    /// A sync failed with [`Trouble::Lost`].
+    /// A sync failed with [`Failure::Lost`].
     LostSync,
     /// A commit began.
     Begun,
-    /// It was acknowledged.
+    /// A commit was acknowledged.
     Stored,
 }
 
-type Rule = Box<dyn FnMut(Call) -> Option<Trouble> + Send>;
+type Rule = Box<dyn FnMut(Call) -> Option<Failure> + Send>;
 
 #[derive(Default)]
 struct State {
     bytes: Vec<u8>,
     steps: Vec<Step>,
     rule: Option<Rule>,
-    troubles: usize,
+    failures: usize,
 }
 
-/// A disk. Clones are the same one.
+/// A disk. Clones share its contents.
 #[derive(Clone, Default)]
 pub(crate) struct Disk(Arc<Mutex<State>>);
 
@@ -65,37 +65,37 @@ impl fmt::Debug for Disk {
 }
 
 impl Disk {
-    /// A disk with these bytes on it.
-    pub(crate) fn holding(bytes: Vec<u8>) -> Self {
+    /// Returns a disk with these contents.
+    pub(crate) fn with_bytes(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(State { bytes, ..State::default() })))
     }
 
     pub(crate) fn open(&self) -> Result<RedbStore, StoreError> {
         let disk = self.clone();
-        RedbStore::with_backend("a disk of memory", move || Ok(disk.clone()))
+        RedbStore::with_backend("simulated disk", move || Ok(disk.clone()))
     }
 
-    /// From now on calls fail as the rule says.
-    pub(crate) fn fail(&self, rule: impl FnMut(Call) -> Option<Trouble> + Send + 'static) {
+    /// Makes operations fail as the rule decides.
+    pub(crate) fn fail(&self, rule: impl FnMut(Call) -> Option<Failure> + Send + 'static) {
         self.state().rule = Some(Box::new(rule));
     }
 
-    /// From now on all is well.
-    pub(crate) fn mend(&self) {
+    /// Makes all operations succeed again.
+    pub(crate) fn recover(&self) {
         self.state().rule = None;
     }
 
-    /// How many calls have failed.
-    pub(crate) fn troubles(&self) -> usize {
-        self.state().troubles
+    /// Returns the number of failed operations.
+    pub(crate) fn failures(&self) -> usize {
+        self.state().failures
     }
 
     pub(crate) fn steps(&self) -> Vec<Step> {
         self.state().steps.clone()
     }
 
-    /// Notes down something that the disk itself does not see.
-    pub(crate) fn note(&self, step: Step) {
+    /// Records a step that the disk itself cannot see.
+    pub(crate) fn record(&self, step: Step) {
         self.state().steps.push(step);
     }
 
@@ -105,13 +105,13 @@ impl Disk {
 
     fn call<T>(&self, call: Call, does: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
         let mut state = self.state();
-        let trouble = state.rule.as_mut().and_then(|rule| rule(call));
-        state.troubles += usize::from(trouble.is_some());
-        match trouble {
+        let failure = state.rule.as_mut().and_then(|rule| rule(call));
+        state.failures += usize::from(failure.is_some());
+        match failure {
             None => does(&mut state),
-            Some(Trouble::Refused(kind)) => Err(kind.into()),
-            Some(Trouble::Done(kind)) => does(&mut state).and(Err(kind.into())),
-            Some(Trouble::Lost(kind)) => {
+            Some(Failure::Refused(kind)) => Err(kind.into()),
+            Some(Failure::Done(kind)) => does(&mut state).and(Err(kind.into())),
+            Some(Failure::Lost(kind)) => {
                 state.steps.push(Step::LostSync);
                 Err(kind.into())
             }
