@@ -209,7 +209,7 @@ fn first_commit_upgrades_format_1_to_2() {
         segments: vec![downsampled.clone()],
     }];
     block_on(store.commit(&second, Arc::new(batch))).expect("a commit");
-    let mut left = batch_of_format_1(second);
+    let mut remaining = batch_of_format_1(second);
     remaining.changes.peers.pop();
     remaining.changes.segments[0] = downsampled;
     assert_holds(&store, second, &remaining);

@@ -23,11 +23,11 @@ fn full(call: Call) -> Option<Failure> {
 
 /// Returns the commits of the workload.
 fn commits() -> Vec<Action> {
-    all_actions().into_iter().filter(|act| matches!(act, Action::Commit(..))).collect()
+    all_actions().into_iter().filter(|action| matches!(action, Action::Commit(..))).collect()
 }
 
-fn commit(store: &RedbStore, act: &Action) -> Result<(), StoreError> {
-    let Action::Commit(observer, batch) = act else { return Ok(()) };
+fn commit(store: &RedbStore, action: &Action) -> Result<(), StoreError> {
+    let Action::Commit(observer, batch) = action else { return Ok(()) };
     block_on(store.commit(observer, Arc::clone(batch)))
 }
 
@@ -41,15 +41,15 @@ fn full_disk_loses_nothing() {
     let contents_after_each_commit = contents_after_each_commit(empty(), &actions);
     let disk = Disk::default();
     let store = disk.open().expect("a store");
-    for (act, contents) in actions.iter().zip(&contents_after_each_commit) {
+    for (action, contents) in actions.iter().zip(&contents_after_each_commit) {
         disk.fail(full);
         for _ in 0..3 {
-            assert_transient(&commit(&store, act).expect_err("the disk is full"));
+            assert_transient(&commit(&store, action).expect_err("the disk is full"));
         }
         disk.recover();
         assert_eq!(&Contents::of(&store).expect("a successful read"), contents);
         // The store works again as soon as the disk does, without being opened again by its user.
-        commit(&store, act).expect("a commit");
+        commit(&store, action).expect("a commit");
     }
     drop(store);
     assert_eq!(
@@ -113,22 +113,22 @@ fn run_with_retries(
     };
     let mut store = open(&mut errors);
     let mut stored = 0;
-    for act in actions {
-        if matches!(act, Action::Reopen) {
+    for action in actions {
+        if matches!(action, Action::Reopen) {
             drop(store);
             store = open(&mut errors);
             continue;
         }
         disk.record(Step::Begun);
-        if let Err(error) = commit(&store, act) {
+        if let Err(error) = commit(&store, action) {
             errors.push(error);
-            let seen = Contents::of(&store).or_else(|error| {
+            let found = Contents::of(&store).or_else(|error| {
                 errors.push(error);
                 Contents::of(&store)
             });
-            let seen = seen.expect("only the first call fails");
-            assert!(contents_after_each_commit[stored..stored + 2].contains(&seen), "after {errors:?}");
-            commit(&store, act).expect("only the first call fails");
+            let found = found.expect("only the first call fails");
+            assert!(contents_after_each_commit[stored..stored + 2].contains(&found), "after {errors:?}");
+            commit(&store, action).expect("only the first call fails");
         }
         disk.record(Step::Stored);
         stored += 1;
@@ -158,8 +158,8 @@ fn store_recovers_from_any_failed_call() {
             runs += 1;
             failed += errors.len();
             disk.recover();
-            let seen = disk.open().and_then(|store| Contents::of(&store)).expect("an intact file");
-            assert_eq!(Some(&seen), contents_after_each_commit.last(), "call {number}, {failure:?}");
+            let found = disk.open().and_then(|store| Contents::of(&store)).expect("an intact file");
+            assert_eq!(Some(&found), contents_after_each_commit.last(), "call {number}, {failure:?}");
             if disk.failures() == 0 {
                 break;
             }
@@ -191,11 +191,11 @@ fn failed_sync_does_not_affect_later_commits() {
             if failed.is_some_and(|failed| failed < cut.at) && acknowledged {
                 images += 1;
                 let disk = Disk::with_bytes(cut.image(Variant::Nothing));
-                let seen = disk.open().and_then(|store| Contents::of(&store));
-                let seen =
-                    seen.unwrap_or_else(|error| panic!("sync {number}, cut after {}: {error}", cut.at));
+                let found = disk.open().and_then(|store| Contents::of(&store));
+                let found =
+                    found.unwrap_or_else(|error| panic!("sync {number}, cut after {}: {error}", cut.at));
                 assert_eq!(
-                    seen, contents_after_each_commit[cut.stored],
+                    found, contents_after_each_commit[cut.stored],
                     "sync {number}, cut after {} steps",
                     cut.at
                 );

@@ -67,7 +67,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Tries every power loss; returns the first error.
-    fn run_actions(&mut self, start: &[u8], steps: &[Step]) -> Result<(), String> {
+    fn check_all(&mut self, start: &[u8], steps: &[Step]) -> Result<(), String> {
         let mut error = None;
         each_cut(start, steps, |cut| {
             self.statistics.cuts += 1;
@@ -115,8 +115,8 @@ impl<'a> Sweep<'a> {
             move |error| format!("{doing}: {error}")
         };
         let store = disk.open().map_err(told("opening it"))?;
-        let seen = Contents::of(&store).map_err(told("reading it"))?;
-        let contents = self.contents_after_each_commit.iter().position(|contents| *contents == seen);
+        let found = Contents::of(&store).map_err(told("reading it"))?;
+        let contents = self.contents_after_each_commit.iter().position(|contents| *contents == found);
         let contents = contents.ok_or("what is there is no whole number of commits")?;
         if !self.statistics.different.is_multiple_of(AFTER) {
             return Ok(contents);
@@ -125,17 +125,17 @@ impl<'a> Sweep<'a> {
         block_on(store.commit(&OURS, probe_batch())).map_err(told("committing to it"))?;
         disk.record(Step::Stored);
         drop(store);
-        let seen = disk.open().and_then(|store| Contents::of(&store)).map_err(told("opening it again"))?;
-        if seen != self.after[contents] {
+        let found = disk.open().and_then(|store| Contents::of(&store)).map_err(told("opening it again"))?;
+        if found != self.after[contents] {
             return Err("the commit after it spoils it".to_owned());
         }
         if self.nested && self.statistics.different.is_multiple_of(AGAIN) {
             let contents_after_each_commit =
                 [self.contents_after_each_commit[contents].clone(), self.after[contents].clone()];
             let mut sweep = Sweep::new(&contents_after_each_commit, TEARS, self.seed, false);
-            sweep.run(&image, &disk.steps()).map_err(|error| format!("and nested, {error}"))?;
-            self.statistics.again[0] += 1;
-            self.statistics.again[1] += sweep.statistics.images;
+            sweep.check_all(&image, &disk.steps()).map_err(|error| format!("second power loss: {error}"))?;
+            self.statistics.nested[0] += 1;
+            self.statistics.nested[1] += sweep.statistics.images;
         }
         Ok(contents)
     }
@@ -163,7 +163,7 @@ fn sweep(name: &str, start: &[u8], actions: &[Action]) -> Statistics {
     let seed = seed();
     println!("{name}: {} steps, FITNESS_POWER_LOSS_SEED={seed}", steps.len());
     let mut sweep = Sweep::new(&contents_after_each_commit, TEARS, seed, true);
-    if let Err(error) = sweep.run(start, &steps) {
+    if let Err(error) = sweep.check_all(start, &steps) {
         panic!("{name}: {error}; FITNESS_POWER_LOSS_SEED={seed}");
     }
     println!("{name}: {:?}", sweep.statistics);
@@ -195,7 +195,7 @@ fn power_loss_keeps_acknowledged_commits() {
 fn a_creation_that_is_cut_short_is_no_trouble() {
     let (steps, contents_after_each_commit) = recorded_run(&[], &[]);
     let mut sweep = Sweep::new(&contents_after_each_commit, usize::MAX, seed(), false);
-    sweep.run(&[], &steps).unwrap_or_else(|error| panic!("{error}"));
+    sweep.check_all(&[], &steps).unwrap_or_else(|error| panic!("{error}"));
     println!("{:?}", sweep.statistics);
     assert!(sweep.statistics.different > 300, "{:?}", sweep.statistics);
 }
@@ -246,7 +246,7 @@ fn missing_sync_is_detected() {
     }
     for steps in [never, too_early] {
         let error = Sweep::new(&contents_after_each_commit, TEARS, seed(), false)
-            .run(&[], &steps)
+            .check_all(&[], &steps)
             .expect_err("it is not durable");
         println!("{error}");
     }

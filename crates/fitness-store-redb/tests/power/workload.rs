@@ -79,8 +79,8 @@ impl Contents {
 pub(crate) fn contents_after_each_commit(first: Contents, actions: &[Action]) -> Vec<Contents> {
     let store = first.rebuilt();
     let mut contents_after_each_commit = vec![first];
-    for act in actions {
-        let Action::Commit(observer, batch) = act else { continue };
+    for action in actions {
+        let Action::Commit(observer, batch) = action else { continue };
         block_on(store.commit(observer, Arc::clone(batch))).expect("an operation in memory");
         contents_after_each_commit.push(Contents::of(&store).expect("an operation in memory"));
     }
@@ -93,8 +93,8 @@ pub(crate) fn contents_after_each_commit(first: Contents, actions: &[Action]) ->
 /// Runs the actions on a disk, which records the commits, and closes the store.
 pub(crate) fn run_actions(disk: &Disk, actions: &[Action]) {
     let mut store = disk.open().expect("a store");
-    for act in actions {
-        match act {
+    for action in actions {
+        match action {
             Action::Commit(observer, batch) => {
                 disk.record(Step::Begun);
                 block_on(store.commit(observer, Arc::clone(batch))).expect("a commit");
