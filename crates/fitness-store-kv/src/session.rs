@@ -1,22 +1,22 @@
-//! What keys are called. All but the root bear the session that wrote them, so that no session
-//! ever writes over another's values, however late its writes arrive.
+//! Sessions and their keys. All keys except the root contain the session that wrote them, so that no session
+//! overwrites the values of another, however late its writes take effect.
 
 use std::hash::{BuildHasher, RandomState};
 
-/// One store's time with one observer, from its first commit on.
+/// The use of one observer by one store, from the first commit on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Session {
-    /// One more than that of the session it found.
+    /// One more than that of the previous session.
     pub(crate) epoch: u64,
-    /// Tells apart two sessions that found the same one.
+    /// Distinguishes two sessions with the same previous session.
     pub(crate) nonce: u64,
 }
 
 impl Session {
-    /// The one after `earlier`.
+    /// Returns a session after `earlier`.
     pub(crate) fn after(earlier: Option<Self>) -> Self {
         let epoch = earlier.map_or(1, |earlier| earlier.epoch.saturating_add(1));
-        // Seeded by the system; the epoch and the process make two clones of one machine differ.
+        // Seeded by the system. The epoch and the process id make clones of one machine differ.
         let nonce = RandomState::new().hash_one((epoch, std::process::id()));
         Self { epoch, nonce }
     }
@@ -25,17 +25,17 @@ impl Session {
         format!("{kind}-{:016x}-{:016x}", self.epoch, self.nonce)
     }
 
-    /// The key of its manifest.
+    /// Returns the key of the manifest.
     pub(crate) fn manifest(self) -> String {
         self.name('m')
     }
 
-    /// The key of a slot of its journal.
+    /// Returns the key of a journal slot.
     pub(crate) fn slot(self, slot: u64) -> String {
         format!("{}-{slot:04x}", self.name('j'))
     }
 
-    /// The epoch of the session that a key bears.
+    /// Returns the epoch of the session in a key.
     pub(crate) fn epoch_of(key: &str) -> Option<u64> {
         let mut parts = key.split('-');
         match parts.next()? {
@@ -44,14 +44,14 @@ impl Session {
         }
     }
 
-    /// Whether a key is its own.
+    /// Whether a key belongs to this session.
     pub(crate) fn wrote(self, key: &str) -> bool {
         let mut parts = key.split('-').skip(1).map(|part| u64::from_str_radix(part, 16).ok());
         parts.next() == Some(Some(self.epoch)) && parts.next() == Some(Some(self.nonce))
     }
 }
 
-/// A page, by the session that wrote it and its number there.
+/// A page, identified by its session and a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PageId {
     pub(crate) session: Session,
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_tells_its_session() {
+    fn keys_contain_their_session() {
         let session = Session { epoch: 0x1f, nonce: u64::MAX };
         let page = PageId { session, number: 7 }.key();
         assert_eq!(page, "p-000000000000001f-ffffffffffffffff-00000007");

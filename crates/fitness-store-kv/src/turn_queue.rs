@@ -1,39 +1,39 @@
-//! One at a time, in the order of asking: a queue that futures stand in.
+//! A fair queue for futures: one at a time, in the order of their first poll.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-/// Lets one through at a time.
+/// Gives turns, one at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub(crate) struct TurnQueue {
     queue: Mutex<Queue>,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    /// Whoever is first has the turn.
+    /// The first one has the turn.
     waiting: VecDeque<(u64, Option<Waker>)>,
 }
 
-/// A place in the queue. Whoever drops it leaves the queue.
+/// A place in the queue. Dropping it leaves the queue.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
-    gate: &'a Gate,
+    queue: &'a TurnQueue,
     ticket: u64,
 }
 
-impl Gate {
-    /// Waits for the turn. The place in the queue is taken when this is first polled.
+impl TurnQueue {
+    /// Waits for the turn. The first poll takes the place in the queue.
     pub(crate) async fn enter(&self) -> Turn<'_> {
         let turn = {
             let mut queue = self.lock();
             let ticket = queue.next;
             queue.next += 1;
             queue.waiting.push_back((ticket, None));
-            Turn { gate: self, ticket }
+            Turn { queue: self, ticket }
         };
         poll_fn(|context| {
             let mut queue = self.lock();
@@ -57,7 +57,7 @@ impl Gate {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let next = {
-            let mut queue = self.gate.lock();
+            let mut queue = self.queue.lock();
             queue.waiting.retain(|(ticket, _)| *ticket != self.ticket);
             queue.waiting.front_mut().and_then(|(_, waker)| waker.take())
         };
@@ -74,16 +74,16 @@ mod tests {
     use std::task::Context;
 
     #[test]
-    fn turns_come_in_the_order_of_asking_and_a_dropped_place_is_skipped() {
-        let gate = Gate::default();
+    fn turns_come_in_order_and_dropped_places_are_skipped() {
+        let queue = TurnQueue::default();
         let mut context = Context::from_waker(Waker::noop());
-        let mut first = pin!(gate.enter());
-        let Poll::Ready(turn) = first.as_mut().poll(&mut context) else { panic!("nobody is before it") };
-        let mut given_up = Box::pin(gate.enter());
-        let mut second = pin!(gate.enter());
-        assert!(given_up.as_mut().poll(&mut context).is_pending());
+        let mut first = pin!(queue.enter());
+        let Poll::Ready(turn) = first.as_mut().poll(&mut context) else { panic!("the first has the turn") };
+        let mut dropped = Box::pin(queue.enter());
+        let mut second = pin!(queue.enter());
+        assert!(dropped.as_mut().poll(&mut context).is_pending());
         assert!(second.as_mut().poll(&mut context).is_pending());
-        drop(given_up);
+        drop(dropped);
         assert!(second.as_mut().poll(&mut context).is_pending());
         drop(turn);
         assert!(second.as_mut().poll(&mut context).is_ready());
