@@ -1,58 +1,57 @@
-//! The command line: commands, options and the help that teaches them.
+//! The command line: commands, global options and their help.
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{advise, compare, completions, copy, demo, help, import, replay, report, top, watch};
 
 const LONG_ABOUT: &str = "\
-Which Lightning peers and channels deserve your money.
+Measure how reliable Lightning peers and channels are.
 
-ldk-fitness tells how long each channel has been watched (lifetime), how much of that time it could \
-be told whether the peer was online (observed), how much of that it was (uptime), and how often its \
-connection changed (flaps). Availability is uptime over observed time: our own outages count neither \
-for nor against a peer, and where nothing was observed it is `n/a`.
+For each channel, ldk-fitness reports how long it has been monitored (lifetime), for how much of that time \
+the peer's presence was known (observed), for how much of the observed time the peer was online (uptime), and \
+how often its connection flapped. Availability is uptime divided by observed time. Monitoring gaps count \
+neither for nor against a peer. Without any observed time, availability is `n/a`.
 
-`demo`, `report` and `replay` print the same table, or with --json the same document; with --listen they \
+`demo`, `report` and `replay` print the same table, or the same JSON document with --json. With --listen they \
 serve the same dashboard.";
 
 const EXAMPLES: &str = "\
 Examples:
-  ldk-fitness demo                          real nodes and real outages, in a minute
+  ldk-fitness demo                          measure real nodes and outages for a minute
   ldk-fitness demo --seconds 60 --store demo.redb
-  ldk-fitness report fitness.redb           what a stopped node knows of its peers
+  ldk-fitness report fitness.redb           report on a store while its node is stopped
   ldk-fitness report sqlite:~/wallet/ldk_node_data.sqlite
-  ldk-fitness top http://127.0.0.1:8080     peers as they come and go, on the terminal
-  ldk-fitness advise fitness.redb           what to close, what to keep, and why
+  ldk-fitness top http://127.0.0.1:8080     show live peer status in the terminal
+  ldk-fitness advise fitness.redb           recommend which channels to keep or close
   ldk-fitness watch 02ab…@lsp.example:9735 --store lsps.redb
-  ldk-fitness compare lsps.redb             which of the watched is the best
+  ldk-fitness compare lsps.redb             rank the watched nodes
   ldk-fitness copy fitness.redb dir:wallet/fs_store
   ldk-fitness replay trace.jsonl.gz --window 7d
-  ldk-fitness replay examples/month.jsonl.gz --listen   a dashboard, in a browser
+  ldk-fitness replay examples/month.jsonl.gz --listen   show the dashboard in a browser
   ldk-fitness replay - --json < trace.jsonl | jq '.channels[].availability'
-  ldk-fitness import lnd --help             what lnd has counted, for who moves to LDK
+  ldk-fitness import lnd --help             import lnd's statistics when moving to LDK
 
 Environment:
-  LDK_FITNESS_STORE  the store of `report`, `top`, `advise`, `compare` and
-                     `import` where none is named, so that no password is seen
-                     where processes are listed
-  LDK_FITNESS_TOKEN  what whoever asks `--listen` has to know; `top` sends it
-  NO_COLOR           no colours, whatever the terminal can do
-  COLUMNS            width of the table, in place of the terminal's
-  RUST_LOG           what to log to standard error, `warn` by default; such as
-                     `debug` or `fitness_ldk=trace`";
+  LDK_FITNESS_STORE  default store of `report`, `top`, `advise`, `compare` and
+                     `import`; keeps passwords out of process listings
+  LDK_FITNESS_TOKEN  access token that `--listen` requires and `top` sends
+  NO_COLOR           disable colours
+  COLUMNS            table width, instead of the terminal's
+  RUST_LOG           log filter for standard error, such as `debug` or
+                     `fitness_ldk=trace`; default `warn`";
 
 /// The program's arguments.
 #[derive(Debug, Parser)]
 #[command(
     name = "ldk-fitness",
     version,
-    about = "Which Lightning peers and channels deserve your money",
+    about = "Measure how reliable Lightning peers and channels are",
     long_about = LONG_ABOUT,
     after_help = help::end(EXAMPLES),
     arg_required_else_help = true
 )]
 pub(crate) struct Cli {
-    /// When to colour the output
+    /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", display_order = 100)]
     pub(crate) color: Color,
 
@@ -60,7 +59,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The command to run.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Demo(demo::Args),
@@ -75,20 +74,20 @@ pub(crate) enum Command {
     Completions(completions::Args),
 }
 
-/// When to colour.
+/// When to use colours.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set
     #[default]
     Auto,
-    /// Into files and pipes, too
+    /// Also in files and pipes
     Always,
-    /// Not at all
+    /// Never
     Never,
 }
 
 impl Color {
-    /// Makes it the rule for everything that is printed from now on.
+    /// Sets the choice for all further output.
     pub(crate) fn apply(self) {
         let choice = match self {
             Self::Auto => anstream::ColorChoice::Auto,
@@ -106,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete our command line.
+//! `completions`: generates shell completion scripts.
 
 use std::io::{self, Write as _};
 
@@ -15,22 +15,22 @@ Examples:
   ldk-fitness completions fish > ~/.config/fish/completions/ldk-fitness.fish
   ldk-fitness completions zsh  > ~/.zfunc/_ldk-fitness";
 
-/// Print shell completions
+/// Print a shell completion script
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::end(EXAMPLES))]
 pub(crate) struct Args {
-    /// The shell to complete for
+    /// The shell
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// Prints the completions to standard output.
+/// Prints the completion script to standard output.
 ///
 /// # Errors
 ///
 /// [`CliError::Output`].
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    // The generator panics where its writer fails; a buffer does not.
+    // `generate` panics if its writer fails, so write to a buffer first.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "ldk-fitness", &mut script);
     io::stdout().write_all(&script).map_err(CliError::Output)

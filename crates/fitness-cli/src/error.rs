@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked, and the exit code that says so.
+//! The error of every command, and its exit code.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,307 +17,317 @@ use crate::import::LndError;
 use crate::replay::LineError;
 use crate::store::StoreUrl;
 
-/// Why a command failed. Each names the thing it is about.
+/// The reason why a command failed.
+///
+/// `Display` does not include the source: `main` prints the whole chain.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum CliError {
-    /// A trace that cannot be opened.
-    #[error("cannot read {file}: {source}")]
+    /// An input file cannot be opened or read.
+    #[error("cannot read {file}")]
     Open {
         /// The file.
         file: String,
         source: io::Error,
     },
 
-    /// A trace that cannot be read to its end.
-    #[error("{file}, line {line}: {expected}: {source}")]
+    /// A line of an input file cannot be read.
+    #[error("{file}, line {line}: {expected}")]
     Read {
         /// The file.
         file: String,
-        /// The line that was being read, from 1.
+        /// The line number, from 1.
         line: u64,
-        /// What should have been there.
+        /// What is wrong with the line, or what was expected.
         expected: &'static str,
         source: io::Error,
     },
 
-    /// A line of a trace that is no event.
-    #[error("{file}, line {line}: {source}")]
+    /// A line of a trace is not a valid event.
+    #[error("{file}, line {line}: invalid event")]
     Line {
         /// The file.
         file: String,
-        /// The line, from 1.
+        /// The line number, from 1.
         line: u64,
         source: LineError,
     },
 
-    /// What lncli printed, and is not what it should be.
+    /// `import lnd` rejected its input.
     #[error(transparent)]
     Lnd(#[from] LndError),
 
-    /// A store that cannot be opened or read.
+    /// A store cannot be opened, read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 
-    /// A question about a past that a store at rest no longer knows.
+    /// `--at` is before the last recorded time of an archived history.
     #[error(
-        "{store}: --at {asked} is before {known_until}, the last moment of observer {observer}; \
-         a store at rest answers for that moment (leave --at out) or a later one"
+        "cannot report on {store} as of {asked}: the history of observer {observer} ends at {known_until}, \
+         and an archive has no earlier state; omit --at or choose a later time"
     )]
     BeforeLastMoment {
         /// The store.
         store: String,
-        /// Whose history it is.
+        /// The observer of the history.
         observer: NodeId,
-        /// The moment of the question.
+        /// The value of `--at`.
         asked: String,
-        /// The earliest moment that can be asked about.
+        /// The earliest time that can be reported on.
         known_until: String,
     },
 
-    /// A question about a future that the tracker takes for a broken clock.
-    #[error("--at {asked} is more than ten years after {clock}, when the last event came; ask about less")]
+    /// `--at` is so far after the last event that the tracker would ignore it as an implausible jump.
+    #[error("--at {at} is more than ten years after the last event ({last_event}); choose an earlier time")]
     TooFarAhead {
-        /// The moment of the question.
-        asked: String,
-        /// What the trace's clock reads.
-        clock: String,
+        /// The value of `--at`.
+        at: String,
+        /// The time of the last event in the trace.
+        last_event: String,
     },
 
-    /// An observer that the store has nothing of.
-    #[error("{store} knows no observer {observer}; it knows {known}")]
+    /// The store has no history of the requested observer.
+    #[error("no history of observer {observer} in {store}; available observers: {known}")]
     UnknownObserver {
         /// The store.
         store: String,
-        /// Who was asked for.
+        /// The requested observer.
         observer: NodeId,
-        /// Who is there.
+        /// The observers in the store, or `none`.
         known: String,
     },
 
-    /// A copy of a store to itself.
-    #[error("{store} cannot be copied to itself; name another store to copy to")]
+    /// The source and the target of a copy are the same store.
+    #[error("cannot copy {store} to itself; choose a different target")]
     SamePlace {
         /// The store.
         store: String,
     },
 
-    /// A history that would be overwritten.
-    #[error("{store} has another history of node {observer}; {way_out}")]
+    /// The target already has a history of the observer, which would be overwritten.
+    #[error("{store} already has a history of observer {observer}; {way_out}")]
     Exists {
         /// The store.
         store: String,
-        /// Whose history it is.
+        /// The observer of the history.
         observer: NodeId,
         /// What to do instead.
         way_out: &'static str,
     },
 
-    /// A history that was written to while it was copied, so that the copy is not finished.
+    /// The source changed while it was read, so the copy is incomplete.
     #[error(
-        "the history of node {observer} in {store} was written to while it was copied; stop its node, and copy again"
+        "the history of observer {observer} in {store} changed during the copy, which is incomplete; \
+         stop its node and copy again"
     )]
-    WrittenMeanwhile {
-        /// The store.
+    CopyIncomplete {
+        /// The source.
         store: String,
-        /// Whose history it is.
+        /// The observer of the history.
         observer: NodeId,
     },
 
-    /// A history that was written to while it was copied. The copy is what it was before.
+    /// The source changed after it was opened. The copy has its earlier state.
     #[error(
-        "the history of node {observer} in {store} has gone on, and the copy is what it was before; \
-         stop its node, and copy again with --overwrite"
+        "the history of observer {observer} in {store} changed during the copy, which has the earlier state; \
+         stop its node and copy again with --overwrite"
     )]
-    MovedOn {
-        /// The store.
+    CopyOutdated {
+        /// The source.
         store: String,
-        /// Whose history it is.
+        /// The observer of the history.
         observer: NodeId,
     },
 
-    /// A copy that did not come out as it should.
-    #[error("{store}: {source}")]
+    /// A copy failed for another reason.
+    #[error("cannot copy to {store}")]
     Copy {
-        /// The store that was copied to.
+        /// The target.
         store: String,
         source: CopyError,
     },
 
-    /// The user had enough of it.
-    #[error("interrupted; what was copied stays, and the same command goes on with it")]
+    /// The user interrupted a copy.
+    #[error("interrupted; the records copied so far are kept: run the same command again to continue")]
     Interrupted,
 
-    /// A peer that nobody knows.
-    #[error("no peer begins with {asked}, of {known} that are known")]
+    /// No peer has an id that starts with the requested prefix.
+    #[error("no peer matches {asked} ({known} known)")]
     UnknownPeer {
-        /// How its id begins.
+        /// The prefix.
         asked: String,
-        /// How many there are.
+        /// The number of peers.
         known: usize,
     },
 
-    /// A part of an id that several peers have.
-    #[error("{} peers begin with {asked}: {}; say more of the id", matching.len(), some(matching))]
+    /// Several peers have ids that start with the requested prefix.
+    #[error("{asked} matches {} peers: {}; use a longer prefix", matching.len(), first_few(matching))]
     AmbiguousPeer {
-        /// How the id begins.
+        /// The prefix.
         asked: String,
-        /// Whose ids do.
+        /// The matching peers.
         matching: Vec<NodeId>,
     },
 
-    /// An order that needs numbers that nobody asked for.
-    #[error("this --sort needs --window, such as --window lifetime")]
+    /// The sort key is a statistic of a window, and there is no `--window`.
+    #[error("this --sort key requires --window, such as --window lifetime")]
     SortNeedsWindow,
 
-    /// What was given for a node to watch, and is none.
+    /// An argument of `watch` is not a target.
     #[error(
-        "{text}: {source}; a node to watch is NODE@HOST:PORT, a file of such lines, or - for standard input"
+        "invalid target {text:?} (expected NODE_ID@HOST:PORT, a file with one target per line, \
+         or - for standard input)"
     )]
     Target {
-        /// What was typed.
+        /// The argument.
         text: String,
         source: TargetError,
     },
 
-    /// A list of nodes to watch with something else in it.
-    #[error("{file}, {source}")]
+    /// A line of a target list is not a target.
+    #[error("invalid target list {file}")]
     Targets {
         /// The file.
         file: String,
         source: TargetListError,
     },
 
-    /// A list of nodes to watch that has none.
-    #[error("{file} names no node to watch, as NODE@HOST:PORT")]
+    /// A target list is empty.
+    #[error("{file} contains no targets; add one NODE_ID@HOST:PORT per line")]
     NoTargets {
         /// The file.
         file: String,
     },
 
-    /// A key that cannot be read, or be kept.
-    #[error("cannot {task} the key {}: {source}", path.display())]
+    /// A key file cannot be created or read.
+    #[error("cannot {task} the key file {}", path.display())]
     Key {
-        /// What was to be done.
+        /// What failed, as a verb.
         task: &'static str,
         /// The file.
         path: PathBuf,
         source: io::Error,
     },
 
-    /// A file that is no key.
-    #[error("{} is no key, which has 64 hexadecimal digits; give another file with --key", path.display())]
+    /// A file does not contain a key.
+    #[error(
+        "invalid key file {}: expected 64 hexadecimal digits; choose another file with --key-file",
+        path.display()
+    )]
     NoKey {
         /// The file.
         path: PathBuf,
     },
 
-    /// A store that has no place for a key beside it.
-    #[error("--store {store} needs --key FILE, to be the same observer each time")]
+    /// The store is a database, so there is no default path for a key file.
+    #[error("--store {store} requires --key-file FILE, because a database has no default key file")]
     KeyNeeded {
         /// The store.
         store: String,
     },
 
-    /// Nodes that cannot be watched.
+    /// The watcher cannot be started.
     #[error(transparent)]
     Watch(#[from] fitness_watch::StartError),
 
-    /// A store in which several nodes have observed, or none, where one has to be shown.
-    #[error("{} nodes have observed into {store}; name one with --observer: {}", known.len(), some(known))]
+    /// One observer has to be chosen, and the store has several, or none.
+    #[error("{}", one_observer_expected(store, known))]
     WhichObserver {
         /// The store.
         store: String,
-        /// Who they are.
+        /// The observers in the store.
         known: Vec<NodeId>,
     },
 
-    /// An address that nothing can be served on.
+    /// The dashboard cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
 
-    /// A token that is none.
-    #[error("the token of --listen: {0}")]
+    /// The access token of `--listen` is invalid.
+    #[error("invalid access token for --listen")]
     Token(#[from] fitness_web::TokenError),
 
-    /// An option that means nothing here.
-    #[error("{option} is for {meant}")]
+    /// An option does not apply to the other arguments.
+    #[error("{option} is only for {meant}")]
     NotMeant {
         /// The option.
         option: &'static str,
-        /// What it is for.
+        /// What the option is for.
         meant: &'static str,
     },
 
-    /// A terminal that cannot be drawn on, or a service that does not answer.
+    /// `top` failed.
     #[error(transparent)]
     Top(#[from] TopError),
 
-    /// An address or a token that is none.
+    /// The URL or the token of `top` is invalid.
     #[error(transparent)]
     Source(#[from] SourceError),
 
-    /// A webhook that is none.
+    /// The webhook configuration is invalid.
     #[error(transparent)]
     Webhook(#[from] fitness_webhook::WebhookError),
 
-    /// A runtime that the system refuses.
-    #[error("cannot start: {0}")]
-    Runtime(io::Error),
+    /// The async runtime, or its signal handling, cannot be set up.
+    #[error("cannot set up the async runtime")]
+    Runtime(#[source] io::Error),
 
-    /// An answer that cannot be printed.
-    #[error("cannot write the answer: {0}")]
-    Output(io::Error),
+    /// Standard output cannot be written.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
 
-    /// No temporary directory for the demo's nodes.
-    #[error("cannot make a temporary directory (TMPDIR names where): {0}")]
-    Directory(io::Error),
+    /// The demo cannot create a temporary directory for its nodes.
+    #[error("cannot create a temporary directory; set TMPDIR to a writable directory")]
+    Directory(#[source] io::Error),
 
-    /// The demo's chain or nodes.
-    #[error("the demo's network: {0}")]
+    /// The demo's chain or one of its nodes failed.
+    #[error("the demo network failed")]
     Network(#[from] fitness_regtest::Error),
 
-    /// Channels that are open, and that the wallet's fitness does not know of.
-    #[error("the demo's channels are open, and were not seen within {} s", patience.as_secs())]
+    /// The demo's channels are open, and the wallet's service did not report them in time.
+    #[error(
+        "the demo's channels are open, but the service did not report them within {} s; run the demo again",
+        patience.as_secs()
+    )]
     Unseen {
-        /// How long it was waited.
+        /// The timeout.
         patience: Duration,
     },
 
-    /// A demo that was measured otherwise than it happened.
-    #[error("what was measured is not what happened")]
+    /// The demo measured something other than what happened.
+    #[error("demo verification failed: the measured values differ from the actual events")]
     Untrue,
 
-    /// A service that does not start.
+    /// The service cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
 
-    /// A service that could not store all it knew before it ended.
+    /// The service could not store all changes at shutdown.
     #[error(transparent)]
     Shutdown(#[from] ShutdownError),
 }
 
 impl CliError {
-    /// An observer of whom a store has nothing, where it has something of those who are known.
+    /// Creates a [`CliError::UnknownObserver`]. `known` are the observers in the store.
     pub(crate) fn unknown_observer(store: &StoreUrl, observer: NodeId, known: &[NodeId]) -> Self {
-        let names: Vec<String> = known.iter().map(NodeId::to_string).collect();
-        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let ids: Vec<String> = known.iter().map(NodeId::to_string).collect();
+        let known = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
         Self::UnknownObserver { store: store.to_string(), observer, known }
     }
 
-    /// Whether the reader of our output went away.
+    /// Returns whether the reader of standard output closed the pipe.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// 2 where the input or the command line has to change, 1 where the world has to.
+    /// Returns 2 for bad usage or bad input, and 1 for any other failure.
     pub(crate) fn exit_code(&self) -> ExitCode {
-        let bad_input = match self {
+        let is_bad_input = match self {
             Self::Open { .. } | Self::Read { .. } | Self::Line { .. } | Self::Lnd(_) => true,
             Self::BeforeLastMoment { .. } | Self::TooFarAhead { .. } | Self::UnknownObserver { .. } => true,
             Self::UnknownPeer { .. } | Self::AmbiguousPeer { .. } | Self::SortNeedsWindow => true,
             Self::SamePlace { .. } | Self::Exists { .. } => true,
-            Self::WrittenMeanwhile { .. } | Self::MovedOn { .. } => false,
+            Self::CopyIncomplete { .. } | Self::CopyOutdated { .. } => false,
             Self::Copy { .. } | Self::Interrupted => false,
             Self::Store(
                 StoreError::Locked { .. } | StoreError::Claimed { .. } | StoreError::Backend { .. },
@@ -336,13 +346,22 @@ impl CliError {
             Self::Network(_) | Self::Unseen { .. } | Self::Untrue => false,
             Self::Start(_) | Self::Shutdown(_) => false,
         };
-        ExitCode::from(if bad_input { 2 } else { 1 })
+        ExitCode::from(if is_bad_input { 2 } else { 1 })
     }
 }
 
-/// The first few of many.
-fn some(ids: &[NodeId]) -> String {
-    const FEW: usize = 3;
-    let named: Vec<String> = ids.iter().take(FEW).map(NodeId::to_string).collect();
-    named.join(", ") + if ids.len() > FEW { ", …" } else { "" }
+fn one_observer_expected(store: &str, known: &[NodeId]) -> String {
+    if known.is_empty() {
+        format!("{store} has no history yet; start a node that stores its history there")
+    } else {
+        let ids = first_few(known);
+        format!("{store} has histories of {} observers: {ids}; choose one with --observer", known.len())
+    }
+}
+
+/// Lists the first ids, followed by an ellipsis if there are more.
+fn first_few(ids: &[NodeId]) -> String {
+    const MAX_LISTED: usize = 3;
+    let listed: Vec<String> = ids.iter().take(MAX_LISTED).map(NodeId::to_string).collect();
+    listed.join(", ") + if ids.len() > MAX_LISTED { ", …" } else { "" }
 }

@@ -1,19 +1,19 @@
-//! What the help of every command ends with.
+//! The footer of every command's help: examples, store formats and exit codes.
 
 use crate::store;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done
-  1  failed: a store in use by another process, an output that cannot be written
-  2  bad usage or bad input: an unknown option, a missing or malformed file";
+  0  success
+  1  failure, such as a store in use by another process or an unwritable output
+  2  bad usage or bad input, such as an unknown option or a malformed file";
 
-/// The end of a command's help: its examples, and the exit codes.
+/// Returns the help footer: the command's examples, then the exit codes.
 pub(crate) fn end(examples: &str) -> String {
     format!("{examples}\n\n{EXIT_CODES}")
 }
 
-/// The same where a store is named: how to name one comes first.
+/// Returns the help footer of a command that takes a store: the store formats, then as [`end`].
 pub(crate) fn end_with_stores(examples: &str) -> String {
     format!("Stores:\n{}\n\n{}", store::FORMS, end(examples))
 }

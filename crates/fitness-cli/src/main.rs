@@ -1,7 +1,7 @@
-//! `ldk-fitness`: which Lightning peers and channels deserve your money.
+//! `ldk-fitness`: measures how reliable Lightning peers and channels are.
 //!
-//! This file joins the parts: command line, logging, one command, exit code. What a command does
-//! stands in the module of its name; how an answer looks, in `output`.
+//! This file parses the command line, sets up logging, runs one command and sets the exit code. Each command
+//! has a module of the same name. Module `output` formats reports.
 
 mod advise;
 mod ask;
@@ -37,7 +37,7 @@ use crate::error::CliError;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     cli.color.apply();
-    // What is logged would be written across the screen of `top`.
+    // Log lines would corrupt the screen of `top`.
     if !matches!(cli.command, Command::Top(_)) || !io::stderr().is_terminal() {
         log_to_stderr();
     }
@@ -55,16 +55,16 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads us has read enough: `ldk-fitness … | head` is no failure.
+        // A closed pipe, as in `ldk-fitness … | head`, is not a failure.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            print_error(&error);
             error.exit_code()
         }
     }
 }
 
-/// What `RUST_LOG` asks for, warnings by default.
+/// Logs to standard error as `RUST_LOG` configures; by default, warnings.
 fn log_to_stderr() {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
     let colour = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
@@ -75,8 +75,10 @@ fn log_to_stderr() {
         .init();
 }
 
-/// Says what went wrong, and what that came from where the message does not say it already.
-fn complain(error: &CliError) {
+/// Prints an error and its sources on one line.
+///
+/// A source whose text the message already contains is skipped.
+fn print_error(error: &CliError) {
     let mut message = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -86,6 +88,6 @@ fn complain(error: &CliError) {
         }
         source = cause.source();
     }
-    // There is nobody left to tell where standard error is closed.
+    // If standard error is closed, the message cannot be delivered; the exit code still reports the failure.
     let _ = writeln!(anstream::stderr(), "error: {message}");
 }

@@ -1,4 +1,4 @@
-//! Whatever is no trace: the message names the file, the line and what was expected; exit code 2.
+//! `replay` rejects invalid traces with exit code 2 and a message with the file, the line and the problem.
 
 mod common;
 
@@ -6,173 +6,174 @@ use std::path::Path;
 
 use common::{T0, channel, data, ldk_fitness, node, replay, stderr};
 
-fn good() -> String {
+fn valid_line() -> String {
     format!("{{\"at_ns\": {T0}, \"event\": \"watch\", \"node_id\": \"{}\"}}\n", node('a'))
 }
 
-fn message_of(path: &Path) -> String {
-    let output = ldk_fitness().arg("replay").arg(path).arg("--json").output().expect("it runs");
+fn replay_error(path: &Path) -> String {
+    let output = ldk_fitness().arg("replay").arg(path).arg("--json").output().expect("program runs");
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(output.stdout.is_empty(), "nothing but a document goes there");
+    assert!(output.stdout.is_empty());
     stderr(&output)
 }
 
+/// Invalid lines, and the parts of the message that identify the field, the value or the position.
+fn invalid_lines() -> Vec<(String, &'static [&'static str])> {
+    let (id, channel_id) = (node('a'), channel('1'));
+    let owned = |(line, parts): (&str, &'static [&'static str])| (line.to_owned(), parts);
+    let mut lines: Vec<_> = [
+        ("not JSON", &["JSON object"][..]),
+        ("42", &["JSON object", "`42`"]),
+        ("[]", &["JSON object", "sequence"]),
+        (r#"{"at_ns": 1"#, &["JSON object", "EOF"]),
+        (r#"{"at_ns": 1} {}"#, &["JSON object", "column 14"]),
+        ("{}", &["missing", "`at_ns`"]),
+        (r#"{"event": "watch"}"#, &["missing", "`at_ns`", "`event`"]),
+        (r#"{"at_ns": 1}"#, &["missing", "`event`"]),
+        (r#"{"at_ns": "1", "event": "watch"}"#, &["`at_ns`", "nanoseconds"]),
+        (r#"{"at_ns": -1, "event": "watch"}"#, &["`at_ns`", "18446744073709551615", "-1"]),
+        (r#"{"at_ns": 1.5, "event": "watch"}"#, &["`at_ns`", "1.5"]),
+        (r#"{"at_ns": 18446744073709551616, "event": "watch"}"#, &["`at_ns`", "nanoseconds"]),
+        (r#"{"at_ns": null, "event": "watch"}"#, &["`at_ns`", "null"]),
+        (r#"{"at_ns": 1, "event": 7}"#, &["`event`", "`7`", "string"]),
+        (
+            r#"{"at_ns": 1, "event": "peer_onlin"}"#,
+            &["`event`", "peer_online, peer_offline, ", "`peer_onlin`"],
+        ),
+        (r#"{"at_ns": 1, "event": "watch"}"#, &["missing", "`node_id`"]),
+        (r#"{"at_ns": 1, "event": "watch", "node_di": ""}"#, &["missing", "`node_id`", "`node_di`"]),
+        (r#"{"at_ns": 1, "event": "watch", "node_id": 3}"#, &["`node_id`", "66"]),
+        (r#"{"at_ns": 1, "event": "watch", "node_id": "02ab"}"#, &["`node_id`", "66", "4"]),
+        (r#"{"at_ns": 1, "event": "unobserved"}"#, &["missing", "`since_ns`"]),
+        (r#"{"at_ns": 1, "event": "unobserved", "since_ns": "0"}"#, &["`since_ns`", "nanoseconds"]),
+        (r#"{"at_ns": 1, "event": "clock_set", "to_ns": -1}"#, &["`to_ns`", "nanoseconds"]),
+        (r#"{"at_ns": 1, "event": "snapshot", "channels": {}, "connected": []}"#, &["`channels`", "list"]),
+        (
+            r#"{"at_ns": 1, "event": "snapshot", "channels": [7], "connected": []}"#,
+            &["`channels[0]`", "object"],
+        ),
+        (
+            r#"{"at_ns": 1, "event": "snapshot", "channels": [{"node_id": ""}], "connected": []}"#,
+            &["missing", "`channels[0].channel_id`"],
+        ),
+        (r#"{"at_ns": 1, "event": "snapshot", "channels": []}"#, &["missing", "`connected`"]),
+        (r#"{"at_ns": 1, "event": "snapshot", "channels": [], "connected": ["02"]}"#, &["`connected`", "66"]),
+        (
+            r#"{"at_ns": 1, "event": "observation_paused", "node_id": ""}"#,
+            &["unknown", "`node_id`", "`at_ns`, `event`"],
+        ),
+    ]
+    .into_iter()
+    .map(owned)
+    .collect();
+    lines.extend([
+        (
+            format!(r#"{{"at_ns": 1, "event": "watch", "node_id": "{}"}}"#, id.replacen('a', "x", 1)),
+            &["`node_id`", "position 2"][..],
+        ),
+        (
+            format!(r#"{{"at_ns": 1, "event": "watch", "node_id": "{id}", "alias": "bob"}}"#),
+            &["unknown", "`alias`", "`at_ns`, `event`, `node_id`"],
+        ),
+        (
+            format!(r#"{{"at_ns": 1, "at_ns": 2, "event": "watch", "node_id": "{id}"}}"#),
+            &["duplicate", "`at_ns`"],
+        ),
+        (
+            format!(r#"{{"at_ns": 1, "event": "channel_closed", "channel_id": "{id}"}}"#),
+            &["`channel_id`", "64"],
+        ),
+        (
+            format!(
+                r#"{{"at_ns": 1, "event": "funding_changed", "channel_id": "{channel_id}", "funding": "x"}}"#
+            ),
+            &["`funding`", "`txid:vout`"],
+        ),
+        (
+            format!(
+                r#"{{"at_ns": 1, "event": "channel_opened", "channel_id": "{channel_id}", "node_id": "{id}", "online": "yes"}}"#
+            ),
+            &["`online`", "\"yes\"", "boolean"],
+        ),
+        (
+            format!(r#"{{"at_ns": 1, "event": "channel_usable", "channel_id": "{channel_id}"}}"#),
+            &["missing", "`usable`"],
+        ),
+    ]);
+    lines
+}
+
 #[test]
-fn lines_that_are_no_event() {
-    let id = node('a');
-    let cases = [
-        ("not JSON", "expected a JSON object: expected"),
-        ("42", "expected a JSON object: invalid type: integer `42`, expected a JSON object"),
-        ("[]", "expected a JSON object: invalid type: sequence, expected a JSON object"),
-        ("{\"at_ns\": 1", "expected a JSON object: EOF"),
-        ("{\"at_ns\": 1} {}", "expected a JSON object: trailing characters at column 14"),
-        ("{}", "expected field `at_ns`, which is missing"),
-        ("{\"event\": \"watch\"}", "expected field `at_ns`, which is missing; found `event`"),
-        ("{\"at_ns\": 1}", "expected field `event`, which is missing"),
-        ("{\"at_ns\": \"1\", \"event\": \"watch\"}", "field `at_ns`: expected nanoseconds"),
-        ("{\"at_ns\": -1, \"event\": \"watch\"}", "an integer from 0 to 18446744073709551615, found -1"),
-        ("{\"at_ns\": 1.5, \"event\": \"watch\"}", "found 1.5"),
-        ("{\"at_ns\": 18446744073709551616, \"event\": \"watch\"}", "field `at_ns`: expected nanoseconds"),
-        ("{\"at_ns\": null, \"event\": \"watch\"}", "found null"),
-        ("{\"at_ns\": 1, \"event\": 7}", "field `event`: invalid type: integer `7`, expected a string"),
-        ("{\"at_ns\": 1, \"event\": \"peer_onlin\"}", "expected one of peer_online, peer_offline, "),
-        ("{\"at_ns\": 1, \"event\": \"watch\"}", "expected field `node_id`, which is missing"),
-        ("{\"at_ns\": 1, \"event\": \"watch\", \"node_di\": \"\"}", "is missing; found `node_di`"),
-        (
-            "{\"at_ns\": 1, \"event\": \"watch\", \"node_id\": 3}",
-            "expected a node id of 66 hexadecimal digits",
-        ),
-        (
-            "{\"at_ns\": 1, \"event\": \"watch\", \"node_id\": \"02ab\"}",
-            "field `node_id`: a node id of 66 hexadecimal digits: expected 66 hexadecimal digits, found 4",
-        ),
-        (
-            &format!("{{\"at_ns\": 1, \"event\": \"watch\", \"node_id\": \"{}\"}}", id.replacen('a', "x", 1)),
-            "position 2 is no hexadecimal digit",
-        ),
-        (
-            &format!("{{\"at_ns\": 1, \"event\": \"watch\", \"node_id\": \"{id}\", \"alias\": \"bob\"}}"),
-            "unknown field `alias`, expected only `at_ns`, `event`, `node_id`",
-        ),
-        (
-            &format!("{{\"at_ns\": 1, \"at_ns\": 2, \"event\": \"watch\", \"node_id\": \"{id}\"}}"),
-            "field `at_ns` stands there twice",
-        ),
-        (
-            &format!("{{\"at_ns\": 1, \"event\": \"channel_closed\", \"channel_id\": \"{id}\"}}"),
-            "field `channel_id`: a channel id of 64 hexadecimal digits",
-        ),
-        (
-            &format!(
-                "{{\"at_ns\": 1, \"event\": \"funding_changed\", \"channel_id\": \"{}\", \"funding\": \"x\"}}",
-                channel('1')
-            ),
-            "field `funding`: a funding outpoint `txid:vout`",
-        ),
-        (
-            &format!(
-                "{{\"at_ns\": 1, \"event\": \"channel_opened\", \"channel_id\": \"{}\", \"node_id\": \"{id}\", \
-                 \"online\": \"yes\"}}",
-                channel('1')
-            ),
-            "field `online`: invalid type: string \"yes\", expected a boolean",
-        ),
-        (
-            &format!("{{\"at_ns\": 1, \"event\": \"channel_usable\", \"channel_id\": \"{}\"}}", channel('1')),
-            "expected field `usable`, which is missing",
-        ),
-        ("{\"at_ns\": 1, \"event\": \"unobserved\"}", "expected field `since_ns`, which is missing"),
-        (
-            "{\"at_ns\": 1, \"event\": \"unobserved\", \"since_ns\": \"0\"}",
-            "field `since_ns`: expected nanoseconds since 1970 as an integer",
-        ),
-        ("{\"at_ns\": 1, \"event\": \"clock_set\", \"to_ns\": -1}", "field `to_ns`: expected nanoseconds"),
-        (
-            "{\"at_ns\": 1, \"event\": \"snapshot\", \"channels\": {}, \"connected\": []}",
-            "field `channels`: expected a list of objects",
-        ),
-        (
-            "{\"at_ns\": 1, \"event\": \"snapshot\", \"channels\": [7], \"connected\": []}",
-            "field `channels[0]`: expected an object",
-        ),
-        (
-            "{\"at_ns\": 1, \"event\": \"snapshot\", \"channels\": [{\"node_id\": \"\"}], \"connected\": []}",
-            "expected field `channels[0].channel_id`, which is missing",
-        ),
-        ("{\"at_ns\": 1, \"event\": \"snapshot\", \"channels\": []}", "expected field `connected`"),
-        (
-            "{\"at_ns\": 1, \"event\": \"snapshot\", \"channels\": [], \"connected\": [\"02\"]}",
-            "field `connected`: a node id of 66 hexadecimal digits",
-        ),
-        (
-            "{\"at_ns\": 1, \"event\": \"observation_paused\", \"node_id\": \"\"}",
-            "unknown field `node_id`, expected only `at_ns`, `event`",
-        ),
-    ];
-    let directory = tempfile::tempdir().expect("a directory");
+fn invalid_line_is_reported_with_its_number_and_field() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join("trace.jsonl");
-    for (line, expected) in cases {
-        // A blank line counts as a line; what follows the bad one does not matter.
-        std::fs::write(&path, format!("{}\n{line}\n{}", good(), good())).expect("it can be written");
-        let message = message_of(&path);
-        let place = format!("error: {}, line 3: ", path.display());
-        assert!(message.starts_with(&place), "{line}: {message}");
-        assert!(message.contains(expected), "{line}: {message}");
-        assert!(!message.contains("line 1 column"), "one line number is enough: {message}");
-        assert_eq!(message.lines().count(), 1, "{message}");
+    for (line, parts) in invalid_lines() {
+        // The blank second line is counted. Lines after the invalid one are not read.
+        std::fs::write(&path, format!("{}\n{line}\n{}", valid_line(), valid_line()))
+            .expect("file is written");
+        let message = replay_error(&path);
+        assert!(message.starts_with("error: ") && message.lines().count() == 1, "{message}");
+        let rest = message.strip_prefix(&format!("error: {}, line 3: ", path.display()));
+        let rest = rest.unwrap_or_else(|| panic!("{line}: {message}"));
+        for part in parts {
+            assert!(rest.contains(part), "{line}: {part:?} is missing in {message}");
+        }
+        assert!(!rest.contains("line 1"), "the message has two line numbers: {message}");
     }
 }
 
 #[test]
-fn bytes_that_are_no_text() {
-    let mut trace = good().into_bytes();
+fn bytes_that_are_not_utf8_are_rejected() {
+    let mut trace = valid_line().into_bytes();
     trace.extend(b"{\"at_ns\": \xff}\n");
     let output = replay(trace, &[]);
     assert_eq!(output.status.code(), Some(2));
-    let expected =
-        "error: standard input, line 2: expected UTF-8 text (or gzip), found byte 0xff at column 11\n";
-    assert_eq!(stderr(&output), expected);
+    let message = stderr(&output);
+    for part in ["standard input, line 2: ", "0xff", "column 11"] {
+        assert!(message.contains(part), "{message}");
+    }
 
-    let junk: Vec<u8> = (0..=255).rev().cycle().take(10_000).collect();
-    let output = replay(junk, &[]);
+    let binary: Vec<u8> = (0..=255).rev().cycle().take(10_000).collect();
+    let output = replay(binary, &[]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).starts_with("error: standard input, line 1: expected UTF-8 text"));
+    assert!(stderr(&output).starts_with("error: standard input, line 1: "), "{}", stderr(&output));
 }
 
 #[test]
-fn gzip_that_is_cut_short_damaged_or_followed_by_junk() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn damaged_gzip_data_is_rejected() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join("trace.jsonl.gz");
-    let whole = std::fs::read(data("small.jsonl.gz")).expect("it is committed");
-    let cut = |length: usize| whole[..length].to_vec();
+    let whole = std::fs::read(data("small.jsonl.gz")).expect("readable file");
+    let truncated = |length: usize| whole[..length].to_vec();
     let mut damaged = whole.clone();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 0xff;
     for (name, bytes) in [
-        ("half", cut(whole.len() / 2)),
-        ("without its checksum", cut(whole.len() - 4)),
-        ("the magic alone", cut(2)),
+        ("first half", truncated(whole.len() / 2)),
+        ("without checksum", truncated(whole.len() - 4)),
+        ("magic bytes only", truncated(2)),
         ("damaged", damaged),
-        ("with junk at its end", [&whole[..], b"junk"].concat()),
+        ("trailing garbage", [&whole[..], b"junk"].concat()),
     ] {
-        std::fs::write(&path, bytes).expect("it can be written");
-        let message = message_of(&path);
+        std::fs::write(&path, bytes).expect("file is written");
+        let message = replay_error(&path);
         assert!(message.starts_with(&format!("error: {}, line ", path.display())), "{name}: {message}");
     }
 }
 
 #[test]
-fn files_that_cannot_be_read() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn unreadable_file_is_named() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let missing = directory.path().join("missing.jsonl");
     for path in [missing.as_path(), directory.path()] {
-        let message = message_of(path);
-        assert!(message.starts_with(&format!("error: cannot read {}: ", path.display())), "{message}");
+        let message = replay_error(path);
+        assert!(message.contains(&path.display().to_string()), "{message}");
+        assert!(message.contains("os error"), "the message has no cause: {message}");
     }
 }
 
 #[test]
-fn a_line_after_the_question_is_still_checked() {
-    let output = replay(good() + "{}\n", &["--at", "5"]);
+fn lines_after_the_evaluation_time_are_checked() {
+    let output = replay(valid_line() + "{}\n", &["--at", "5"]);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -1,5 +1,4 @@
-//! Stores of every kind, as they are named: opened where they are what they should be, refused and left alone
-//! where they are not.
+//! Stores of every kind are opened by name. A store that cannot be opened is rejected and not changed.
 
 mod common;
 
@@ -16,20 +15,22 @@ use ldk_node::lightning::util::persist::KVStoreSync as _;
 use lightning_persister::fs_store::FilesystemStore;
 use rusqlite::Connection;
 
-const US: NodeId = NodeId([2; 33]);
+const OBSERVER: NodeId = NodeId([2; 33]);
 
-/// A wallet's own database, with its channels in it.
+/// Opens an SQLite database of ldk-node, and writes a record of the wallet.
 fn wallet(file: &Path, table: &str) -> Arc<SqliteStore> {
-    let (directory, name) = (file.parent().expect("it is in one"), file.file_name().expect("it has one"));
-    let name = name.to_str().expect("it is text").to_owned();
+    let (directory, name) =
+        (file.parent().expect("a parent directory"), file.file_name().expect("a file name"));
+    let name = name.to_str().expect("UTF-8").to_owned();
     let wallet = SqliteStore::new(directory.to_owned(), Some(name), Some(table.to_owned()));
     let wallet = Arc::new(wallet.expect("a new database"));
-    wallet.write("", "", "manager", vec![7; 5_000]).expect("it is stored");
+    wallet.write("", "", "manager", vec![7; 5_000]).expect("record is written");
     wallet
 }
 
+/// Returns the paths in a directory, with the content of each file.
 fn files(directory: &Path) -> Vec<(String, Option<Vec<u8>>)> {
-    let entries = std::fs::read_dir(directory).expect("it can be listed");
+    let entries = std::fs::read_dir(directory).expect("readable directory");
     let mut files: Vec<_> = entries
         .map(|entry| entry.expect("an entry").path())
         .map(|path| (path.display().to_string(), std::fs::read(&path).ok()))
@@ -38,7 +39,8 @@ fn files(directory: &Path) -> Vec<(String, Option<Vec<u8>>)> {
     files
 }
 
-fn refused(store: &str) -> String {
+/// Runs `report` on a store that cannot be opened. Returns the message.
+fn report_error(store: &str) -> String {
     let output = report(store, &["--json"]);
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{store}: {message}");
@@ -48,20 +50,20 @@ fn refused(store: &str) -> String {
 }
 
 #[test]
-fn a_history_is_read_from_where_a_wallet_keeps_it() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn history_is_read_from_every_kind_of_store() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let at = |name: &str| directory.path().join(name).display().to_string();
-    block_on(filled(&RedbStore::open(at("fitness.redb")).expect("a new file"), US, 30));
+    block_on(filled(&RedbStore::open(at("fitness.redb")).expect("a new file"), OBSERVER, 30));
     let expected = report_json(&at("fitness.redb"), &[]);
     assert_eq!(expected["peers"].as_array().map(Vec::len), Some(30));
 
     let sqlite = wallet(at("ldk_node_data.sqlite").as_ref(), KV_TABLE_NAME);
-    block_on(filled(&KvStore::from_sync(sqlite, "a wallet"), US, 30));
+    block_on(filled(&KvStore::from_sync(sqlite, "wallet"), OBSERVER, 30));
     let raw = wallet(at("raw.sqlite").as_ref(), "ldk_data");
-    block_on(filled(&KvStore::from_sync(raw, "a wallet"), US, 30));
-    let kept = Arc::new(FilesystemStore::new(at("fs_store").into()));
-    kept.write("", "", "manager", vec![7; 5_000]).expect("it is stored");
-    block_on(filled(&KvStore::from_sync(kept, "a wallet"), US, 30));
+    block_on(filled(&KvStore::from_sync(raw, "wallet"), OBSERVER, 30));
+    let fs_store = Arc::new(FilesystemStore::new(at("fs_store").into()));
+    fs_store.write("", "", "manager", vec![7; 5_000]).expect("record is written");
+    block_on(filled(&KvStore::from_sync(fs_store, "wallet"), OBSERVER, 30));
 
     let before = files(directory.path());
     for store in [
@@ -73,154 +75,154 @@ fn a_history_is_read_from_where_a_wallet_keeps_it() {
     ] {
         assert_eq!(report_json(&store, &[]), expected, "{store}");
     }
-    assert_eq!(files(directory.path()), before, "asking changes nothing");
+    assert_eq!(files(directory.path()), before, "reading changed a file");
 }
 
 #[test]
-fn a_wallet_that_runs_can_be_asked_about() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn database_of_a_running_wallet_can_be_read() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let file = directory.path().join("ldk_node_data.sqlite");
-    let running = KvStore::from_sync(wallet(&file, KV_TABLE_NAME), "a wallet");
-    block_on(filled(&running, US, 3));
+    let running = KvStore::from_sync(wallet(&file, KV_TABLE_NAME), "wallet");
+    block_on(filled(&running, OBSERVER, 3));
     let store = format!("sqlite:{}", file.display());
     assert_eq!(report_json(&store, &[])["peers"].as_array().map(Vec::len), Some(3));
-    block_on(filled(&running, US, 5));
+    block_on(filled(&running, OBSERVER, 5));
     assert_eq!(report_json(&store, &[])["peers"].as_array().map(Vec::len), Some(5));
 }
 
 #[test]
-fn what_a_wallet_left_half_done_in_a_crash_is_undone() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn transaction_interrupted_by_a_crash_is_rolled_back() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let at = |name: &str| directory.path().join(name);
     let running = wallet(&at("running.sqlite"), KV_TABLE_NAME);
-    block_on(filled(&KvStore::from_sync(running, "a wallet"), US, 3));
-    let crashing = Connection::open(at("running.sqlite")).expect("it is there");
-    // So little memory that it writes before it is done.
-    let half = "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN; DELETE FROM ldk_node_data; \
+    block_on(filled(&KvStore::from_sync(running, "wallet"), OBSERVER, 3));
+    let crashing = Connection::open(at("running.sqlite")).expect("database opens");
+    // With a tiny cache, SQLite writes to the file before the transaction ends.
+    let unfinished = "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN; DELETE FROM ldk_node_data; \
                 INSERT INTO ldk_node_data VALUES ('a', '', 'b', zeroblob(1000000));";
-    crashing.execute_batch(half).expect("it is SQL");
-    for end in ["", "-journal"] {
-        std::fs::copy(at(&format!("running.sqlite{end}")), at(&format!("crashed.sqlite{end}")))
-            .expect("a copy");
+    crashing.execute_batch(unfinished).expect("valid SQL");
+    for suffix in ["", "-journal"] {
+        std::fs::copy(at(&format!("running.sqlite{suffix}")), at(&format!("crashed.sqlite{suffix}")))
+            .expect("file is copied");
     }
     let store = format!("sqlite:{}", at("crashed.sqlite").display());
     assert_eq!(report_json(&store, &[])["peers"].as_array().map(Vec::len), Some(3));
-    assert!(!at("crashed.sqlite-journal").exists(), "it was there, and needed");
+    assert!(!at("crashed.sqlite-journal").exists(), "the journal was not applied");
 }
 
 #[test]
-fn what_is_not_there_is_not_made() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn missing_store_is_not_created() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join("missing");
     for scheme in ["", "redb:", "sqlite:", "dir:"] {
-        let message = refused(&format!("{scheme}{}", path.display()));
-        assert!(message.contains("there is no such file or directory"), "{message}");
-        let message = refused(&format!("{scheme}{}/deeper", path.display()));
-        assert!(message.contains("there is no such file or directory"), "{message}");
+        for missing in [path.clone(), path.join("deeper")] {
+            let message = report_error(&format!("{scheme}{}", missing.display()));
+            assert!(message.contains(&missing.display().to_string()), "{message}");
+        }
     }
     assert_eq!(files(directory.path()), []);
 }
 
 #[test]
-fn the_wrong_kind_is_told_the_right_one() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn wrong_kind_of_store_is_rejected_with_a_suggestion() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let at = |name: &str| directory.path().join(name).display().to_string();
     let (redb, sqlite, wallet_directory) = (at("fitness.redb"), at("ldk_node_data.sqlite"), at("fs_store"));
-    block_on(filled(&RedbStore::open(&redb).expect("a new file"), US, 1));
-    block_on(filled(&KvStore::from_sync(wallet(sqlite.as_ref(), KV_TABLE_NAME), "a wallet"), US, 1));
-    std::fs::create_dir(&wallet_directory).expect("a directory");
-    let kept = Arc::new(FilesystemStore::new((&wallet_directory).into()));
-    block_on(filled(&KvStore::from_sync(kept, "a wallet"), US, 1));
+    block_on(filled(&RedbStore::open(&redb).expect("a new file"), OBSERVER, 1));
+    block_on(filled(&KvStore::from_sync(wallet(sqlite.as_ref(), KV_TABLE_NAME), "wallet"), OBSERVER, 1));
+    std::fs::create_dir(&wallet_directory).expect("temporary directory");
+    let fs_store = Arc::new(FilesystemStore::new((&wallet_directory).into()));
+    block_on(filled(&KvStore::from_sync(fs_store, "wallet"), OBSERVER, 1));
     let empty = at("empty");
-    std::fs::create_dir(&empty).expect("a directory");
+    std::fs::create_dir(&empty).expect("temporary directory");
     let text = at("notes.txt");
-    std::fs::write(&text, "not a database\n".repeat(1_000)).expect("it can be written");
+    std::fs::write(&text, "not a database\n".repeat(1_000)).expect("file is written");
 
-    let here = directory.path().display();
+    let parent = directory.path().display();
     let before = files(directory.path());
-    for (store, hint) in [
+    for (store, part) in [
         (sqlite.clone(), format!("sqlite:{sqlite}")),
         (wallet_directory.clone(), format!("dir:{wallet_directory}")),
-        (format!("{here}"), format!("dir:{wallet_directory}")),
-        (format!("dir:{here}"), format!("dir:{wallet_directory}")),
+        (format!("{parent}"), format!("dir:{wallet_directory}")),
+        (format!("dir:{parent}"), format!("dir:{wallet_directory}")),
         (format!("dir:{wallet_directory}/ldk_fitness"), format!("dir:{wallet_directory}")),
-        (format!("dir:{redb}"), "it is a file; that of a redb store is given without dir:".to_owned()),
-        (format!("sqlite:{redb}"), "it is no SQLite file".to_owned()),
-        (format!("sqlite:{text}"), "it is no SQLite file".to_owned()),
+        (format!("dir:{redb}"), "omit dir:".to_owned()),
+        (format!("sqlite:{redb}"), "omit sqlite:".to_owned()),
+        (format!("sqlite:{text}"), format!("sqlite:{text}")),
         (format!("sqlite:{wallet_directory}"), format!("dir:{wallet_directory}")),
         (empty.clone(), "dir:PATH".to_owned()),
-        (format!("dir:{empty}"), "there is no history in it".to_owned()),
-        (format!("sqlite:{sqlite}?table=ldk_data"), "has ldk_node_data".to_owned()),
+        (format!("dir:{empty}"), "ldk_fitness".to_owned()),
+        (format!("sqlite:{sqlite}?table=ldk_data"), "ldk_node_data".to_owned()),
     ] {
-        let message = refused(&store);
-        assert!(message.contains(&hint), "{store}: {message}");
+        let message = report_error(&store);
+        assert!(message.contains(&part), "{store}: {message}");
     }
-    std::fs::remove_dir_all(&wallet_directory).expect("it is there");
-    let message = refused(&format!("{here}"));
-    assert!(message.contains(&format!("sqlite:{sqlite}")), "a wallet's own directory: {message}");
-    let left: Vec<_> = before.into_iter().filter(|(path, _)| *path != wallet_directory).collect();
-    assert_eq!(files(directory.path()), left, "none of them was changed");
+    std::fs::remove_dir_all(&wallet_directory).expect("readable file");
+    let message = report_error(&format!("{parent}"));
+    assert!(message.contains(&format!("sqlite:{sqlite}")), "{message}");
+    let remaining: Vec<_> = before.into_iter().filter(|(path, _)| *path != wallet_directory).collect();
+    assert_eq!(files(directory.path()), remaining, "a file was changed");
 }
 
-/// The program writing into a store: that of a replay.
-fn keep(store: &str) -> Output {
-    let observer = US.to_string();
+/// Runs `replay --store`, which writes to the store.
+fn save_replay(store: &str) -> Output {
+    let observer = OBSERVER.to_string();
     let mut command = ldk_fitness();
     command.arg("replay").arg(common::data("small.jsonl")).args(["--store", store, "--observer", &observer]);
-    command.output().expect("it runs")
+    command.output().expect("program runs")
 }
 
 #[test]
-fn databases_of_others_are_left_alone() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn sqlite_files_with_other_contents_are_rejected_and_not_changed() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let at = |name: &str| directory.path().join(name);
-    let made = |name: &str, sql: &str| {
-        Connection::open(at(name)).expect("a new file").execute_batch(sql).expect("it is SQL");
+    let create = |name: &str, sql: &str| {
+        Connection::open(at(name)).expect("a new file").execute_batch(sql).expect("valid SQL");
     };
-    made("browser.sqlite", "CREATE TABLE cookies (id); PRAGMA user_version = 2000000000;");
-    made("notes.sqlite", "CREATE TABLE notes (id);");
-    made("other.sqlite", "CREATE TABLE ldk_node_data (id); PRAGMA user_version = 2;");
+    create("browser.sqlite", "CREATE TABLE cookies (id); PRAGMA user_version = 2000000000;");
+    create("notes.sqlite", "CREATE TABLE notes (id);");
+    create("other.sqlite", "CREATE TABLE ldk_node_data (id); PRAGMA user_version = 2;");
     let table = "CREATE TABLE ldk_node_data (primary_namespace TEXT, secondary_namespace TEXT, key TEXT, value BLOB);";
-    made("older.sqlite", &format!("{table} PRAGMA user_version = 1;"));
-    made("later.sqlite", &format!("{table} PRAGMA user_version = 3;"));
-    made("cut.sqlite", table);
-    let whole = std::fs::read(at("cut.sqlite")).expect("it is there");
-    std::fs::write(at("cut.sqlite"), &whole[..whole.len() / 3]).expect("it can be written");
+    create("older.sqlite", &format!("{table} PRAGMA user_version = 1;"));
+    create("later.sqlite", &format!("{table} PRAGMA user_version = 3;"));
+    create("truncated.sqlite", table);
+    let whole = std::fs::read(at("truncated.sqlite")).expect("readable file");
+    std::fs::write(at("truncated.sqlite"), &whole[..whole.len() / 3]).expect("file is written");
     let before = files(directory.path());
-    for (name, why) in [
-        ("browser.sqlite", "a later one"),
-        ("notes.sqlite", "has notes"),
-        ("other.sqlite", "is none of LDK's"),
-        ("older.sqlite", "of an older ldk-node; start the wallet"),
-        ("later.sqlite", "version 3"),
-        ("cut.sqlite", "is damaged"),
+    for (name, part) in [
+        ("browser.sqlite", "version is 2000000000"),
+        ("notes.sqlite", "notes"),
+        ("other.sqlite", "table ldk_node_data"),
+        ("older.sqlite", "version 1"),
+        ("later.sqlite", "version is 3"),
+        ("truncated.sqlite", "truncated.sqlite"),
     ] {
         let store = format!("sqlite:{}", at(name).display());
-        let message = refused(&store);
-        assert!(message.contains(why), "{name}: {message}");
-        let output = keep(&store);
+        let message = report_error(&store);
+        assert!(message.contains(part), "{name}: {message}");
+        let output = save_replay(&store);
         assert_eq!(output.status.code(), Some(2), "{name}");
-        assert!(stderr(&output).contains(why), "{name}: {}", stderr(&output));
+        assert!(stderr(&output).contains(part), "{name}: {}", stderr(&output));
     }
     assert_eq!(files(directory.path()), before);
-    // One that nobody has put anything into is as good as none.
+    // A file without tables has no history, and can be written.
     for name in ["empty.sqlite", "bare.sqlite"] {
-        std::fs::write(at("empty.sqlite"), []).expect("it can be written");
-        made("bare.sqlite", "VACUUM;");
+        std::fs::write(at("empty.sqlite"), []).expect("file is written");
+        create("bare.sqlite", "VACUUM;");
         let store = format!("sqlite:{}", at(name).display());
-        refused(&store);
-        assert_eq!(keep(&store).status.code(), Some(0));
+        report_error(&store);
+        assert_eq!(save_replay(&store).status.code(), Some(0));
         assert_eq!(report(&store, &[]).status.code(), Some(0));
     }
 }
 
 #[test]
-fn a_trace_is_kept_in_any_store() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn replay_can_be_saved_in_every_kind_of_store() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let at = |name: &str| directory.path().join(name).display().to_string();
     let replayed = ldk_fitness().arg("replay").arg(common::data("small.jsonl")).arg("--json").output();
     let replayed: serde_json::Value =
-        serde_json::from_slice(&replayed.expect("it runs").stdout).expect("JSON");
+        serde_json::from_slice(&replayed.expect("program runs").stdout).expect("JSON");
     let stores = [
         at("test.redb"),
         format!("sqlite:{}", at("test.sqlite")),
@@ -228,39 +230,46 @@ fn a_trace_is_kept_in_any_store() {
         format!("dir:{}", at("test")),
     ];
     for store in &stores {
-        let output = keep(store);
+        let output = save_replay(store);
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{store}");
-        let kept = report_json(store, &["--window", "lifetime"]);
-        assert_eq!(kept["observers"][0]["node_id"], US.to_string());
-        assert_eq!(kept["at_ns"], replayed["at_ns"]);
+        let saved = report_json(store, &["--window", "lifetime"]);
+        assert_eq!(saved["observers"][0]["node_id"], OBSERVER.to_string());
+        assert_eq!(saved["at_ns"], replayed["at_ns"]);
         for list in ["peers", "channels", "coverage"] {
-            let mut kept = kept[list].clone();
-            kept.as_array_mut().expect("a list").iter_mut().for_each(|entry| {
+            let mut saved = saved[list].clone();
+            saved.as_array_mut().expect("a list").iter_mut().for_each(|entry| {
                 entry.as_object_mut().expect("an entry").remove("window");
             });
-            assert_eq!(kept, replayed[list], "{store}: {list}");
+            assert_eq!(saved, replayed[list], "{store}: {list}");
         }
-        // What is there is not touched.
-        let again = keep(store);
+        // An existing history is not overwritten.
+        let again = save_replay(store);
         assert_eq!(again.status.code(), Some(2));
-        assert!(stderr(&again).contains("has another history of node"), "{}", stderr(&again));
+        assert!(stderr(&again).contains(&OBSERVER.to_string()), "{}", stderr(&again));
     }
-    let bad = |args: &[&str]| {
-        let output = ldk_fitness().args(["replay", "-"]).args(args).output().expect("it runs");
+    let assert_bad_usage = |args: &[&str]| {
+        let output = ldk_fitness().args(["replay", "-"]).args(args).output().expect("program runs");
         assert_eq!(output.status.code(), Some(2), "{args:?}");
     };
-    bad(&["--store", &at("new.redb")]);
-    bad(&["--observer", &US.to_string()]);
-    bad(&["--store", &at("new.redb"), "--observer", &US.to_string(), "--preset", "lnd-0.19"]);
+    assert_bad_usage(&["--store", &at("new.redb")]);
+    assert_bad_usage(&["--observer", &OBSERVER.to_string()]);
+    assert_bad_usage(&[
+        "--store",
+        &at("new.redb"),
+        "--observer",
+        &OBSERVER.to_string(),
+        "--preset",
+        "lnd-0.19",
+    ]);
     assert!(!Path::new(&at("new.redb")).exists());
 }
 
-/// A device that boots in 1970: what it noted then is told by the clock as it was set.
+/// A device starts with its clock at 1970. The times of earlier events are converted to the corrected clock.
 #[test]
-fn a_store_tells_times_by_the_clock_that_was_set() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn times_before_a_clock_correction_are_converted() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let (store, node) = (directory.path().join("test.redb"), common::node('a'));
-    let store = store.to_str().expect("it is text");
+    let store = store.to_str().expect("UTF-8");
     let trace = format!(
         "{{\"at_ns\":1000000000,\"event\":\"watch\",\"node_id\":\"{node}\"}}\n\
          {{\"at_ns\":1000000000,\"event\":\"peer_online\",\"node_id\":\"{node}\"}}\n\
@@ -268,42 +277,42 @@ fn a_store_tells_times_by_the_clock_that_was_set() {
          {{\"at_ns\":{},\"event\":\"peer_offline\",\"node_id\":\"{node}\"}}\n",
         T0 + HOUR
     );
-    let output = common::replay(trace, &["--json", "--store", store, "--observer", &US.to_string()]);
+    let output = common::replay(trace, &["--json", "--store", store, "--observer", &OBSERVER.to_string()]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let replayed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let kept = report_json(store, &[]);
+    let saved = report_json(store, &[]);
     assert_eq!(replayed["at_ns"], T0 + HOUR);
-    assert_eq!(kept["observers"][0]["heartbeat_ns"], T0 + HOUR);
-    for told in ["at_ns", "peers", "coverage"] {
-        assert_eq!(kept[told], replayed[told], "{told}");
+    assert_eq!(saved["observers"][0]["last_heartbeat_ns"], T0 + HOUR);
+    for field in ["at_ns", "peers", "coverage"] {
+        assert_eq!(saved[field], replayed[field], "{field}");
     }
     let later = report_json(store, &["--at", &(T0 + 2 * HOUR).to_string()]);
-    assert_eq!(later["coverage"][0]["ongoing"]["from_ns"], T0 + HOUR);
+    assert_eq!(later["coverage"][0]["ongoing_gap"]["from_ns"], T0 + HOUR);
 }
 
 #[test]
-fn the_environment_names_a_store() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn environment_variable_names_the_default_store() {
+    let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join("fitness.redb");
-    block_on(filled(&RedbStore::open(&path).expect("a new file"), US, 2));
+    block_on(filled(&RedbStore::open(&path).expect("a new file"), OBSERVER, 2));
     let run = |value: &std::ffi::OsStr, args: &[&str]| {
-        ldk_fitness().env("LDK_FITNESS_STORE", value).arg("report").args(args).output().expect("it runs")
+        ldk_fitness().env("LDK_FITNESS_STORE", value).arg("report").args(args).output().expect("program runs")
     };
     let output = run(path.as_ref(), &["--json"]);
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(document["at_ns"], T0 + 10 * HOUR);
-    // What is typed counts more.
+    // An argument takes precedence.
     let other = directory.path().join("other.redb");
     assert!(stderr(&run(path.as_ref(), &[&other.display().to_string()])).contains("other.redb"));
     let secret = "postgres://me:hunter2@db/fitness";
     let help = stdout(&run(secret.as_ref(), &["--help"]));
     assert!(help.contains("LDK_FITNESS_STORE") && !help.contains("hunter2"), "{help}");
     assert_eq!(run("".as_ref(), &[]).status.code(), Some(2));
-    assert_eq!(ldk_fitness().arg("report").output().expect("it runs").status.code(), Some(2));
+    assert_eq!(ldk_fitness().arg("report").output().expect("program runs").status.code(), Some(2));
 }
 
 #[test]
-fn what_names_no_store_is_told_the_forms_and_no_password_is_repeated() {
+fn invalid_store_name_is_rejected_without_repeating_a_password() {
     for store in
         ["sqllite:x", "mysql://me:hunter2@db/fitness", "redb:", "dir:", "sqlite:x?table=a;b", "postgres:me"]
     {
@@ -313,22 +322,23 @@ fn what_names_no_store_is_told_the_forms_and_no_password_is_repeated() {
         assert!(message.starts_with("error: <STORE>: ") && !message.contains("hunter2"), "{message}");
     }
     let message = stderr(&report("sqllite:x", &[]));
-    for form in ["\"sqllite\"", "\n  PATH, redb:PATH ", "\n  sqlite:PATH", "\n  dir:PATH", "\n  postgres://"]
+    for format in
+        ["\"sqllite\"", "\n  PATH, redb:PATH ", "\n  sqlite:PATH", "\n  dir:PATH", "\n  postgres://"]
     {
-        assert!(message.contains(form), "{message}");
+        assert!(message.contains(format), "{message}");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_path_need_not_be_text() {
+fn path_may_be_other_than_utf8() {
     use std::os::unix::ffi::OsStrExt as _;
 
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join(std::ffi::OsStr::from_bytes(b"fit\xffness.redb"));
-    block_on(filled(&RedbStore::open(&path).expect("a new file"), US, 2));
-    let output = ldk_fitness().arg("report").arg(&path).output().expect("it runs");
+    block_on(filled(&RedbStore::open(&path).expect("a new file"), OBSERVER, 2));
+    let output = ldk_fitness().arg("report").arg(&path).output().expect("program runs");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let output = ldk_fitness().arg("report").arg(std::ffi::OsStr::from_bytes(b"dir:a\xff")).output();
-    assert!(stderr(&output.expect("it runs")).contains("UTF-8"));
+    assert!(stderr(&output.expect("program runs")).contains("UTF-8"));
 }

@@ -1,4 +1,4 @@
-//! A batch, in one write.
+//! Stores a batch with one write.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,33 +6,33 @@ use std::sync::Arc;
 use fitness_core::NodeId;
 use fitness_store::{Batch, StoreError};
 
-use crate::entry;
 use crate::fold::fold;
+use crate::journal_entry;
 use crate::read;
 use crate::row::Row;
 use crate::state::{Inner, State};
 
-/// Bytes of a journal, at least and at most, before it is folded.
+/// The bounds of the size at which a journal is folded.
 const JOURNAL_BYTES: (u64, u64) = (64 * 1024, 8 * 1024 * 1024);
 
-/// Stores all of the batch, or nothing of it. Only whoever has the turn may call it.
+/// Stores the whole batch or nothing of it. Only the caller that has the turn may call this.
 pub(crate) async fn commit(inner: Arc<Inner>, batch: Arc<Batch>) -> Result<(), StoreError> {
     inner.ensure_loaded().await?;
     inner.claim().await?;
-    let stored = stored(&inner, &batch).await?;
+    let stored = stored_peers(&inner, &batch).await?;
     let (ops, entry) = {
         let state = inner.state();
-        let ops = entry::ops(&inner.values.observer, &batch, &stored, &state.overlay)?;
+        let ops = journal_entry::ops(&inner.values.observer, &batch, &stored, &state.overlay)?;
         let key = state.session.slot(state.next % state.manifest.ring);
-        let value = entry::encode(&inner.values, &key, state.next, &ops)?;
+        let value = journal_entry::encode(&inner.values, &key, state.next, &ops)?;
         let fits = has_room(&state, value.len());
         (ops, fits.then_some((key, value)))
     };
     let Some((key, value)) = entry else { return fold(&inner, &ops).await };
     let bytes = value.len();
-    // If this fails, the next entry is written over it.
+    // If this fails, the next entry overwrites it.
     inner.values.put("write a journal entry", &key, value).await?;
-    inner.still_ours().await?;
+    inner.ensure_still_claimed().await?;
     let mut state = inner.state();
     for op in &ops {
         state.overlay.apply(op).map_err(|reason| inner.values.corrupt(&key, reason))?;
@@ -42,16 +42,16 @@ pub(crate) async fn commit(inner: Arc<Inner>, batch: Arc<Batch>) -> Result<(), S
     Ok(())
 }
 
-/// Whether an entry of so many bytes has its place in the journal.
+/// Whether the journal has room for an entry of so many bytes.
 fn has_room(state: &State, bytes: usize) -> bool {
-    let (least, most) = JOURNAL_BYTES;
-    let limit = (state.manifest.bytes() / 8).clamp(least, most);
+    let (min, max) = JOURNAL_BYTES;
+    let limit = (state.manifest.bytes() / 8).clamp(min, max);
     let bytes = u64::try_from(state.journal_bytes + bytes).unwrap_or(u64::MAX);
     !state.must_fold && bytes <= limit && state.next - state.manifest.start < state.manifest.ring
 }
 
-/// The peers of a batch's replacements that have a record, once the batch wrote its own.
-async fn stored(inner: &Inner, batch: &Batch) -> Result<HashSet<NodeId>, StoreError> {
+/// Returns the peers with log replacements that have a record after this batch.
+async fn stored_peers(inner: &Inner, batch: &Batch) -> Result<HashSet<NodeId>, StoreError> {
     let mut stored = HashSet::new();
     if batch.replacements.is_empty() {
         return Ok(stored);

@@ -1,46 +1,47 @@
-//! Bringing the pages up to date, so that the journal can begin anew.
+//! Folds the journal into pages, so that a new journal can begin.
 //!
-//! Pages are never changed: those that rows were written to are written anew, under new keys, and
-//! then one manifest takes the place of the other. Until that is written, nothing has happened.
+//! Pages are never changed. Pages with changed rows are written again under new keys, and then a new manifest
+//! replaces the old one. Nothing takes effect before the manifest is written.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use fitness_store::StoreError;
 
-use crate::entry::Op;
+use crate::journal_entry::Op;
 use crate::manifest::{Manifest, PageRef};
-use crate::names::{PageId, Session};
 use crate::page::{self, PAGE_BYTES, row_bytes};
 use crate::row::{Overlay, Record, Row};
-use crate::state::{AT_ONCE, Inner};
+use crate::session::{PageId, Session};
+use crate::state::{Inner, MAX_CONCURRENT_REQUESTS};
 
-/// Stores the journal's rows and what `ops` do, all in pages.
+/// Stores the rows of the journal and the changes of `ops` in pages.
 pub(crate) async fn fold(inner: &Inner, ops: &[Op]) -> Result<(), StoreError> {
-    let (session, old, mut overlay, next, begun) = {
+    let (session, old, mut overlay, next, has_manifest) = {
         let state = inner.state();
-        // A page number is never used twice: a manifest that failed may have landed.
-        let begun = state.found.manifest.as_ref().is_some_and(|(session, _)| *session == state.session);
-        (state.session, Arc::clone(&state.manifest), state.overlay.clone(), state.next, begun)
+        // Page numbers are never reused: a failed write of a manifest may have taken effect.
+        let has_manifest =
+            state.found.manifest.as_ref().is_some_and(|(session, _)| *session == state.session);
+        (state.session, Arc::clone(&state.manifest), state.overlay.clone(), state.next, has_manifest)
     };
     let key = session.manifest();
     for op in ops {
         overlay.apply(op).map_err(|reason| StoreError::Invalid { item: inner.values.name(&key), reason })?;
     }
-    let mut pages = Pages {
+    let mut pages = PageWriter {
         inner,
         session,
         done: Vec::new(),
-        ahead: Ahead::default(),
+        read_ahead: ReadAhead::default(),
         unwritten: Vec::new(),
         rows: Vec::new(),
         bytes: 0,
     };
     pages.rewrite(&old, &overlay).await?;
-    let ring = Manifest::ring_for(pages.done.len()).max(if begun { old.ring } else { 0 });
+    let ring = Manifest::ring_for(pages.done.len()).max(if has_manifest { old.ring } else { 0 });
     let manifest = Manifest {
-        // An entry that failed may have landed, and must not count any more. The first slot comes next,
-        // so that what a journal leaves behind takes no more room than a journal.
+        // The write of an entry that failed may have taken effect, and must be ignored. The next journal starts
+        // at the first slot again, so that old slots are overwritten.
         start: (next / ring + 1) * ring,
         ring,
         observer: overlay.observer.or_else(|| old.observer.clone()),
@@ -49,20 +50,20 @@ pub(crate) async fn fold(inner: &Inner, ops: &[Op]) -> Result<(), StoreError> {
     let value = manifest.encode(&inner.values, &key)?;
     inner.state().must_fold = true;
     inner.values.put("write the manifest", &key, value).await?;
-    inner.still_ours().await?;
-    take_over(inner, manifest, &old);
-    sweep(inner).await;
+    inner.ensure_still_claimed().await?;
+    install_manifest(inner, manifest, &old);
+    collect_garbage(inner).await;
     Ok(())
 }
 
-/// The new manifest counts from here on.
-fn take_over(inner: &Inner, manifest: Manifest, old: &Manifest) {
+/// Makes the new manifest the current one.
+fn install_manifest(inner: &Inner, manifest: Manifest, old: &Manifest) {
     let used: BTreeSet<PageId> = manifest.pages.iter().map(|page| page.id).collect();
     let mut state = inner.state();
     let dropped = old.pages.iter().map(|page| page.id).filter(|id| !used.contains(id));
-    state.litter.extend(dropped.map(PageId::key));
+    state.garbage.extend(dropped.map(PageId::key));
     for id in used {
-        state.litter.remove(&id.key());
+        state.garbage.remove(&id.key());
     }
     let session = state.session;
     state.found.manifest = Some((session, Vec::new()));
@@ -74,57 +75,57 @@ fn take_over(inner: &Inner, manifest: Manifest, old: &Manifest) {
     state.manifest = Arc::new(manifest);
 }
 
-/// Removes what nobody needs any more. What cannot be removed is tried again after the next fold.
-async fn sweep(inner: &Inner) {
-    let (session, swept, manifest) = {
+/// Removes values that are no longer needed. Failed removals are repeated after the next fold.
+async fn collect_garbage(inner: &Inner) {
+    let (session, garbage_listed, manifest) = {
         let state = inner.state();
-        (state.session, state.swept, Arc::clone(&state.manifest))
+        (state.session, state.garbage_listed, Arc::clone(&state.manifest))
     };
-    if !swept {
+    if !garbage_listed {
         match inner.values.list().await {
             Ok(keys) => {
                 let used: BTreeSet<String> = manifest.pages.iter().map(|page| page.id.key()).collect();
-                // Those of our own session are known, and those of a later one are not ours to touch.
+                // Keys of this session are known already, and those of a later session must not be removed.
                 let old = |key: &String| Session::epoch_of(key).is_some_and(|epoch| epoch < session.epoch);
-                let litter = keys.into_iter().filter(|key| old(key) && !used.contains(key));
+                let garbage = keys.into_iter().filter(|key| old(key) && !used.contains(key));
                 let mut state = inner.state();
-                state.litter.extend(litter);
-                state.swept = true;
+                state.garbage.extend(garbage);
+                state.garbage_listed = true;
             }
-            Err(error) => tracing::warn!(%error, "cannot look for what earlier sessions left"),
+            Err(error) => tracing::warn!(%error, "cannot list values of earlier sessions"),
         }
     }
-    let litter: Vec<String> = std::mem::take(&mut inner.state().litter).into_iter().collect();
-    for keys in litter.chunks(AT_ONCE) {
+    let garbage: Vec<String> = std::mem::take(&mut inner.state().garbage).into_iter().collect();
+    for keys in garbage.chunks(MAX_CONCURRENT_REQUESTS) {
         let left = inner.values.remove_all(keys.to_vec()).await;
         if !left.is_empty() {
-            tracing::warn!(keys = left.len(), "some old values could not be removed; they take up space");
-            inner.state().litter.extend(left);
+            tracing::warn!(keys = left.len(), "old values could not be removed and use space, will retry");
+            inner.state().garbage.extend(left);
         }
     }
 }
 
-/// The pages of the manifest to come.
-struct Pages<'a> {
+/// Writes the pages of the next manifest.
+struct PageWriter<'a> {
     inner: &'a Inner,
     session: Session,
     done: Vec<PageRef>,
-    ahead: Ahead,
+    read_ahead: ReadAhead,
     unwritten: Vec<(String, Vec<u8>)>,
-    /// Rows that are in no page yet.
+    /// Rows that are not in a page yet.
     rows: Vec<(Row, Record)>,
     bytes: usize,
 }
 
-/// Values of pages, some of which were read before they are needed.
+/// Reads pages before they are needed, several at a time.
 #[derive(Default)]
-struct Ahead {
-    /// Those that are sure to be needed and were not read yet, in their order.
+struct ReadAhead {
+    /// Pages that will be needed and have not been read, in order.
     needed: VecDeque<PageId>,
     read: BTreeMap<PageId, Option<Vec<u8>>>,
 }
 
-impl Ahead {
+impl ReadAhead {
     async fn value(&mut self, inner: &Inner, id: PageId) -> Result<Option<Vec<u8>>, StoreError> {
         if let Some(value) = self.read.remove(&id) {
             return Ok(value);
@@ -132,14 +133,14 @@ impl Ahead {
         if self.needed.front() != Some(&id) {
             return inner.values.get(&id.key()).await;
         }
-        let some: Vec<PageId> = self.needed.drain(..AT_ONCE.min(self.needed.len())).collect();
+        let some: Vec<PageId> = self.needed.drain(..MAX_CONCURRENT_REQUESTS.min(self.needed.len())).collect();
         let keys: Vec<String> = some.iter().map(|id| id.key()).collect();
         self.read.extend(some.into_iter().zip(inner.values.get_all(&keys).await?));
         Ok(self.read.remove(&id).flatten())
     }
 }
 
-impl Pages<'_> {
+impl PageWriter<'_> {
     async fn rewrite(&mut self, old: &Manifest, overlay: &Overlay) -> Result<(), StoreError> {
         if old.pages.is_empty() {
             self.merge(Vec::new(), overlay, Row::FIRST, None).await?;
@@ -152,10 +153,10 @@ impl Pages<'_> {
             let (first, end) = bounds(*index, page);
             overlay.touches(first, end)
         });
-        self.ahead.needed = touched.map(|(_, page)| page.id).collect();
+        self.read_ahead.needed = touched.map(|(_, page)| page.id).collect();
         for (index, page) in old.pages.iter().enumerate() {
             let (first, end) = bounds(index, page);
-            // A small rest joins the page after it, rather than be a page of its own.
+            // A small remainder joins the next page instead of becoming a page of its own.
             let joins = self.bytes > 0 && self.bytes < PAGE_BYTES / 4;
             if joins || overlay.touches(first, end) {
                 let rows = self.read(page.id).await?;
@@ -171,14 +172,14 @@ impl Pages<'_> {
 
     async fn read(&mut self, id: PageId) -> Result<Vec<(Row, Record)>, StoreError> {
         let (values, key) = (&self.inner.values, id.key());
-        let Some(value) = self.ahead.value(self.inner, id).await? else {
-            self.inner.still_ours().await?;
-            return Err(values.corrupt(&key, "it is missing"));
+        let Some(value) = self.read_ahead.value(self.inner, id).await? else {
+            self.inner.ensure_still_claimed().await?;
+            return Err(values.corrupt(&key, "the value is missing"));
         };
         page::decode(values, &key, &value)
     }
 
-    /// Adds the rows of a page, and what became of them.
+    /// Adds the rows of a page with their changes.
     async fn merge(
         &mut self,
         rows: Vec<(Row, Record)>,
@@ -200,7 +201,7 @@ impl Pages<'_> {
         Ok(())
     }
 
-    /// Makes pages of the rows, all of about the same size, until so many bytes are left.
+    /// Forms pages of about equal size from the rows until at most so many bytes are left.
     async fn close(&mut self, left: usize) -> Result<(), StoreError> {
         let bytes = self.bytes.saturating_sub(left);
         let pages = (bytes + PAGE_BYTES / 2) / PAGE_BYTES;
@@ -217,7 +218,7 @@ impl Pages<'_> {
             }
             self.bytes = self.bytes.saturating_sub(size);
             self.add(&some, size)?;
-            if self.unwritten.len() >= AT_ONCE {
+            if self.unwritten.len() >= MAX_CONCURRENT_REQUESTS {
                 self.write().await?;
             }
         }
@@ -231,8 +232,8 @@ impl Pages<'_> {
             let mut state = self.inner.state();
             let id = PageId { session: self.session, number: state.next_page };
             state.next_page = state.next_page.wrapping_add(1);
-            // It is, until a manifest has it.
-            state.litter.insert(id.key());
+            // Garbage until a manifest refers to it.
+            state.garbage.insert(id.key());
             id
         };
         let key = id.key();

@@ -1,4 +1,4 @@
-//! The `KVStore` underneath, without its type, and what its values are called.
+//! The underlying `KVStore` behind an object-safe trait, and the values of one observer.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,25 +10,25 @@ use fitness_store::StoreError;
 use lightning::io::{Error, ErrorKind};
 use lightning::util::persist::{KVStore, KVStoreSync};
 
-/// The primary namespace of all we store.
+/// The primary namespace of all values.
 pub(crate) const PRIMARY: &str = "ldk_fitness";
-/// The secondary namespace with one key an observer: its root.
+/// The secondary namespace with the root of each observer.
 pub(crate) const ROOTS: &str = "observers";
 
 pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
-/// What is asked of a `KVStore`, in one primary namespace.
-pub(crate) trait Keys: Send + Sync + 'static {
+/// The operations of a `KVStore` in one primary namespace.
+pub(crate) trait ObjectSafeKvStore: Send + Sync + 'static {
     fn read(&self, secondary: &str, key: &str) -> Pending<Vec<u8>>;
     fn write(&self, secondary: &str, key: &str, value: Vec<u8>) -> Pending<()>;
     fn remove(&self, secondary: &str, key: &str) -> Pending<()>;
     fn list(&self, secondary: &str) -> Pending<Vec<String>>;
 }
 
-/// A store whose futures are its own.
-pub(crate) struct Async<K: ?Sized>(pub(crate) Arc<K>);
+/// An asynchronous store.
+pub(crate) struct AsyncKvStore<K: ?Sized>(pub(crate) Arc<K>);
 
-impl<K: KVStore + Send + Sync + ?Sized + 'static> Keys for Async<K> {
+impl<K: KVStore + Send + Sync + ?Sized + 'static> ObjectSafeKvStore for AsyncKvStore<K> {
     fn read(&self, secondary: &str, key: &str) -> Pending<Vec<u8>> {
         self.0.read(PRIMARY, secondary, key)
     }
@@ -38,7 +38,7 @@ impl<K: KVStore + Send + Sync + ?Sized + 'static> Keys for Async<K> {
     }
 
     fn remove(&self, secondary: &str, key: &str) -> Pending<()> {
-        // What is removed is of no use to anybody; if it comes back, it is removed again.
+        // Lazy: a removed value that reappears is ignored and removed again.
         self.0.remove(PRIMARY, secondary, key, true)
     }
 
@@ -47,10 +47,10 @@ impl<K: KVStore + Send + Sync + ?Sized + 'static> Keys for Async<K> {
     }
 }
 
-/// A store whose calls block: each is made on a thread that may.
-pub(crate) struct Blocking<K: ?Sized>(pub(crate) Arc<K>);
+/// A synchronous store: each call runs on a thread that may block.
+pub(crate) struct BlockingKvStore<K: ?Sized>(pub(crate) Arc<K>);
 
-impl<K: KVStoreSync + Send + Sync + ?Sized + 'static> Keys for Blocking<K> {
+impl<K: KVStoreSync + Send + Sync + ?Sized + 'static> ObjectSafeKvStore for BlockingKvStore<K> {
     fn read(&self, secondary: &str, key: &str) -> Pending<Vec<u8>> {
         let (kv, secondary, key) = (Arc::clone(&self.0), secondary.to_owned(), key.to_owned());
         Box::pin(blocking::unblock(move || kv.read(PRIMARY, &secondary, &key)))
@@ -72,48 +72,48 @@ impl<K: KVStoreSync + Send + Sync + ?Sized + 'static> Keys for Blocking<K> {
     }
 }
 
-/// Waits for all of them at once; the results are in the order of the futures.
-pub(crate) async fn together<T>(mut pending: Vec<Pending<T>>) -> Vec<Result<T, Error>> {
+/// Runs all futures concurrently; returns the results in the order of the futures.
+pub(crate) async fn join_all<T>(mut pending: Vec<Pending<T>>) -> Vec<Result<T, Error>> {
     let mut done: Vec<Option<Result<T, Error>>> = pending.iter().map(|_| None).collect();
     poll_fn(|context| {
-        let mut left = false;
+        let mut is_pending = false;
         for (future, done) in pending.iter_mut().zip(&mut done).filter(|(_, done)| done.is_none()) {
             match future.as_mut().poll(context) {
                 Poll::Ready(result) => *done = Some(result),
-                Poll::Pending => left = true,
+                Poll::Pending => is_pending = true,
             }
         }
-        if left { Poll::Pending } else { Poll::Ready(()) }
+        if is_pending { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;
     done.into_iter().flatten().collect()
 }
 
-/// The values of one observer, by their keys.
+/// The values of one observer.
 #[derive(Clone)]
 pub(crate) struct Values {
-    pub(crate) kv: Arc<dyn Keys>,
+    pub(crate) kv: Arc<dyn ObjectSafeKvStore>,
     pub(crate) observer: NodeId,
     /// The secondary namespace: the observer's id.
     pub(crate) namespace: Arc<str>,
-    /// For errors.
+    /// The name of the store in errors.
     pub(crate) location: Arc<str>,
 }
 
 impl Values {
-    pub(crate) fn new(kv: Arc<dyn Keys>, observer: NodeId, location: Arc<str>) -> Self {
+    pub(crate) fn new(kv: Arc<dyn ObjectSafeKvStore>, observer: NodeId, location: Arc<str>) -> Self {
         Self { kv, observer, namespace: observer.to_string().into(), location }
     }
 
-    /// The value of a key; `None` where there is none.
+    /// Returns the value of a key, if there is one.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.found(self.kv.read(&self.namespace, key).await)
     }
 
-    /// The values of several keys, asked for at once.
+    /// Returns the values of several keys, which are read concurrently.
     pub(crate) async fn get_all(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         let pending = keys.iter().map(|key| self.kv.read(&self.namespace, key)).collect();
-        together(pending).await.into_iter().map(|read| self.found(read)).collect()
+        join_all(pending).await.into_iter().map(|read| self.found(read)).collect()
     }
 
     pub(crate) async fn root(&self) -> Result<Option<Vec<u8>>, StoreError> {
@@ -135,18 +135,18 @@ impl Values {
         written.map_err(|error| self.failed(operation, error))
     }
 
-    /// Writes several values at once. After an error, any of them may be there.
+    /// Writes several values concurrently. After an error, any of them may have been written.
     pub(crate) async fn put_all(&self, values: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
         let write = |(key, value): (String, _)| self.kv.write(&self.namespace, &key, value);
-        let written = together(values.into_iter().map(write).collect()).await;
+        let written = join_all(values.into_iter().map(write).collect()).await;
         let all: Result<(), Error> = written.into_iter().collect();
         all.map_err(|error| self.failed("write a page", error))
     }
 
-    /// Removes several values at once, and returns the keys that it could not.
+    /// Removes several values concurrently; returns the keys of failed removals.
     pub(crate) async fn remove_all(&self, keys: Vec<String>) -> Vec<String> {
         let pending = keys.iter().map(|key| self.kv.remove(&self.namespace, key)).collect();
-        let removed = together(pending).await;
+        let removed = join_all(pending).await;
         keys.into_iter().zip(removed).filter(|(_, removed)| removed.is_err()).map(|(key, _)| key).collect()
     }
 
@@ -175,7 +175,7 @@ impl Values {
         }
     }
 
-    /// How a value is called in errors: the namespaces and the key.
+    /// Returns the name of a value in errors: its namespaces and key.
     pub(crate) fn name(&self, key: &str) -> String {
         if key == ROOTS {
             format!("the value {PRIMARY}/{ROOTS}/{}", self.namespace)

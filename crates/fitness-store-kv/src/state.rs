@@ -1,68 +1,68 @@
-//! What a store knows of one observer, and finding it out.
+//! The state of one observer in memory, and how it is loaded and claimed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fitness_store::StoreError;
 
-use crate::entry::{self, Op};
+use crate::journal_entry::{self, Op};
 use crate::keys::Values;
 use crate::manifest::{Manifest, Root};
-use crate::names::Session;
 use crate::row::Overlay;
+use crate::session::Session;
 
-/// How many values are asked for, written or removed at the same time.
-pub(crate) const AT_ONCE: usize = 16;
+/// The maximum number of concurrent reads, writes or removals.
+pub(crate) const MAX_CONCURRENT_REQUESTS: usize = 16;
 
-/// How often a load is begun anew where another process writes meanwhile.
-const LOADS: usize = 4;
+/// How often a load is attempted while another process writes.
+const MAX_LOAD_ATTEMPTS: usize = 4;
 
-/// What is stored of one observer, as far as it is kept in memory.
+/// The part of an observer's data that is kept in memory.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) loaded: bool,
-    /// Ours, whether or not it was claimed.
+    /// The session of this store, claimed or not.
     pub(crate) session: Session,
     pub(crate) claim: Claim,
-    /// What was found when it was loaded.
+    /// The root and the manifest at the time of the load.
     pub(crate) found: Found,
-    /// It had to be loaded again, because somebody else was writing.
-    pub(crate) moved: bool,
+    /// Whether another process was writing, so that the data had to be loaded again.
+    pub(crate) concurrent_writer: bool,
     pub(crate) manifest: Arc<Manifest>,
     /// The number of the next journal entry.
     pub(crate) next: u64,
     pub(crate) journal_bytes: usize,
     pub(crate) overlay: Overlay,
-    /// The next commit has to write a manifest: there is none of ours, or it is not known which.
+    /// Whether the next commit must write a manifest: this session has none, or its last write failed.
     pub(crate) must_fold: bool,
     pub(crate) next_page: u32,
-    /// Keys of ours and of sessions before, of no more use.
-    pub(crate) litter: BTreeSet<String>,
-    /// Whether the litter of earlier sessions was looked for.
-    pub(crate) swept: bool,
-    /// Changes with each manifest.
+    /// Keys of this and earlier sessions that are no longer needed.
+    pub(crate) garbage: BTreeSet<String>,
+    /// Whether the keys of earlier sessions have been listed.
+    pub(crate) garbage_listed: bool,
+    /// Incremented with each manifest.
     pub(crate) generation: u64,
 }
 
-/// Whether we may write.
+/// Whether this session may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// Nothing was written yet.
+    /// Nothing has been written yet.
     None,
     Ours,
-    /// Another session came after us, or was there while we loaded.
+    /// Another session claimed the observer.
     Lost,
 }
 
-/// What counts, by the root.
+/// The root and the manifest that it leads to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) root: Option<Root>,
-    /// The manifest that counts, with the session that wrote it.
+    /// The current manifest and the session that wrote it.
     pub(crate) manifest: Option<(Session, Vec<u8>)>,
 }
 
-/// One observer's state and where it is stored.
+/// The state of one observer and its values.
 pub(crate) struct Inner {
     pub(crate) values: Values,
     state: Mutex<State>,
@@ -75,15 +75,15 @@ impl State {
             session: Session::after(found.root.map(|root| root.session)),
             claim: Claim::None,
             found,
-            moved: false,
+            concurrent_writer: false,
             manifest: Arc::new(Manifest::empty()),
             next: 0,
             journal_bytes: 0,
             overlay: Overlay::default(),
             must_fold: true,
             next_page: 0,
-            litter: BTreeSet::new(),
-            swept: false,
+            garbage: BTreeSet::new(),
+            garbage_listed: false,
             generation: 0,
         }
     }
@@ -95,20 +95,20 @@ impl Inner {
         Self { values, state: Mutex::new(state) }
     }
 
-    /// The state. Never held while something is waited for.
+    /// Locks the state. The lock must not be held across an await.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Loads what is stored, unless that was done. Only whoever has the turn may call it.
+    /// Loads the data, unless it has been loaded. Only the caller that has the turn may call this.
     pub(crate) async fn ensure_loaded(&self) -> Result<(), StoreError> {
         if self.state().loaded {
             return Ok(());
         }
         let loaded = self.load().await?;
         let mut state = self.state();
-        let (generation, moved) = (state.generation + 1, state.moved);
-        *state = State { generation, moved, ..loaded };
+        let (generation, concurrent_writer) = (state.generation + 1, state.concurrent_writer);
+        *state = State { generation, concurrent_writer, ..loaded };
         Ok(())
     }
 
@@ -116,9 +116,9 @@ impl Inner {
         let mut loads = 1;
         loop {
             match self.load_once().await {
-                // Values come and go while another process writes.
-                Err(StoreError::Corrupt { .. }) if loads < LOADS => loads += 1,
-                done => return done,
+                // Values may disappear while another process writes.
+                Err(StoreError::Corrupt { .. }) if loads < MAX_LOAD_ATTEMPTS => loads += 1,
+                result => return result,
             }
         }
     }
@@ -131,7 +131,7 @@ impl Inner {
         let Some(root) = state.found.root else {
             if keys.iter().any(|key| Session::epoch_of(key).is_some()) {
                 return Err(
-                    values.corrupt(crate::keys::ROOTS, "it is missing, and what it leads to is there")
+                    values.corrupt(crate::keys::ROOTS, "the value is missing although its data exists")
                 );
             }
             return Ok(state);
@@ -141,7 +141,9 @@ impl Inner {
         if manifest.is_none_or(|(session, _)| *session != root.session)
             && keys.iter().any(|key| key.starts_with('j') && root.session.wrote(key))
         {
-            return Err(values.corrupt(&root.session.manifest(), "it is missing, and its journal is there"));
+            return Err(
+                values.corrupt(&root.session.manifest(), "the value is missing although its journal exists")
+            );
         }
         let Some((session, value)) = manifest else { return Ok(state) };
         let manifest = Manifest::decode(values, &session.manifest(), value)?;
@@ -152,7 +154,7 @@ impl Inner {
             let key = session.slot(number % manifest.ring);
             if number != state.next {
                 let missing = session.slot(state.next % manifest.ring);
-                return Err(values.corrupt(&missing, "it is missing from the middle of the journal"));
+                return Err(values.corrupt(&missing, "the value is missing from the middle of the journal"));
             }
             for op in &ops {
                 state.overlay.apply(op).map_err(|reason| values.corrupt(&key, reason))?;
@@ -164,7 +166,7 @@ impl Inner {
         Ok(state)
     }
 
-    /// The journal's entries from the manifest's first on, by their numbers.
+    /// Reads the journal entries that are newer than the manifest, by number.
     async fn journal(
         &self,
         session: Session,
@@ -173,17 +175,17 @@ impl Inner {
     ) -> Result<BTreeMap<u64, (usize, Vec<Op>)>, StoreError> {
         let slots: Vec<u64> = (0..manifest.ring).filter(|slot| keys.contains(&session.slot(*slot))).collect();
         let mut journal = BTreeMap::new();
-        for slots in slots.chunks(AT_ONCE) {
+        for slots in slots.chunks(MAX_CONCURRENT_REQUESTS) {
             let keys: Vec<String> = slots.iter().map(|slot| session.slot(*slot)).collect();
             let read = self.values.get_all(&keys).await?;
             for ((slot, key), value) in slots.iter().zip(&keys).zip(read) {
                 let Some(value) = value else { continue };
-                let (number, ops) = entry::decode(&self.values, key, &value)?;
+                let (number, ops) = journal_entry::decode(&self.values, key, &value)?;
                 if number < manifest.start {
                     continue;
                 }
                 if number % manifest.ring != *slot {
-                    return Err(self.values.corrupt(key, "it is the journal entry of another key"));
+                    return Err(self.values.corrupt(key, "the value is the journal entry of another key"));
                 }
                 journal.insert(number, (value.len(), ops));
             }
@@ -191,7 +193,7 @@ impl Inner {
         Ok(journal)
     }
 
-    /// Reads the root and the manifest that it leads to.
+    /// Reads the root and the current manifest.
     pub(crate) async fn find(&self) -> Result<Found, StoreError> {
         let values = &self.values;
         let Some(root) = values.root().await? else { return Ok(Found::default()) };
@@ -202,58 +204,58 @@ impl Inner {
             (None, None) => None,
             (None, Some(parent)) => {
                 let value = values.get(&parent.manifest()).await?;
-                let neither = "it is missing, and so is that of the session before";
-                let missing = || values.corrupt(&root.session.manifest(), neither);
+                let reason = "the value is missing, and that of the previous session as well";
+                let missing = || values.corrupt(&root.session.manifest(), reason);
                 Some((parent, value.ok_or_else(missing)?))
             }
         };
         Ok(Found { root: Some(root), manifest })
     }
 
-    /// Takes over from the session that was found, unless that one goes on.
+    /// Claims the observer, unless the session that was found has continued.
     pub(crate) async fn claim(&self) -> Result<(), StoreError> {
-        let (ours, found, moved) = {
+        let (ours, found, concurrent_writer) = {
             let state = self.state();
             let parent = state.found.manifest.as_ref().map(|(session, _)| *session);
             let ours = Root { session: state.session, parent };
             match state.claim {
                 Claim::Ours => return Ok(()),
                 Claim::Lost => return Err(self.values.locked()),
-                Claim::None => (ours, state.found.clone(), state.moved),
+                Claim::None => (ours, state.found.clone(), state.concurrent_writer),
             }
         };
         let now = self.find().await?;
-        // A claim that failed may have landed.
-        let again = now.root == Some(ours) && now.manifest == found.manifest;
-        if moved || (now != found && !again) || self.goes_on().await? {
+        // The write of a claim that failed may have taken effect.
+        let is_retry = now.root == Some(ours) && now.manifest == found.manifest;
+        if concurrent_writer || (now != found && !is_retry) || self.has_newer_entry().await? {
             return Err(self.lose());
         }
         self.values.put_root(ours.encode(&self.values)).await?;
-        // Whoever stored something before it saw our claim is seen here.
+        // Detects a session that stored something before it could see this claim.
         let now = self.find().await?;
-        if now.root != Some(ours) || now.manifest != found.manifest || self.goes_on().await? {
+        if now.root != Some(ours) || now.manifest != found.manifest || self.has_newer_entry().await? {
             return Err(self.lose());
         }
         self.state().claim = Claim::Ours;
         Ok(())
     }
 
-    /// Whether there is a journal entry after those that were loaded.
-    async fn goes_on(&self) -> Result<bool, StoreError> {
+    /// Whether there is a newer journal entry than those that were loaded.
+    async fn has_newer_entry(&self) -> Result<bool, StoreError> {
         let (key, next) = {
             let state = self.state();
             let Some((session, _)) = &state.found.manifest else { return Ok(false) };
             (session.slot(state.next % state.manifest.ring), state.next)
         };
         let Some(value) = self.values.get(&key).await? else { return Ok(false) };
-        Ok(entry::decode(&self.values, &key, &value)?.0 >= next)
+        Ok(journal_entry::decode(&self.values, &key, &value)?.0 >= next)
     }
 
-    /// Makes sure that nobody claimed the observer since. What was written before this call and is
-    /// in order will be found by whoever claims it later.
-    pub(crate) async fn still_ours(&self) -> Result<(), StoreError> {
+    /// Fails if another session has claimed the observer. If it succeeds, a later claim finds everything that was
+    /// written before this call.
+    pub(crate) async fn ensure_still_claimed(&self) -> Result<(), StoreError> {
         let Some(root) = self.values.root().await? else {
-            return Err(self.values.corrupt(crate::keys::ROOTS, "it is gone"));
+            return Err(self.values.corrupt(crate::keys::ROOTS, "the value has disappeared"));
         };
         let session = self.state().session;
         if Root::decode(&self.values, &root)?.session == session { Ok(()) } else { Err(self.lose()) }
@@ -262,7 +264,7 @@ impl Inner {
     fn lose(&self) -> StoreError {
         let mut state = self.state();
         state.claim = Claim::Lost;
-        tracing::warn!(observer = %self.values.observer, "another process stores the same node's fitness");
+        tracing::warn!(observer = %self.values.observer, "another process stores the history of the same node");
         self.values.locked()
     }
 }

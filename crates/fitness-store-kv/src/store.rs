@@ -1,4 +1,4 @@
-//! The store itself: who may go when, and questions as ranges of rows.
+//! The store: orders commits, and maps reads to ranges of rows.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,72 +14,71 @@ use fitness_store::{Batch, LocalClaims, Store, StoreError};
 use lightning::util::persist::{KVStore, KVStoreSync};
 
 use crate::commit::commit;
-use crate::gate::{Gate, Turn};
-use crate::keys::{Async, Blocking, Keys, ROOTS, Values};
+use crate::keys::{AsyncKvStore, BlockingKvStore, ObjectSafeKvStore, ROOTS, Values};
 use crate::read;
 use crate::row::{Record, Row};
 use crate::state::{Claim, Inner};
+use crate::turn_queue::{Turn, TurnQueue};
 
-/// Fitness histories in a `KVStore` of LDK's.
+/// Fitness histories in an LDK `KVStore`.
 ///
 /// Nothing is read before the first call, and nothing is written before the first commit. The
-/// [crate's page](crate) says what is stored, what it costs, and what happens where two
-/// processes store the fitness of the same node.
+/// [crate documentation](crate) describes what is stored, what it costs, and what happens if two processes
+/// store the history of the same node.
 ///
-/// Its futures need what those of the `KVStore` need, and nothing else.
+/// Its futures need the same runtime as those of the `KVStore`, if any.
 pub struct KvStore {
-    kv: Arc<dyn Keys>,
+    kv: Arc<dyn ObjectSafeKvStore>,
     location: Arc<str>,
-    shelves: Mutex<HashMap<NodeId, Arc<Shelf>>>,
+    observers: Mutex<HashMap<NodeId, Arc<ObserverStore>>>,
     claims: LocalClaims,
 }
 
-/// A commit that was begun. It goes on whenever somebody has the turn.
-type Job = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+/// A commit that has begun. It is polled by the caller that has the turn.
+type CommitFuture = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
-/// One observer's part of the store.
-struct Shelf {
-    gate: Gate,
-    /// A commit whose future was dropped is finished by whoever comes next.
-    job: Mutex<Option<Job>>,
+/// The data of one observer.
+struct ObserverStore {
+    turns: TurnQueue,
+    /// A commit whose future was dropped. The next caller finishes it.
+    pending_commit: Mutex<Option<CommitFuture>>,
     inner: Arc<Inner>,
 }
 
 impl KvStore {
-    /// A store over an asynchronous `KVStore`. `location` names it in errors.
+    /// Returns a store on an asynchronous `KVStore`. Errors name it as `location`.
     pub fn new<K>(kv: Arc<K>, location: impl Into<String>) -> Self
     where
         K: KVStore + Send + Sync + ?Sized + 'static,
     {
-        Self::over(Arc::new(Async(kv)), location.into())
+        Self::with_kv_store(Arc::new(AsyncKvStore(kv)), location.into())
     }
 
-    /// A store over a `KVStoreSync`, each of whose calls runs on a thread that may block.
+    /// Returns a store on a `KVStoreSync`. Each call runs on a thread that may block.
     ///
-    /// What is both, as ldk-node's stores are, is better used in this way from outside a runtime,
-    /// and from within any but tokio's.
+    /// Prefer this for a store that implements both traits, as those of ldk-node do, outside of tokio.
     pub fn from_sync<K>(kv: Arc<K>, location: impl Into<String>) -> Self
     where
         K: KVStoreSync + Send + Sync + ?Sized + 'static,
     {
-        Self::over(Arc::new(Blocking(kv)), location.into())
+        Self::with_kv_store(Arc::new(BlockingKvStore(kv)), location.into())
     }
 
-    fn over(kv: Arc<dyn Keys>, location: String) -> Self {
-        Self { kv, location: location.into(), shelves: Mutex::default(), claims: LocalClaims::default() }
+    fn with_kv_store(kv: Arc<dyn ObjectSafeKvStore>, location: String) -> Self {
+        Self { kv, location: location.into(), observers: Mutex::default(), claims: LocalClaims::default() }
     }
 
-    fn shelf(&self, observer: &NodeId) -> Arc<Shelf> {
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = shelves.entry(*observer).or_insert_with(|| {
+    fn store(&self, observer: &NodeId) -> Arc<ObserverStore> {
+        let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = observers.entry(*observer).or_insert_with(|| {
             let values = Values::new(Arc::clone(&self.kv), *observer, Arc::clone(&self.location));
-            Arc::new(Shelf {
-                gate: Gate::default(),
-                job: Mutex::default(),
+            Arc::new(ObserverStore {
+                turns: TurnQueue::default(),
+                pending_commit: Mutex::default(),
                 inner: Arc::new(Inner::new(values)),
             })
         });
-        Arc::clone(shelf)
+        Arc::clone(store)
     }
 
     async fn rows(
@@ -88,19 +87,19 @@ impl KvStore {
         range: RangeInclusive<Row>,
         limit: usize,
     ) -> Result<Vec<(Row, Record)>, StoreError> {
-        let shelf = self.shelf(observer);
-        shelf.load().await?;
-        match read::rows(&shelf.inner, range.clone(), limit).await {
-            Err(StoreError::Corrupt { .. }) if shelf.let_go() => {
-                // Another process has folded it since; if it is damaged, that shows again.
-                shelf.load().await?;
-                read::rows(&shelf.inner, range, limit).await
+        let store = self.store(observer);
+        store.load().await?;
+        match read::rows(&store.inner, range.clone(), limit).await {
+            Err(StoreError::Corrupt { .. }) if store.reload_if_unclaimed() => {
+                // Another process may have folded the journal. Damage is reported by the second read.
+                store.load().await?;
+                read::rows(&store.inner, range, limit).await
             }
-            done => done,
+            result => result,
         }
     }
 
-    fn damaged(&self, error: RecordError, record: codec::RecordKey<'_>) -> StoreError {
+    fn decode_error(&self, error: RecordError, record: codec::RecordKey<'_>) -> StoreError {
         error.into_store_error(record, &*self.location)
     }
 }
@@ -111,25 +110,25 @@ impl fmt::Debug for KvStore {
     }
 }
 
-impl Shelf {
-    /// Waits for the turn, and finishes what was begun before.
+impl ObserverStore {
+    /// Waits for the turn, and finishes a commit that was begun before.
     async fn enter(&self) -> Turn<'_> {
-        let turn = self.gate.enter().await;
+        let turn = self.turns.enter().await;
         if let Some(Err(error)) = self.finish().await {
-            tracing::debug!(%error, "a commit that nobody waits for has failed");
+            tracing::debug!(%error, "abandoned commit failed");
         }
         turn
     }
 
-    /// Drives the commit that was begun to its end, if there is one.
+    /// Runs the pending commit to its end, if there is one.
     async fn finish(&self) -> Option<Result<(), StoreError>> {
         poll_fn(|context| {
-            // Not in its place while it runs: if it panics, it is over.
-            let Some(mut job) = self.job().take() else { return Poll::Ready(None) };
-            match job.as_mut().poll(context) {
-                Poll::Ready(done) => Poll::Ready(Some(done)),
+            // Taken out while it runs: if it panics, it is not polled again.
+            let Some(mut pending_commit) = self.pending_commit().take() else { return Poll::Ready(None) };
+            match pending_commit.as_mut().poll(context) {
+                Poll::Ready(result) => Poll::Ready(Some(result)),
                 Poll::Pending => {
-                    *self.job() = Some(job);
+                    *self.pending_commit() = Some(pending_commit);
                     Poll::Pending
                 }
             }
@@ -137,8 +136,8 @@ impl Shelf {
         .await
     }
 
-    fn job(&self) -> MutexGuard<'_, Option<Job>> {
-        self.job.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pending_commit(&self) -> MutexGuard<'_, Option<CommitFuture>> {
+        self.pending_commit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn load(&self) -> Result<(), StoreError> {
@@ -149,14 +148,14 @@ impl Shelf {
         self.inner.ensure_loaded().await
     }
 
-    /// Lets what was loaded be loaded anew, where nothing of it is ours.
-    fn let_go(&self) -> bool {
+    /// Discards the loaded state if this session has not claimed the observer. Returns whether it did.
+    fn reload_if_unclaimed(&self) -> bool {
         let mut state = self.inner.state();
-        let guest = state.claim == Claim::None;
-        if guest {
-            (state.loaded, state.moved) = (false, true);
+        let is_unclaimed = state.claim == Claim::None;
+        if is_unclaimed {
+            (state.loaded, state.concurrent_writer) = (false, true);
         }
-        guest
+        is_unclaimed
     }
 }
 
@@ -180,14 +179,14 @@ impl Store for KvStore {
     }
 
     async fn observer(&self, observer: &NodeId) -> Result<Option<ObserverRecord>, StoreError> {
-        let shelf = self.shelf(observer);
-        shelf.load().await?;
+        let store = self.store(observer);
+        store.load().await?;
         let record = {
-            let state = shelf.inner.state();
+            let state = store.inner.state();
             state.overlay.observer.clone().or_else(|| state.manifest.observer.clone())
         };
         let decoded = record.map(|record| decode_observer(observer, &record)).transpose();
-        decoded.map_err(|error| self.damaged(error, codec::RecordKey::Observer(observer)))
+        decoded.map_err(|error| self.decode_error(error, codec::RecordKey::Observer(observer)))
     }
 
     async fn peers(
@@ -198,15 +197,15 @@ impl Store for KvStore {
     ) -> Result<Vec<PeerRecord>, StoreError> {
         let start = after.map_or(NodeId([0; 33]), |after| *after);
         let range = Row::Peer(start)..=Row::Peer(NodeId([u8::MAX; 33]));
-        // The one that it is to come after may be among them.
-        let asked = if after.is_some() { limit.saturating_add(1) } else { limit };
-        let rows = self.rows(observer, range, if limit == 0 { 0 } else { asked }).await?;
+        // The range includes `after` itself.
+        let needed = if after.is_some() { limit.saturating_add(1) } else { limit };
+        let rows = self.rows(observer, range, if limit == 0 { 0 } else { needed }).await?;
         let mut peers = Vec::new();
         for (row, record) in &rows {
             let Row::Peer(node_id) = row else { continue };
             if Some(node_id) != after && peers.len() < limit {
                 let peer = decode_peer(node_id, record);
-                peers.push(peer.map_err(|error| self.damaged(error, codec::RecordKey::Peer(node_id)))?);
+                peers.push(peer.map_err(|error| self.decode_error(error, codec::RecordKey::Peer(node_id)))?);
             }
         }
         Ok(peers)
@@ -216,7 +215,7 @@ impl Store for KvStore {
         let row = Row::Peer(*node_id);
         let rows = self.rows(observer, row..=row, 1).await?;
         let decoded = rows.first().map(|(_, record)| decode_peer(node_id, record)).transpose();
-        decoded.map_err(|error| self.damaged(error, codec::RecordKey::Peer(node_id)))
+        decoded.map_err(|error| self.decode_error(error, codec::RecordKey::Peer(node_id)))
     }
 
     async fn segments(
@@ -232,7 +231,8 @@ impl Store for KvStore {
             let Row::Segment(_, index) = row else { continue };
             let segment = decode_segment(node_id, *index, record);
             segments.push(
-                segment.map_err(|error| self.damaged(error, codec::RecordKey::Segment(node_id, *index)))?,
+                segment
+                    .map_err(|error| self.decode_error(error, codec::RecordKey::Segment(node_id, *index)))?,
             );
         }
         Ok(segments)
@@ -244,13 +244,12 @@ impl Store for KvStore {
         for (row, record) in &rows {
             let Row::Gap(number) = row else { continue };
             let gap = decode_gap(*number, record);
-            gaps.push(gap.map_err(|error| self.damaged(error, codec::RecordKey::Gap(*number)))?);
+            gaps.push(gap.map_err(|error| self.decode_error(error, codec::RecordKey::Gap(*number)))?);
         }
         Ok(gaps)
     }
 
-    /// Holds within this process. Of two processes the one that commits first after the other is
-    /// refused or fenced, as the [crate's page](crate) says.
+    /// Covers this process. Of two processes one is fenced or rejected, see the [crate documentation](crate).
     async fn claim(&self, observer: &NodeId) -> Result<fitness_store::Claim, StoreError> {
         self.claims.acquire(observer, &self.location)
     }
@@ -260,11 +259,11 @@ impl Store for KvStore {
         if batch.is_empty() {
             return Ok(());
         }
-        let shelf = self.shelf(observer);
-        let _turn = shelf.enter().await;
-        *shelf.job() = Some(Box::pin(commit(Arc::clone(&shelf.inner), batch)));
-        // It was put there just now, and nobody else has the turn.
-        let lost = || Err(shelf.inner.values.locked());
-        shelf.finish().await.unwrap_or_else(lost)
+        let store = self.store(observer);
+        let _turn = store.enter().await;
+        *store.pending_commit() = Some(Box::pin(commit(Arc::clone(&store.inner), batch)));
+        // The commit was stored just now, and no other caller has the turn.
+        let missing = || Err(store.inner.values.locked());
+        store.finish().await.unwrap_or_else(missing)
     }
 }

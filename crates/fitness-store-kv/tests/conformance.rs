@@ -1,4 +1,4 @@
-//! The store keeps the promises of the port, on LDK's own files.
+//! The conformance suite on LDK's `FilesystemStore`.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use lightning_persister::fs_store::FilesystemStore;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-/// Through its `KVStoreSync`, without a runtime.
+/// Uses `KVStoreSync`, without a runtime.
 struct Files(TempDir);
 
 impl Harness for Files {
@@ -24,7 +24,7 @@ impl Harness for Files {
     }
 }
 
-/// Through its `KVStore`, whose calls tokio makes. Whoever drops its futures does not stop them.
+/// Uses `KVStore` on tokio, where dropping a future does not stop its call.
 struct AsyncFiles {
     directory: TempDir,
     runtime: Runtime,

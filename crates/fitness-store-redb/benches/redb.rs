@@ -1,4 +1,4 @@
-//! What the store costs over bare redb, and how long a start takes.
+//! Compares commits of the store with redb alone, and measures a start.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 const OBSERVER: NodeId = NodeId([3; 33]);
 const PAGE: usize = 10_000;
 
-/// Random and the same in each run.
+/// Returns the next pseudo-random number; the sequence is the same in each run.
 fn random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
@@ -34,7 +34,7 @@ fn bytes<const N: usize>(state: &mut u64) -> [u8; N] {
     bytes
 }
 
-/// Peers with one channel each under random ids, in the order in which they happened to change.
+/// Returns peers with random ids and one channel each, in random order.
 fn peers(count: u32) -> Vec<PeerRecord> {
     let mut state = 7;
     let peer = |number: u32| {
@@ -71,8 +71,8 @@ fn batch(peers: Vec<PeerRecord>) -> Arc<Batch> {
     Arc::new(Batch { changes: UnsavedChanges { peers, ..UnsavedChanges::default() }, ..Batch::default() })
 }
 
-fn flush(c: &mut Criterion) {
-    const BARE: TableDefinition<'_, &[u8; 66], &[u8]> = TableDefinition::new("peers");
+fn commit(c: &mut Criterion) {
+    const RAW: TableDefinition<'_, &[u8; 66], &[u8]> = TableDefinition::new("peers");
 
     let peers = peers(100_000);
     let rows: Vec<([u8; 66], Vec<u8>)> = peers
@@ -81,65 +81,65 @@ fn flush(c: &mut Criterion) {
             let (mut key, mut value) = ([0; 66], Vec::new());
             key[..33].copy_from_slice(&OBSERVER.0);
             key[33..].copy_from_slice(&peer.node_id.0);
-            encode_peer(peer, &mut value).expect("a sound record");
+            encode_peer(peer, &mut value).expect("a valid record");
             (key, value)
         })
         .collect();
     let batch = batch(peers);
 
-    let insert_bare = |database: &Database| {
+    let insert_raw = |database: &Database| {
         let mut transaction = database.begin_write().expect("a transaction");
-        // As durable as ours.
+        // As durable as the store.
         transaction.set_two_phase_commit(true);
         {
-            let mut table = transaction.open_table(BARE).expect("a table");
+            let mut table = transaction.open_table(RAW).expect("a table");
             for (key, value) in &rows {
                 table.insert(key, &**value).expect("an insert");
             }
         }
         transaction.commit().expect("a commit");
     };
-    let create_bare = || {
+    let create_raw = || {
         let directory = TempDir::new().expect("a directory");
-        let database = Database::create(directory.path().join("bare.redb")).expect("a database");
+        let database = Database::create(directory.path().join("raw.redb")).expect("a database");
         (database, directory)
     };
-    let create_ours = || {
+    let create_store = || {
         let directory = TempDir::new().expect("a directory");
-        let store = RedbStore::open(directory.path().join("ours.redb")).expect("a store");
+        let store = RedbStore::open(directory.path().join("store.redb")).expect("a store");
         (store, directory)
     };
-    let commit_ours =
+    let commit_store =
         |store: &RedbStore| block_on(store.commit(&OBSERVER, Arc::clone(&batch))).expect("a commit");
 
-    let mut group = c.benchmark_group("flush_100k");
+    let mut group = c.benchmark_group("commit_100k");
     group.sample_size(10);
-    group.bench_function("bare", |b| {
-        b.iter_batched_ref(create_bare, |(database, _)| insert_bare(database), BatchSize::PerIteration);
+    group.bench_function("raw_redb", |b| {
+        b.iter_batched_ref(create_raw, |(database, _)| insert_raw(database), BatchSize::PerIteration);
     });
-    group.bench_function("ours", |b| {
-        b.iter_batched_ref(create_ours, |(store, _)| commit_ours(store), BatchSize::PerIteration);
+    group.bench_function("store", |b| {
+        b.iter_batched_ref(create_store, |(store, _)| commit_store(store), BatchSize::PerIteration);
     });
     group.finish();
 
-    // The same rows again, in a file that has them: what a flush is from the second on.
-    let mut group = c.benchmark_group("flush_100k_again");
+    // The same rows again in a file that has them, as in every commit after the first.
+    let mut group = c.benchmark_group("recommit_100k");
     group.sample_size(10);
-    let (bare, _bare_directory) = create_bare();
-    insert_bare(&bare);
-    group.bench_function("bare", |b| b.iter(|| insert_bare(&bare)));
-    let (ours, _our_directory) = create_ours();
-    commit_ours(&ours);
-    group.bench_function("ours", |b| b.iter(|| commit_ours(&ours)));
+    let (raw, _raw_directory) = create_raw();
+    insert_raw(&raw);
+    group.bench_function("raw_redb", |b| b.iter(|| insert_raw(&raw)));
+    let (store, _store_directory) = create_store();
+    commit_store(&store);
+    group.bench_function("store", |b| b.iter(|| commit_store(&store)));
     group.finish();
 }
 
-/// Reads everything, page by page, and returns how many there were.
-fn load(store: &RedbStore, mut take: impl FnMut(&PeerRecord)) -> usize {
+/// Reads all peers page by page; returns their number.
+fn load(store: &RedbStore, mut visit: impl FnMut(&PeerRecord)) -> usize {
     let (mut after, mut count) = (None, 0);
     loop {
         let page = block_on(store.peers(&OBSERVER, after.as_ref(), PAGE)).expect("a page");
-        page.iter().for_each(&mut take);
+        page.iter().for_each(&mut visit);
         count += page.len();
         after = page.last().map(|peer| peer.node_id);
         if page.len() < PAGE {
@@ -167,7 +167,7 @@ fn start(c: &mut Criterion) {
             store
         });
     });
-    group.bench_function("restore", |b| {
+    group.bench_function("resume", |b| {
         b.iter_with_large_drop(|| {
             let store = RedbStore::open(&path).expect("a store");
             let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
@@ -178,5 +178,5 @@ fn start(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, flush, start);
+criterion_group!(benches, commit, start);
 criterion_main!(benches);

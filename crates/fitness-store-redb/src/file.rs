@@ -1,7 +1,7 @@
-//! The open file, and opening it again after a failure.
+//! The open file, which is reopened after a failure.
 //!
-//! Once the system has refused redb a read or a write, redb refuses everything until the database
-//! is opened anew. So after such a failure the file is closed, and the next call opens it.
+//! After an I/O error redb rejects all calls until the database is opened again. So the file is closed
+//! after such an error, and the next call opens it.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -11,32 +11,31 @@ use std::sync::{PoisonError, RwLock};
 use fitness_store::StoreError;
 use redb::{Database, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-/// A redb database, as it was opened.
+/// An open redb database.
 pub(crate) enum Handle {
     Writer(Database),
-    /// Shared with other readers, refused to any writer.
+    /// Opened for reading, together with other readers. Writers are rejected.
     Reader(ReadOnlyDatabase),
-    /// It had to be repaired before it could be read, in memory; for that it is opened as a writer
-    /// does.
+    /// Opened for reading after a repair in memory, which needs the lock of a writer.
     Repaired(Database),
 }
 
 impl Handle {
-    pub(crate) fn begin_read(&self) -> Result<ReadTransaction, Fault> {
+    pub(crate) fn begin_read(&self) -> Result<ReadTransaction, Failure> {
         Ok(match self {
             Self::Writer(database) | Self::Repaired(database) => database.begin_read()?,
             Self::Reader(database) => database.begin_read()?,
         })
     }
 
-    /// `None` where the store was opened for reading.
-    pub(crate) fn begin_write(&self) -> Result<Option<WriteTransaction>, Fault> {
+    /// Begins a write transaction; returns `None` if the store was opened for reading.
+    pub(crate) fn begin_write(&self) -> Result<Option<WriteTransaction>, Failure> {
         match self {
             Self::Writer(database) => {
                 let mut transaction = database.begin_write()?;
-                // What a commit writes is durable before anything refers to it. With one sync for
-                // both, a sync that fails leaves a commit that can be read and is lost with the
-                // power, and the next one would be built on it.
+                // Makes the data of a commit durable before anything refers to it. With one sync for both,
+                // a failed sync would leave a commit that can be read but is lost with the power, and
+                // the next commit would build on it.
                 transaction.set_two_phase_commit(true);
                 Ok(Some(transaction))
             }
@@ -45,31 +44,31 @@ impl Handle {
     }
 }
 
-/// Why something could not be done, before it is known what was to be done and where.
+/// A failed operation, before the name of the operation and the location are known.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum Failure {
     Redb(Box<redb::Error>),
-    /// Found by ourselves, and explained already.
-    Found(Box<StoreError>),
-    /// redb panicked, which it does over a file that was changed behind its back.
+    /// An error that this crate found, complete already.
+    Complete(Box<StoreError>),
+    /// redb panicked, as it does if the file was changed while it was open.
     Panicked(String),
 }
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Found(Box::new(error))
+        Self::Complete(Box::new(error))
     }
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::from(redb::StorageError::from(error))
     }
 }
 
-macro_rules! redb_faults {
+macro_rules! redb_failures {
     ($($error:ident),*) => {
-        $(impl From<redb::$error> for Fault {
+        $(impl From<redb::$error> for Failure {
             fn from(error: redb::$error) -> Self {
                 Self::Redb(Box::new(error.into()))
             }
@@ -77,39 +76,39 @@ macro_rules! redb_faults {
     };
 }
 
-redb_faults!(DatabaseError, StorageError, TableError, TransactionError, CommitError);
+redb_failures!(DatabaseError, StorageError, TableError, TransactionError, CommitError);
 
-impl Fault {
-    /// Whether the database has to be opened anew before anything else can be done with it.
-    const fn ends_the_handle(&self) -> bool {
-        // Of what redb itself says, only that the bytes are damaged leaves it in working order.
+impl Failure {
+    /// Whether the database must be opened again before it can be used.
+    const fn requires_reopen(&self) -> bool {
+        // Of redb's own errors, only `Corrupted` leaves the database usable.
         match self {
             Self::Redb(error) => !matches!(**error, redb::Error::Corrupted(_)),
             Self::Panicked(_) => true,
-            Self::Found(_) => false,
+            Self::Complete(_) => false,
         }
     }
 
-    /// Whether bytes are not what was written.
+    /// Whether the file is damaged.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
             Self::Redb(error) => matches!(**error, redb::Error::Corrupted(_)),
             Self::Panicked(_) => true,
-            Self::Found(_) => false,
+            Self::Complete(_) => false,
         }
     }
 
-    /// What it means to whoever asked for `operation`.
-    pub(crate) fn explain(self, operation: &'static str, location: &str) -> StoreError {
+    /// Returns the error of `operation` on `location`.
+    pub(crate) fn into_store_error(self, operation: &'static str, location: &str) -> StoreError {
         let location = location.to_owned();
-        let what = "the database".to_owned();
+        let item = "the database".to_owned();
         match self {
-            Self::Found(error) => *error,
-            Self::Panicked(message) => StoreError::Corrupt { item: what, location, source: message.into() },
+            Self::Complete(error) => *error,
+            Self::Panicked(message) => StoreError::Corrupt { item, location, source: message.into() },
             Self::Redb(error) => match *error {
-                redb::Error::Corrupted(_) => StoreError::Corrupt { item: what, location, source: error },
-                redb::Error::Io(cut_off) if cut_off.kind() == ErrorKind::UnexpectedEof => {
-                    StoreError::Corrupt { item: what, location, source: "it ends too early".into() }
+                redb::Error::Corrupted(_) => StoreError::Corrupt { item, location, source: error },
+                redb::Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    StoreError::Corrupt { item, location, source: "unexpected end of file".into() }
                 }
                 error => StoreError::Backend { operation, location, source: error.into() },
             },
@@ -117,22 +116,22 @@ impl Fault {
     }
 }
 
-/// Runs `call`, and turns a panic of redb's into a fault.
-pub(crate) fn guard<T>(call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    // What a panic leaves half done is the database's own, and that is closed after it.
+/// Runs `call`, and turns a panic of redb into a failure.
+pub(crate) fn guard<T>(call: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    // Only the database may be left inconsistent by a panic, and it is closed afterwards.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let message = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("redb gave up on it");
-        Err(Fault::Panicked(message.to_owned()))
+            .unwrap_or("redb panicked");
+        Err(Failure::Panicked(message.to_owned()))
     })
 }
 
 type Open = Box<dyn Fn() -> Result<Handle, StoreError> + Send + Sync>;
 
-/// A file that is open, or will be by the next call.
+/// A file that is open, or is opened by the next call.
 pub(crate) struct File {
     /// For errors.
     location: String,
@@ -147,7 +146,7 @@ impl fmt::Debug for File {
 }
 
 impl File {
-    /// Opens a file by `open`, now and whenever it has to be opened again.
+    /// Opens a file with `open`, now and whenever it must be opened again.
     pub(crate) fn open(
         location: String,
         open: impl Fn() -> Result<Handle, StoreError> + Send + Sync + 'static,
@@ -165,24 +164,24 @@ impl File {
     pub(crate) fn with<T>(
         &self,
         operation: &'static str,
-        call: impl FnOnce(&Handle) -> Result<T, Fault>,
+        call: impl FnOnce(&Handle) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         self.ensure_open()?;
-        let guarded = {
+        let result = {
             let handle = self.handle.read().unwrap_or_else(PoisonError::into_inner);
             match &*handle {
                 Some(handle) => guard(|| call(handle)),
-                // Another call failed since.
-                None => Err(Fault::Redb(Box::new(redb::Error::PreviousIo))),
+                // Another call has failed and closed it meanwhile.
+                None => Err(Failure::Redb(Box::new(redb::Error::PreviousIo))),
             }
         };
-        guarded.map_err(|fault| {
-            if fault.ends_the_handle() {
-                tracing::warn!(location = self.location, operation, ?fault, "closing the database");
+        result.map_err(|failure| {
+            if failure.requires_reopen() {
+                tracing::warn!(location = self.location, operation, error = ?failure, "database closed after an error");
                 let mut handle = self.handle.write().unwrap_or_else(PoisonError::into_inner);
                 close(handle.take());
             }
-            fault.explain(operation, &self.location)
+            failure.into_store_error(operation, &self.location)
         })
     }
 
@@ -193,8 +192,10 @@ impl File {
         let mut handle = self.handle.write().unwrap_or_else(PoisonError::into_inner);
         if handle.is_none() {
             let opened = guard(|| Ok((self.open)()?));
-            *handle = Some(opened.map_err(|fault| fault.explain("open the database", &self.location))?);
-            tracing::debug!(location = self.location, "opened the database");
+            *handle = Some(
+                opened.map_err(|failure| failure.into_store_error("open the database", &self.location))?,
+            );
+            tracing::debug!(location = self.location, "database opened");
         }
         Ok(())
     }
@@ -206,12 +207,12 @@ impl Drop for File {
     }
 }
 
-/// Closing reads and writes as well, so a damaged file can make it panic as anything else.
+/// Closes the database. Closing reads and writes as well, so it can panic on a damaged file.
 fn close(handle: Option<Handle>) {
-    if let Err(fault) = guard(|| {
+    if let Err(failure) = guard(|| {
         drop(handle);
         Ok(())
     }) {
-        tracing::warn!(?fault, "the database was not closed properly");
+        tracing::warn!(error = ?failure, "closing the database failed");
     }
 }

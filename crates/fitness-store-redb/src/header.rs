@@ -1,9 +1,8 @@
-//! What we know of redb's own header, to help where redb gives up.
+//! The parts of redb's file header that this crate reads to recover files that redb rejects.
 //!
-//! A file whose creation was cut short is a new file. redb writes one in three steps, of which the
-//! last makes it a redb file: the length, the header without its magic number, the magic number. A
-//! crash in between leaves a file that redb would refuse for ever after, although nothing was ever
-//! stored in it.
+//! redb creates a file in three steps: it sets the length, writes the header without its magic number, and
+//! writes the magic number. After a crash in between, redb rejects the file, although nothing was ever
+//! stored in it. This crate treats it as a new file.
 
 use std::io;
 use std::ops::Range;
@@ -11,19 +10,19 @@ use std::ops::Range;
 use redb::StorageBackend;
 
 const MAGIC: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
-/// Where the byte of flags is.
+/// The offset of the byte with the flags.
 pub(crate) const FLAGS: u64 = 9;
-/// It was not closed, and has to be repaired.
+/// Flag: the file was not closed and needs a repair.
 pub(crate) const NOT_CLOSED: u8 = 2;
-/// What the last commit refers to was synced before anything referred to it.
-pub(crate) const SYNCED_FIRST: u8 = 4;
-/// Where the page size is, which is written before the magic number.
+/// Flag: the data of the last commit was synced before anything referred to it (two-phase commit).
+pub(crate) const TWO_PHASE_COMMIT: u8 = 4;
+/// The position of the page size, which is written before the magic number.
 const PAGE_SIZE: Range<usize> = 12..16;
 const HEADER_BYTES: usize = 320;
-/// What redb makes of an empty file is smaller than this.
-const LARGEST_NEW_FILE: usize = 4 << 20;
+/// An upper bound of the size of a new file.
+const MAX_NEW_FILE_BYTES: usize = 4 << 20;
 
-/// The flags; `None` where there are none.
+/// Returns the flags; `None` if the file has no header.
 pub(crate) fn flags(backend: &impl StorageBackend) -> io::Result<Option<u8>> {
     if backend.len()? < HEADER_BYTES as u64 {
         return Ok(None);
@@ -34,10 +33,10 @@ pub(crate) fn flags(backend: &impl StorageBackend) -> io::Result<Option<u8>> {
     Ok((magic == MAGIC).then_some(flags))
 }
 
-/// Whether this is what a creation that was cut short leaves behind.
-pub(crate) fn is_cut_short(backend: &impl StorageBackend) -> io::Result<bool> {
+/// Whether the file is the result of an interrupted creation.
+pub(crate) fn is_incomplete_creation(backend: &impl StorageBackend) -> io::Result<bool> {
     let len = usize::try_from(backend.len()?).unwrap_or(usize::MAX);
-    if !(HEADER_BYTES..=LARGEST_NEW_FILE).contains(&len) {
+    if !(HEADER_BYTES..=MAX_NEW_FILE_BYTES).contains(&len) {
         return Ok(false);
     }
     let mut bytes = vec![0; HEADER_BYTES];
@@ -48,17 +47,17 @@ pub(crate) fn is_cut_short(backend: &impl StorageBackend) -> io::Result<bool> {
     bytes.resize(len, 0);
     backend.read(0, &mut bytes)?;
     let (header, rest) = bytes.split_at(HEADER_BYTES);
-    Ok(is_zero(rest) && is_begun(header))
+    Ok(is_zero(rest) && is_incomplete_header(header))
 }
 
-/// Whether neither of the two writes of a header is there as a whole, but the beginning of one may be.
-fn is_begun(header: &[u8]) -> bool {
+/// Whether the header is incomplete: neither of its two writes is complete, but the beginning of one may exist.
+fn is_incomplete_header(header: &[u8]) -> bool {
     let magic = &header[..MAGIC.len()];
-    let written = magic.iter().zip(MAGIC).take_while(|(byte, of_magic)| **byte == *of_magic).count();
-    let is_sized = header[PAGE_SIZE] == 4096_u32.to_le_bytes();
-    // Nothing but the flags comes before the page size.
-    let is_sizeless = written == 0 && is_zero(&header[PAGE_SIZE.start..]);
-    is_zero(&magic[written..]) && (is_sized || is_sizeless)
+    let written = magic.iter().zip(MAGIC).take_while(|(byte, expected)| **byte == *expected).count();
+    let has_page_size = header[PAGE_SIZE] == 4096_u32.to_le_bytes();
+    // Only the flags are written before the page size.
+    let has_no_page_size = written == 0 && is_zero(&header[PAGE_SIZE.start..]);
+    is_zero(&magic[written..]) && (has_page_size || has_no_page_size)
 }
 
 fn is_zero(bytes: &[u8]) -> bool {

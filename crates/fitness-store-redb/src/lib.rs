@@ -1,17 +1,17 @@
-//! Peer and channel fitness kept in one redb file: the embedded default of ldk-fitness.
+//! Stores peer and channel fitness in one redb file: the default store of ldk-fitness.
 //!
-//! [`RedbStore`] is a [`Store`](fitness_store::Store) on a file that one process writes. Every
-//! commit is one transaction, durable when it returns. All input and output runs on the threads of
-//! the `blocking` crate, so no async worker ever waits for a disk, whichever runtime it belongs to.
+//! [`RedbStore`] implements [`Store`](fitness_store::Store) on a file that one process writes. Every
+//! commit is one transaction and is durable when it returns. All input and output runs on threads of
+//! the `blocking` crate, so the async workers of no runtime wait for a disk.
 
+mod commit_order;
+mod deferred_writes;
 mod file;
 mod header;
 mod open;
-mod order;
 mod read;
 mod store;
 mod tables;
-mod trial;
 mod write;
 
 pub use store::RedbStore;

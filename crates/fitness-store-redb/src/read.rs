@@ -1,4 +1,4 @@
-//! Questions, each answered from one transaction.
+//! Reads, each in one transaction.
 
 use std::ops::Bound;
 
@@ -6,17 +6,17 @@ use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::codec::{RecordKey, decode_gap, decode_observer, decode_peer, decode_segment};
 use redb::{Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, TableError, Value};
 
-use crate::file::{Fault, Handle};
+use crate::file::{Failure, Handle};
 use crate::tables::{
     GAPS, GapKey, OBSERVERS, PEERS, PeerKey, SEGMENTS, SegmentKey, gap_key, index_of, number_of, peer_key,
     peer_of, peers_of, segment_key,
 };
 
-/// A table; `None` in a file that was created and never written, or before there was that table.
+/// Opens a table; returns `None` if the file was never written or predates the table.
 fn table<K: Key + 'static, V: Value + 'static>(
     transaction: &ReadTransaction,
     definition: TableDefinition<'_, K, V>,
-) -> Result<Option<ReadOnlyTable<K, V>>, Fault> {
+) -> Result<Option<ReadOnlyTable<K, V>>, Failure> {
     match transaction.open_table(definition) {
         Ok(table) => Ok(Some(table)),
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
@@ -24,7 +24,7 @@ fn table<K: Key + 'static, V: Value + 'static>(
     }
 }
 
-pub(crate) fn observers(handle: &Handle) -> Result<Vec<NodeId>, Fault> {
+pub(crate) fn observers(handle: &Handle) -> Result<Vec<NodeId>, Failure> {
     let Some(table) = table(&handle.begin_read()?, OBSERVERS)? else { return Ok(Vec::new()) };
     table.iter()?.map(|row| Ok(NodeId(*row?.0.value()))).collect()
 }
@@ -33,7 +33,7 @@ pub(crate) fn observer(
     handle: &Handle,
     location: &str,
     observer: &NodeId,
-) -> Result<Option<ObserverRecord>, Fault> {
+) -> Result<Option<ObserverRecord>, Failure> {
     let Some(table) = table(&handle.begin_read()?, OBSERVERS)? else { return Ok(None) };
     let Some(row) = table.get(&observer.0)? else { return Ok(None) };
     let decoded = decode_observer(observer, row.value());
@@ -46,7 +46,7 @@ pub(crate) fn peers(
     observer: &NodeId,
     after: Option<&NodeId>,
     limit: usize,
-) -> Result<Vec<PeerRecord>, Fault> {
+) -> Result<Vec<PeerRecord>, Failure> {
     let Some(table) = table(&handle.begin_read()?, PEERS)? else { return Ok(Vec::new()) };
     let (first, last) = peers_of(observer);
     let after = after.map(|after| peer_key(observer, after));
@@ -66,7 +66,7 @@ pub(crate) fn peer(
     location: &str,
     observer: &NodeId,
     node_id: &NodeId,
-) -> Result<Option<PeerRecord>, Fault> {
+) -> Result<Option<PeerRecord>, Failure> {
     let Some(table) = table(&handle.begin_read()?, PEERS)? else { return Ok(None) };
     let Some(row) = table.get(&peer_key(observer, node_id))? else { return Ok(None) };
     let decoded = decode_peer(node_id, row.value());
@@ -80,7 +80,7 @@ pub(crate) fn segments(
     node_id: &NodeId,
     from: u32,
     limit: usize,
-) -> Result<Vec<LogSegment>, Fault> {
+) -> Result<Vec<LogSegment>, Failure> {
     let Some(table) = table(&handle.begin_read()?, SEGMENTS)? else { return Ok(Vec::new()) };
     let first = segment_key(observer, node_id, from);
     let last = segment_key(observer, node_id, u32::MAX);
@@ -100,7 +100,7 @@ pub(crate) fn gaps(
     observer: &NodeId,
     from: u32,
     limit: usize,
-) -> Result<Vec<GapRecord>, Fault> {
+) -> Result<Vec<GapRecord>, Failure> {
     let Some(table) = table(&handle.begin_read()?, GAPS)? else { return Ok(Vec::new()) };
     let (first, last) = (gap_key(observer, from), gap_key(observer, u32::MAX));
     let rows = table.range::<&GapKey>(&first..=&last)?;

@@ -1,4 +1,4 @@
-//! The store itself: each question and each commit on a thread that may block.
+//! The store: runs each read and each commit on a thread that may block.
 
 use std::io;
 use std::path::Path;
@@ -8,67 +8,67 @@ use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::{Batch, Claim, LocalClaims, Store, StoreError};
 use redb::StorageBackend;
 
-use crate::file::{Fault, File, Handle};
-use crate::order::Order;
+use crate::commit_order::CommitOrder;
+use crate::file::{Failure, File, Handle};
 use crate::{open, read, write};
 
 /// Fitness histories in one redb file.
 ///
-/// One process at a time may have the file open for writing; any other is refused with
-/// [`StoreError::Locked`], and so is a second handle of the same process. The file is closed when
-/// the store and its last unfinished call are gone; whatever was committed is there then, and after
-/// a crash as well: each commit is synced twice, first what it wrote and then what refers to it, so
-/// that neither a power loss nor a sync that fails leaves half of one. After a crash the next opening
-/// repairs the file, which means reading all of it. A disk that says it synced and did not can cost
-/// the last commit; then the file is opened as the one before left it, and the log says so.
+/// One process at a time can have the file open for writing. Any other process, and a second store of the
+/// same process, gets [`StoreError::Locked`]. The file is closed when the store has been dropped and its
+/// last call has finished.
 ///
-/// After a failure of the system (a full disk, say) calls fail with [`StoreError::Backend`] until
-/// it is over; every call opens the file anew, and none needs the process to be restarted.
+/// Commits survive crashes and power losses. Each commit is synced twice, first its data and then what
+/// refers to it, so that neither a power loss nor a failed sync leaves half of a commit. After a crash the
+/// next open repairs the file, for which it reads the whole file. If a disk reports a sync that it did not
+/// do, the last commit may be lost; the file is then opened as of the commit before it, with a warning in
+/// the log.
+///
+/// After an I/O error such as a full disk, calls fail with [`StoreError::Backend`] until the cause is gone.
+/// Each call tries to open the file again, so the process need not be restarted.
 #[derive(Debug)]
 pub struct RedbStore {
     file: Arc<File>,
-    order: Order,
+    order: CommitOrder,
     claims: LocalClaims,
 }
 
 impl RedbStore {
-    /// Opens the file at `path`, and creates it where there is none, but not its directory.
+    /// Opens the file at `path`; creates it if it does not exist. Its directory must exist.
     ///
-    /// An empty file counts as none, and so does one whose creation was cut short by a crash. One of
-    /// an earlier format is read as it is; the first commit makes it one of the present format, and
-    /// from then on the releases before refuse it.
-    /// Blocks, for longer where a crash has to be repaired.
+    /// An empty file, and a file whose creation was interrupted by a crash, is treated as a new one. A file
+    /// of an older format is read as it is; the first commit upgrades it, and older releases reject it from
+    /// then on. Blocks the thread, for longer if a repair is needed.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`], [`StoreError::OpenFailed`] where it is no such file or may not be opened,
-    /// [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Backend`] where trying
-    /// again may help. A file that was refused is as it was, to the byte.
+    /// [`StoreError::Locked`], [`StoreError::OpenFailed`] if the file is not a fitness database or cannot be opened,
+    /// [`StoreError::NewerFormat`], [`StoreError::Corrupt`], [`StoreError::Backend`] if a retry
+    /// may help. A rejected file is left unchanged.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
         let location = path.display().to_string();
         Self::on(location.clone(), move || open::writer(&path, &location))
     }
 
-    /// Opens the file at `path` to read. Commits are refused with [`StoreError::ReadOnly`].
+    /// Opens the file at `path` for reading. Commits fail with [`StoreError::ReadOnly`].
     ///
-    /// Several processes can read a file at once, but none while one has it open for writing. The
-    /// file is never changed. One that was not closed properly is repaired in memory; it can be
-    /// read by one process at a time, and by one alone that might also write it.
+    /// Several processes can read a file at once, but not while another has it open for writing. The file is
+    /// never changed. A file that was not closed properly is repaired in memory; then only one process at
+    /// a time can read it, and it needs permission to write the file.
     ///
     /// # Errors
     ///
-    /// As [`RedbStore::open`]; a file that is not there is [`StoreError::OpenFailed`].
+    /// As [`RedbStore::open`]; [`StoreError::OpenFailed`] if the file does not exist.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
         let location = path.display().to_string();
         Self::on(location.clone(), move || open::reader(&path, &location))
     }
 
-    /// Opens what a storage backend of redb's holds, and creates it where that is empty.
+    /// Opens a database on a storage backend of redb; creates it if the backend is empty.
     ///
-    /// `connect` makes the backend, now and again after each failure of it. `location` names it in
-    /// errors.
+    /// `connect` creates the backend, now and again after each failure. Errors name it as `location`.
     ///
     /// # Errors
     ///
@@ -79,8 +79,10 @@ impl RedbStore {
     ) -> Result<Self, StoreError> {
         let location = location.into();
         Self::on(location.clone(), move || {
-            let connect =
-                || connect().map_err(|error| Fault::from(error).explain("open the database", &location));
+            let connect = || {
+                connect()
+                    .map_err(|error| Failure::from(error).into_store_error("open the database", &location))
+            };
             open::on_backend(connect, &location)
         })
     }
@@ -91,7 +93,7 @@ impl RedbStore {
     ) -> Result<Self, StoreError> {
         Ok(Self {
             file: Arc::new(File::open(location, open)?),
-            order: Order::default(),
+            order: CommitOrder::default(),
             claims: LocalClaims::default(),
         })
     }
@@ -99,7 +101,7 @@ impl RedbStore {
     async fn read<T: Send + 'static>(
         &self,
         operation: &'static str,
-        read: impl FnOnce(&Handle, &str) -> Result<T, Fault> + Send + 'static,
+        read: impl FnOnce(&Handle, &str) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
         let file = Arc::clone(&self.file);
         blocking::unblock(move || file.with(operation, |handle| read(handle, file.location()))).await
@@ -152,7 +154,7 @@ impl Store for RedbStore {
         self.read("read the gaps", gaps).await
     }
 
-    /// No other process can have opened the file to write.
+    /// Covers this process. The file lock keeps other processes from writing.
     async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
         self.claims.acquire(observer, self.file.location())
     }
@@ -165,13 +167,13 @@ impl Store for RedbStore {
         let task = self.order.begin(|mut turn| {
             blocking::unblock(move || {
                 turn.wait();
-                let done = file.with("store a batch", |handle| {
+                let result = file.with("store a batch", |handle| {
                     write::commit(handle, file.location(), &observer, &batch)
                 });
-                // Whoever comes next may find the file closed, if the store is gone.
+                // Before the turn ends: the next one may rely on the file being closed if the store is gone.
                 drop(file);
                 drop(turn);
-                done
+                result
             })
         });
         task.await

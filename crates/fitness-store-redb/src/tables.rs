@@ -1,7 +1,7 @@
-//! What is in the file: five tables, and the keys of their rows.
+//! The five tables of the file, and the keys of their rows.
 //!
-//! The keys are of fixed width and sort as their bytes do, observer first, so that each question
-//! is one range: the peers of an observer, the segments of a peer, the gaps from a number on.
+//! Keys have a fixed width and sort by their bytes, observer first, so that each read is one range: the
+//! peers of an observer, the segments of a peer, the gaps from a number on.
 
 use fitness_core::NodeId;
 use redb::TableDefinition;
@@ -23,17 +23,17 @@ pub(crate) const SEGMENTS: TableDefinition<'_, &SegmentKey, &[u8]> = TableDefini
 pub(crate) const OBSERVERS: TableDefinition<'_, &[u8; ID], &[u8]> = TableDefinition::new("observers");
 /// Since format 2.
 pub(crate) const GAPS: TableDefinition<'_, &GapKey, &[u8]> = TableDefinition::new("gaps");
-/// What the file itself is.
+/// Describes the file itself.
 pub(crate) const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
 
 /// The row of [`META`] with the format of the file: which tables there are, and their keys. The
 /// values have formats of their own.
 pub(crate) const FORMAT_ROW: &str = "format";
-/// The format that is written, and the latest that is read.
+/// The format of new files, and the latest that can be read.
 ///
-/// A file of an earlier one is read as it is, and becomes one of this by its first commit.
+/// A file of an older format is read as it is; its first commit upgrades it.
 pub(crate) const FORMAT: u32 = 2;
-/// The first format there was.
+/// The oldest format that can be read.
 pub(crate) const OLDEST_FORMAT: u32 = 1;
 
 pub(crate) fn peer_key(observer: &NodeId, node_id: &NodeId) -> PeerKey {
@@ -58,7 +58,7 @@ pub(crate) fn gap_key(observer: &NodeId, number: u32) -> GapKey {
     key
 }
 
-/// The first and the last key that a peer of `observer` can have.
+/// Returns the first and the last possible key of a peer of `observer`.
 pub(crate) fn peers_of(observer: &NodeId) -> (PeerKey, PeerKey) {
     (peer_key(observer, &NodeId([0; ID])), peer_key(observer, &NodeId([0xff; ID])))
 }

@@ -1,23 +1,28 @@
-//! A batch, in one transaction.
+//! Writes a batch in one transaction.
 
 use fitness_core::{LogSegment, NodeId, PeerRecord};
 use fitness_store::codec::{self, encode_gap, encode_observer, encode_peer, encode_segment};
 use fitness_store::{Batch, LogReplacement, StoreError};
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use crate::file::{Fault, Handle};
+use crate::file::{Failure, Handle};
 use crate::tables::{
     FORMAT, FORMAT_ROW, GAPS, GapKey, META, OBSERVERS, PEERS, PeerKey, SEGMENTS, SegmentKey, gap_key,
     peer_key, segment_key,
 };
 
-/// Stores all of the batch, durably, or nothing of it.
-pub(crate) fn commit(handle: &Handle, location: &str, observer: &NodeId, batch: &Batch) -> Result<(), Fault> {
+/// Stores the whole batch durably, or nothing of it.
+pub(crate) fn commit(
+    handle: &Handle,
+    location: &str,
+    observer: &NodeId,
+    batch: &Batch,
+) -> Result<(), Failure> {
     codec::validate_batch(observer, batch)?;
     let Some(transaction) = handle.begin_write()? else {
-        return Err(Fault::from(StoreError::ReadOnly { location: location.to_owned() }));
+        return Err(Failure::from(StoreError::ReadOnly { location: location.to_owned() }));
     };
-    // Leaving early drops the transaction, and with it all that was done.
+    // Returning early drops the transaction, which discards all its changes.
     upgrade(&transaction)?;
     peers_and_logs(&transaction, observer, batch)?;
     gaps(&transaction, observer, batch)?;
@@ -30,11 +35,11 @@ pub(crate) fn commit(handle: &Handle, location: &str, observer: &NodeId, batch: 
     Ok(())
 }
 
-/// Makes a file of the present format of one that is new, or of an earlier one.
+/// Creates the tables of a new file, or upgrades a file of an older format.
 ///
-/// From then on an earlier release refuses the file. So it is done together with the first rows
-/// that such a release could not read.
-pub(crate) fn upgrade(transaction: &WriteTransaction) -> Result<(), Fault> {
+/// Older releases reject the file from then on. So this happens together with the first rows that such a
+/// release could not read.
+pub(crate) fn upgrade(transaction: &WriteTransaction) -> Result<(), Failure> {
     let mut meta = transaction.open_table(META)?;
     if meta.get(FORMAT_ROW)?.is_some_and(|format| format.value() == FORMAT) {
         return Ok(());
@@ -47,12 +52,12 @@ pub(crate) fn upgrade(transaction: &WriteTransaction) -> Result<(), Fault> {
     Ok(())
 }
 
-fn peers_and_logs(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Result<(), Fault> {
-    let Batch { changes, replacements: replaced, .. } = batch;
+fn peers_and_logs(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Result<(), Failure> {
+    let Batch { changes, replacements, .. } = batch;
     if changes.forgotten_peers.is_empty()
         && changes.peers.is_empty()
         && changes.segments.is_empty()
-        && replaced.is_empty()
+        && replacements.is_empty()
     {
         return Ok(());
     }
@@ -69,11 +74,11 @@ fn peers_and_logs(transaction: &WriteTransaction, observer: &NodeId, batch: &Bat
         encode_peer(peer, &mut value)?;
         peers.insert(&peer_key(observer, &peer.node_id), &*value)?;
     }
-    for replacement in replaced {
+    for replacement in replacements {
         replace(&peers, &mut segments, observer, replacement)?;
     }
     let mut ordered: Vec<_> = changes.segments.iter().collect();
-    // Stable, so that of several of one name the last is written last.
+    // The sort is stable: of several segments with the same key the last one is written last.
     ordered.sort_by_key(|segment| (segment.node_id, segment.index()));
     for segment in ordered {
         insert(&mut segments, observer, segment, &mut value)?;
@@ -86,14 +91,14 @@ fn replace(
     segments: &mut Table<'_, &SegmentKey, &[u8]>,
     observer: &NodeId,
     replacement: &LogReplacement,
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     let node_id = &replacement.node_id;
     if peers.get(&peer_key(observer, node_id))?.is_none() {
         return Ok(());
     }
     let first = segment_key(observer, node_id, 0);
-    let below = segment_key(observer, node_id, replacement.below_index);
-    segments.retain_in::<&SegmentKey, _>(&first..&below, |_, _| false)?;
+    let end = segment_key(observer, node_id, replacement.below_index);
+    segments.retain_in::<&SegmentKey, _>(&first..&end, |_, _| false)?;
     let mut value = Vec::new();
     replacement.segments.iter().try_for_each(|segment| insert(segments, observer, segment, &mut value))
 }
@@ -103,14 +108,14 @@ fn insert(
     observer: &NodeId,
     segment: &LogSegment,
     value: &mut Vec<u8>,
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     value.clear();
     encode_segment(segment, value)?;
     segments.insert(&segment_key(observer, &segment.node_id, segment.index()), &**value)?;
     Ok(())
 }
 
-fn gaps(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Result<(), Fault> {
+fn gaps(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Result<(), Failure> {
     if batch.changes.gaps.is_empty() && batch.prune_gaps_before.is_none() {
         return Ok(());
     }
@@ -128,10 +133,10 @@ fn gaps(transaction: &WriteTransaction, observer: &NodeId, batch: &Batch) -> Res
     Ok(())
 }
 
-/// The peers in the order of their keys, the later one last where two have the same.
+/// Returns the peers in the order of their keys. Of several with the same key the last one stays last.
 ///
-/// Rows that are neighbours in the file are then written one after the other, which is several
-/// times faster than in the order in which peers happened to change.
+/// Writing neighbouring rows one after the other is several times faster than writing them in the order of
+/// the changes.
 fn ascending(peers: &[PeerRecord]) -> impl Iterator<Item = &PeerRecord> {
     let mut ordered: Vec<&PeerRecord> = peers.iter().collect();
     ordered.sort_by_key(|peer| peer.node_id);

@@ -1,4 +1,4 @@
-//! The redb store keeps the promises of the port.
+//! The conformance suite on the redb store.
 
 use fitness_store::conformance::Harness;
 use fitness_store_redb::RedbStore;

@@ -1,7 +1,7 @@
-//! Files of every released format are read by every later release.
+//! Files of every earlier format can be read.
 //!
-//! The fixtures were written by the release that introduced the format, and must never be changed:
-//! a new format gets a file of its own.
+//! Each fixture was written by the release that introduced its format and must never change. A new format
+//! gets a new file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ const OBSERVERS: [NodeId; 2] = [NodeId([3; 33]), NodeId([4; 33])];
 const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.redb");
 const FORMAT_2: &[u8] = include_bytes!("fixtures/format-2.redb");
 
-/// What is in the fixture of format 1 under each observer.
+/// The contents of the fixture of format 1 for each observer.
 fn batch_of_format_1(observer: NodeId) -> Batch {
     let mark = u64::from(observer.0[0]);
     let totals = Totals { online_ns: mark, observed_ns: mark + 1 };
@@ -71,12 +71,12 @@ fn batch_of_format_1(observer: NodeId) -> Batch {
     }
 }
 
-/// What is in the fixture of format 2 under each observer: the same, and what format 1 could not say.
+/// The contents of the fixture of format 2 for each observer: those of format 1 and the fields that are new.
 fn batch_of_format_2(observer: NodeId) -> Batch {
     let mark = u64::from(observer.0[0]);
     let totals = Totals { online_ns: mark, observed_ns: mark + 1 };
     let mut batch = batch_of_format_1(observer);
-    let [first, second] = &mut batch.changes.peers[..] else { panic!("two peers") };
+    let [first, second] = &mut batch.changes.peers[..] else { panic!("expected two peers") };
     first.in_reconnect_grace = true;
     first.channels[0].reported_usable = Some(true);
     first.channels[0].usable_ledger = Ledger::from_parts(Presence::Online, mark + 9, totals);
@@ -113,14 +113,14 @@ fn assert_holds(store: &RedbStore, observer: NodeId, expected: &Batch) {
     });
 }
 
-fn assert_whole(store: &RedbStore, expected: fn(NodeId) -> Batch) {
+fn assert_complete(store: &RedbStore, expected: fn(NodeId) -> Batch) {
     assert_eq!(block_on(store.observers()).expect("the observers"), OBSERVERS);
     for observer in OBSERVERS {
         assert_holds(store, observer, &expected(observer));
     }
 }
 
-/// The format that a file says it has, which is what an older release looks at, and its tables.
+/// Returns the format number of a file, which older releases check, and the names of its tables.
 fn format(path: &Path) -> (u32, Vec<String>) {
     const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
     let database = Database::open(path).expect("a database");
@@ -140,82 +140,86 @@ fn copy_of(fixture: &[u8]) -> (TempDir, PathBuf) {
     (directory, path)
 }
 
-fn assert_is_read_unchanged(fixture: &[u8], expected: fn(NodeId) -> Batch) {
+fn assert_readable_and_unchanged(fixture: &[u8], expected: fn(NodeId) -> Batch) {
     let (_directory, path) = copy_of(fixture);
-    assert_whole(&RedbStore::open_read_only(&path).expect("a file of ours"), expected);
-    assert!(fs::read(&path).expect("a file") == fixture, "reading changed it");
-    // To write it, too, but for what redb itself notes on opening and closing.
-    assert_whole(&RedbStore::open(&path).expect("a file of ours"), expected);
-    assert_whole(&RedbStore::open(&path).expect("a file of ours"), expected);
+    assert_complete(&RedbStore::open_read_only(&path).expect("a fitness database"), expected);
+    assert!(fs::read(&path).expect("a file") == fixture, "reading changed the file");
+    // Opening it for writing keeps the contents as well. redb itself updates its header.
+    assert_complete(&RedbStore::open(&path).expect("a fitness database"), expected);
+    assert_complete(&RedbStore::open(&path).expect("a fitness database"), expected);
 }
 
 #[test]
 fn format_1_is_read() {
-    assert_is_read_unchanged(FORMAT_1, batch_of_format_1);
+    assert_readable_and_unchanged(FORMAT_1, batch_of_format_1);
 }
 
 #[test]
 fn format_2_is_read() {
-    assert_is_read_unchanged(FORMAT_2, batch_of_format_2);
+    assert_readable_and_unchanged(FORMAT_2, batch_of_format_2);
     let (_directory, path) = copy_of(FORMAT_2);
     assert_eq!(format(&path), (2, ["gaps", "meta", "observers", "peers", "segments"].map(Into::into).into()));
 }
 
-/// As long as nothing is committed, the older release can still have the file.
+/// Until the first commit, the older release can still open the file.
 #[test]
-fn opening_a_file_of_format_1_leaves_it_one() {
+fn opening_a_file_of_format_1_does_not_upgrade_it() {
     let (_directory, path) = copy_of(FORMAT_1);
     let before = format(&path);
     assert_eq!(before.0, 1);
-    drop(RedbStore::open(&path).expect("a file of ours"));
+    drop(RedbStore::open(&path).expect("a fitness database"));
     assert_eq!(format(&path), before);
-    let store = RedbStore::open(&path).expect("a file of ours");
-    block_on(store.commit(&OBSERVERS[0], Arc::default())).expect("nothing to do");
+    let store = RedbStore::open(&path).expect("a fitness database");
+    block_on(store.commit(&OBSERVERS[0], Arc::default())).expect("an empty commit");
     drop(store);
     assert_eq!(format(&path), before);
 }
 
-/// The first commit makes it a file of format 2, with what it wrote next to what was there.
+/// The upgrade keeps the existing records beside those of the commit.
 #[test]
-fn format_1_becomes_format_2_by_being_written() {
+fn first_commit_upgrades_format_1_to_2() {
     let (_directory, path) = copy_of(FORMAT_1);
-    let [ours, theirs] = OBSERVERS;
-    let mut heartbeat = batch_of_format_1(ours).observer.expect("a record");
+    let [first, second] = OBSERVERS;
+    let mut heartbeat = batch_of_format_1(first).observer.expect("a record");
     heartbeat.last_heartbeat_ns += 1;
-    let store = RedbStore::open(&path).expect("a file of ours");
+    let store = RedbStore::open(&path).expect("a fitness database");
     let batch = Batch { observer: Some(heartbeat), ..Batch::default() };
-    block_on(store.commit(&ours, Arc::new(batch))).expect("a commit");
+    block_on(store.commit(&first, Arc::new(batch))).expect("a commit");
     drop(store);
     assert_eq!(format(&path).0, 2);
-    let store = RedbStore::open(&path).expect("a file of ours");
-    assert_holds(&store, ours, &Batch { observer: Some(heartbeat), ..batch_of_format_1(ours) });
-    assert_holds(&store, theirs, &batch_of_format_1(theirs));
+    let store = RedbStore::open(&path).expect("a fitness database");
+    assert_holds(&store, first, &Batch { observer: Some(heartbeat), ..batch_of_format_1(first) });
+    assert_holds(&store, second, &batch_of_format_1(second));
 
-    // Whatever format 2 can say takes the place of what was there.
-    block_on(store.commit(&ours, Arc::new(batch_of_format_2(ours)))).expect("a commit");
+    // Records of format 2 replace those of format 1.
+    block_on(store.commit(&first, Arc::new(batch_of_format_2(first)))).expect("a commit");
     drop(store);
-    let store = RedbStore::open(&path).expect("a file of ours");
-    assert_holds(&store, ours, &batch_of_format_2(ours));
-    assert_holds(&store, theirs, &batch_of_format_1(theirs));
+    let store = RedbStore::open(&path).expect("a fitness database");
+    assert_holds(&store, first, &batch_of_format_2(first));
+    assert_holds(&store, second, &batch_of_format_1(second));
 
-    // Rows of format 1 are replaced and forgotten as the others are.
+    // Records of format 1 can be replaced and forgotten.
     let mut batch = Batch::default();
     batch.changes.forgotten_peers = vec![NodeId([2; 33])];
-    let mut thinned = batch_of_format_1(theirs).changes.segments[0].clone();
-    thinned.entries.truncate(9);
-    batch.replacements =
-        vec![LogReplacement { node_id: thinned.node_id, below_index: 1, segments: vec![thinned.clone()] }];
-    block_on(store.commit(&theirs, Arc::new(batch))).expect("a commit");
-    let mut left = batch_of_format_1(theirs);
-    left.changes.peers.pop();
-    left.changes.segments[0] = thinned;
-    assert_holds(&store, theirs, &left);
+    let mut downsampled = batch_of_format_1(second).changes.segments[0].clone();
+    downsampled.entries.truncate(9);
+    batch.replacements = vec![LogReplacement {
+        node_id: downsampled.node_id,
+        below_index: 1,
+        segments: vec![downsampled.clone()],
+    }];
+    block_on(store.commit(&second, Arc::new(batch))).expect("a commit");
+    let mut remaining = batch_of_format_1(second);
+    remaining.changes.peers.pop();
+    remaining.changes.segments[0] = downsampled;
+    assert_holds(&store, second, &remaining);
 }
 
-/// Makes the fixture of the present format: `cargo test -- --ignored write_the_fixture`, once.
+/// Writes the fixture of the current format into the directory that `FITNESS_WRITE_FIXTURE` names. Does
+/// nothing if the variable is not set.
 #[test]
-#[ignore = "writes to the source tree"]
-fn write_the_fixture() {
+fn write_fixture_on_request() {
+    let Some(target) = std::env::var_os("FITNESS_WRITE_FIXTURE") else { return };
     let directory = TempDir::new().expect("a directory");
     let path = directory.path().join("fitness.redb");
     let store = RedbStore::open(&path).expect("a store");
@@ -223,7 +227,5 @@ fn write_the_fixture() {
         block_on(store.commit(&observer, Arc::new(batch_of_format_2(observer)))).expect("a commit");
     }
     drop(store);
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-2.redb");
-    assert!(!fixture.exists() || FORMAT_2.is_empty(), "a fixture is never changed");
-    fs::copy(&path, fixture).expect("a copy");
+    fs::copy(&path, Path::new(&target).join("format-2.redb")).expect("a copy");
 }

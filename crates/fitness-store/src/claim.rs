@@ -1,4 +1,4 @@
-//! One writer for each observer.
+//! Claims: at most one writer for each observer.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -9,18 +9,20 @@ use fitness_core::NodeId;
 
 use crate::StoreError;
 
-/// The right to be the one who writes for an observer, until it is dropped.
+/// The exclusive right to write for an observer. It ends when the claim is dropped.
 ///
-/// [`Store::claim`](crate::Store::claim) gives it.
+/// [`Store::claim`](crate::Store::claim) returns it.
 #[must_use = "the claim ends when this is dropped"]
 pub struct Claim {
-    _held: Box<dyn Any + Send + Sync>,
+    _guard: Box<dyn Any + Send + Sync>,
 }
 
 impl Claim {
-    /// A claim that ends with `held`: a lock, or whatever says so when it is dropped.
-    pub fn new(held: impl Send + Sync + 'static) -> Self {
-        Self { _held: Box::new(held) }
+    /// Creates a claim that owns `guard` and drops it when the claim ends.
+    ///
+    /// The guard releases the claim in the backend, for example a file lock or a session.
+    pub fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self { _guard: Box::new(guard) }
     }
 }
 
@@ -30,35 +32,37 @@ impl fmt::Debug for Claim {
     }
 }
 
-/// The claims on one store within this process: what each backend needs, and all that those need
-/// which no second process can open. Clones are the same.
+/// The claims that this process holds on one store. Clones share the same claims.
+///
+/// This is all that a backend needs if no second process can open its data. Other backends use it
+/// together with a claim in their database.
 #[derive(Clone, Debug, Default)]
 pub struct LocalClaims(Arc<Mutex<HashSet<NodeId>>>);
 
 impl LocalClaims {
-    /// LocalClaims `observer`. `location` names the store in the error.
+    /// Claims `observer`. `location` names the store in the error.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Claimed`] until the claim that there is has been dropped.
+    /// [`StoreError::Claimed`] while an earlier claim on the observer exists.
     pub fn acquire(&self, observer: &NodeId, location: &str) -> Result<Claim, StoreError> {
         if !self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(*observer) {
             return Err(StoreError::Claimed {
                 observer: *observer,
                 location: location.to_owned(),
-                holder: "another service of this process".to_owned(),
+                holder: "another service in this process".to_owned(),
             });
         }
-        Ok(Claim::new(Taken { claims: self.clone(), observer: *observer }))
+        Ok(Claim::new(LocalClaimGuard { claims: self.clone(), observer: *observer }))
     }
 }
 
-struct Taken {
+struct LocalClaimGuard {
     claims: LocalClaims,
     observer: NodeId,
 }
 
-impl Drop for Taken {
+impl Drop for LocalClaimGuard {
     fn drop(&mut self) {
         self.claims.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.observer);
     }

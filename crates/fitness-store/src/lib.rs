@@ -1,11 +1,12 @@
 //! The storage port of ldk-fitness: trait, record codec, in-memory store and conformance suite.
 //!
-//! The port speaks of domain things: load every peer, commit one batch, read the log of one peer.
-//! What a database is, and which runtime drives it, only its implementors know. Everything is
-//! keyed by observer (our own node id) first, so that many nodes can share one database.
+//! The [`Store`] trait uses domain types: it loads peers, commits one batch, and reads the log of one
+//! peer. Only its implementations depend on a database or an async runtime. All data is keyed by
+//! observer (the node whose view is stored) first, so many nodes can share one database.
 //!
-//! Whoever writes a backend takes the bytes of a record from [`codec`], so that its format is the
-//! same everywhere, and proves the backend with the conformance suite (feature `conformance`).
+//! A backend encodes and decodes records with [`codec`], so their format is the same in every store.
+//! The conformance suite (feature `conformance`) tests a backend against everything that [`Store`]
+//! requires.
 
 mod claim;
 pub mod codec;

@@ -1,4 +1,4 @@
-//! A store that is gone with its last handle: for tests, and for whoever wants no history.
+//! A store in memory: for tests, and for services that do not keep a history across restarts.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
@@ -8,19 +8,19 @@ use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 
 use crate::{Batch, Claim, LocalClaims, LogReplacement, Store, StoreError, codec};
 
-/// Keeps everything in memory. Clones share it.
+/// Stores everything in memory. Clones share the data, which is lost with the last clone.
 ///
-/// Its futures are ready at once. It refuses what no other store could read back, as
-/// [`StoreError::Invalid`], and fails in no other way.
+/// Its futures complete on the first poll. A commit can only fail with [`StoreError::Invalid`], and a
+/// claim only with [`StoreError::Claimed`].
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    observers: Arc<Mutex<BTreeMap<NodeId, Shelf>>>,
+    observers: Arc<Mutex<BTreeMap<NodeId, ObserverData>>>,
     claims: LocalClaims,
 }
 
-/// What one observer has stored.
+/// The stored data of one observer.
 #[derive(Debug, Default)]
-struct Shelf {
+struct ObserverData {
     observer: Option<ObserverRecord>,
     peers: BTreeMap<NodeId, PeerRecord>,
     segments: BTreeMap<(NodeId, u32), LogSegment>,
@@ -28,23 +28,23 @@ struct Shelf {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Shelf>> {
-        // Nothing that runs under the lock panics half-way, short of exhausted memory.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, ObserverData>> {
+        // Code that holds the lock does not panic, except when memory is exhausted.
         self.observers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read<T: Default>(&self, observer: &NodeId, read: impl FnOnce(&Shelf) -> T) -> T {
+    fn read<T: Default>(&self, observer: &NodeId, read: impl FnOnce(&ObserverData) -> T) -> T {
         self.lock().get(observer).map(read).unwrap_or_default()
     }
 }
 
-impl Shelf {
+impl ObserverData {
     fn apply(&mut self, batch: &Batch) {
         let forgotten: HashSet<&NodeId> = batch.changes.forgotten_peers.iter().collect();
         if !forgotten.is_empty() {
@@ -77,8 +77,8 @@ impl Shelf {
     }
 
     fn write_segments(&mut self, segments: &[LogSegment]) {
-        let rows = segments.iter().map(|segment| ((segment.node_id, segment.index()), segment.clone()));
-        self.segments.extend(rows);
+        let records = segments.iter().map(|segment| ((segment.node_id, segment.index()), segment.clone()));
+        self.segments.extend(records);
     }
 }
 
@@ -86,12 +86,12 @@ impl Shelf {
 impl Store for MemoryStore {
     async fn observers(&self) -> Result<Vec<NodeId>, StoreError> {
         let observers = self.lock();
-        let known = observers.iter().filter(|(_, shelf)| shelf.observer.is_some());
-        Ok(known.map(|(node_id, _)| *node_id).collect())
+        let listed = observers.iter().filter(|(_, data)| data.observer.is_some());
+        Ok(listed.map(|(node_id, _)| *node_id).collect())
     }
 
     async fn observer(&self, observer: &NodeId) -> Result<Option<ObserverRecord>, StoreError> {
-        Ok(self.read(observer, |shelf| shelf.observer))
+        Ok(self.read(observer, |data| data.observer))
     }
 
     async fn peers(
@@ -101,14 +101,14 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<PeerRecord>, StoreError> {
         let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(*after));
-        Ok(self.read(observer, |shelf| {
-            let page = shelf.peers.range((start, Bound::Unbounded));
+        Ok(self.read(observer, |data| {
+            let page = data.peers.range((start, Bound::Unbounded));
             page.take(limit).map(|(_, peer)| peer.clone()).collect()
         }))
     }
 
     async fn peer(&self, observer: &NodeId, node_id: &NodeId) -> Result<Option<PeerRecord>, StoreError> {
-        Ok(self.read(observer, |shelf| shelf.peers.get(node_id).cloned()))
+        Ok(self.read(observer, |data| data.peers.get(node_id).cloned()))
     }
 
     async fn segments(
@@ -118,14 +118,14 @@ impl Store for MemoryStore {
         from: u32,
         limit: usize,
     ) -> Result<Vec<LogSegment>, StoreError> {
-        Ok(self.read(observer, |shelf| {
-            let range = shelf.segments.range((*node_id, from)..=(*node_id, u32::MAX));
+        Ok(self.read(observer, |data| {
+            let range = data.segments.range((*node_id, from)..=(*node_id, u32::MAX));
             range.take(limit).map(|(_, segment)| segment.clone()).collect()
         }))
     }
 
     async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
-        Ok(self.read(observer, |shelf| shelf.gaps.range(from..).take(limit).map(|(_, gap)| *gap).collect()))
+        Ok(self.read(observer, |data| data.gaps.range(from..).take(limit).map(|(_, gap)| *gap).collect()))
     }
 
     async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {

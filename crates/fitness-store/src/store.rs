@@ -1,4 +1,4 @@
-//! The port itself.
+//! The `Store` trait, and the batch that a commit stores.
 
 use std::sync::Arc;
 
@@ -6,33 +6,39 @@ use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord, Un
 
 use crate::{Claim, StoreError};
 
-/// Where histories outlive the process.
+/// Storage for the histories of one or more observers.
 ///
-/// Usable as `Arc<dyn Store>`, which is itself a store, and from any async runtime or none: a
-/// future of a store never needs more than to be polled, unless its implementor says so.
+/// The trait is object-safe, and `Arc<dyn Store>` implements it. Its futures work with any async
+/// runtime or with none: they make progress whenever they are polled, unless a backend documents
+/// otherwise.
 ///
-/// - What a read returns is what whole batches left behind: no read sees a part of a batch.
-/// - A batch whose commit returned `Ok` is there after a crash.
-/// - Commits land in the order in which their futures were first polled. One whose future was
-///   dropped may land or not, but wholly, and never after one that was begun later.
-/// - After an error nothing has changed, and the store may be asked again; see
-///   [`StoreError::is_transient`] for whether that can help. A commit that failed with a transient
-///   error may still turn out to have landed, wholly: to commit it again does no harm.
-/// - What an observer has stored, no other observer sees.
+/// Every backend guarantees:
+///
+/// - **Atomic reads.** A read returns the result of complete batches, never a part of a batch.
+/// - **Durability.** Once [`commit`](Self::commit) has returned `Ok`, the batch survives a crash.
+/// - **Order.** Commits are applied in the order in which their futures were first polled.
+/// - **Dropped commits.** A commit whose future is dropped is applied completely or not at all, and
+///   never after a commit that started later.
+/// - **Errors change nothing.** After an error the store is unchanged and can still be used.
+///   [`StoreError::is_transient`] returns whether a retry can succeed. One exception: a commit that
+///   failed with a transient error may have been applied completely.
+/// - **Idempotence.** Committing a batch twice in a row has the same effect as committing it once.
+/// - **Isolation.** An observer never sees the data of another observer.
 #[async_trait::async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The nodes that have observed into this store, ascending.
+    /// Returns the observers that have a stored record, in ascending order.
     ///
-    /// A node is listed from the first batch on that carries its [`Batch::observer`].
+    /// An observer is listed from the first batch that contains its [`Batch::observer`] record.
     async fn observers(&self) -> Result<Vec<NodeId>, StoreError>;
 
-    /// The record of an observer; `None` where it never stored one.
+    /// Returns the record of an observer, or `None` if none is stored.
     async fn observer(&self, observer: &NodeId) -> Result<Option<ObserverRecord>, StoreError>;
 
-    /// A page of peers, ascending by node id, strictly after `after`.
+    /// Returns a page of peer records in ascending order of node id, starting strictly after `after`.
     ///
-    /// At most `limit` of them; fewer than `limit` mean that there are no more. `after` need not
-    /// be stored. Pages are read one by one: a commit in between shows in the later ones.
+    /// Returns at most `limit` records; fewer than `limit` means that there are no more. `after`
+    /// does not have to be stored. Each page is read separately, so later pages include the effects
+    /// of commits made in between.
     async fn peers(
         &self,
         observer: &NodeId,
@@ -40,12 +46,13 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<PeerRecord>, StoreError>;
 
-    /// The record of one peer; `None` where there is none.
+    /// Returns the record of one peer, or `None` if none is stored.
     async fn peer(&self, observer: &NodeId, node_id: &NodeId) -> Result<Option<PeerRecord>, StoreError>;
 
-    /// Log segments of one peer, ascending by index, from index `from` on, at most `limit`.
+    /// Returns log segments of one peer in ascending order of index, starting at index `from`.
     ///
-    /// Fewer than `limit` mean that there are no more. Indices may have holes.
+    /// Returns at most `limit` segments; fewer than `limit` means that there are no more. Indices
+    /// need not be contiguous.
     async fn segments(
         &self,
         observer: &NodeId,
@@ -54,54 +61,58 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<LogSegment>, StoreError>;
 
-    /// Gaps of our own observation, ascending by number, from number `from` on, at most `limit`.
+    /// Returns the observer's monitoring gaps in ascending order of number, starting at number `from`.
     ///
-    /// Fewer than `limit` mean that there are no more. Numbers may have holes.
+    /// Returns at most `limit` gaps; fewer than `limit` means that there are no more. Numbers need
+    /// not be contiguous.
     async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError>;
 
-    /// Makes the caller the only one who may claim this observer, until the claim is dropped.
+    /// Claims the observer: no one else can claim it until the returned [`Claim`] is dropped.
     ///
-    /// A service claims its observer before it reads what to go on from, so that nobody else stores
-    /// anything in between. Whoever only reads needs no claim. How far it reaches the backend says: it
-    /// always holds among the handles and clones of one store.
+    /// A service claims its observer before it loads the observer's history, so that no other service
+    /// writes in the meantime. Readers do not need a claim. A claim always excludes other handles and
+    /// clones of the same store; the backend documents whether it also excludes other processes.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Claimed`] or [`StoreError::Locked`] while somebody else writes for it.
+    /// [`StoreError::Claimed`] or [`StoreError::Locked`] while another service writes for the observer.
     async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError>;
 
-    /// Stores all of the batch, or nothing of it. Needs no claim.
+    /// Stores the whole batch, or nothing of it. Does not need a claim.
+    ///
+    /// [`Batch`] defines what is stored, and in which order.
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError>;
 }
 
-/// What one commit stores.
+/// The changes that one commit stores.
 ///
-/// What is in it is done in this order, whatever the order of its fields:
+/// A store applies them in this order, which differs from the order of the fields:
 ///
-/// 1. The peers of [`UnsavedChanges::forgotten_peers`] are deleted with their whole log. One that is not stored
-///    is no error.
-/// 2. [`Changes::peers`] are written.
-/// 3. Each of [`Batch::replacements`] is done, in their order.
-/// 4. [`Changes::segments`] are written.
-/// 5. [`Changes::gaps`] are written, and then those before [`Batch::prune_gaps_before`] deleted.
-/// 6. [`Batch::observer`] is written.
+/// 1. Delete the peers in [`UnsavedChanges::forgotten_peers`], each with its whole log. A peer that is
+///    not stored is skipped.
+/// 2. Write [`UnsavedChanges::peers`].
+/// 3. Apply each of [`Batch::replacements`], in their order.
+/// 4. Write [`UnsavedChanges::segments`].
+/// 5. Write [`UnsavedChanges::gaps`], then delete the gaps before [`Batch::prune_gaps_before`].
+/// 6. Write [`Batch::observer`].
 ///
-/// So a peer that is forgotten and written ends up with just what the batch writes of it. Each
-/// record takes the place of what bore its name; where one occurs more than once, the last counts.
+/// A peer that is both forgotten and written therefore ends up with exactly what the batch writes for
+/// it. A record overwrites the stored record with the same key; if a key occurs more than once in a
+/// batch, the last one wins.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// What has to be stored to catch up with a tracker.
+    /// The tracker's unsaved changes.
     pub changes: UnsavedChanges,
-    /// The observer's record, where it is to be written.
+    /// The observer's record, if it is written.
     pub observer: Option<ObserverRecord>,
-    /// Old parts of logs to be replaced by what was made of them.
+    /// The replacements of older parts of logs.
     pub replacements: Vec<LogReplacement>,
-    /// Gaps with a smaller number than this are deleted, those of this batch among them.
+    /// Deletes the gaps with a smaller number than this, including gaps that this batch writes.
     pub prune_gaps_before: Option<u32>,
 }
 
 impl Batch {
-    /// Whether there is nothing to do.
+    /// Returns whether the batch changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
@@ -111,22 +122,23 @@ impl Batch {
     }
 }
 
-/// The older part of a peer's log, to be replaced: that is how a log is thinned out.
+/// A replacement of the older part of a peer's log. Downsampling a log uses it.
 ///
-/// Every stored segment of the peer with an index below [`LogReplacement::below_index`] is deleted, and
-/// [`Replacement::segments`] are written instead. The newer part is left alone.
+/// The store deletes every stored segment of the peer with an index below
+/// [`LogReplacement::below_index`] and writes [`LogReplacement::segments`] instead. Segments at or
+/// above that index stay unchanged.
 ///
-/// A replacement for a peer that has no record, neither stored nor in its batch, is passed over as
-/// a whole: the peer was forgotten since its log was read, and nothing of it is to come back.
+/// If neither the store nor the same batch has a record of the peer, the whole replacement is skipped.
+/// The peer was then forgotten after its log was read, and its log must not reappear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogReplacement {
-    /// The peer.
+    /// The peer whose log is replaced.
     pub node_id: NodeId,
-    /// The index of the first segment that stays.
+    /// The index of the first segment that is kept.
     pub below_index: u32,
-    /// What takes the place of those before it: segments of that peer, strictly ascending, with
-    /// indices below [`LogReplacement::below_index`]. A batch in which they are not is refused as
-    /// [`StoreError::Invalid`], whether the peer is stored or not.
+    /// The new segments: segments of this peer in strictly ascending order, with indices below
+    /// [`LogReplacement::below_index`]. A store rejects a batch that violates this with
+    /// [`StoreError::Invalid`], even if the peer is not stored.
     pub segments: Vec<LogSegment>,
 }
 

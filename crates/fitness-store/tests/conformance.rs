@@ -1,4 +1,4 @@
-//! The in-memory store keeps the promises of the port.
+//! The in-memory store passes the conformance suite.
 #![cfg(feature = "conformance")]
 
 use fitness_store::MemoryStore;

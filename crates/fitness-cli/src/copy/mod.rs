@@ -1,7 +1,7 @@
-//! `copy`: histories from one store to another, of whatever kinds the two are.
+//! `copy`: copies histories between stores of any kind.
 
-mod bar;
-mod print;
+mod progress;
+mod summary;
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use fitness_store::Store;
 use fitness_store::copy::{CopyError, CopyOptions};
 use tokio::time::Instant;
 
-use self::bar::Bar;
-use self::print::Summary;
+use self::progress::Progress;
+use self::summary::Summary;
 use crate::error::CliError;
 use crate::help;
 use crate::store::{self, StoreUrl};
 
 const LONG_ABOUT: &str = "\
-Copy histories from one store to another, and read them back.
+Copy histories from one store to another and verify the copy.
 
-Everything is copied: peers, channels, logs, gaps, whose history it is. Then every record is read from both \
-stores and compared, and only when all are equal is the history listed in the target; `report` then tells the \
-same of both. What else the target has stays.
+All records are copied: peers, channels, logs, gaps and observers. Then every record is read from both stores \
+and compared. Only when all records are equal is the history listed in the target; `report` then prints the \
+same for both stores. Other histories in the target are kept.
 
-A copy that is cut short leaves a part that nobody sees. The same command goes on with it. A history that is \
-there already is never touched without --overwrite; one that is equal already is no error.
+An interrupted copy leaves records that no command reads. Run the same command again to continue. A history \
+that already exists in the target is not changed without --overwrite; if it is equal, there is nothing to do.
 
-No node may be running on either store. A redb file refuses it, and so does PostgreSQL; an SQLite file and a \
-directory cannot be locked, so see to it yourself.";
+Stop the nodes that use either store first. redb files and PostgreSQL databases in use are rejected. SQLite \
+files and directories cannot be locked, so this is not always detected.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,87 +46,92 @@ pub(crate) struct Args {
     /// The store to copy from; it is not changed
     from: StoreUrl,
 
-    /// The store to copy to; it is created where there is none
+    /// The store to copy to; it is created if it does not exist
     to: StoreUrl,
 
-    /// Copy only what this node observed; may be given several times
+    /// Copy only the history of this observer; may be given several times
     #[arg(long, value_name = "NODE_ID")]
     observer: Vec<NodeId>,
 
-    /// Make histories that the target has already equal to the source's; what they had is lost
+    /// Replace histories that the target already has
+    ///
+    /// The target's records of these observers are lost.
     #[arg(long)]
     overwrite: bool,
 
-    /// Print what was copied as JSON
+    /// Print the summary as JSON
     ///
-    /// docs/JSON.md has its names.
+    /// docs/JSON.md describes the fields.
     #[arg(long)]
     json: bool,
 }
 
-/// Copies, and tells what was copied.
+/// Copies histories and prints a summary.
 ///
 /// # Errors
 ///
-/// Stores that cannot be opened, read or written, or are in use; a history that would be overwritten; records
-/// that are not read back as they were; an interruption; or an output that cannot be written.
+/// Fails if a store cannot be opened, read or written, or is in use; if a history would be overwritten; if
+/// verification fails; if the copy is interrupted; or if standard output cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime = store::runtime()?;
-    let bar = Bar::new();
+    let progress = Progress::new();
     let summary = runtime.block_on(async {
         tokio::select! {
-            summary = copy(args, &bar) => summary,
+            summary = copy(args, &progress) => summary,
             interrupted = tokio::signal::ctrl_c() => Err(interrupted.map_or_else(CliError::Runtime, |()| CliError::Interrupted)),
         }
     });
-    bar.end();
-    // A commit under way may end by itself, and need not: whatever holds of a crash holds of that.
+    progress.clear();
+    // Does not wait for a commit in progress: an interrupted commit is handled like one cut off by a crash.
     runtime.shutdown_background();
     summary?.print(args.json).map_err(CliError::Output)
 }
 
-async fn copy(args: &Args, bar: &Bar) -> Result<Summary, CliError> {
+async fn copy(args: &Args, progress: &Progress) -> Result<Summary, CliError> {
     let Args { from, to, .. } = args;
     if from.is_same_place(to) {
         return Err(CliError::SamePlace { store: from.to_string() });
     }
     let started = Instant::now();
-    bar.opening(from);
-    let source = from.open_at_rest().await?;
-    let observers = chosen(args, &*source).await?;
+    progress.opening(from);
+    let source = from.open_for_copy().await?;
+    let observers = selected_observers(args, &*source).await?;
     let mut summary =
-        Summary { from: from.clone(), to: to.clone(), copied: Vec::new(), took: started.elapsed() };
+        Summary { from: from.clone(), to: to.clone(), copied: Vec::new(), duration: started.elapsed() };
     if observers.is_empty() {
         return Ok(summary);
     }
-    let before = records(&*source, &observers).await?;
-    bar.opening(to);
-    // Only now, so that nothing is created for a copy that was not to be.
+    let before = observer_records(&*source, &observers).await?;
+    progress.opening(to);
+    // Opened this late so that a rejected copy does not create the target.
     let target = to.open().await?;
     let options = CopyOptions::default().observers(observers.clone()).overwrite(args.overwrite);
     let copied =
-        fitness_store::copy::copy(&*source, &*target, &options, |progress| bar.show(&progress)).await;
-    summary.copied = copied.map_err(|error| explain(error, args))?;
+        fitness_store::copy::copy(&*source, &*target, &options, |update| progress.update(&update)).await;
+    summary.copied = copied.map_err(|error| into_cli_error(error, args))?;
     drop((source, target));
-    still_at_rest(from, &observers, &before).await?;
-    summary.took = started.elapsed();
+    check_unchanged(from, &observers, &before).await?;
+    summary.duration = started.elapsed();
     Ok(summary)
 }
 
-/// Whose histories are to be copied, ascending.
-async fn chosen(args: &Args, source: &dyn Store) -> Result<Vec<NodeId>, CliError> {
-    let known = source.observers().await?;
+/// Returns the observers whose histories to copy, ascending.
+async fn selected_observers(args: &Args, source: &dyn Store) -> Result<Vec<NodeId>, CliError> {
+    let available = source.observers().await?;
     if args.observer.is_empty() {
-        return Ok(known);
+        return Ok(available);
     }
-    let unknown = args.observer.iter().find(|observer| !known.contains(observer));
+    let unknown = args.observer.iter().find(|observer| !available.contains(observer));
     unknown.map_or_else(
         || Ok(args.observer.clone()),
-        |&observer| Err(CliError::unknown_observer(&args.from, observer, &known)),
+        |&observer| Err(CliError::unknown_observer(&args.from, observer, &available)),
     )
 }
 
-async fn records(store: &dyn Store, observers: &[NodeId]) -> Result<Vec<Option<ObserverRecord>>, CliError> {
+async fn observer_records(
+    store: &dyn Store,
+    observers: &[NodeId],
+) -> Result<Vec<Option<ObserverRecord>>, CliError> {
     let mut records = Vec::new();
     for observer in observers {
         records.push(store.observer(observer).await?);
@@ -134,36 +139,38 @@ async fn records(store: &dyn Store, observers: &[NodeId]) -> Result<Vec<Option<O
     Ok(records)
 }
 
-/// Makes sure that nobody writes to the source. Some stores cannot be locked, and go on telling what they found
-/// when they were opened.
-async fn still_at_rest(
+/// Checks that no process has written to the source since `before` was read.
+///
+/// Reopens the source, because some stores cannot be locked and keep returning the state from when they were
+/// opened.
+async fn check_unchanged(
     from: &StoreUrl,
     observers: &[NodeId],
     before: &[Option<ObserverRecord>],
 ) -> Result<(), CliError> {
     let source: Arc<dyn Store> = from.open_read_only().await?;
-    let now = records(&*source, observers).await?;
+    let now = observer_records(&*source, observers).await?;
     match observers.iter().zip(before.iter().zip(&now)).find(|(_, (before, now))| before != now) {
-        Some((&observer, _)) => Err(CliError::MovedOn { store: from.to_string(), observer }),
+        Some((&observer, _)) => Err(CliError::CopyOutdated { store: from.to_string(), observer }),
         None => Ok(()),
     }
 }
 
-/// What the library says of a source and a target, of these two stores.
-fn explain(error: CopyError, args: &Args) -> CliError {
+/// Converts an error of the library and names the two stores.
+fn into_cli_error(error: CopyError, args: &Args) -> CliError {
     let Args { from, to, .. } = args;
     match error {
         CopyError::Store(error) => error.into(),
         CopyError::SameStore => CliError::SamePlace { store: from.to_string() },
-        CopyError::UnknownObserver { observer, available: known } => {
-            CliError::unknown_observer(from, observer, &known)
+        CopyError::UnknownObserver { observer, available } => {
+            CliError::unknown_observer(from, observer, &available)
         }
         CopyError::TargetExists { observer } => {
-            let way_out = "copy to another store, or have it overwritten with --overwrite";
+            let way_out = "choose another target, or replace the history with --overwrite";
             CliError::Exists { store: to.to_string(), observer, way_out }
         }
         CopyError::SourceChanged { observer } => {
-            CliError::WrittenMeanwhile { store: from.to_string(), observer }
+            CliError::CopyIncomplete { store: from.to_string(), observer }
         }
         error => CliError::Copy { store: to.to_string(), source: error },
     }

@@ -1,4 +1,4 @@
-//! `import`: what another program has counted, taken over into a store.
+//! `import`: imports statistics from other programs into a store.
 
 mod lnd;
 
@@ -13,28 +13,28 @@ Examples:
   ldk-fitness import lnd --help
   ldk-fitness import lnd peers.json channels.json --store fitness.redb --observer 02ab…";
 
-/// Take over what another program has counted
+/// Import statistics from another program
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::end(EXAMPLES))]
 pub(crate) struct Args {
     #[command(subcommand)]
-    from: From,
+    source: Source,
 }
 
-/// Whose numbers to take over.
+/// The program to import from.
 #[derive(Debug, Subcommand)]
-enum From {
+enum Source {
     Lnd(lnd::Args),
 }
 
-/// Takes the numbers over and tells which.
+/// Imports statistics and prints a summary.
 ///
 /// # Errors
 ///
-/// Lists that are not what they should be, a store that cannot be opened or written, or an output
-/// that cannot be written. Nothing was taken over then, unless it is the output.
+/// Fails if the input is invalid, if the store cannot be opened or written, or if standard output cannot be
+/// written. Only in the last case is anything imported.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    match &args.from {
-        From::Lnd(args) => lnd::run(args),
+    match &args.source {
+        Source::Lnd(args) => lnd::run(args),
     }
 }

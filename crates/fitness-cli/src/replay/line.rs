@@ -1,7 +1,7 @@
-//! What a line of a trace may say: a moment, and the serialised form of an [`Event`].
+//! Parses a line of a trace: a time and the serialised form of an [`Event`].
 //!
-//! The form is serde's. It is read by hand because serde passes over unknown fields, and names
-//! neither the field that is wrong nor the fields that there are.
+//! The format is serde's. It is parsed by hand because serde ignores unknown fields and its errors name neither
+//! the invalid field nor the expected ones.
 
 use fitness_core::{ChannelOpened, Event, OpenChannel, Snapshot, Timestamp};
 
@@ -11,64 +11,64 @@ const EVENTS: &str = "peer_online, peer_offline, channel_opened, channel_closed,
                       channel_usable, watch, unwatch, snapshot, observation_paused, observation_resumed, \
                       unobserved, clock_set";
 
-/// Why a line is no event.
+/// The reason why a line is not a valid event.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum LineError {
-    /// It does not end.
-    #[error("expected a line of at most {most} bytes")]
+    /// The line is too long.
+    #[error("line too long: expected at most {max} bytes")]
     TooLong {
-        /// The longest line that is read.
-        most: u64,
+        /// The maximum length in bytes.
+        max: u64,
     },
-    /// It is no text.
-    #[error("expected UTF-8 text (or gzip), found byte 0x{byte:02x} at column {column}")]
+    /// The line is not UTF-8.
+    #[error("expected UTF-8 text or gzip data, found byte 0x{byte:02x} at column {column}")]
     NotText {
-        /// Where, in bytes from 1.
+        /// The position of the first invalid byte, from 1.
         column: usize,
-        /// What stands there.
+        /// The byte.
         byte: u8,
     },
-    /// It is no JSON object.
+    /// The line is not a JSON object.
     #[error("expected a JSON object: {problem} at column {column}")]
     NotJson {
-        /// Where, from 1.
+        /// The position of the problem, from 1.
         column: usize,
         /// What is wrong.
         problem: String,
     },
     /// A field is missing.
-    #[error("expected field `{field}`, which is missing{}", Found(found))]
+    #[error("missing field `{field}`{}", FoundFields(found))]
     Missing {
         /// The field.
         field: String,
-        /// The fields that are there and were not asked for yet.
+        /// The fields that were found and not read yet.
         found: Vec<String>,
     },
-    /// There is a field that does not belong there.
-    #[error("unknown field `{field}`, expected only {}", Names(known))]
+    /// A field is unknown.
+    #[error("unknown field `{field}`: expected only {}", Names(expected))]
     Unknown {
         /// The field.
         field: String,
-        /// The fields that belong there.
-        known: Vec<&'static str>,
+        /// The allowed fields.
+        expected: Vec<&'static str>,
     },
-    /// A field is of the wrong kind.
+    /// A field has an invalid value.
     #[error("field `{field}`: {problem}")]
     Field {
         /// The field.
         field: String,
-        /// What was expected, and what was found.
+        /// What is wrong with the value.
         problem: String,
     },
 }
 
 impl LineError {
     pub(super) fn not_json(error: &serde_json::Error) -> Self {
-        // serde_json counts lines within its text; ours is one line of a longer one.
-        let place = format!(" at line {} column {}", error.line(), error.column());
+        // serde_json reports the position within this one line. Its line number would be misleading.
+        let position = format!(" at line {} column {}", error.line(), error.column());
         let problem = error.to_string();
-        let problem = problem.strip_suffix(&place).unwrap_or(&problem).to_owned();
+        let problem = problem.strip_suffix(&position).unwrap_or(&problem).to_owned();
         Self::NotJson { column: error.column(), problem }
     }
 }
@@ -84,28 +84,28 @@ impl<T: std::fmt::Display> std::fmt::Display for Names<'_, T> {
     }
 }
 
-struct Found<'a>(&'a [String]);
+struct FoundFields<'a>(&'a [String]);
 
-impl std::fmt::Display for Found<'_> {
+impl std::fmt::Display for FoundFields<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.0.is_empty() { Ok(()) } else { write!(f, "; found {}", Names(self.0)) }
     }
 }
 
-/// Reads one line.
+/// Parses one line.
 ///
 /// # Errors
 ///
-/// What was expected in place of what stands there.
+/// [`LineError`] if the line is not a JSON object with exactly the fields of its event.
 pub(super) fn parse(text: &str) -> Result<(Timestamp, Event), LineError> {
     let mut object = Object::parse(text)?;
-    let at = moment(&mut object, "at_ns")?;
+    let at = timestamp(&mut object, "at_ns")?;
     let event = event(&mut object)?;
     object.finish()?;
     Ok((at, event))
 }
 
-fn moment(object: &mut Object, name: &'static str) -> Result<Timestamp, LineError> {
+fn timestamp(object: &mut Object, name: &'static str) -> Result<Timestamp, LineError> {
     let value = object.value(name)?;
     value.as_u64().map(Timestamp::from_nanos).ok_or_else(|| {
         let problem = format!(
@@ -113,7 +113,7 @@ fn moment(object: &mut Object, name: &'static str) -> Result<Timestamp, LineErro
             u64::MAX,
             excerpt(&value.to_string())
         );
-        object.wrong(name, problem)
+        object.invalid(name, problem)
     })
 }
 
@@ -146,11 +146,11 @@ fn event(object: &mut Object) -> Result<Event, LineError> {
         }),
         "observation_paused" => Event::ObservationPaused,
         "observation_resumed" => Event::ObservationResumed,
-        "unobserved" => Event::Unobserved { since: moment(object, "since_ns")? },
-        "clock_set" => Event::ClockSet { to: moment(object, "to_ns")? },
+        "unobserved" => Event::Unobserved { since: timestamp(object, "since_ns")? },
+        "clock_set" => Event::ClockSet { to: timestamp(object, "to_ns")? },
         other => {
             return Err(
-                object.wrong("event", format!("expected one of {EVENTS}; found `{}`", excerpt(other)))
+                object.invalid("event", format!("expected one of {EVENTS}; found `{}`", excerpt(other)))
             );
         }
     })
@@ -167,10 +167,10 @@ fn open_channel(mut object: Object) -> Result<OpenChannel, LineError> {
     Ok(channel)
 }
 
-/// As much of a foreign text as a message should hold.
+/// Shortens input text for use in a message.
 fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
+    const MAX_CHARS: usize = 60;
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

@@ -1,11 +1,11 @@
-//! `replay`: a recorded trace of events, put through a tracker.
+//! `replay`: replays a recorded event trace through a tracker.
 //!
-//! The trace is read line by line and never held: what stays in memory is the tracker. Reading is
-//! `trace`'s business, what a line may say `line`'s; the format stands in docs/TRACE.md.
+//! `trace` reads the trace line by line, so that it is never held in memory, and `line` parses the lines.
+//! docs/trace-format.md describes the format.
 
-mod keep;
 mod line;
 mod object;
+mod save;
 mod trace;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use fitness_core::{Event, HashSeed, Timestamp, Tracker, TrackerConfig};
 
-use self::keep::KeepArgs;
 pub(crate) use self::line::LineError;
+use self::save::SaveArgs;
 use self::trace::Trace;
 use crate::ask::AskArgs;
 use crate::error::CliError;
@@ -27,57 +27,58 @@ use crate::output::humanise;
 use crate::output::{Document, OutputArgs, Section, print};
 
 const LONG_ABOUT: &str = "\
-Put a recorded trace of events through the tracker, and print what it makes of them.
+Replay a recorded event trace and report on its peers and channels.
 
-A trace is JSON lines, plain or gzipped: one event a line, each with `at_ns`, the nanoseconds since the \
-Unix epoch at which it happened, and `event`, what happened:
+A trace contains one JSON object per line, plain or gzipped. Each object is an event, with the time `at_ns` in \
+nanoseconds since the Unix epoch and the kind `event`:
 
   {\"at_ns\": 1767225600000000000, \"event\": \"watch\", \"node_id\": \"02ab…\"}
   {\"at_ns\": 1767225600000000000, \"event\": \"peer_online\", \"node_id\": \"02ab…\"}
   {\"at_ns\": 1767229200000000000, \"event\": \"peer_offline\", \"node_id\": \"02ab…\"}
 
-Events: peer_online, peer_offline (node_id); channel_opened (channel_id, node_id, and where known \
+Events and their fields: peer_online, peer_offline (node_id); channel_opened (channel_id, node_id, optionally \
 funding, online); channel_closed (channel_id); funding_changed (channel_id, funding); channel_usable \
-(channel_id, usable); watch, unwatch (node_id); snapshot (channels, connected, and where known \
-taken_at_ns); observation_paused, observation_resumed; unobserved (since_ns); clock_set (to_ns). \
-docs/TRACE.md has all of it.
+(channel_id, usable); watch, unwatch (node_id); snapshot (channels, connected, optionally taken_at_ns); \
+observation_paused, observation_resumed; unobserved (since_ns); clock_set (to_ns). docs/trace-format.md \
+describes them.
 
-With --listen the dashboard shows it, in a browser, as of the moment of the question. A file with the trace's \
-name that ends in .names says what its peers are called.
+With --listen, the dashboard shows the result as of the evaluation time. Peer aliases are read from a file \
+beside the trace if there is one, such as month.aliases for month.jsonl.gz.
 
-Times may go back: the tracker takes a step back as a clock that was set, and says so on standard error.";
+Times may decrease: the tracker treats that as a clock that was set back, and a note on standard error reports \
+it.";
 
 const EXAMPLES: &str = "\
 Examples:
   ldk-fitness replay trace.jsonl
   ldk-fitness replay trace.jsonl.gz --at 2026-03-01T12:00:00Z --window 24h
-  ldk-fitness replay trace.jsonl --preset lnd-0.19      what lnd would have said
+  ldk-fitness replay trace.jsonl --preset lnd-0.19      show what lnd would have reported
   ldk-fitness replay examples/month.jsonl.gz --listen
   ldk-fitness replay trace.jsonl --store test.redb --observer 03ab…
   zcat *.jsonl.gz | ldk-fitness replay - --json";
 
-/// Put a recorded trace of events through the tracker
+/// Replay a recorded event trace
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
-// What lnd would say is for the table: the dashboard shows what we say.
-#[command(group(clap::ArgGroup::new("shown").args(["preset", "listen"])))]
-#[command(group(clap::ArgGroup::new("kept").args(["store", "listen"]).multiple(true)))]
+// The presets affect the table only: the dashboard does not show lnd's uptime.
+#[command(group(clap::ArgGroup::new("output_mode").args(["preset", "listen"])))]
+#[command(group(clap::ArgGroup::new("destination").args(["store", "listen"]).multiple(true)))]
 pub(crate) struct Args {
-    /// The trace: JSON lines, plain or gzipped; `-` for standard input
+    /// The trace, plain or gzipped; `-` for standard input
     file: PathBuf,
 
-    /// The moment of the question: RFC 3339, or nanoseconds since 1970
+    /// Evaluate as of this time: RFC 3339, or nanoseconds since 1970
     ///
-    /// Events after it are left out. By default it is the time of the last event.
+    /// Later events are ignored. The default is the time of the last event.
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     at: Option<Timestamp>,
 
-    /// Behave like lnd, quirks and all, and show the uptime that lnd would have told
+    /// Reproduce the behaviour of an lnd version, and add the uptime that lnd would have reported
     #[arg(long, value_enum)]
     preset: Option<Preset>,
 
     #[command(flatten)]
-    keep: KeepArgs,
+    save: SaveArgs,
 
     #[command(flatten)]
     listen: ListenArgs,
@@ -89,13 +90,13 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
-/// Whose behaviour to take.
+/// The lnd version to reproduce.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Preset {
-    /// lnd 0.19: every peer is tracked
+    /// lnd 0.19, which tracks every peer
     #[value(name = "lnd-0.19")]
     Lnd019,
-    /// lnd's master branch of August 2026: peers are tracked from their first channel on
+    /// lnd's master branch of August 2026, which tracks peers from their first channel on
     #[value(name = "lnd-master")]
     LndMaster,
 }
@@ -109,84 +110,84 @@ impl Preset {
     }
 }
 
-/// Replays the trace and prints the answer.
+/// Replays the trace and prints the report.
 ///
 /// # Errors
 ///
-/// A trace that cannot be read, a line that is no event, a moment too far ahead, a store that cannot be
-/// opened or has that history already, or an output that cannot be written.
+/// Fails if the trace cannot be read or has an invalid line, if the evaluation time is too far ahead, if the
+/// store cannot be opened or already has a history of the observer, or if standard output cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let front = args.listen.front(Some(&names_beside(&args.file)))?;
+    let front = args.listen.front(Some(&aliases_file(&args.file)))?;
     let mut trace = Trace::open(&args.file)?;
     let config = args.preset.map_or_else(TrackerConfig::default, Preset::config);
     let mut replay = Replay::new(config, args.at);
     while let Some((at, event)) = trace.next_event()? {
-        replay.take(at, &event);
+        replay.apply(at, &event);
     }
-    replay.check_moment()?;
-    replay.say_what_is_odd();
+    replay.check_evaluation_time()?;
+    replay.print_notes();
     let mut sections = vec![replay.section(args)];
     args.ask.choose(&mut sections)?;
     for section in &mut sections {
-        replay.tell(section, args);
+        replay.add_details(section, args);
     }
-    let at = replay.moment();
+    let at = replay.evaluation_time();
     print(&mut Document { sections }, &args.output)?;
-    args.keep.keep(&mut replay.tracker, at, front)
+    args.save.save_and_serve(&mut replay.tracker, at, front)
 }
 
-/// Where the names of a trace's peers are, if anywhere: `month.names` for `month.jsonl.gz`.
-fn names_beside(trace: &Path) -> PathBuf {
+/// Returns the path of the alias file beside a trace: `month.aliases` for `month.jsonl.gz`.
+fn aliases_file(trace: &Path) -> PathBuf {
     let name = trace.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let stem = name.strip_suffix(".gz").unwrap_or(name);
-    trace.with_file_name(stem.strip_suffix(".jsonl").unwrap_or(stem).to_owned() + ".names")
+    trace.with_file_name(stem.strip_suffix(".jsonl").unwrap_or(stem).to_owned() + ".aliases")
 }
 
-/// A tracker, and the clock of its trace.
+/// A tracker and the state of its trace.
 struct Replay {
     tracker: Tracker,
-    /// The moment that was asked about, where one was.
-    asked: Option<Timestamp>,
-    /// What the trace's clock reads.
+    /// The value of `--at`.
+    at_arg: Option<Timestamp>,
+    /// The current time of the trace's clock; `None` before the first event.
     clock: Option<Timestamp>,
-    /// How many events came after the moment that was asked about.
-    left_out: u64,
+    /// The number of events after `--at`.
+    ignored_events: u64,
 }
 
 impl Replay {
-    fn new(config: TrackerConfig, asked: Option<Timestamp>) -> Self {
-        Self { tracker: Tracker::new(config, random_seed()), asked, clock: None, left_out: 0 }
+    fn new(config: TrackerConfig, at_arg: Option<Timestamp>) -> Self {
+        Self { tracker: Tracker::new(config, random_seed()), at_arg, clock: None, ignored_events: 0 }
     }
 
-    fn take(&mut self, at: Timestamp, event: &Event) {
-        if self.asked.is_some_and(|asked| at > asked) {
-            self.left_out += 1;
+    fn apply(&mut self, at: Timestamp, event: &Event) {
+        if self.at_arg.is_some_and(|at_arg| at > at_arg) {
+            self.ignored_events += 1;
             return;
         }
         let reordered = self.tracker.clock_faults().reordered;
         self.tracker.apply(at, event);
-        // What came out of order by a moment does not set the clock back.
+        // A slightly reordered event does not set the clock back.
         if self.tracker.clock_faults().reordered == reordered {
             self.clock = Some(if let Event::ClockSet { to } = event { *to } else { at });
         }
     }
 
-    /// The moment of the question; `None` where there is no moment at all.
-    fn moment(&self) -> Option<Timestamp> {
-        self.asked.or(self.clock)
+    /// Returns the evaluation time: `--at`, or the time of the last event. `None` if there is neither.
+    fn evaluation_time(&self) -> Option<Timestamp> {
+        self.at_arg.or(self.clock)
     }
 
-    /// What there is to say at the moment that was asked about.
+    /// Returns the report as of the evaluation time.
     fn section(&mut self, args: &Args) -> Section {
-        let Some(at) = self.moment() else { return Section::default() };
-        // Who had time to come back until then had it.
+        let Some(at) = self.evaluation_time() else { return Section::default() };
+        // Ends reconnect grace periods that expire before then.
         self.tracker.advance(at);
         let mut section = if args.ask.asks_for_closed() {
             Section::new(Some(at), self.tracker.all_peers(at))
         } else {
             Section::new(Some(at), self.tracker.peers(at))
         };
-        // lnd knows nothing of its own absence.
+        // lnd does not record monitoring gaps.
         if args.preset.is_none() && self.clock.is_some() {
             section.coverage = self.tracker.coverage(at);
             section.gaps = self.tracker.gaps(at, &[], Timestamp::EPOCH, Timestamp::MAX);
@@ -194,8 +195,8 @@ impl Replay {
         section
     }
 
-    /// Tells more of a section's peers.
-    fn tell(&self, section: &mut Section, args: &Args) {
+    /// Adds the windows, timelines, buckets and strips that were requested.
+    fn add_details(&self, section: &mut Section, args: &Args) {
         let Some(at) = section.at else { return };
         let question = args.ask.question(at, args.output.json);
         let gaps = section.gaps.clone();
@@ -203,8 +204,8 @@ impl Replay {
         let tracker = &self.tracker;
         for peer in section.peers.iter_mut().filter(|_| question.needs_histories()) {
             let Some(history) = tracker.history(at, &peer.report.node_id, &[]) else { continue };
-            let of_channel = |channel_id: &_| tracker.channel_history(at, channel_id, &[]);
-            question.answer(peer, section.strips_from, &gaps, &history, of_channel);
+            let channel_history = |channel_id: &_| tracker.channel_history(at, channel_id, &[]);
+            question.answer(peer, section.strips_from, &gaps, &history, channel_history);
         }
         if args.preset.is_some() {
             for channel in section.channels_mut() {
@@ -213,54 +214,53 @@ impl Replay {
         }
     }
 
-    /// Tells on standard error what the numbers alone would hide.
-    fn say_what_is_odd(&self) {
+    /// Prints notes on clock faults and ignored events to standard error.
+    fn print_notes(&self) {
         let faults = self.tracker.clock_faults();
         if faults.steps_back > 0 {
             let longest = humanise::duration(faults.longest_step_back_ns);
             note(&format!(
-                "times went back {} time(s), by {longest} at most; taken as a clock that was set, \
-                 while which no time passed",
+                "clock set back {} time(s), by at most {longest}; no time is counted for these steps",
                 faults.steps_back
             ));
         }
         if faults.reordered > 0 {
             note(&format!(
-                "{} event(s) came up to a second out of order; taken as simultaneous with the one before",
+                "{} event(s) out of order by up to a second; applied at the time of the latest event",
                 faults.reordered
             ));
         }
         if faults.implausible_jumps > 0 {
             note(&format!(
-                "{} step(s) ahead of more than ten years; taken as no time",
+                "clock jumped ahead by more than ten years {} time(s); no time is counted for these jumps",
                 faults.implausible_jumps
             ));
         }
-        if self.left_out > 0 {
-            note(&format!("{} event(s) after --at were left out", self.left_out));
+        if self.ignored_events > 0 {
+            note(&format!("ignored {} event(s) after --at", self.ignored_events));
         }
     }
 
-    /// Makes sure that the tracker believes the moment that was asked about.
-    fn check_moment(&self) -> Result<(), CliError> {
-        match (self.clock, self.asked) {
-            (Some(clock), Some(asked)) if is_absurd_jump(clock, asked) => {
-                Err(CliError::TooFarAhead { asked: rfc3339(asked), clock: rfc3339(clock) })
+    /// Checks that `--at` is not so far ahead that the tracker would ignore it.
+    fn check_evaluation_time(&self) -> Result<(), CliError> {
+        match (self.clock, self.at_arg) {
+            (Some(clock), Some(at)) if is_implausible_jump(clock, at) => {
+                Err(CliError::TooFarAhead { at: rfc3339(at), last_event: rfc3339(clock) })
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Whether a tracker would disbelieve a clock that went from `from` to `to`.
-fn is_absurd_jump(from: Timestamp, to: Timestamp) -> bool {
+/// Returns whether a tracker ignores a clock that jumps from `from` to `to`.
+fn is_implausible_jump(from: Timestamp, to: Timestamp) -> bool {
     let mut probe = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     probe.apply(from, &Event::ObservationResumed);
     probe.apply(to, &Event::ObservationResumed);
     probe.clock_faults().implausible_jumps > 0
 }
 
-/// Traces come from anywhere, and their ids with them.
+/// Returns a random seed, because the ids in a trace are untrusted.
 fn random_seed() -> HashSeed {
     let random = || RandomState::new().build_hasher().finish();
     let (high, low) = (random(), random());
@@ -268,6 +268,6 @@ fn random_seed() -> HashSeed {
 }
 
 fn note(text: &str) {
-    // A note that nobody can read is no reason to fail.
+    // If standard error is closed, the note is dropped.
     let _ = writeln!(io::stderr(), "note: {text}");
 }

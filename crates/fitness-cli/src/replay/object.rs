@@ -1,4 +1,4 @@
-//! A JSON object whose fields are taken out one by one, so that nothing in it goes unread.
+//! A JSON object whose fields are removed one by one, so that fields left over can be rejected.
 
 use std::fmt;
 
@@ -8,87 +8,88 @@ use serde_json::{Map, Value};
 
 use super::line::LineError;
 
-/// The fields of a JSON object that nobody has asked for yet.
+/// The fields of a JSON object that have not been read yet.
 pub(super) struct Object {
-    /// Where it stands in its line: empty, or a path with a dot at its end.
+    /// The object's path within the line: empty, or ending with a dot.
     path: String,
     fields: Map<String, Value>,
-    known: Vec<&'static str>,
+    /// The names of the fields that were read.
+    expected: Vec<&'static str>,
 }
 
 impl Object {
-    /// Reads a line's object.
+    /// Parses a line.
     pub(super) fn parse(text: &str) -> Result<Self, LineError> {
         let UniqueFields(fields) = serde_json::from_str(text).map_err(|error| LineError::not_json(&error))?;
-        Ok(Self { path: String::new(), fields, known: Vec::new() })
+        Ok(Self { path: String::new(), fields, expected: Vec::new() })
     }
 
-    /// Takes a field as it is.
+    /// Removes a field and returns its value.
     pub(super) fn value(&mut self, name: &'static str) -> Result<Value, LineError> {
-        self.known.push(name);
+        self.expected.push(name);
         self.fields.remove(name).ok_or_else(|| LineError::Missing {
-            field: self.name(name),
+            field: self.path_of(name),
             found: self.fields.keys().cloned().collect(),
         })
     }
 
-    /// Takes a field that has to be there.
+    /// Removes a required field and deserialises it.
     pub(super) fn required<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, LineError> {
         let value = self.value(name)?;
-        self.read(name, value)
+        self.deserialize(name, value)
     }
 
-    /// Takes a field that may be missing, or `null`.
+    /// Removes an optional field, which may be missing or `null`, and deserialises it.
     pub(super) fn optional<T: DeserializeOwned>(
         &mut self,
         name: &'static str,
     ) -> Result<Option<T>, LineError> {
-        self.known.push(name);
-        self.fields.remove(name).map_or(Ok(None), |value| self.read(name, value))
+        self.expected.push(name);
+        self.fields.remove(name).map_or(Ok(None), |value| self.deserialize(name, value))
     }
 
-    /// Takes a field that is a list of objects, each made into something by `read`.
+    /// Removes a required field that is a list of objects, and converts each object with `read`.
     pub(super) fn objects<T>(
         &mut self,
         name: &'static str,
         read: impl Fn(Self) -> Result<T, LineError>,
     ) -> Result<Vec<T>, LineError> {
         let Value::Array(values) = self.value(name)? else {
-            return Err(self.wrong(name, "expected a list of objects".to_owned()));
+            return Err(self.invalid(name, "expected a list of objects".to_owned()));
         };
         let object = |(index, value)| {
             let path = format!("{}{name}[{index}]", self.path);
             match value {
-                Value::Object(fields) => read(Self { path: path + ".", fields, known: Vec::new() }),
+                Value::Object(fields) => read(Self { path: path + ".", fields, expected: Vec::new() }),
                 _ => Err(LineError::Field { field: path, problem: "expected an object".to_owned() }),
             }
         };
         values.into_iter().enumerate().map(object).collect()
     }
 
-    /// Makes sure that every field was taken.
+    /// Checks that all fields have been read.
     pub(super) fn finish(self) -> Result<(), LineError> {
         match self.fields.keys().next() {
             None => Ok(()),
-            Some(field) => Err(LineError::Unknown { field: self.name(field), known: self.known }),
+            Some(field) => Err(LineError::Unknown { field: self.path_of(field), expected: self.expected }),
         }
     }
 
-    /// The error of a field that is there, but of no use.
-    pub(super) fn wrong(&self, name: &str, problem: String) -> LineError {
-        LineError::Field { field: self.name(name), problem }
+    /// Creates the error for a field with an invalid value.
+    pub(super) fn invalid(&self, name: &str, problem: String) -> LineError {
+        LineError::Field { field: self.path_of(name), problem }
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str, value: Value) -> Result<T, LineError> {
-        T::deserialize(value).map_err(|error| self.wrong(name, error.to_string()))
+    fn deserialize<T: DeserializeOwned>(&self, name: &str, value: Value) -> Result<T, LineError> {
+        T::deserialize(value).map_err(|error| self.invalid(name, error.to_string()))
     }
 
-    fn name(&self, name: &str) -> String {
+    fn path_of(&self, name: &str) -> String {
         format!("{}{name}", self.path)
     }
 }
 
-/// A JSON object in which no field stands twice, which serde_json would let pass.
+/// A JSON object without duplicate fields. serde_json alone would accept duplicates.
 struct UniqueFields(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for UniqueFields {
@@ -105,7 +106,7 @@ impl<'de> Deserialize<'de> for UniqueFields {
                 let mut fields = Map::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     if fields.contains_key(&name) {
-                        return Err(A::Error::custom(format_args!("field `{name}` stands there twice")));
+                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
                     }
                     fields.insert(name, value);
                 }

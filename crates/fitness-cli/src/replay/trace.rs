@@ -1,4 +1,4 @@
-//! A trace, read line by line from a file or standard input, plain or gzipped.
+//! Reads a trace line by line from a file or standard input, plain or gzipped.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -12,14 +12,15 @@ use crate::error::CliError;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// A snapshot of 100,000 channels has a fourth of this.
-const LONGEST_LINE: u64 = 128 << 20;
+/// The maximum line length in bytes. A snapshot of 100,000 channels takes about a fourth of this.
+const MAX_LINE_LENGTH: u64 = 128 << 20;
 
-/// A trace, and how far it is read.
+/// A trace that is being read.
 pub(super) struct Trace {
     name: String,
     input: Box<dyn BufRead>,
     is_gzip: bool,
+    /// The number of the current line, from 1.
     line: u64,
     buffer: Vec<u8>,
 }
@@ -38,7 +39,7 @@ impl Trace {
     }
 
     fn new(name: String, mut input: impl Read + 'static) -> Result<Self, CliError> {
-        // Two bytes tell gzip, and no JSON begins with them. A pipe may hand out fewer at once.
+        // No JSON starts with the two magic bytes of gzip. A pipe may return them one at a time.
         let mut head = Vec::with_capacity(GZIP_MAGIC.len());
         if let Err(source) = input.by_ref().take(2).read_to_end(&mut head) {
             return Err(CliError::Open { file: name, source });
@@ -50,7 +51,7 @@ impl Trace {
         Ok(Self { name, input, is_gzip, line: 0, buffer: Vec::new() })
     }
 
-    /// The next event; `None` at the end of the trace.
+    /// Returns the next event, or `None` at the end of the trace.
     pub(super) fn next_event(&mut self) -> Result<Option<(Timestamp, Event)>, CliError> {
         while self.read_line()? {
             let text = self.text().map_err(|source| self.error(source))?;
@@ -62,22 +63,19 @@ impl Trace {
         Ok(None)
     }
 
-    /// Whether there was another line.
+    /// Reads the next line into the buffer. Returns whether there was one.
     fn read_line(&mut self) -> Result<bool, CliError> {
         self.line += 1;
         self.buffer.clear();
-        let mut input = self.input.by_ref().take(LONGEST_LINE + 1);
+        let mut input = self.input.by_ref().take(MAX_LINE_LENGTH + 1);
         match input.read_until(b'\n', &mut self.buffer) {
-            Ok(_) if self.buffer.len() as u64 > LONGEST_LINE => {
-                Err(self.error(LineError::TooLong { most: LONGEST_LINE }))
+            Ok(_) if self.buffer.len() as u64 > MAX_LINE_LENGTH => {
+                Err(self.error(LineError::TooLong { max: MAX_LINE_LENGTH }))
             }
             Ok(length) => Ok(length > 0),
             Err(source) => {
-                let expected = if self.is_gzip {
-                    "expected gzip data to its end, found it cut short or damaged"
-                } else {
-                    "cannot be read"
-                };
+                let expected =
+                    if self.is_gzip { "truncated or damaged gzip data" } else { "cannot read the line" };
                 Err(CliError::Read { file: self.name.clone(), line: self.line, expected, source })
             }
         }
@@ -88,7 +86,7 @@ impl Trace {
             column: error.valid_up_to() + 1,
             byte: self.buffer.get(error.valid_up_to()).copied().unwrap_or_default(),
         })?;
-        // Some editors mark the beginning of a file.
+        // Some editors write a byte order mark at the start of a file.
         Ok(if self.line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text })
     }
 

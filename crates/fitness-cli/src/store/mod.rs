@@ -1,9 +1,9 @@
-//! Stores, of whatever kind: named on the command line, and opened.
+//! Opens the stores that are named on the command line, of any kind.
 //!
-//! How a store is named stands in `url`, how it is shown in `shown`. What an SQLite file has to be is `sqlite`'s
-//! business, since ldk-node's store would make one of anything.
+//! `url` parses the name of a store and `display` formats it. `sqlite` checks an SQLite file before it is opened,
+//! because ldk-node's store creates its tables in any file it is given.
 
-mod shown;
+mod display;
 mod sqlite;
 mod url;
 
@@ -22,99 +22,100 @@ use tokio::runtime::Runtime;
 pub(crate) use self::url::{FORMS, StoreUrl, StoreUrlParser};
 use crate::error::CliError;
 
-/// How a wallet's directory names what it keeps.
-const KEPT: &str = "ldk_fitness";
+/// The namespace of the history in LDK's key-value stores, which is a directory in `FilesystemStore`.
+const KV_NAMESPACE: &str = "ldk_fitness";
 
 impl StoreUrl {
-    /// Opens the store to read and write, and creates it where there is none; but not the directory that it
-    /// is to be in.
+    /// Opens the store for reading and writing. Creates it if it does not exist, but not its parent directory.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], which names the store and the way out.
+    /// [`StoreError`] if the store cannot be opened or created.
     pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
-        self.opened(Mode::Create).await
+        self.open_in_mode(Mode::Create).await
     }
 
-    /// Opens what is there. Where nothing is, nothing is created.
+    /// Opens an existing store for reading. Never creates anything.
     ///
-    /// A redb file is opened to read alone. In other stores a commit is not refused.
+    /// redb files and PostgreSQL databases are opened read-only. The other kinds would accept a commit.
     ///
     /// # Errors
     ///
-    /// As [`StoreUrl::open`], and where no history was ever kept there.
+    /// As [`StoreUrl::open`], and [`StoreError::OpenFailed`] if the store does not exist or has no history.
     pub(crate) async fn open_read_only(&self) -> Result<Arc<dyn Store>, StoreError> {
-        self.opened(Mode::Existing).await
+        self.open_in_mode(Mode::Existing).await
     }
 
-    /// Opens what is there to copy it, so that nobody writes to it meanwhile, as far as its kind can see to that.
+    /// Opens an existing store as the source of a copy, so that other processes can be kept from writing to it if
+    /// its kind supports that.
     ///
     /// # Errors
     ///
     /// As [`StoreUrl::open_read_only`].
-    pub(crate) async fn open_at_rest(&self) -> Result<Arc<dyn Store>, StoreError> {
+    pub(crate) async fn open_for_copy(&self) -> Result<Arc<dyn Store>, StoreError> {
         let reader = self.open_read_only().await?;
         if !matches!(self, Self::Postgres(_)) {
             return Ok(reader);
         }
-        // Whoever opened it to read cannot claim anything in it; and not everybody may write.
-        match self.opened_to_claim().await {
+        // A read-only connection cannot claim an observer, and this user may not have write permission.
+        match self.open_claimable().await {
             Ok(store) => Ok(store),
             Err(error) => {
-                tracing::warn!(%error, "it is copied without keeping others out");
+                tracing::warn!(store = %self, %error, "source cannot be locked, other processes can write to it");
                 Ok(reader)
             }
         }
     }
 
-    /// Opens a store in which this user may claim an observer.
-    async fn opened_to_claim(&self) -> Result<Arc<dyn Store>, StoreError> {
+    /// Opens a store in which this user is allowed to claim observers.
+    async fn open_claimable(&self) -> Result<Arc<dyn Store>, StoreError> {
         let store = self.open().await?;
         let observers = store.observers().await?;
         let Some(observer) = observers.first() else { return Ok(store) };
         let claimed = store.claim(observer).await.map(drop);
         match claimed {
-            // Somebody has it: whoever copies will find that out.
+            // Another process has it. The copy itself will report that.
             Ok(()) | Err(StoreError::Claimed { .. } | StoreError::Locked { .. }) => Ok(store),
             Err(error) => Err(error),
         }
     }
 
-    /// Whose histories are asked for, of a store that was opened: that of `asked`, or all.
+    /// Returns the observers to report on in an open store: `requested`, or all.
     ///
     /// # Errors
     ///
-    /// What the store says; and where it has nothing of `asked`.
+    /// [`CliError::Store`] if the store cannot be read, and [`CliError::UnknownObserver`] if it has no history of
+    /// `requested`.
     pub(crate) async fn observers(
         &self,
         store: &dyn Store,
-        asked: Option<NodeId>,
+        requested: Option<NodeId>,
     ) -> Result<Vec<NodeId>, CliError> {
         let all = store.observers().await?;
-        match asked {
+        match requested {
             None => Ok(all),
             Some(observer) if all.contains(&observer) => Ok(vec![observer]),
             Some(observer) => Err(CliError::unknown_observer(self, observer, &all)),
         }
     }
 
-    /// Whose history is asked for, where only one can be shown.
+    /// Returns the observer to report on, for a command that shows only one.
     ///
     /// # Errors
     ///
-    /// As [`StoreUrl::observers`]; and where there are several, or none.
+    /// As [`StoreUrl::observers`], and [`CliError::WhichObserver`] if there are several or none.
     pub(crate) async fn one_observer(
         &self,
         store: &dyn Store,
-        asked: Option<NodeId>,
+        requested: Option<NodeId>,
     ) -> Result<NodeId, CliError> {
-        match *self.observers(store, asked).await? {
+        match *self.observers(store, requested).await? {
             [observer] => Ok(observer),
             ref all => Err(CliError::WhichObserver { store: self.to_string(), known: all.to_vec() }),
         }
     }
 
-    async fn opened(&self, mode: Mode) -> Result<Arc<dyn Store>, StoreError> {
+    async fn open_in_mode(&self, mode: Mode) -> Result<Arc<dyn Store>, StoreError> {
         if let Self::Postgres(url) = self {
             return Ok(match mode {
                 Mode::Create => Arc::new(PostgresStore::open(url).await?),
@@ -126,19 +127,21 @@ impl StoreUrl {
             Self::Redb(path) => url.redb(path, mode),
             Self::Directory(path) => url.directory(path, mode),
             Self::Sqlite { file, table } => url.sqlite(file, table, mode),
-            Self::Postgres(_) => Err(url.refused("it is none that is opened on this machine")),
+            Self::Postgres(_) => Err(url.open_failed("expected a local store")),
         });
-        // ldk-node gives up loudly on what it does not expect of SQLite.
+        // ldk-node panics on unexpected SQLite errors; a panic in the task becomes an error here.
         opened.await.unwrap_or_else(|error| Err(self.backend("open the store", error)))
     }
 
-    /// Whether both are the same place, as far as can be told by the names.
+    /// Returns whether both names refer to the same store, as far as the names show it.
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Redb(a), Self::Redb(b)) | (Self::Directory(a), Self::Directory(b)) => real(a) == real(b),
+            (Self::Redb(a), Self::Redb(b)) | (Self::Directory(a), Self::Directory(b)) => {
+                resolve(a) == resolve(b)
+            }
             (Self::Sqlite { file: a, table: table_a }, Self::Sqlite { file: b, table: table_b }) => {
-                // As SQLite compares names.
-                real(a) == real(b) && table_a.eq_ignore_ascii_case(table_b)
+                // SQLite compares names case-insensitively.
+                resolve(a) == resolve(b) && table_a.eq_ignore_ascii_case(table_b)
             }
             (Self::Postgres(a), Self::Postgres(b)) => a == b,
             _ => false,
@@ -147,13 +150,13 @@ impl StoreUrl {
 
     fn redb(&self, path: &Path, mode: Mode) -> Result<Arc<dyn Store>, StoreError> {
         if path.is_dir() {
-            return Err(self.refused(is_directory(path)));
+            return Err(self.open_failed(is_directory_reason(path)));
         }
         if sqlite::is_database(path) {
             let file = path.display();
-            return Err(
-                self.refused(format!("it is an SQLite file; one of ldk-node's is given as sqlite:{file}"))
-            );
+            return Err(self.open_failed(format!(
+                "it is an SQLite file; for a database of ldk-node, use sqlite:{file}"
+            )));
         }
         Ok(match mode {
             Mode::Create => Arc::new(RedbStore::open(path)?),
@@ -165,22 +168,21 @@ impl StoreUrl {
         let found = std::fs::metadata(path);
         match (found, mode) {
             (Ok(found), _) if !found.is_dir() => {
-                return Err(self.refused("it is a file; that of a redb store is given without dir:"));
+                return Err(self.open_failed("it is a file, not a directory; for a redb file, omit dir:"));
             }
             (Ok(_), Mode::Create) => {}
-            (Ok(_), Mode::Existing) if path.join(KEPT).is_dir() => {}
-            (Ok(_), Mode::Existing) => return Err(self.refused(nothing_kept(path))),
+            (Ok(_), Mode::Existing) if path.join(KV_NAMESPACE).is_dir() => {}
+            (Ok(_), Mode::Existing) => return Err(self.open_failed(no_history_reason(path))),
             (Err(error), Mode::Create) if error.kind() == ErrorKind::NotFound => {
-                std::fs::create_dir(path).map_err(|error| self.system("create the directory", error))?;
+                std::fs::create_dir(path).map_err(|error| self.io_error("create the directory", error))?;
             }
-            (Err(error), _) => return Err(self.system("open the directory", error)),
+            (Err(error), _) => return Err(self.io_error("open the directory", error)),
         }
         let store = Arc::new(FilesystemStore::new(path.to_owned()));
         Ok(Arc::new(KvStore::from_sync(store, self.to_string())))
     }
 
-    /// What cannot be opened for what it is.
-    fn refused(&self, reason: impl Into<String>) -> StoreError {
+    fn open_failed(&self, reason: impl Into<String>) -> StoreError {
         StoreError::OpenFailed { location: self.to_string(), reason: reason.into(), source: None }
     }
 
@@ -192,45 +194,40 @@ impl StoreUrl {
         StoreError::Backend { operation, location: self.to_string(), source: Box::new(error) }
     }
 
-    /// What the system refuses.
-    fn system(&self, operation: &'static str, error: std::io::Error) -> StoreError {
+    /// Converts an I/O error, and says what to do about the common ones.
+    fn io_error(&self, operation: &'static str, error: std::io::Error) -> StoreError {
         let reason = match error.kind() {
-            ErrorKind::NotFound => {
-                "there is no such file or directory; check the path, or create the directory"
-            }
+            ErrorKind::NotFound => "no such file or directory; check the path, or create the directory",
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-                "this user may not read and write it; change its owner or its permissions"
+                "permission denied; change the owner or the permissions"
             }
-            ErrorKind::NotADirectory => "a part of its path is no directory; check the path",
+            ErrorKind::NotADirectory => "a parent of the path is not a directory; check the path",
             _ => return self.backend(operation, error),
         };
-        StoreError::OpenFailed {
-            location: self.to_string(),
-            reason: reason.to_owned(),
-            source: Some(Box::new(error)),
-        }
+        // The reason replaces the source, which would only repeat it.
+        self.open_failed(reason)
     }
 }
 
-/// A runtime on which a store of any kind can be opened.
+/// Creates a runtime on which a store of any kind can be opened.
 ///
 /// # Errors
 ///
 /// [`CliError::Runtime`].
 pub(crate) fn runtime() -> Result<Runtime, CliError> {
-    // Those over a network need its clock and its sockets.
+    // Stores over a network need timers and sockets.
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)
 }
 
-/// What to do where there is nothing yet.
+/// Whether to create a store that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Create,
     Existing,
 }
 
-/// A path without links and detours, also where its last part is not there yet.
-fn real(path: &Path) -> PathBuf {
+/// Resolves symbolic links and `..` in a path whose last component may not exist yet.
+fn resolve(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     absolute.canonicalize().unwrap_or_else(|_| match (absolute.parent(), absolute.file_name()) {
         (Some(parent), Some(name)) => parent.canonicalize().unwrap_or_else(|_| parent.to_owned()).join(name),
@@ -238,32 +235,33 @@ fn real(path: &Path) -> PathBuf {
     })
 }
 
-/// What is said of a directory that was given for a file.
-fn is_directory(path: &Path) -> String {
-    match kept_near(path) {
-        Some(store) => format!("it is a directory; the store in it is given as {store}"),
-        None => "it is a directory; give the path of a file in it, or dir:PATH where LDK's FilesystemStore \
-                 keeps one"
-            .to_owned(),
+/// Returns the reason why a directory cannot be opened as a file, with a suggestion.
+fn is_directory_reason(path: &Path) -> String {
+    match find_store_near(path) {
+        Some(store) => format!("it is a directory; use {store} for the store in it"),
+        None => {
+            "it is a directory; give the path of a file, or dir:PATH for a directory of LDK's FilesystemStore"
+                .to_owned()
+        }
     }
 }
 
-/// What is said of a directory without a history in it.
-fn nothing_kept(path: &Path) -> String {
-    match kept_near(path) {
-        Some(store) => format!("there is no history in it; there may be one in {store}"),
-        None => format!("there is no history in it, which would be in its directory {KEPT}; check the path"),
+/// Returns the reason why a directory without a history cannot be opened, with a suggestion.
+fn no_history_reason(path: &Path) -> String {
+    match find_store_near(path) {
+        Some(store) => format!("it has no history; try {store}"),
+        None => format!("it has no history (no subdirectory {KV_NAMESPACE}); check the path"),
     }
 }
 
-/// Where a wallet whose directory this is would have it.
-fn kept_near(path: &Path) -> Option<StoreUrl> {
+/// Searches for a store where a wallet with this directory would have it.
+fn find_store_near(path: &Path) -> Option<StoreUrl> {
     let database = path.join(ldk_node::io::sqlite_store::SQLITE_DB_FILE_NAME);
-    let directory = |path: PathBuf| path.join(KEPT).is_dir().then_some(StoreUrl::Directory(path));
-    let up = || path.file_name().filter(|name| *name == KEPT).and_then(|_| path.parent());
+    let directory = |path: PathBuf| path.join(KV_NAMESPACE).is_dir().then_some(StoreUrl::Directory(path));
+    let parent = || path.file_name().filter(|name| *name == KV_NAMESPACE).and_then(|_| path.parent());
     directory(path.to_owned())
         .or_else(|| directory(path.join("fs_store")))
-        .or_else(|| directory(up()?.to_owned()))
+        .or_else(|| directory(parent()?.to_owned()))
         .or_else(|| {
             let table = ldk_node::io::sqlite_store::KV_TABLE_NAME.to_owned();
             database.is_file().then_some(StoreUrl::Sqlite { file: database, table })

@@ -1,4 +1,4 @@
-//! Which store: as it is typed.
+//! Parses the name of a store on the command line.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -8,74 +8,77 @@ use clap::builder::{TypedValueParser, ValueParserFactory};
 use clap::error::ErrorKind;
 use ldk_node::io::sqlite_store::KV_TABLE_NAME;
 
-/// The forms of a store, for a help and for whoever typed another.
+/// The formats of store names, for help and error messages.
 pub(crate) const FORMS: &str = "  \
   PATH, redb:PATH            a redb file
-  sqlite:PATH[?table=NAME]   an SQLite file as ldk-node keeps one; its table is ldk_node_data
-  dir:PATH                   a directory as LDK's FilesystemStore keeps one
+  sqlite:PATH[?table=NAME]   an SQLite file of ldk-node; the default table is ldk_node_data
+  dir:PATH                   a directory of LDK's FilesystemStore
   postgres://USER@HOST/NAME  a PostgreSQL database";
 
-/// A store, by its kind and place. What it shows of itself never has a password in it.
+/// The kind and location of a store. `Display` and `Debug` never include a password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum StoreUrl {
     /// A redb file.
     Redb(PathBuf),
     /// A directory of LDK's `FilesystemStore`.
     Directory(PathBuf),
-    /// An SQLite file of ldk-node's, and the table in it.
+    /// A table in an SQLite file of ldk-node.
     Sqlite {
         /// The file.
         file: PathBuf,
         /// The table: letters, digits and underscores.
         table: String,
     },
-    /// A PostgreSQL database, by its URL, which may have a password in it.
+    /// A PostgreSQL database. The URL may contain a password.
     Postgres(String),
 }
 
-/// Why a text names no store. It never has a password in it.
+/// The reason why a store name is invalid. Messages never include a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StoreUrlError {
-    /// Nothing is named.
-    #[error("no store is named; give one of\n{FORMS}")]
+    /// The name is empty.
+    #[error("empty store name: expected one of\n{FORMS}")]
     Empty,
 
-    /// There is no path where one should be.
-    #[error("{scheme}: names no path; give one of\n{FORMS}")]
+    /// There is no path after the scheme.
+    #[error("missing path after {scheme}: expected one of\n{FORMS}")]
     NoPath {
         /// The kind of store.
         scheme: &'static str,
     },
 
-    /// No kind of store has this name.
+    /// The scheme is unknown.
     #[error(
-        "there is no kind of store called {scheme:?}; give one of\n{FORMS}\nA file whose name begins so is redb:{scheme}:…"
+        "unknown store kind {scheme:?}: expected one of\n{FORMS}\n\
+         For a redb file whose name starts with {scheme:?}, use redb:{scheme}:…"
     )]
     UnknownScheme {
-        /// What was typed before the colon.
+        /// The text before the colon.
         scheme: String,
     },
 
-    /// A URL that ends before it says where.
-    #[error("a PostgreSQL database is given as postgres://USER@HOST/NAME")]
+    /// A PostgreSQL URL has no host.
+    #[error("invalid PostgreSQL URL: expected postgres://USER@HOST/NAME")]
     NoHost,
 
-    /// An option of SQLite's that there is not.
-    #[error("sqlite: knows no option {option:?}; it knows ?table=NAME")]
+    /// An option of an SQLite file is unknown.
+    #[error("unknown option {option:?} of sqlite: expected ?table=NAME")]
     UnknownOption {
-        /// Its name.
+        /// The name of the option.
         option: String,
     },
 
-    /// A table whose name is none.
-    #[error("{table:?} cannot be the name of a table: letters, digits and underscores can, at most 64")]
+    /// A table name is invalid.
+    #[error("invalid table name {table:?}: expected at most 64 letters, digits and underscores")]
     TableName {
-        /// What was typed.
+        /// The name.
         table: String,
     },
 
-    /// A path that is no text, behind the name of a kind.
-    #[error("only the path of a redb file, given without redb:, can be other than UTF-8")]
+    /// A path after a scheme is not UTF-8.
+    #[error(
+        "invalid UTF-8 in the store name: only the path of a redb file, without redb:, may be other than UTF-8"
+    )]
     NotText,
 }
 
@@ -100,22 +103,23 @@ impl FromStr for StoreUrl {
     }
 }
 
-/// What stands before the first colon and after it, where that is no part of a path: neither a drive's
-/// letter nor anything with a dot or a slash in it.
+/// Splits a name into the scheme and the rest, at the first colon.
+///
+/// Returns `None` if the text before the colon is part of a path: a drive letter, or text with a dot or a slash.
 pub(super) fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
-    let begins = scheme.len() > 1 && scheme.starts_with(|first: char| first.is_ascii_alphabetic());
-    let goes_on = scheme.chars().all(|each| each.is_ascii_alphanumeric() || "+-_".contains(each));
-    (begins && goes_on).then_some((scheme, rest))
+    let has_valid_start = scheme.len() > 1 && scheme.starts_with(|first: char| first.is_ascii_alphabetic());
+    let has_valid_chars = scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-_".contains(c));
+    (has_valid_start && has_valid_chars).then_some((scheme, rest))
 }
 
 fn path(scheme: &'static str, text: &str) -> Result<PathBuf, StoreUrlError> {
-    // As a URL has it: `dir:///var/lib/wallet`.
+    // As in a URL: `dir:///var/lib/wallet`.
     let text = text.strip_prefix("//").unwrap_or(text);
     if text.is_empty() {
         return Err(StoreUrlError::NoPath { scheme });
     }
-    // No shell does this behind a colon.
+    // A shell does not expand `~` after a colon.
     let home = text.strip_prefix("~/").and_then(|rest| Some(std::env::home_dir()?.join(rest)));
     Ok(home.unwrap_or_else(|| text.into()))
 }
@@ -127,17 +131,18 @@ fn sqlite(text: &str) -> Result<StoreUrl, StoreUrlError> {
         Some((_, (option, _))) => return Err(StoreUrlError::UnknownOption { option: option.to_owned() }),
         None => (text, KV_TABLE_NAME),
     };
-    // ldk-node puts it into its statements as it is.
-    let is_name = table.len() <= 64
+    // ldk-node inserts the name into SQL statements unquoted.
+    let is_valid = table.len() <= 64
         && table.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && table.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !is_name {
+    if !is_valid {
         return Err(StoreUrlError::TableName { table: table.to_owned() });
     }
     Ok(StoreUrl::Sqlite { file: path("sqlite", file)?, table: table.to_owned() })
 }
 
-/// Reads a store from the command line. clap's own messages repeat what was typed; ours do not.
+/// Parses a store name for clap. Unlike clap's own messages, its errors do not repeat the argument, which may
+/// contain a password.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoreUrlParser;
 
@@ -177,7 +182,7 @@ mod tests {
     use super::*;
 
     fn url(text: &str) -> StoreUrl {
-        text.parse().expect("it names a store")
+        text.parse().expect("valid store name")
     }
 
     fn sqlite_file(file: &str, table: &str) -> StoreUrl {
@@ -185,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form() {
+    fn every_format_is_parsed() {
         for path in [
             "fitness.redb",
             "/var/lib/fitness.redb",
@@ -194,7 +199,7 @@ mod tests {
             "2026-01-01T10:00.redb",
             "a.b:c",
         ] {
-            assert_eq!(url(path), StoreUrl::Redb(path.into()), "{path} is a path");
+            assert_eq!(url(path), StoreUrl::Redb(path.into()), "{path}");
         }
         assert_eq!(url("redb:dir:x"), StoreUrl::Redb("dir:x".into()));
         assert_eq!(url("REDB:C:\\x"), StoreUrl::Redb("C:\\x".into()));
@@ -209,41 +214,50 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_store_is_told_the_forms() {
-        let told = |text: &str| text.parse::<StoreUrl>().expect_err("it names none").to_string();
-        for text in ["", "redb:", "dir://", "sqlite:", "sqllite:x", "mysql://root@db/fitness", "http://x"] {
-            let told = told(text);
-            assert!(
-                ["redb:PATH", "sqlite:PATH", "dir:PATH", "postgres://"]
-                    .iter()
-                    .all(|form| told.contains(form)),
-                "{told}"
-            );
+    fn invalid_names_are_rejected() {
+        let error = |text: &str| text.parse::<StoreUrl>().expect_err(text);
+        assert_eq!(error(""), StoreUrlError::Empty);
+        for (text, scheme) in [("redb:", "redb"), ("dir://", "dir"), ("sqlite:", "sqlite")] {
+            assert_eq!(error(text), StoreUrlError::NoPath { scheme });
         }
-        assert!(told("sqllite:x").contains("redb:sqllite:"), "a file may have such a name");
+        for (text, scheme) in
+            [("sqllite:x", "sqllite"), ("mysql://root@db/fitness", "mysql"), ("http://x", "http")]
+        {
+            assert_eq!(error(text), StoreUrlError::UnknownScheme { scheme: scheme.to_owned() });
+        }
         for text in ["postgres:", "postgres://", "postgresql:db"] {
-            assert!(told(text).contains("postgres://USER@HOST/NAME"));
+            assert_eq!(error(text), StoreUrlError::NoHost);
         }
-        assert!(told("sqlite:x?mode=ro").contains("\"mode\""));
+        assert_eq!(error("sqlite:x?mode=ro"), StoreUrlError::UnknownOption { option: "mode".to_owned() });
         for table in ["", "a b", "a;DROP TABLE channels", "1a", "ä", &"a".repeat(65)] {
-            assert!(
-                told(&format!("sqlite:x?table={table}")).contains("letters, digits and underscores"),
-                "{table}"
-            );
+            let text = format!("sqlite:x?table={table}");
+            assert_eq!(error(&text), StoreUrlError::TableName { table: table.to_owned() });
         }
     }
 
     #[test]
-    fn the_home_directory_is_found_behind_a_colon() {
-        let home = std::env::home_dir().expect("there is one");
+    fn errors_list_every_format() {
+        for text in ["", "redb:", "sqllite:x"] {
+            let message = text.parse::<StoreUrl>().expect_err(text).to_string();
+            assert!(message.contains(FORMS), "{message}");
+        }
+    }
+
+    #[test]
+    fn tilde_after_a_scheme_is_the_home_directory() {
+        let home = std::env::home_dir().expect("a home directory");
         assert_eq!(url("dir:~/wallet"), StoreUrl::Directory(home.join("wallet")));
         assert_eq!(url("dir:~wallet"), StoreUrl::Directory("~wallet".into()));
-        assert_eq!(url("~/x.redb"), StoreUrl::Redb("~/x.redb".into()), "here the shell would have done it");
+        assert_eq!(
+            url("~/x.redb"),
+            StoreUrl::Redb("~/x.redb".into()),
+            "without a scheme, the shell expands it"
+        );
     }
 
     proptest! {
         #[test]
-        fn what_is_shown_names_the_same_store(text in "(redb:|dir:|sqlite:|//|/)?[a-z?:=/~.]{1,12}(\\?table=[a-z_]{1,4})?") {
+        fn displayed_name_parses_as_the_same_store(text in "(redb:|dir:|sqlite:|//|/)?[a-z?:=/~.]{1,12}(\\?table=[a-z_]{1,4})?") {
             if let Ok(store) = text.parse::<StoreUrl>() {
                 prop_assert_eq!(store.to_string().parse::<StoreUrl>(), Ok(store));
             }

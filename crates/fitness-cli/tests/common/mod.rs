@@ -1,6 +1,6 @@
-//! What the tests of the program share: how to run it, and ids and traces to feed it.
+//! Helpers of the program's tests: running it, and ids, traces and histories to test it with.
 
-#![allow(dead_code, reason = "each test file takes what it needs")]
+#![allow(dead_code, reason = "each test file uses only some of the helpers")]
 
 use std::path::PathBuf;
 use std::process::Output;
@@ -17,7 +17,7 @@ pub(crate) const T0: u64 = 1_767_225_600_000_000_000;
 pub(crate) const SECOND: u64 = 1_000_000_000;
 pub(crate) const HOUR: u64 = 3_600 * SECOND;
 
-/// The program, in an environment that says nothing.
+/// Returns a command that runs the program without the environment variables that affect its output.
 pub(crate) fn ldk_fitness() -> Command {
     let mut command = assert_cmd::cargo::cargo_bin_cmd!("ldk-fitness");
     for name in ["COLUMNS", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_LOG", "LDK_FITNESS_STORE"] {
@@ -29,73 +29,74 @@ pub(crate) fn ldk_fitness() -> Command {
     command
 }
 
-/// A committed file.
+/// Returns the path of a file in tests/data.
 pub(crate) fn data(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
 pub(crate) fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).expect("output is text")
+    String::from_utf8(output.stdout.clone()).expect("UTF-8 on standard output")
 }
 
 pub(crate) fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).expect("messages are text")
+    String::from_utf8(output.stderr.clone()).expect("UTF-8 on standard error")
 }
 
-/// Runs `replay -` over `trace` with more arguments.
+/// Runs `replay -` on `trace` with additional arguments.
 pub(crate) fn replay(trace: impl Into<Vec<u8>>, args: &[&str]) -> Output {
-    ldk_fitness().args(["replay", "-"]).args(args).write_stdin(trace).output().expect("it runs")
+    ldk_fitness().args(["replay", "-"]).args(args).write_stdin(trace).output().expect("program runs")
 }
 
-/// The JSON of `replay - --json`, with nothing on standard error.
+/// Returns the JSON of `replay - --json`. Panics if the program fails or writes to standard error.
 pub(crate) fn replay_json(trace: impl Into<Vec<u8>>, args: &[&str]) -> Value {
     let output = replay(trace, &[&["--json"], args].concat());
     assert_eq!(stderr(&output), "");
     assert_eq!(output.status.code(), Some(0));
-    serde_json::from_slice(&output.stdout).expect("one JSON document")
+    serde_json::from_slice(&output.stdout).expect("a JSON document")
 }
 
-/// A node id that ends in `digit`s.
+/// Returns a node id of `02` and repeated `digit`s.
 pub(crate) fn node(digit: char) -> String {
     format!("02{}", digit.to_string().repeat(64))
 }
 
-/// A channel id of `digit`s.
+/// Returns a channel id of repeated `digit`s.
 pub(crate) fn channel(digit: char) -> String {
     digit.to_string().repeat(64)
 }
 
-/// Runs `report` on a store.
+/// Runs `report` on a store with additional arguments.
 pub(crate) fn report(store: &str, args: &[&str]) -> Output {
-    ldk_fitness().arg("report").arg(store).args(args).output().expect("it runs")
+    ldk_fitness().arg("report").arg(store).args(args).output().expect("program runs")
 }
 
-/// The JSON of `report --json`, with nothing on standard error.
+/// Returns the JSON of `report --json`. Panics if the program fails or writes to standard error.
 pub(crate) fn report_json(store: &str, args: &[&str]) -> Value {
     let output = report(store, &[&["--json"], args].concat());
     assert_eq!(stderr(&output), "", "{store}");
     assert_eq!(output.status.code(), Some(0));
-    serde_json::from_slice(&output.stdout).expect("one JSON document")
+    serde_json::from_slice(&output.stdout).expect("a JSON document")
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().expect("runtime starts").block_on(future)
 }
 
-/// A moment, so many hours after the beginning.
+/// Returns the time `hours` after [`T0`].
 pub(crate) fn at(hours: u64) -> Timestamp {
     Timestamp::from_nanos(T0 + hours * HOUR)
 }
 
-/// A peer of [`eight_hours`].
+/// Returns the node id of a peer of [`eight_hours`].
 pub(crate) fn id(number: u32) -> NodeId {
     let mut node_id = NodeId([2; 33]);
     node_id.0[29..].copy_from_slice(&number.to_be_bytes());
     node_id
 }
 
-/// Eight hours of so many peers with a channel each, every other one of which went off in the fourth. We were
-/// paused in the last of them.
+/// Returns a tracker with eight hours of history of `peers` peers that have one channel each.
+///
+/// Every second peer goes offline after three hours. Monitoring is paused during the last hour.
 pub(crate) fn eight_hours(peers: u32) -> Tracker {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     for number in 0..peers {
@@ -105,7 +106,7 @@ pub(crate) fn eight_hours(peers: u32) -> Tracker {
         tracker.apply(at(0), &Event::ChannelOpened(opened));
     }
     for number in (0..peers).step_by(2) {
-        // Not all at once, which would be an outage of ours.
+        // Spread out, because simultaneous disconnects would be attributed to our network.
         let later = at(3).after_secs(u64::from(number) / 10);
         tracker.apply(later, &Event::PeerOffline { node_id: id(number) });
     }
@@ -114,15 +115,15 @@ pub(crate) fn eight_hours(peers: u32) -> Tracker {
     tracker
 }
 
-/// Stores all that a tracker knows, until the tenth hour.
+/// Stores the state of a tracker, as of ten hours after [`T0`].
 pub(crate) async fn keep(store: &dyn Store, observer: NodeId, mut tracker: Tracker) {
     let mut changes = UnsavedChanges::default();
     assert!(!tracker.drain_changes(usize::MAX, &mut changes));
     let batch = Batch { changes, observer: Some(tracker.observer_record(at(10))), ..Batch::default() };
-    store.commit(&observer, Arc::new(batch)).await.expect("it is stored");
+    store.commit(&observer, Arc::new(batch)).await.expect("batch is committed");
 }
 
-/// Stores [`eight_hours`], and two more in which nobody came back.
+/// Stores [`eight_hours`] of history, as of ten hours after [`T0`].
 pub(crate) async fn filled(store: &dyn Store, observer: NodeId, peers: u32) {
     keep(store, observer, eight_hours(peers)).await;
 }

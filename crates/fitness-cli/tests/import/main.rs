@@ -1,10 +1,10 @@
-//! `import lnd`: what lncli prints comes into a store, or nothing does.
+//! `import lnd`: lncli's output is imported completely, or not at all.
 
 #[path = "../common/mod.rs"]
 mod common;
-mod known;
-mod marked;
-mod moved;
+mod existing;
+mod invalid;
 mod numbers;
-mod refused;
+mod report;
+mod service;
 mod support;

@@ -1,4 +1,4 @@
-//! Where the tests import to, and what.
+//! Helpers of the import tests: a temporary store, and input files.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use crate::common::{SECOND, ldk_fitness, stderr};
 
-pub(crate) const US: NodeId = NodeId([2; 33]);
-/// 2026-03-01T12:00:00Z, when the fixtures' lncli was asked.
+pub(crate) const OBSERVER: NodeId = NodeId([2; 33]);
+/// The time of the fixtures: 2026-03-01T12:00:00Z.
 pub(crate) const AT: u64 = 1_772_366_400 * SECOND;
 pub(crate) const AT_TEXT: &str = "2026-03-01T12:00:00Z";
 pub(crate) const ACME: &str = "026cec09ccba4925759d56ced2b933f2300415d5eacb899de66f531609082e664c";
@@ -33,37 +33,41 @@ pub(crate) fn channels_file() -> PathBuf {
 }
 
 pub(crate) fn read(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
+    serde_json::from_slice(&std::fs::read(path).expect("readable file")).expect("a JSON document")
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(future)
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime starts").block_on(future)
 }
 
-/// A directory, and a store that may come to be in it.
-pub(crate) struct Place {
+/// A temporary directory, and the path of a store in it that an import may create.
+pub(crate) struct TestStore {
     pub(crate) directory: TempDir,
-    pub(crate) store: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
-impl Place {
+impl TestStore {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let store = directory.path().join("fitness.redb");
-        Self { directory, store }
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("fitness.redb");
+        Self { directory, path }
     }
 
-    /// A file of that content.
-    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    /// Writes a file to the directory and returns its path.
+    pub(crate) fn write_file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.directory.path().join(name);
-        std::fs::write(&path, content).expect("a file");
+        std::fs::write(&path, content).expect("file is written");
         path
     }
 
     pub(crate) fn import_at(&self, at: &str, files: &[&Path], args: &[&str]) -> Output {
         let mut command = ldk_fitness();
-        command.args(["import", "lnd"]).args(files).arg("--store").arg(&self.store);
-        command.args(["--observer", &US.to_string(), "--at", at]).args(args).output().expect("it runs")
+        command.args(["import", "lnd"]).args(files).arg("--store").arg(&self.path);
+        command
+            .args(["--observer", &OBSERVER.to_string(), "--at", at])
+            .args(args)
+            .output()
+            .expect("program runs")
     }
 
     pub(crate) fn import(&self, files: &[&Path], args: &[&str]) -> Output {
@@ -74,26 +78,28 @@ impl Place {
         let output = self.import(files, &["--json"]);
         assert_eq!(stderr(&output), "");
         assert_eq!(output.status.code(), Some(0));
-        serde_json::from_slice(&output.stdout).expect("one JSON document")
+        serde_json::from_slice(&output.stdout).expect("a JSON document")
     }
 
-    /// All that is asked of the store, which holds nobody's but our own.
+    /// Returns the JSON of `report`.
     pub(crate) fn report(&self, args: &[&str]) -> Value {
-        let output = ldk_fitness().arg("report").arg(&self.store).arg("--json").args(args).output();
-        let output = output.expect("it runs");
+        let output = ldk_fitness().arg("report").arg(&self.path).arg("--json").args(args).output();
+        let output = output.expect("program runs");
         assert_eq!(stderr(&output), "");
-        serde_json::from_slice(&output.stdout).expect("one JSON document")
+        serde_json::from_slice(&output.stdout).expect("a JSON document")
     }
 }
 
-pub(crate) fn entry<'a>(document: &'a Value, list: &str, name: &str, value: &str) -> &'a Value {
+/// Returns the entry of a list that has this value in a field.
+pub(crate) fn entry<'a>(document: &'a Value, list: &str, field: &str, value: &str) -> &'a Value {
     let entries = document[list].as_array().expect("a list");
-    let found = entries.iter().find(|entry| entry[name] == value);
-    found.unwrap_or_else(|| panic!("no {name} {value} in {list}"))
+    let found = entries.iter().find(|entry| entry[field] == value);
+    found.unwrap_or_else(|| panic!("no {field} {value} in {list}"))
 }
 
-/// A list of channels with one peer, which have outputs 0, 1, … of one transaction.
-pub(crate) fn peer_channel(node_id: &str, txid: u8, lives: &[(&str, &str)]) -> String {
+/// Returns a list of channels with one peer, funded by the outputs 0, 1, … of one transaction, with these
+/// lifetimes and uptimes.
+pub(crate) fn channels_json(node_id: &str, txid: u8, lifetimes_and_uptimes: &[(&str, &str)]) -> String {
     let channel = |(vout, (lifetime, uptime)): (usize, &(&str, &str))| {
         json!({
             "remote_pubkey": node_id,
@@ -102,5 +108,6 @@ pub(crate) fn peer_channel(node_id: &str, txid: u8, lives: &[(&str, &str)]) -> S
             "uptime": uptime,
         })
     };
-    json!({ "channels": lives.iter().enumerate().map(channel).collect::<Vec<_>>() }).to_string()
+    json!({ "channels": lifetimes_and_uptimes.iter().enumerate().map(channel).collect::<Vec<_>>() })
+        .to_string()
 }

@@ -1,13 +1,13 @@
-//! The process is gone after any of its writes, and whoever comes next finds whole batches.
+//! Crashes and errors at any call: the next session finds complete batches.
 
 use fitness_core::UnsavedChanges;
 use fitness_store::{Batch, LogReplacement, MemoryStore, StoreError};
 
-use crate::support::{Fault, Memory, Sight, commit, flap, gap, node, observer, peer, segment, sight};
+use crate::support::{Contents, Fault, Memory, commit, contents, flap, gap, node, observer, peer, segment};
 
 pub(crate) const NODES: u32 = 12;
 
-/// A batch that does something of everything, by chance.
+/// Returns a random batch with every kind of change.
 fn any_batch(rng: &mut fastrand::Rng, version: u32) -> Batch {
     let mut batch = Batch::default();
     let UnsavedChanges { forgotten_peers: forgotten, peers, segments, gaps } = &mut batch.changes;
@@ -40,7 +40,7 @@ fn any_batch(rng: &mut fastrand::Rng, version: u32) -> Batch {
     batch
 }
 
-/// Several folds' worth of batches, one of which is too large for a journal.
+/// Returns batches for several folds, one of which is too large for a journal entry.
 pub(crate) fn workload(seed: u64, batches: u32) -> Vec<Batch> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut all: Vec<Batch> = (1..=batches).map(|version| any_batch(&mut rng, version)).collect();
@@ -51,67 +51,71 @@ pub(crate) fn workload(seed: u64, batches: u32) -> Vec<Batch> {
     all
 }
 
-/// What is there after each number of batches.
-pub(crate) fn sights(batches: &[Batch]) -> Vec<Sight> {
+/// Returns the contents after each number of batches.
+pub(crate) fn contents_after_each(batches: &[Batch]) -> Vec<Contents> {
     let model = MemoryStore::new();
-    let mut seen = vec![sight(&model, NODES).expect("it is in memory")];
+    let mut found = vec![contents(&model, NODES).expect("an operation in memory")];
     for batch in batches {
-        commit(&model, batch).expect("it is in memory");
-        seen.push(sight(&model, NODES).expect("it is in memory"));
+        commit(&model, batch).expect("an operation in memory");
+        found.push(contents(&model, NODES).expect("an operation in memory"));
     }
-    seen
+    found
 }
 
-/// Commits batch after batch until one fails; how many were acknowledged.
+/// Commits batches until one fails; returns the number of acknowledged ones.
 fn run(memory: &Memory, batches: &[Batch]) -> usize {
     let store = memory.open();
     batches.iter().take_while(|batch| commit(&store, batch).is_ok()).count()
 }
 
-/// After a crash at every single call, what was acknowledged is there, and the batch after it is
-/// there wholly or not at all. The next session goes on from there, and may crash as well.
+/// After a crash at any call, acknowledged batches are stored, and the next batch is stored completely or not
+/// at all. The next session continues from there and may crash as well.
 #[test]
-fn a_crash_at_any_call_leaves_whole_batches() {
+fn crash_at_any_call_leaves_complete_batches() {
     let batches = workload(1, 90);
-    let expected = sights(&batches);
+    let expected = contents_after_each(&batches);
     let (calls, folds) = {
         let memory = Memory::default();
         assert_eq!(run(&memory, &batches), batches.len());
-        assert_eq!(sight(&memory.survivor().open(), NODES).expect("it loads"), expected[batches.len()]);
-        let shelves = memory.shelves();
-        (shelves.calls, shelves.writes - batches.len())
+        assert_eq!(
+            contents(&memory.copy_without_faults().open(), NODES).expect("a successful load"),
+            expected[batches.len()]
+        );
+        let state = memory.state();
+        (state.calls, state.writes - batches.len())
     };
     assert!(folds > 5, "the workload is too short to fold: {folds} more writes than batches");
     for call in 0..calls {
         let memory = Memory::default().failing(call, Fault::Crash);
         let acknowledged = run(&memory, &batches);
-        let left = memory.survivor();
-        let seen = sight(&left.open(), NODES).unwrap_or_else(|error| panic!("after call {call}: {error}"));
+        let left = memory.copy_without_faults();
+        let found =
+            contents(&left.open(), NODES).unwrap_or_else(|error| panic!("after call {call}: {error}"));
         let next = expected.get(acknowledged + 1);
         assert!(
-            seen == expected[acknowledged] || Some(&seen) == next,
+            found == expected[acknowledged] || Some(&found) == next,
             "after call {call} and {acknowledged} batches there is something else"
         );
-        // To commit again what was not acknowledged does no harm.
+        // Committing the unacknowledged batch again is harmless.
         if call % 7 == 0 {
             let rest = batches[acknowledged..].iter().take(5).cloned().collect::<Vec<_>>();
             assert_eq!(run(&left, &rest), rest.len());
-            let seen = sight(&left.survivor().open(), NODES).expect("it loads");
-            assert_eq!(seen, expected[acknowledged + rest.len()], "going on after call {call}");
+            let found = contents(&left.copy_without_faults().open(), NODES).expect("a successful load");
+            assert_eq!(found, expected[acknowledged + rest.len()], "going on after call {call}");
         }
     }
 }
 
-/// Every call fails once, with and without effect: the commit fails, says that trying again may
-/// help, leaves everything as it was for who asks, and succeeds the next time.
+/// Each call fails once, with and without taking effect: the commit fails with a transient error, readers see
+/// no change, and the next attempt succeeds.
 #[test]
-fn every_error_is_survived() {
+fn commit_succeeds_after_any_failed_call() {
     let batches = workload(2, 50);
-    let expected = sights(&batches);
+    let expected = contents_after_each(&batches);
     let calls = {
         let memory = Memory::default();
         run(&memory, &batches);
-        memory.shelves().calls
+        memory.state().calls
     };
     for fault in [Fault::Refused, Fault::AnswerLost] {
         for call in 0..calls {
@@ -123,24 +127,28 @@ fn every_error_is_survived() {
                     failed += 1;
                     assert!(error.is_transient(), "{fault:?} at call {call}: {error}");
                     assert!(matches!(&error, StoreError::Backend { .. }), "{error}");
-                    assert!(error.to_string().contains("memory under ldk_fitness/0303"), "{error}");
-                    assert_eq!(sight(&store, NODES).expect("it reads"), expected[number]);
+                    assert!(error.to_string().contains("ldk_fitness/0303"), "{error}");
+                    assert_eq!(contents(&store, NODES).expect("a successful read"), expected[number]);
                     commit(&store, batch).unwrap_or_else(|error| panic!("{fault:?} at {call}: {error}"));
                 }
             }
             assert!(failed <= 1, "{fault:?} at call {call}: {failed} commits failed");
             let last = &expected[batches.len()];
-            assert_eq!(&sight(&store, NODES).expect("it reads"), last);
-            let left = memory.survivor();
-            assert_eq!(&sight(&left.open(), NODES).expect("it loads"), last, "{fault:?} at call {call}");
+            assert_eq!(&contents(&store, NODES).expect("a successful read"), last);
+            let left = memory.copy_without_faults();
+            assert_eq!(
+                &contents(&left.open(), NODES).expect("a successful load"),
+                last,
+                "{fault:?} at call {call}"
+            );
         }
     }
 }
 
-/// An error leaves a batch whose fate is unknown; then another one is committed, and the process
-/// is gone. What was not acknowledged never lands after it.
+/// A commit fails and may or may not have taken effect, another one succeeds, and the process crashes. The
+/// failed one must not overwrite the later one.
 #[test]
-fn what_failed_does_not_land_over_what_came_later() {
+fn failed_commit_does_not_overwrite_a_later_one() {
     for call in 0..60 {
         let memory = Memory::default().failing(call, Fault::AnswerLost);
         let store = memory.open();
@@ -151,14 +159,14 @@ fn what_failed_does_not_land_over_what_came_later() {
             }
         }
         drop(store);
-        let seen = sight(&memory.survivor().open(), NODES).expect("it loads");
-        assert_eq!(seen.peers, [peer(1, last)], "call {call}");
+        let found = contents(&memory.copy_without_faults().open(), NODES).expect("a successful load");
+        assert_eq!(found.peers, [peer(1, last)], "call {call}");
     }
 }
 
-/// The same where one of the two goes into the journal and the other one does not.
+/// The same where one of the two commits is a journal entry and the other one a fold.
 #[test]
-fn what_failed_does_not_land_over_another_kind_of_commit() {
+fn failed_commit_does_not_overwrite_a_later_one_of_another_kind() {
     let large = |version| {
         let peers = (0..900).map(|number| peer(number, version)).collect();
         Batch { changes: UnsavedChanges { peers, ..UnsavedChanges::default() }, ..Batch::default() }
@@ -171,9 +179,9 @@ fn what_failed_does_not_land_over_another_kind_of_commit() {
                 let store = memory.open();
                 let acknowledged: Vec<bool> =
                     batches.iter().map(|batch| commit(&store, batch).is_ok()).collect();
-                // The fault may come as late as here.
-                let here = sight(&store, 2).or_else(|_| sight(&store, 2)).expect("it reads");
-                let left = sight(&memory.survivor().open(), 2).expect("it loads");
+                // The fault may occur during this read.
+                let here = contents(&store, 2).or_else(|_| contents(&store, 2)).expect("a successful read");
+                let left = contents(&memory.copy_without_faults().open(), 2).expect("a successful load");
                 failed += acknowledged.iter().filter(|ok| !**ok).count();
                 if acknowledged[2] {
                     assert_eq!(here, left, "{fault:?} at call {call}");
@@ -185,9 +193,9 @@ fn what_failed_does_not_land_over_another_kind_of_commit() {
     assert!(failed > 50, "{failed} commits failed");
 }
 
-/// Random batches and crashes, one session after the other, against the store in memory.
+/// Random batches and crashes over many sessions, compared with the store in memory.
 #[test]
-fn sessions_that_crash_by_chance_agree_with_the_model() {
+fn randomly_crashing_sessions_match_the_model() {
     for seed in 0..60 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let (mut memory, mut version) = (Memory::default(), 0);
@@ -204,20 +212,20 @@ fn sessions_that_crash_by_chance_agree_with_the_model() {
                 model.push(batch);
             };
             drop(store);
-            let seen = sight(&memory.survivor().open(), NODES).expect("it loads");
-            let without = sights_last(&model);
-            if seen != without {
+            let found = contents(&memory.copy_without_faults().open(), NODES).expect("a successful load");
+            let without = contents_after_all(&model);
+            if found != without {
                 model.push(unsure);
-                assert_eq!(seen, sights_last(&model), "seed {seed}");
+                assert_eq!(found, contents_after_all(&model), "seed {seed}");
             }
         }
     }
 }
 
-fn sights_last(batches: &[Batch]) -> Sight {
+fn contents_after_all(batches: &[Batch]) -> Contents {
     let model = MemoryStore::new();
     for batch in batches {
-        commit(&model, batch).expect("it is in memory");
+        commit(&model, batch).expect("an operation in memory");
     }
-    sight(&model, NODES).expect("it is in memory")
+    contents(&model, NODES).expect("an operation in memory")
 }

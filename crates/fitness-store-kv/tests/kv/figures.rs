@@ -1,14 +1,14 @@
-//! What a commit costs: a remote store pays for each write.
+//! The number of requests of a commit. A remote store pays for each of them.
 
 use fitness_core::{ChannelId, ChannelRecord, Ledger, OutPoint, PeerRecord, Totals, UnsavedChanges};
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, Store};
 use fitness_store_kv::KvStore;
 
-use crate::support::{Memory, OURS, commit, flap, observer, peer, sight};
+use crate::support::{Memory, OBSERVER, commit, contents, flap, observer, peer};
 
-/// A peer with a channel, as most have.
-fn usual(number: u32, version: u32) -> PeerRecord {
+/// Returns a peer with one channel, as most peers have.
+fn typical_peer(number: u32, version: u32) -> PeerRecord {
     let channel = ChannelRecord {
         channel_id: ChannelId([9; 32]),
         funding: Some(OutPoint { txid: [8; 32], vout: 1 }),
@@ -20,123 +20,130 @@ fn usual(number: u32, version: u32) -> PeerRecord {
     PeerRecord { channels: vec![channel], ..peer(number, version) }
 }
 
-fn usual_flap(number: u32, version: u32, entries: u32) -> Batch {
+fn typical_flap(number: u32, version: u32, entries: u32) -> Batch {
     let mut batch = flap(number, version, entries);
-    batch.changes.peers = vec![usual(number, version)];
+    batch.changes.peers = vec![typical_peer(number, version)];
     batch
 }
 
-fn holding(peers: u32) -> Memory {
+fn with_values(peers: u32) -> Memory {
     let memory = Memory::default();
-    let peers = (0..peers).map(|number| usual(number, 0)).collect();
+    let peers = (0..peers).map(|number| typical_peer(number, 0)).collect();
     let changes = UnsavedChanges { peers, ..UnsavedChanges::default() };
-    commit(&memory.open(), &Batch { changes, ..Batch::default() }).expect("it is stored");
+    commit(&memory.open(), &Batch { changes, ..Batch::default() }).expect("a successful commit");
     memory
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Cost {
+struct Requests {
     reads: usize,
     writes: usize,
     removals: usize,
     bytes: usize,
-    rounds: usize,
+    round_trips: usize,
 }
 
-fn cost(memory: &Memory, call: impl FnOnce()) -> Cost {
+fn count_requests(memory: &Memory, call: impl FnOnce()) -> Requests {
     let counts = |memory: &Memory| {
-        let shelves = memory.shelves();
-        (shelves.reads, shelves.writes, shelves.removals, shelves.bytes, shelves.rounds)
+        let state = memory.state();
+        (state.reads, state.writes, state.removals, state.bytes, state.round_trips)
     };
     let before = counts(memory);
     call();
     let after = counts(memory);
-    Cost {
+    Requests {
         reads: after.0 - before.0,
         writes: after.1 - before.1,
         removals: after.2 - before.2,
         bytes: after.3 - before.3,
-        rounds: after.4 - before.4,
+        round_trips: after.4 - before.4,
     }
 }
 
-/// With a thousand peers stored, one peer's flap is one small write.
+/// With a thousand peers stored, a flap of one peer is one small write.
 #[test]
-fn a_flap_is_one_small_write() {
-    let memory = holding(1_000);
+fn flap_is_one_small_write() {
+    let memory = with_values(1_000);
     let store = memory.open();
-    commit(&store, &usual_flap(5, 1, 1)).expect("it is stored");
-    let first = cost(&memory, || commit(&store, &usual_flap(7, 1, 40)).expect("it is stored"));
+    commit(&store, &typical_flap(5, 1, 1)).expect("a successful commit");
+    let first =
+        count_requests(&memory, || commit(&store, &typical_flap(7, 1, 40)).expect("a successful commit"));
     assert_eq!((first.reads, first.writes, first.removals), (1, 1, 0));
     assert!(first.bytes < 1_500, "{first:?}");
     for entries in 41..60 {
-        let again = cost(&memory, || commit(&store, &usual_flap(7, 2, entries)).expect("it is stored"));
+        let again = count_requests(&memory, || {
+            commit(&store, &typical_flap(7, 2, entries)).expect("a successful commit")
+        });
         assert_eq!((again.reads, again.writes, again.removals), (1, 1, 0));
         assert!(again.bytes < 450, "{again:?}");
     }
     let heartbeat = Batch { observer: Some(observer(9)), ..Batch::default() };
-    let beat = cost(&memory, || commit(&store, &heartbeat).expect("it is stored"));
+    let beat = count_requests(&memory, || commit(&store, &heartbeat).expect("a successful commit"));
     assert_eq!((beat.reads, beat.writes, beat.removals), (1, 1, 0));
     assert!(beat.bytes < 150, "{beat:?}");
 }
 
-/// A phone's ten peers take a handful of keys, and hardly more than a write a commit.
+/// Ten peers take few keys, and little more than one write for each commit.
 #[test]
-fn a_wallet_needs_few_keys() {
-    let memory = holding(10);
-    assert_eq!(memory.shelves().values.len(), 3);
+fn small_wallet_needs_few_keys() {
+    let memory = with_values(10);
+    assert_eq!(memory.state().values.len(), 3);
     let store = memory.open();
-    let year = cost(&memory, || {
+    let year = count_requests(&memory, || {
         for version in 1..=1_000 {
-            commit(&store, &usual_flap(version % 10, version, version % 60 + 1)).expect("it is stored");
+            commit(&store, &typical_flap(version % 10, version, version % 60 + 1))
+                .expect("a successful commit");
         }
     });
     assert!(year.writes < 1_100, "{year:?}");
     assert!(year.removals < 100, "{year:?}");
     assert!(year.bytes < 1_500_000, "{year:?}");
-    assert!(memory.shelves().values.len() <= 36);
-    let start = cost(&memory, || {
+    assert!(memory.state().values.len() <= 36);
+    let start = count_requests(&memory, || {
         let store = memory.open();
-        sight(&store, 0).expect("it loads");
-        commit(&store, &usual_flap(1, 1, 1)).expect("it is stored");
+        contents(&store, 0).expect("a successful load");
+        commit(&store, &typical_flap(1, 1, 1)).expect("a successful commit");
     });
-    // The root, the manifest, and the page that all of it is in.
+    // The root, the manifest, and one page.
     assert!(start.writes <= 5, "{start:?}");
 }
 
-/// A large node does not write everything again: what a flap costs on average, folds included.
+/// The average cost of a flap on a large node, including folds.
 #[test]
-fn a_large_node_writes_a_part() {
+fn large_node_rewrites_only_a_part() {
     const PEERS: u32 = 20_000;
-    let memory = holding(PEERS);
-    let stored: usize = memory.shelves().values.values().map(Vec::len).sum();
+    let memory = with_values(PEERS);
+    let stored: usize = memory.state().values.values().map(Vec::len).sum();
     let store = memory.open();
     let mut rng = fastrand::Rng::with_seed(3);
     let commits = 600;
-    let hour = cost(&memory, || {
+    let hour = count_requests(&memory, || {
         for version in 0..commits {
-            let peers = (0..10).map(|_| usual(rng.u32(0..PEERS), version)).collect();
+            let peers = (0..10).map(|_| typical_peer(rng.u32(0..PEERS), version)).collect();
             let changes = UnsavedChanges { peers, ..UnsavedChanges::default() };
             let batch = Batch { changes, observer: Some(observer(u64::from(version))), ..Batch::default() };
-            commit(&store, &batch).expect("it is stored");
+            commit(&store, &batch).expect("a successful commit");
         }
     });
-    let keys = memory.shelves().values.len();
+    let keys = memory.state().values.len();
     let per_commit = hour.bytes / commits as usize;
     assert!(hour.writes < 2 * commits as usize, "{hour:?}");
     assert!(per_commit < stored / 100, "{stored} bytes in {keys} keys: {hour:?}");
     assert!(keys < 500, "{keys} keys");
-    // The journal has other slots than it began with.
-    let seen = sight(&store, 0).expect("it reads");
-    assert_eq!(seen.peers.len(), PEERS as usize);
-    assert!(seen == sight(&memory.survivor().open(), 0).expect("it loads"), "it loads as something else");
+    // The journal has more slots than at its beginning.
+    let found = contents(&store, 0).expect("a successful read");
+    assert_eq!(found.peers.len(), PEERS as usize);
+    assert!(
+        found == contents(&memory.copy_without_faults().open(), 0).expect("a successful load"),
+        "the loaded contents differ"
+    );
 }
 
-/// Reads everything in pages of so many peers, as a start does, and a report.
+/// Reads all peers in pages of this size, as a start and a report do.
 fn load(store: &KvStore, page: usize) -> usize {
     let (mut after, mut count) = (None, 0);
     loop {
-        let peers = block_on(store.peers(&OURS, after.as_ref(), page)).expect("a page");
+        let peers = block_on(store.peers(&OBSERVER, after.as_ref(), page)).expect("a page");
         count += peers.len();
         after = peers.last().map(|peer| peer.node_id);
         if peers.len() < page {
@@ -145,57 +152,60 @@ fn load(store: &KvStore, page: usize) -> usize {
     }
 }
 
-/// What is far away answers late: a start asks for many pages at once, and for few of them twice.
+/// A remote store has a high latency: a start reads many pages concurrently, and few of them twice.
 #[test]
-fn a_load_waits_for_few_rounds() {
+fn load_takes_few_round_trips() {
     const PEERS: u32 = 20_000;
-    let memory = holding(PEERS);
-    let pages = memory.shelves().values.keys().filter(|(.., key)| key.starts_with("p-")).count();
+    let memory = with_values(PEERS);
+    let pages = memory.state().values.keys().filter(|(.., key)| key.starts_with("p-")).count();
     assert!((120..150).contains(&pages), "{pages} pages of 32 KiB");
-    // A service's start, a report, and a screenful at a time.
+    // As a starting service, a report and a list on a screen do.
     for (page, most_rounds, most_reads) in [(10_000, 16, 145), (1_000, 30, 180), (100, 350, 650)] {
         let store = memory.open();
-        let load = cost(&memory, || assert_eq!(load(&store, page), PEERS as usize));
-        assert!(load.rounds <= most_rounds, "{page} at a time, {pages} pages: {load:?}");
+        let load = count_requests(&memory, || assert_eq!(load(&store, page), PEERS as usize));
+        assert!(load.round_trips <= most_rounds, "{page} at a time, {pages} pages: {load:?}");
         assert!(load.reads <= most_reads, "{page} at a time, {pages} pages: {load:?}");
     }
 }
 
-/// A fold that rewrites everything reads, writes and removes many pages at once.
+/// A fold that rewrites everything reads, writes and removes many pages concurrently.
 #[test]
-fn a_fold_waits_for_few_rounds() {
+fn fold_takes_few_round_trips() {
     const PEERS: u32 = 20_000;
-    let memory = holding(PEERS);
+    let memory = with_values(PEERS);
     let store = memory.open();
-    commit(&store, &usual_flap(5, 1, 1)).expect("it is stored");
-    let peers = (0..PEERS).step_by(50).map(|number| usual(number, 1)).collect();
+    commit(&store, &typical_flap(5, 1, 1)).expect("a successful commit");
+    let peers = (0..PEERS).step_by(50).map(|number| typical_peer(number, 1)).collect();
     let changes = UnsavedChanges { peers, ..UnsavedChanges::default() };
     let mut batch = Batch { changes, ..Batch::default() };
     let fold = loop {
-        let fold = cost(&memory, || commit(&store, &batch).expect("it is stored"));
+        let fold = count_requests(&memory, || commit(&store, &batch).expect("a successful commit"));
         if fold.writes > 1 {
             break fold;
         }
         batch.observer = Some(observer(1));
     };
     assert!(fold.reads > 100 && fold.writes > 100 && fold.removals > 100, "{fold:?}");
-    assert!(fold.rounds < 32, "{fold:?}");
+    assert!(fold.round_trips < 32, "{fold:?}");
 }
 
-/// What is left of journals before is written over, and does not pile up.
+/// Slots of earlier journals are overwritten and do not accumulate.
 #[test]
-fn many_large_commits_leave_little_behind() {
+fn large_commits_leave_little_garbage() {
     const PEERS: u32 = 5_000;
-    let memory = holding(PEERS);
-    let stored = |memory: &Memory| memory.shelves().values.values().map(Vec::len).sum::<usize>();
+    let memory = with_values(PEERS);
+    let stored = |memory: &Memory| memory.state().values.values().map(Vec::len).sum::<usize>();
     let before = stored(&memory);
     let store = memory.open();
     for version in 0..200 {
-        let peers = (0..200).map(|number| usual((version * 200 + number) % PEERS, version)).collect();
+        let peers = (0..200).map(|number| typical_peer((version * 200 + number) % PEERS, version)).collect();
         let changes = UnsavedChanges { peers, ..UnsavedChanges::default() };
-        commit(&store, &Batch { changes, ..Batch::default() }).expect("it is stored");
+        commit(&store, &Batch { changes, ..Batch::default() }).expect("a successful commit");
     }
     let after = stored(&memory);
     assert!(after < before * 3 / 2, "{before} bytes became {after}");
-    assert!(sight(&store, 0).expect("it reads") == sight(&memory.survivor().open(), 0).expect("it loads"));
+    assert!(
+        contents(&store, 0).expect("a successful read")
+            == contents(&memory.copy_without_faults().open(), 0).expect("a successful load")
+    );
 }

@@ -1,17 +1,17 @@
-//! What a released format wrote, every later release reads.
+//! Values of every earlier format can be read.
 //!
-//! A fixture is the listing of a store, a value a line, written by the release that introduced the
-//! format; it must never be changed. A new format gets a file of its own.
+//! A fixture lists the values of a store, one on each line. It was written by the release that introduced the
+//! format and must never change. A new format gets a new file.
 
 use fitness_core::UnsavedChanges;
 use fitness_store::{Batch, LogReplacement, MemoryStore};
 
-use crate::support::{Memory, commit, flap, gap, node, observer, peer, segment, sight};
+use crate::support::{Memory, commit, contents, flap, gap, node, observer, peer, segment};
 
 const FORMAT_1: &str = include_str!("../fixtures/format-1.txt");
 const NODES: u32 = 5;
 
-/// Two sessions: pages of both, and a journal in which everything occurs that can.
+/// Returns two sessions with pages of both and a journal with every operation.
 fn sessions_of_format_1() -> [Vec<Batch>; 2] {
     let whole = |numbers: std::ops::Range<u32>| Batch {
         changes: UnsavedChanges {
@@ -41,52 +41,57 @@ fn sessions_of_format_1() -> [Vec<Batch>; 2] {
 fn expected() -> MemoryStore {
     let model = MemoryStore::new();
     for batch in sessions_of_format_1().iter().flatten() {
-        commit(&model, batch).expect("it is in memory");
+        commit(&model, batch).expect("an operation in memory");
     }
     model
 }
 
-/// What a listing lists.
-fn read(listing: &str) -> Memory {
+/// Parses a listing.
+fn parse(listing: &str) -> Memory {
     let memory = Memory::default();
     for line in listing.lines() {
         let mut fields = line.split(' ');
         let mut field = || fields.next().expect("three namespaces and a value").to_owned();
         let (name, hex) = ((field(), field(), field()), field());
         let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal digits");
-        memory.shelves().values.insert(name, (0..hex.len()).step_by(2).map(byte).collect());
+        memory.state().values.insert(name, (0..hex.len()).step_by(2).map(byte).collect());
     }
     memory
 }
 
 #[test]
-fn format_1_is_read_and_goes_on() {
+fn format_1_can_be_read_and_written() {
     let memory = read(FORMAT_1);
     let model = expected();
     let store = memory.open();
-    assert_eq!(sight(&store, NODES).expect("it loads"), sight(&model, NODES).expect("it is in memory"));
+    assert_eq!(
+        contents(&store, NODES).expect("a successful load"),
+        contents(&model, NODES).expect("an operation in memory")
+    );
     for version in 10..60 {
         for batch in [flap(version % NODES, version, 5), flap(1, version, 6)] {
-            commit(&model, &batch).expect("it is in memory");
-            commit(&store, &batch).expect("it goes on");
+            commit(&model, &batch).expect("an operation in memory");
+            commit(&store, &batch).expect("the session continues");
         }
     }
-    let seen = sight(&memory.open(), NODES).expect("it loads");
-    assert_eq!(seen, sight(&model, NODES).expect("it is in memory"));
+    let found = contents(&memory.open(), NODES).expect("a successful load");
+    assert_eq!(found, contents(&model, NODES).expect("an operation in memory"));
 }
 
-/// Prints the fixture of the present format.
+/// Prints the fixture of the current format if `FITNESS_WRITE_FIXTURE` is set. Does nothing otherwise.
 #[test]
-#[ignore = "makes a fixture, for a new format alone"]
-fn print_the_fixture() {
+fn print_fixture_on_request() {
+    if std::env::var_os("FITNESS_WRITE_FIXTURE").is_none() {
+        return;
+    }
     let memory = Memory::default();
     for session in sessions_of_format_1() {
         let store = memory.open();
         for batch in &session {
-            commit(&store, batch).expect("it is stored");
+            commit(&store, batch).expect("a successful commit");
         }
     }
-    for ((primary, secondary, key), value) in &memory.shelves().values {
+    for ((primary, secondary, key), value) in &memory.state().values {
         let hex: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
         println!("fixture {primary} {secondary} {key} {hex}");
     }

@@ -1,4 +1,4 @@
-//! The store on a `KVStore` that fails when it is told to.
+//! The store on a simulated `KVStore` that fails on request.
 
 mod crashes;
 mod damage;
@@ -14,7 +14,7 @@ use fitness_store_kv::KvStore;
 
 use crate::support::Memory;
 
-/// The promises of the port, on futures that are not ready at once.
+/// The conformance suite on futures that are not ready at once.
 #[derive(Default)]
 struct InMemory(Memory);
 

@@ -1,5 +1,5 @@
-//! The service over a `KVStore` of which every call fails in turn: it recovers by itself, nothing is
-//! lost, nothing counts twice, and the health says how it is meanwhile.
+//! The service on a `KVStore` of which each call fails once: it recovers, loses nothing, counts nothing twice, and
+//! reports the failure in its health.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,32 +9,32 @@ use fitness_core::{ChannelId, ChannelOpened, Event, PeerReport, Timestamp};
 use fitness_store::Store;
 use tokio::time::Instant;
 
-use crate::support::{Fault, Memory, OURS, Shelves, Sight, node, sight};
+use crate::support::{Contents, Fault, Memory, OBSERVER, State, contents, node};
 
 const PEERS: u32 = 3;
-/// Flaps in each process's time: more commits than a journal has slots.
+/// Flaps in each process: more commits than a journal has slots.
 const FLAPS: u32 = 20;
 
-/// What is known in the end, and how it went.
+/// The final contents, and what happened on the way.
 #[derive(Debug, Default)]
-struct Lived {
+struct Outcome {
     reports: Vec<PeerReport>,
-    sight: Option<Sight>,
-    /// How often the service was seen not to be well, and how often it says that it was not.
-    seen_unwell: usize,
+    contents: Option<Contents>,
+    /// How often a check found the service unhealthy, and how many failures the service counted.
+    unhealthy_checks: usize,
     failures: u64,
-    /// What the starts told.
+    /// The coverage reported at each start.
     told: usize,
-    /// By how much the shutdowns took longer, trying again.
+    /// The additional duration of shutdowns due to retries.
     delayed: Duration,
 }
 
-impl Lived {
-    /// Everything that was recorded is there, once. The times agree, too, but for that of a shutdown.
+impl Outcome {
+    /// Asserts that everything was recorded exactly once. Only the times of a shutdown may differ.
     fn assert_is(&self, other: &Self, what: &str) {
         if self.delayed.is_zero() {
             assert_eq!(self.reports, other.reports, "{what}");
-            assert_eq!(self.sight, other.sight, "{what}");
+            assert_eq!(self.contents, other.contents, "{what}");
             return;
         }
         for (one, other) in self.reports.iter().zip(&other.reports) {
@@ -43,8 +43,8 @@ impl Lived {
             let apart = Duration::from_nanos(one.uptime_ns.abs_diff(other.uptime_ns));
             assert!(apart <= self.delayed, "{what}: {one:?} and {other:?}");
         }
-        let entries = |lived: &Self| {
-            let segments = lived.sight.iter().flat_map(|sight| &sight.segments);
+        let entries = |outcome: &Self| {
+            let segments = outcome.contents.iter().flat_map(|contents| &contents.segments);
             segments.map(|it| (it.node_id, it.first_number, it.entries.len())).collect::<Vec<_>>()
         };
         assert_eq!(entries(self), entries(other), "{what}");
@@ -57,42 +57,42 @@ fn opened(number: u32) -> Event {
     Event::ChannelOpened(ChannelOpened { channel_id, node_id, funding: None, online })
 }
 
-async fn start(memory: &Memory, clock: TokioClock, lived: &mut Lived) -> (Service, Handle) {
+async fn start(memory: &Memory, clock: TokioClock, outcome: &mut Outcome) -> (Service, Handle) {
     let store: Arc<dyn Store> = Arc::new(memory.open());
-    let start = || Service::builder(OURS, Arc::clone(&store)).clock(Arc::new(clock)).start();
+    let start = || Service::builder(OBSERVER, Arc::clone(&store)).clock(Arc::new(clock)).start();
     let service = match start().await {
         Err(StartError::Load { source }) => {
             assert!(source.is_transient(), "{source}");
-            lived.told += 1;
-            start().await.expect("it failed once")
+            outcome.told += 1;
+            start().await.expect("only the first call fails")
         }
-        started => started.expect("it starts"),
+        started => started.expect("a successful start"),
     };
     let handle = service.handle();
     (service, handle)
 }
 
-/// Lets time pass, and looks at the health every now and then.
-async fn watch(handle: &Handle, until: Instant, lived: &mut Lived) {
+/// Lets time pass and checks the health repeatedly.
+async fn watch(handle: &Handle, until: Instant, outcome: &mut Outcome) {
     while Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let store = handle.health().store;
         if store.consecutive_failures > 0 {
-            lived.seen_unwell += 1;
-            let failure = store.last_error.expect("it failed");
-            assert!(failure.transient && failure.error.contains("memory under ldk_fitness"), "{failure:?}");
+            outcome.unhealthy_checks += 1;
+            let failure = store.last_error.expect("a recorded failure");
+            assert!(failure.transient && failure.error.contains("ldk_fitness"), "{failure:?}");
         }
     }
 }
 
-/// Two processes' worth of flaps.
-async fn live(memory: &Memory) -> Lived {
-    let mut lived = Lived::default();
+/// Records the flaps of two processes.
+async fn run(memory: &Memory) -> Outcome {
+    let mut outcome = Outcome::default();
     let clock = TokioClock::starting_at(Timestamp::from_secs(1_800_000_000));
     let began = Instant::now();
     let at = |secs: u32| began + Duration::from_secs(u64::from(secs));
     for first in [0, 200] {
-        let (service, handle) = start(memory, clock, &mut lived).await;
+        let (service, handle) = start(memory, clock, &mut outcome).await;
         for number in 0..PEERS {
             handle.record(opened(number));
             handle.record(Event::PeerOnline { node_id: node(number) });
@@ -100,43 +100,44 @@ async fn live(memory: &Memory) -> Lived {
         for flap in 0..FLAPS {
             let node_id = node(flap % PEERS);
             handle.record(Event::PeerOffline { node_id });
-            watch(&handle, at(first + 4 * flap + 2), &mut lived).await;
+            watch(&handle, at(first + 4 * flap + 2), &mut outcome).await;
             handle.record(Event::PeerOnline { node_id });
-            watch(&handle, at(first + 4 * flap + 4), &mut lived).await;
+            watch(&handle, at(first + 4 * flap + 4), &mut outcome).await;
         }
-        watch(&handle, at(first + 120), &mut lived).await;
+        watch(&handle, at(first + 120), &mut outcome).await;
         let health = handle.health();
         assert_eq!((health.dirty_peers, health.store.consecutive_failures), (0, 0), "it is well again");
-        lived.reports = (0..PEERS).filter_map(|number| handle.peer(&node(number))).collect();
+        outcome.reports = (0..PEERS).filter_map(|number| handle.peer(&node(number))).collect();
         let asked = Instant::now();
-        service.shutdown().await.expect("everything is stored");
-        lived.failures += handle.health().store.failures;
-        lived.delayed += asked.elapsed();
+        service.shutdown().await.expect("a successful shutdown");
+        outcome.failures += handle.health().store.failures;
+        outcome.delayed += asked.elapsed();
         tokio::time::sleep_until(at(first + 200)).await;
     }
-    lived.sight = Some(sight(&memory.survivor().open(), PEERS).expect("it loads"));
-    lived
+    outcome.contents =
+        Some(contents(&memory.copy_without_faults().open(), PEERS).expect("a successful load"));
+    outcome
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_service_survives_every_call_that_fails() {
+async fn service_recovers_from_any_failed_call() {
     let memory = Memory::default();
-    let undisturbed = live(&memory).await;
-    let Shelves { calls, writes, .. } = *memory.shelves();
-    assert_eq!((undisturbed.failures, undisturbed.told, undisturbed.seen_unwell), (0, 0, 0));
+    let undisturbed = run(&memory).await;
+    let State { calls, writes, .. } = *memory.state();
+    assert_eq!((undisturbed.failures, undisturbed.told, undisturbed.unhealthy_checks), (0, 0, 0));
     assert!(undisturbed.reports.len() == 3 && undisturbed.reports.iter().all(|it| it.disconnects >= 10));
     let (mut unwell, mut told, mut delayed) = (0, 0, 0);
     for fault in [Fault::Refused, Fault::AnswerLost] {
         for call in 0..calls {
-            let lived = live(&Memory::default().failing(call, fault)).await;
-            lived.assert_is(&undisturbed, &format!("{fault:?} at call {call}"));
-            assert!(lived.failures <= 1 && lived.told <= 1, "{fault:?} at call {call}: {lived:?}");
-            // A commit that fails at a shutdown is tried again before anybody can look.
-            let seen = lived.seen_unwell > 0 || !lived.delayed.is_zero();
-            assert_eq!(lived.failures > 0, seen, "{fault:?} at call {call}: {lived:?}");
-            unwell += usize::from(lived.seen_unwell > 0);
-            told += lived.told;
-            delayed += usize::from(!lived.delayed.is_zero());
+            let outcome = run(&Memory::default().failing(call, fault)).await;
+            outcome.assert_is(&undisturbed, &format!("{fault:?} at call {call}"));
+            assert!(outcome.failures <= 1 && outcome.told <= 1, "{fault:?} at call {call}: {outcome:?}");
+            // A commit that fails at a shutdown is retried before the health can be checked.
+            let found = outcome.unhealthy_checks > 0 || !outcome.delayed.is_zero();
+            assert_eq!(outcome.failures > 0, found, "{fault:?} at call {call}: {outcome:?}");
+            unwell += usize::from(outcome.unhealthy_checks > 0);
+            told += outcome.told;
+            delayed += usize::from(!outcome.delayed.is_zero());
         }
     }
     println!(

@@ -1,4 +1,4 @@
-//! Two stores with the same observer: one of them goes on, and what was acknowledged stays.
+//! Two stores for the same observer: one of them continues, and acknowledged batches are kept.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,20 +10,20 @@ use fitness_store::conformance::block_on;
 use fitness_store::{Batch, Store, StoreError};
 use fitness_store_kv::KvStore;
 
-use crate::support::{Memory, OURS, commit, flap, node, peer, sight};
+use crate::support::{Memory, OBSERVER, commit, contents, flap, node, peer};
 
-fn locked(result: Result<(), StoreError>) {
+fn assert_locked(result: Result<(), StoreError>) {
     let error = result.expect_err("it was to be refused");
-    assert!(matches!(&error, StoreError::Locked { location } if location.contains("memory")), "{error}");
+    assert!(matches!(&error, StoreError::Locked { location } if location.contains("ldk_fitness")), "{error}");
     assert!(!error.is_transient());
 }
 
 fn flaps(store: &impl Store, number: u32) -> u32 {
-    let peer = block_on(store.peer(&OURS, &node(number))).expect("it reads");
+    let peer = block_on(store.peer(&OBSERVER, &node(number))).expect("a successful read");
     peer.map_or(0, |peer| peer.flap_count)
 }
 
-/// More peers than fit into a journal.
+/// More peers than fit into a journal entry.
 const LARGE: u32 = 900;
 
 fn large(version: u32) -> Batch {
@@ -32,25 +32,25 @@ fn large(version: u32) -> Batch {
 }
 
 #[test]
-fn the_session_before_is_fenced() {
+fn earlier_session_is_fenced() {
     let memory = Memory::default();
     let before = memory.open();
-    commit(&before, &flap(1, 1, 1)).expect("nobody else is there");
+    commit(&before, &flap(1, 1, 1)).expect("the only session");
     let after = memory.open();
     assert_eq!(flaps(&after, 1), 1);
-    // To look is not noticed.
-    commit(&before, &flap(1, 2, 1)).expect("nobody else has written");
+    // Reading does not fence the other session.
+    commit(&before, &flap(1, 2, 1)).expect("no other session has written");
     drop(after);
     let after = memory.open();
-    commit(&after, &flap(2, 3, 1)).expect("it takes over");
+    commit(&after, &flap(2, 3, 1)).expect("the next session");
     for _ in 0..2 {
-        locked(commit(&before, &flap(1, 9, 1)));
-        locked(commit(&before, &large(9)));
+        assert_locked(commit(&before, &flap(1, 9, 1)));
+        assert_locked(commit(&before, &large(9)));
     }
-    commit(&after, &flap(3, 4, 1)).expect("it goes on");
-    let seen = sight(&memory.survivor().open(), 0).expect("it loads");
+    commit(&after, &flap(3, 4, 1)).expect("the session continues");
+    let found = contents(&memory.copy_without_faults().open(), 0).expect("a successful load");
     let peers: Vec<(u32, u32)> = (0..9)
-        .map(|n| (n, seen.peers.iter().find(|peer| peer.node_id == node(n)).map_or(0, |p| p.flap_count)))
+        .map(|n| (n, found.peers.iter().find(|peer| peer.node_id == node(n)).map_or(0, |p| p.flap_count)))
         .collect();
     assert_eq!(
         peers.iter().filter(|(_, flaps)| *flaps > 0).copied().collect::<Vec<_>>(),
@@ -59,58 +59,58 @@ fn the_session_before_is_fenced() {
 }
 
 #[test]
-fn who_loaded_before_another_wrote_is_refused() {
+fn session_that_loaded_before_another_wrote_is_rejected() {
     for batch in [flap(1, 2, 1), large(2)] {
         let memory = Memory::default();
         let before = memory.open();
-        commit(&before, &flap(1, 1, 1)).expect("nobody else is there");
+        commit(&before, &flap(1, 1, 1)).expect("the only session");
         let late = memory.open();
         assert_eq!(flaps(&late, 1), 1);
-        commit(&before, &batch).expect("nobody else has written");
-        locked(commit(&late, &flap(1, 3, 1)));
-        locked(commit(&late, &flap(1, 3, 1)));
-        // It has written nothing, so the other one goes on.
-        commit(&before, &flap(1, 4, 1)).expect("nobody else has written");
+        commit(&before, &batch).expect("no other session has written");
+        assert_locked(commit(&late, &flap(1, 3, 1)));
+        assert_locked(commit(&late, &flap(1, 3, 1)));
+        // The rejected session has written nothing, so the other one continues.
+        commit(&before, &flap(1, 4, 1)).expect("no other session has written");
         assert_eq!(flaps(&memory.open(), 1), 4);
     }
 }
 
 #[test]
-fn of_two_that_begin_with_nothing_one_goes_on() {
+fn one_of_two_first_sessions_continues() {
     let memory = Memory::default();
     let (one, other) = (memory.open(), memory.open());
     assert_eq!((flaps(&one, 1), flaps(&other, 1)), (0, 0));
-    commit(&one, &flap(1, 1, 1)).expect("it is the first");
-    locked(commit(&other, &flap(1, 2, 1)));
-    commit(&one, &flap(1, 3, 1)).expect("it goes on");
+    commit(&one, &flap(1, 1, 1)).expect("the first session");
+    assert_locked(commit(&other, &flap(1, 2, 1)));
+    commit(&one, &flap(1, 3, 1)).expect("the session continues");
 }
 
-/// Who reads while another one folds finds a state that was there.
+/// A reader during a fold by another process sees a consistent state.
 #[test]
-fn a_reader_survives_that_pages_go_away() {
+fn reader_recovers_from_removed_pages() {
     let memory = Memory::default();
     let writer = memory.open();
-    commit(&writer, &large(1)).expect("it is stored");
+    commit(&writer, &large(1)).expect("a successful commit");
     let reader = memory.open();
     assert_eq!(flaps(&reader, 5), 1);
-    commit(&writer, &large(2)).expect("it is stored");
+    commit(&writer, &large(2)).expect("a successful commit");
     assert_eq!(flaps(&reader, 5), 2);
-    // It has loaded anew, and what it had loaded first is out of date.
-    locked(commit(&reader, &flap(5, 9, 1)));
-    commit(&writer, &large(3)).expect("it goes on");
+    // The reader has loaded again, and its first state is outdated.
+    assert_locked(commit(&reader, &flap(5, 9, 1)));
+    commit(&writer, &large(3)).expect("the session continues");
 }
 
-/// Earlier sessions leave nothing behind for good.
+/// Keys of earlier sessions are removed in the end.
 #[test]
-fn litter_is_removed() {
+fn garbage_is_removed() {
     let memory = Memory::default();
     for version in 1..20 {
         let store = memory.open();
         for _ in 0..40 {
-            commit(&store, &flap(version, version, 1)).expect("it is stored");
+            commit(&store, &flap(version, version, 1)).expect("a successful commit");
         }
     }
-    let keys = memory.shelves().values.len();
+    let keys = memory.state().values.len();
     assert!(keys <= 2 + 1 + 33, "{keys} keys");
 }
 
@@ -123,7 +123,7 @@ fn begin<'a>(
 ) -> (Commit<'a>, Option<Result<(), StoreError>>) {
     let mut context = Context::from_waker(Waker::noop());
     let batch = Arc::new(batch.clone());
-    let mut commit: Commit<'a> = Box::pin(async move { store.commit(&OURS, batch).await });
+    let mut commit: Commit<'a> = Box::pin(async move { store.commit(&OBSERVER, batch).await });
     for _ in 0..polls {
         if let Poll::Ready(done) = commit.as_mut().poll(&mut context) {
             return (commit, Some(done));
@@ -132,10 +132,10 @@ fn begin<'a>(
     (commit, None)
 }
 
-/// One commits, and at any moment of it another one loads, commits and goes on. Whatever was
-/// acknowledged to either is there in the end.
+/// One session commits; at any point of it the other one loads, commits and continues. Acknowledged batches of
+/// both are kept.
 #[test]
-fn no_interleaving_loses_what_was_acknowledged() {
+fn interleaved_sessions_keep_acknowledged_batches() {
     let mut outcomes = [0; 4];
     for (first, second) in [
         (flap(1, 2, 1), flap(2, 2, 1)),
@@ -143,12 +143,12 @@ fn no_interleaving_loses_what_was_acknowledged() {
         (flap(1_700, 2, 1), large(2)),
         (large(2), large(3)),
     ] {
-        // Where the other one takes over, and where it had loaded already.
+        // The other session starts here, or has loaded already.
         for loaded in [false, true] {
             for polls in 0..120 {
                 let memory = Memory::default();
                 let one = memory.open();
-                commit(&one, &flap(1, 1, 1)).expect("nobody else is there");
+                commit(&one, &flap(1, 1, 1)).expect("the only session");
                 let other = memory.open();
                 if loaded {
                     assert_eq!(flaps(&other, 1), 1);
@@ -157,9 +157,9 @@ fn no_interleaving_loses_what_was_acknowledged() {
                 let finished = done.is_some();
                 let second_done = commit(&other, &second);
                 let first_done = done.unwrap_or_else(|| block_on(rest));
-                let left = memory.survivor().open();
-                let seen = sight(&left, 0).unwrap_or_else(|error| panic!("{polls} polls: {error}"));
-                let holds = |batch: &Batch| batch.changes.peers.iter().all(|peer| seen.peers.contains(peer));
+                let left = memory.copy_without_faults().open();
+                let found = contents(&left, 0).unwrap_or_else(|error| panic!("{polls} polls: {error}"));
+                let holds = |batch: &Batch| batch.changes.peers.iter().all(|peer| found.peers.contains(peer));
                 if second_done.is_ok() {
                     assert!(holds(&second), "{polls} polls");
                 }
@@ -179,32 +179,33 @@ fn no_interleaving_loses_what_was_acknowledged() {
     assert!(outcomes[1..].iter().all(|times| *times > 0), "{outcomes:?}");
 }
 
-/// The other one has loaded and begins to take over, and at any moment of that the first one
-/// commits. Only one of them goes on, and what it was told is there.
+/// One session has loaded and begins to claim the observer; at any point of it the other one commits. Only one of
+/// them continues, and its acknowledged batches are kept.
 #[test]
-fn nothing_is_stored_between_loading_and_taking_over() {
+fn no_commit_is_lost_between_load_and_claim() {
     for first in [flap(1, 2, 1), large(2)] {
         let (mut refused, mut fenced) = (0, 0);
         for polls in 0..200 {
             let memory = Memory::default();
             let one = memory.open();
-            commit(&one, &flap(1, 1, 1)).expect("nobody else is there");
+            commit(&one, &flap(1, 1, 1)).expect("the only session");
             let other = memory.open();
             assert_eq!(flaps(&other, 1), 1);
             let (rest, done) = begin(&other, &flap(2_000, 2, 1), polls);
             let finished = done.is_some();
             let first_done = commit(&one, &first);
             let second_done = done.unwrap_or_else(|| block_on(rest));
-            let seen = sight(&memory.survivor().open(), 0).unwrap_or_else(|error| panic!("{polls}: {error}"));
+            let found = contents(&memory.copy_without_faults().open(), 0)
+                .unwrap_or_else(|error| panic!("{polls}: {error}"));
             if first_done.is_ok() {
-                assert!(first.changes.peers.iter().all(|peer| seen.peers.contains(peer)), "{polls} polls");
-                locked(second_done);
+                assert!(first.changes.peers.iter().all(|peer| found.peers.contains(peer)), "{polls} polls");
+                assert_locked(second_done);
                 refused += 1;
             } else {
-                locked(first_done);
+                assert_locked(first_done);
                 fenced += 1;
                 if second_done.is_ok() {
-                    assert!(seen.peers.contains(&peer(2_000, 2)), "{polls} polls");
+                    assert!(found.peers.contains(&peer(2_000, 2)), "{polls} polls");
                 }
             }
             if finished {
@@ -215,36 +216,35 @@ fn nothing_is_stored_between_loading_and_taking_over() {
     }
 }
 
-/// A commit that was dropped after any number of polls is finished by the next one, or was never
-/// begun; it never comes after it.
+/// A commit that is dropped after any number of polls is finished before the next one, or never begins.
 #[test]
-fn a_dropped_commit_is_finished_first() {
+fn dropped_commit_is_finished_first() {
     for batch in [flap(1, 2, 1), large(2)] {
         for polls in 0..80 {
             let memory = Memory::default();
             let store = memory.open();
-            commit(&store, &flap(1, 1, 1)).expect("nobody else is there");
+            commit(&store, &flap(1, 1, 1)).expect("the only session");
             drop(begin(&store, &batch, polls));
-            commit(&store, &flap(9, 7, 1)).expect("it is stored");
+            commit(&store, &flap(9, 7, 1)).expect("a successful commit");
             let expected = if polls == 0 { 1 } else { 2 };
-            for store in [store, memory.survivor().open()] {
+            for store in [store, memory.copy_without_faults().open()] {
                 assert_eq!((flaps(&store, 1), flaps(&store, 9)), (expected, 7), "{polls} polls");
             }
         }
     }
 }
 
-/// A store that is dropped in the middle of a commit leaves it whole or not at all.
+/// A store that is dropped during a commit leaves a complete batch or nothing.
 #[test]
-fn a_dropped_store_leaves_whole_batches() {
+fn dropped_store_leaves_complete_batches() {
     for polls in 0..80 {
         let memory = Memory::default();
         let store = memory.open();
-        commit(&store, &large(1)).expect("nobody else is there");
+        commit(&store, &large(1)).expect("the only session");
         drop(begin(&store, &large(2), polls));
         drop(store);
-        let seen = sight(&memory.open(), 0).expect("it loads");
-        assert_eq!(seen.peers.len(), LARGE as usize);
-        assert!([1, 2].iter().any(|version| seen.peers.iter().all(|peer| peer.flap_count == *version)));
+        let found = contents(&memory.open(), 0).expect("a successful load");
+        assert_eq!(found.peers.len(), LARGE as usize);
+        assert!([1, 2].iter().any(|version| found.peers.iter().all(|peer| peer.flap_count == *version)));
     }
 }

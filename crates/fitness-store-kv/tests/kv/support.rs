@@ -1,4 +1,4 @@
-//! A `KVStore` in memory that can be told to fail, and short ways to store and to look.
+//! A simulated `KVStore` in memory that fails on request, and helpers to commit and read.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -16,47 +16,47 @@ use fitness_store_kv::KvStore;
 use lightning::io::{Error, ErrorKind};
 use lightning::util::persist::KVStore;
 
-pub(crate) const OURS: NodeId = NodeId([3; 33]);
+pub(crate) const OBSERVER: NodeId = NodeId([3; 33]);
 
 /// A key with its namespaces.
 pub(crate) type Name = (String, String, String);
 
-/// What happens to a write or a removal.
+/// How a write or a removal fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The process is gone: this does not happen, nor does anything after it.
+    /// The process crashes: neither this call nor any later one takes effect.
     Crash,
-    /// It is refused.
+    /// The call fails without effect.
     Refused,
-    /// It happens, and its answer is lost.
+    /// The call takes effect, but reports an error.
     AnswerLost,
 }
 
-/// One thing that happened, in the order of things.
+/// An event, in order.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    /// A write, or a lazy removal, under way from now on; it has a number.
+    /// A write or a lazy removal began. It has a number.
     Asked(usize, Name, Option<Vec<u8>>),
-    /// It was answered.
+    /// The call with this number completed.
     Answered(usize),
     /// A commit began.
     Begun,
-    /// It was acknowledged.
+    /// A commit was acknowledged.
     Stored,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Shelves {
+pub(crate) struct State {
     pub(crate) values: BTreeMap<Name, Vec<u8>>,
-    /// Reads and lists so far.
+    /// The number of reads and lists.
     pub(crate) reads: usize,
     pub(crate) writes: usize,
     pub(crate) removals: usize,
     pub(crate) bytes: usize,
-    /// How often a call was begun while none was under way: what a wire's latency is multiplied by.
-    pub(crate) rounds: usize,
-    under_way: usize,
-    /// At which call of any kind, from 0, what happens.
+    /// Calls that began while no other call was in flight: total latency is this times the latency of one call.
+    pub(crate) round_trips: usize,
+    in_flight: usize,
+    /// The number of the call that fails, from 0, and how.
     pub(crate) fault: Option<(usize, Fault)>,
     pub(crate) calls: usize,
     pub(crate) events: Vec<Event>,
@@ -64,16 +64,16 @@ pub(crate) struct Shelves {
     crashed: bool,
 }
 
-/// A `KVStore`. Clones are the same one.
+/// A `KVStore`. Clones share their values.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Memory(Arc<Mutex<Shelves>>);
+pub(crate) struct Memory(Arc<Mutex<State>>);
 
-type Answer<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
+type Response<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
-/// Ready when it is polled for the second time, as what goes over a wire is.
-struct Later(bool);
+/// A future that is ready at the second poll, as that of a remote store is.
+struct ReadyOnSecondPoll(bool);
 
-impl Future for Later {
+impl Future for ReadyOnSecondPoll {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -85,42 +85,42 @@ impl Future for Later {
     }
 }
 
-/// A call that was begun and has not ended.
-struct UnderWay(Memory);
+/// A call in flight.
+struct CallInFlight(Memory);
 
-impl UnderWay {
+impl CallInFlight {
     fn new(memory: &Memory) -> Self {
-        let mut shelves = memory.shelves();
-        shelves.rounds += usize::from(shelves.under_way == 0);
-        shelves.under_way += 1;
+        let mut state = memory.state();
+        state.round_trips += usize::from(state.in_flight == 0);
+        state.in_flight += 1;
         Self(memory.clone())
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for CallInFlight {
     fn drop(&mut self) {
-        self.0.shelves().under_way -= 1;
+        self.0.state().in_flight -= 1;
     }
 }
 
 impl Memory {
-    pub(crate) fn shelves(&self) -> MutexGuard<'_, Shelves> {
-        self.0.lock().expect("no test panics while it has the shelves")
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("no panic while the state is locked")
     }
 
-    /// A store with these values.
-    pub(crate) fn holding(values: BTreeMap<Name, Vec<u8>>) -> Self {
-        Self(Arc::new(Mutex::new(Shelves { values, ..Shelves::default() })))
+    /// Returns a store with these values.
+    pub(crate) fn with_values(values: BTreeMap<Name, Vec<u8>>) -> Self {
+        Self(Arc::new(Mutex::new(State { values, ..State::default() })))
     }
 
-    /// The same values in a store of their own, in which nothing fails.
-    pub(crate) fn survivor(&self) -> Self {
-        Self::holding(self.shelves().values.clone())
+    /// Returns a copy of the values in a store that does not fail.
+    pub(crate) fn copy_without_faults(&self) -> Self {
+        Self::with_values(self.state().values.clone())
     }
 
     pub(crate) fn failing(&self, call: usize, fault: Fault) -> Self {
-        let copy = self.survivor();
-        copy.shelves().fault = Some((call, fault));
+        let copy = self.copy_without_faults();
+        copy.state().fault = Some((call, fault));
         copy
     }
 
@@ -128,44 +128,44 @@ impl Memory {
         KvStore::new(Arc::new(self.clone()), "memory")
     }
 
-    /// A write or a removal, which is noted down.
+    /// Performs and records a write or a removal.
     fn change(
         &self,
         name: Name,
         value: Option<Vec<u8>>,
-        change: impl FnOnce(&mut Shelves) + Send + 'static,
-    ) -> Answer<()> {
+        change: impl FnOnce(&mut State) + Send + 'static,
+    ) -> Response<()> {
         let number = {
-            let mut shelves = self.shelves();
-            let number = shelves.asked;
-            shelves.asked += 1;
-            shelves.events.push(Event::Asked(number, name, value));
+            let mut state = self.state();
+            let number = state.asked;
+            state.asked += 1;
+            state.events.push(Event::Asked(number, name, value));
             number
         };
-        self.call(move |shelves| {
-            change(shelves);
-            shelves.events.push(Event::Answered(number));
+        self.call(move |state| {
+            change(state);
+            state.events.push(Event::Answered(number));
             Ok(())
         })
     }
 
     fn call<T: Send + 'static>(
         &self,
-        call: impl FnOnce(&mut Shelves) -> Result<T, Error> + Send + 'static,
-    ) -> Answer<T> {
+        call: impl FnOnce(&mut State) -> Result<T, Error> + Send + 'static,
+    ) -> Response<T> {
         let memory = self.clone();
         Box::pin(async move {
-            let under_way = UnderWay::new(&memory);
-            Later(false).await;
-            drop(under_way);
-            let mut shelves = memory.shelves();
-            let fault = shelves.fault.filter(|(at, _)| *at == shelves.calls).map(|(_, fault)| fault);
-            shelves.calls += 1;
-            shelves.crashed |= fault == Some(Fault::Crash);
-            if shelves.crashed || fault == Some(Fault::Refused) {
+            let in_flight = CallInFlight::new(&memory);
+            ReadyOnSecondPoll(false).await;
+            drop(in_flight);
+            let mut state = memory.state();
+            let fault = state.fault.filter(|(at, _)| *at == state.calls).map(|(_, fault)| fault);
+            state.calls += 1;
+            state.crashed |= fault == Some(Fault::Crash);
+            if state.crashed || fault == Some(Fault::Refused) {
                 return Err(Error::new(ErrorKind::Other, "it does not answer"));
             }
-            let done = call(&mut shelves);
+            let done = call(&mut state);
             if fault == Some(Fault::AnswerLost) {
                 return Err(Error::new(ErrorKind::Other, "its answer was lost"));
             }
@@ -183,38 +183,38 @@ fn name(primary: &str, secondary: &str, key: &str) -> Name {
 }
 
 impl KVStore for Memory {
-    fn read(&self, primary: &str, secondary: &str, key: &str) -> Answer<Vec<u8>> {
+    fn read(&self, primary: &str, secondary: &str, key: &str) -> Response<Vec<u8>> {
         let name = name(primary, secondary, key);
-        self.call(move |shelves| {
-            shelves.reads += 1;
-            let value = shelves.values.get(&name).cloned();
+        self.call(move |state| {
+            state.reads += 1;
+            let value = state.values.get(&name).cloned();
             value.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is none"))
         })
     }
 
-    fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Answer<()> {
+    fn write(&self, primary: &str, secondary: &str, key: &str, value: Vec<u8>) -> Response<()> {
         let name = name(primary, secondary, key);
-        self.change(name.clone(), Some(value.clone()), move |shelves| {
-            shelves.writes += 1;
-            shelves.bytes += value.len();
-            shelves.values.insert(name, value);
+        self.change(name.clone(), Some(value.clone()), move |state| {
+            state.writes += 1;
+            state.bytes += value.len();
+            state.values.insert(name, value);
         })
     }
 
-    fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> Answer<()> {
+    fn remove(&self, primary: &str, secondary: &str, key: &str, lazy: bool) -> Response<()> {
         assert!(lazy, "nothing waits for a removal");
         let name = name(primary, secondary, key);
-        self.change(name.clone(), None, move |shelves| {
-            shelves.removals += 1;
-            shelves.values.remove(&name);
+        self.change(name.clone(), None, move |state| {
+            state.removals += 1;
+            state.values.remove(&name);
         })
     }
 
-    fn list(&self, primary: &str, secondary: &str) -> Answer<Vec<String>> {
+    fn list(&self, primary: &str, secondary: &str) -> Response<Vec<String>> {
         let (primary, secondary, _) = name(primary, secondary, "all");
-        self.call(move |shelves| {
-            shelves.reads += 1;
-            let keys = shelves.values.keys();
+        self.call(move |state| {
+            state.reads += 1;
+            let keys = state.values.keys();
             let within = keys.filter(|name| name.0 == primary && name.1 == secondary);
             Ok(within.map(|name| name.2.clone()).collect())
         })
@@ -223,7 +223,7 @@ impl KVStore for Memory {
 
 pub(crate) fn node(number: u32) -> NodeId {
     let mut bytes = [2; 33];
-    // Spread over the range, as keys are.
+    // Spread over the whole range, as random keys are.
     bytes[1..5].copy_from_slice(&number.wrapping_mul(0x9e37_79b1).to_be_bytes());
     bytes[5..9].copy_from_slice(&number.to_be_bytes());
     NodeId(bytes)
@@ -276,7 +276,7 @@ pub(crate) fn observer(version: u64) -> ObserverRecord {
     }
 }
 
-/// One peer's flap with the heartbeat, as the service commits it.
+/// Returns a batch with one peer's flap and the heartbeat, as the service commits it.
 pub(crate) fn flap(number: u32, version: u32, entries: u32) -> Batch {
     let peers = vec![peer(number, version)];
     let segments = vec![segment(number, 0, entries, 1)];
@@ -285,29 +285,29 @@ pub(crate) fn flap(number: u32, version: u32, entries: u32) -> Batch {
 }
 
 pub(crate) fn commit<S: Store>(store: &S, batch: &Batch) -> Result<(), StoreError> {
-    block_on(store.commit(&OURS, Arc::new(batch.clone())))
+    block_on(store.commit(&OBSERVER, Arc::new(batch.clone())))
 }
 
-/// All that an observer sees; the logs are those of the first `peers` nodes.
+/// Everything that can be read of an observer, with the logs of the first `peers` nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Sight {
+pub(crate) struct Contents {
     pub(crate) observer: Option<ObserverRecord>,
     pub(crate) peers: Vec<PeerRecord>,
     pub(crate) segments: Vec<LogSegment>,
     pub(crate) gaps: Vec<GapRecord>,
 }
 
-pub(crate) fn sight<S: Store>(store: &S, nodes: u32) -> Result<Sight, StoreError> {
+pub(crate) fn contents<S: Store>(store: &S, nodes: u32) -> Result<Contents, StoreError> {
     block_on(async {
         let mut segments = Vec::new();
         for number in 0..nodes {
-            segments.extend(store.segments(&OURS, &node(number), 0, usize::MAX).await?);
+            segments.extend(store.segments(&OBSERVER, &node(number), 0, usize::MAX).await?);
         }
-        Ok(Sight {
-            observer: store.observer(&OURS).await?,
-            peers: store.peers(&OURS, None, usize::MAX).await?,
+        Ok(Contents {
+            observer: store.observer(&OBSERVER).await?,
+            peers: store.peers(&OBSERVER, None, usize::MAX).await?,
             segments,
-            gaps: store.gaps(&OURS, 0, usize::MAX).await?,
+            gaps: store.gaps(&OBSERVER, 0, usize::MAX).await?,
         })
     })
 }

@@ -1,8 +1,8 @@
-//! What the system does to a store while it is open: disks that fill up, calls that fail, power that
-//! goes. The store is put on a disk of memory that does all of that.
+//! Failures of the system while a store is open: full disks, failing calls and power losses, on a simulated
+//! disk in memory.
 
-mod cuts;
-mod disk;
-mod failures;
+mod crash_images;
+mod faulty_disk;
+mod io_errors;
 mod power_loss;
 mod workload;

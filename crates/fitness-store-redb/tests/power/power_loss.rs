@@ -1,160 +1,173 @@
-//! The power is cut at every single write and sync of a life. What was acknowledged is there then,
-//! and the commit that was under way is there wholly or not at all.
+//! Power losses at every write and sync of a workload. Acknowledged commits must survive, and a commit in flight
+//! must be stored completely or not at all.
 
 use std::collections::HashMap;
 
 use fitness_store::Store;
 use fitness_store::conformance::block_on;
 
-use crate::cuts::{Cut, Variant, each_cut};
-use crate::disk::{Disk, Step};
-use crate::workload::{Act, OURS, World, aftermath, life, life_after_an_upgrade, live, worlds};
+use crate::crash_images::{Cut, Variant, each_cut};
+use crate::faulty_disk::{Disk, Step};
+use crate::workload::{
+    Action, Contents, OURS, actions_after_upgrade, all_actions, contents_after_each_commit, probe_batch,
+    run_actions,
+};
 
-/// A file that an earlier release wrote.
+/// A file of format 1.
 const FORMAT_1: &[u8] = include_bytes!("../fixtures/format-1.redb");
 
-/// At how many places a write is torn.
+/// The number of places at which a write is torn.
 const TEARS: usize = 3;
 
-/// Every so many different disks are not only looked at, but written to.
+/// Every so many distinct images are written to as well.
 const AFTER: usize = 4;
 
-/// Every so many different disks, the power is cut once more while the store is opened again.
+/// For every so many distinct images, the power is lost again while the store is opened.
 const AGAIN: usize = 320;
 
 /// What was tried.
 #[derive(Debug, Default)]
-struct Tally {
+struct Statistics {
     cuts: usize,
     images: usize,
     different: usize,
-    /// Of the images with a commit under way: where it had not landed, and where it had.
-    under_way: [usize; 2],
-    /// Disks on which the power was cut again, and how many images that made.
-    again: [usize; 2],
+    /// Images with a commit in flight: how often it was absent, and how often it was stored.
+    in_flight: [usize; 2],
+    /// Images with a second power loss, and the number of images that resulted.
+    nested: [usize; 2],
 }
 
-/// One sweep over the cuts of a life.
+/// Tries all power losses of one workload.
 struct Sweep<'a> {
-    worlds: &'a [World],
-    /// What is there after [`aftermath`], by the world before it.
-    after: Vec<World>,
+    contents_after_each_commit: &'a [Contents],
+    /// The contents after [`probe_batch`], by the contents before it.
+    after: Vec<Contents>,
     tears: usize,
     seed: u64,
-    /// Which of the worlds was found on the disks so far.
+    /// The index of the contents that was found for each image.
     found: HashMap<(usize, usize, u32), Result<usize, String>>,
-    /// Whether the power is cut again on some of the disks.
-    again: bool,
-    tally: Tally,
+    /// Whether the power is lost a second time for some images.
+    nested: bool,
+    statistics: Statistics,
 }
 
 impl<'a> Sweep<'a> {
-    fn new(worlds: &'a [World], tears: usize, seed: u64, again: bool) -> Self {
-        let after = worlds.iter().map(|world| world.after(&OURS, &aftermath())).collect();
-        Self { worlds, after, tears, seed, found: HashMap::new(), again, tally: Tally::default() }
+    fn new(contents_after_each_commit: &'a [Contents], tears: usize, seed: u64, nested: bool) -> Self {
+        let after =
+            contents_after_each_commit.iter().map(|contents| contents.after(&OURS, &probe_batch())).collect();
+        Self {
+            contents_after_each_commit,
+            after,
+            tears,
+            seed,
+            found: HashMap::new(),
+            nested,
+            statistics: Statistics::default(),
+        }
     }
 
-    /// Cuts the power everywhere, and returns what was wrong first.
-    fn run(&mut self, start: &[u8], steps: &[Step]) -> Result<(), String> {
-        let mut wrong = None;
+    /// Tries every power loss; returns the first error.
+    fn check_all(&mut self, start: &[u8], steps: &[Step]) -> Result<(), String> {
+        let mut error = None;
         each_cut(start, steps, |cut| {
-            self.tally.cuts += 1;
-            if wrong.is_none() {
+            self.statistics.cuts += 1;
+            if error.is_none() {
                 let variants = cut.variants(self.tears, self.seed);
-                wrong = variants.into_iter().find_map(|variant| self.look_at(cut, variant).err());
+                error = variants.into_iter().find_map(|variant| self.check(cut, variant).err());
             }
         });
-        wrong.map_or(Ok(()), Err)
+        error.map_or(Ok(()), Err)
     }
 
-    fn look_at(&mut self, cut: &Cut<'_>, variant: Variant) -> Result<(), String> {
+    fn check(&mut self, cut: &Cut<'_>, variant: Variant) -> Result<(), String> {
         let Cut { at, stored, begun, .. } = *cut;
         let image = cut.image(variant);
-        self.tally.images += 1;
-        // Images of different syncs are hardly ever alike.
+        self.statistics.images += 1;
+        // Images before different syncs are rarely equal.
         let name = (cut.syncs, image.len(), crc32fast::hash(&image));
         let found = match self.found.get(&name) {
             Some(found) => found.clone(),
             None => {
-                self.tally.different += 1;
-                let found = self.survive(image);
+                self.statistics.different += 1;
+                let found = self.reopen_and_check(image);
                 self.found.insert(name, found.clone());
                 found
             }
         };
         let after = || format!("cut after {at} steps, {variant:?}, {stored} commits stored, {begun} begun");
         match found {
-            Ok(world) if world == stored || world == begun => {
+            Ok(contents) if contents == stored || contents == begun => {
                 if stored < begun {
-                    self.tally.under_way[usize::from(world == begun)] += 1;
+                    self.statistics.in_flight[usize::from(contents == begun)] += 1;
                 }
                 Ok(())
             }
-            Ok(world) => Err(format!("{}: there are {world} commits", after())),
-            Err(wrong) => Err(format!("{}: {wrong}", after())),
+            Ok(contents) => Err(format!("{}: there are {contents} commits", after())),
+            Err(error) => Err(format!("{}: {error}", after())),
         }
     }
 
-    /// Opens what is left on a disk, looks at it, and lives on: which of the worlds it is.
-    fn survive(&mut self, image: Vec<u8>) -> Result<usize, String> {
-        let disk = Disk::holding(image.clone());
+    /// Opens an image, checks its contents and uses the store. Returns the index of the contents.
+    fn reopen_and_check(&mut self, image: Vec<u8>) -> Result<usize, String> {
+        let disk = Disk::with_bytes(image.clone());
         let told = |doing: &str| {
             let doing = doing.to_owned();
             move |error| format!("{doing}: {error}")
         };
         let store = disk.open().map_err(told("opening it"))?;
-        let seen = World::of(&store).map_err(told("reading it"))?;
-        let world = self.worlds.iter().position(|world| *world == seen);
-        let world = world.ok_or("what is there is no whole number of commits")?;
-        if !self.tally.different.is_multiple_of(AFTER) {
-            return Ok(world);
+        let found = Contents::of(&store).map_err(told("reading it"))?;
+        let contents = self.contents_after_each_commit.iter().position(|contents| *contents == found);
+        let contents = contents.ok_or("what is there is no whole number of commits")?;
+        if !self.statistics.different.is_multiple_of(AFTER) {
+            return Ok(contents);
         }
-        disk.note(Step::Begun);
-        block_on(store.commit(&OURS, aftermath())).map_err(told("committing to it"))?;
-        disk.note(Step::Stored);
+        disk.record(Step::Begun);
+        block_on(store.commit(&OURS, probe_batch())).map_err(told("committing to it"))?;
+        disk.record(Step::Stored);
         drop(store);
-        let seen = disk.open().and_then(|store| World::of(&store)).map_err(told("opening it again"))?;
-        if seen != self.after[world] {
+        let found = disk.open().and_then(|store| Contents::of(&store)).map_err(told("opening it again"))?;
+        if found != self.after[contents] {
             return Err("the commit after it spoils it".to_owned());
         }
-        if self.again && self.tally.different.is_multiple_of(AGAIN) {
-            let worlds = [self.worlds[world].clone(), self.after[world].clone()];
-            let mut sweep = Sweep::new(&worlds, TEARS, self.seed, false);
-            sweep.run(&image, &disk.steps()).map_err(|wrong| format!("and again, {wrong}"))?;
-            self.tally.again[0] += 1;
-            self.tally.again[1] += sweep.tally.images;
+        if self.nested && self.statistics.different.is_multiple_of(AGAIN) {
+            let contents_after_each_commit =
+                [self.contents_after_each_commit[contents].clone(), self.after[contents].clone()];
+            let mut sweep = Sweep::new(&contents_after_each_commit, TEARS, self.seed, false);
+            sweep.check_all(&image, &disk.steps()).map_err(|error| format!("second power loss: {error}"))?;
+            self.statistics.nested[0] += 1;
+            self.statistics.nested[1] += sweep.statistics.images;
         }
-        Ok(world)
+        Ok(contents)
     }
 }
 
-/// Lives through `acts` on a disk that holds `start`: all that happened, and the worlds.
-fn lived(start: &[u8], acts: &[Act]) -> (Vec<Step>, Vec<World>) {
-    let first = Disk::holding(start.to_vec()).open().and_then(|store| World::of(&store));
-    let worlds = worlds(first.expect("it is sound"), acts);
-    let disk = Disk::holding(start.to_vec());
-    live(&disk, acts);
-    let last = disk.open().and_then(|store| World::of(&store)).expect("it is sound");
-    assert_eq!(worlds.last(), Some(&last), "without any trouble");
-    (disk.steps(), worlds)
+/// Runs `actions` on a disk with these contents. Returns all steps, and the contents after each commit.
+fn recorded_run(start: &[u8], actions: &[Action]) -> (Vec<Step>, Vec<Contents>) {
+    let first = Disk::with_bytes(start.to_vec()).open().and_then(|store| Contents::of(&store));
+    let contents_after_each_commit = contents_after_each_commit(first.expect("an intact file"), actions);
+    let disk = Disk::with_bytes(start.to_vec());
+    run_actions(&disk, actions);
+    let last = disk.open().and_then(|store| Contents::of(&store)).expect("an intact file");
+    assert_eq!(contents_after_each_commit.last(), Some(&last), "without any failure");
+    (disk.steps(), contents_after_each_commit)
 }
 
-/// `FITNESS_POWER_SEED=…` tries other sectors.
+/// `FITNESS_POWER_LOSS_SEED=…` selects other sectors.
 fn seed() -> u64 {
-    let seed = std::env::var("FITNESS_POWER_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = std::env::var("FITNESS_POWER_LOSS_SEED").ok().and_then(|seed| seed.parse().ok());
     seed.unwrap_or(1)
 }
 
-fn sweep(name: &str, start: &[u8], acts: &[Act]) -> Tally {
-    let (steps, worlds) = lived(start, acts);
+fn sweep(name: &str, start: &[u8], actions: &[Action]) -> Statistics {
+    let (steps, contents_after_each_commit) = recorded_run(start, actions);
     let seed = seed();
-    println!("{name}: {} steps, FITNESS_POWER_SEED={seed}", steps.len());
-    let mut sweep = Sweep::new(&worlds, TEARS, seed, true);
-    if let Err(wrong) = sweep.run(start, &steps) {
-        panic!("{name}: {wrong}; FITNESS_POWER_SEED={seed}");
+    println!("{name}: {} steps, FITNESS_POWER_LOSS_SEED={seed}", steps.len());
+    let mut sweep = Sweep::new(&contents_after_each_commit, TEARS, seed, true);
+    if let Err(error) = sweep.check_all(start, &steps) {
+        panic!("{name}: {error}; FITNESS_POWER_LOSS_SEED={seed}");
     }
-    println!("{name}: {:?}", sweep.tally);
-    sweep.tally
+    println!("{name}: {:?}", sweep.statistics);
+    sweep.statistics
 }
 
 fn growths_and_shrinks(steps: &[Step]) -> [usize; 2] {
@@ -169,60 +182,59 @@ fn growths_and_shrinks(steps: &[Step]) -> [usize; 2] {
 }
 
 #[test]
-fn no_power_loss_loses_a_commit() {
-    let (steps, _) = lived(&[], &life());
+fn power_loss_keeps_acknowledged_commits() {
+    let (steps, _) = recorded_run(&[], &all_actions());
     let [growths, shrinks] = growths_and_shrinks(&steps);
     assert!(growths > 2 && shrinks > 0, "the file grew {growths} times and shrank {shrinks}");
-    let tally = sweep("a life", &[], &life());
-    assert!(tally.under_way[0] > 500 && tally.under_way[1] > 5, "{tally:?}");
+    let statistics = sweep("a life", &[], &all_actions());
+    assert!(statistics.in_flight[0] > 500 && statistics.in_flight[1] > 5, "{statistics:?}");
 }
 
-/// Down to each byte of the header, of which there was none before.
+/// The creation of the header is interrupted at each of its bytes.
 #[test]
 fn a_creation_that_is_cut_short_is_no_trouble() {
-    let (steps, worlds) = lived(&[], &[]);
-    let mut sweep = Sweep::new(&worlds, usize::MAX, seed(), false);
-    sweep.run(&[], &steps).unwrap_or_else(|wrong| panic!("{wrong}"));
-    println!("{:?}", sweep.tally);
-    assert!(sweep.tally.different > 300, "{:?}", sweep.tally);
+    let (steps, contents_after_each_commit) = recorded_run(&[], &[]);
+    let mut sweep = Sweep::new(&contents_after_each_commit, usize::MAX, seed(), false);
+    sweep.check_all(&[], &steps).unwrap_or_else(|error| panic!("{error}"));
+    println!("{:?}", sweep.statistics);
+    assert!(sweep.statistics.different > 300, "{:?}", sweep.statistics);
 }
 
-/// The first commit into a file of format 1 makes it one of format 2.
+/// The first commit into a file of format 1 upgrades it.
 #[test]
-fn no_power_loss_spoils_a_file_of_format_1() {
-    let tally = sweep("an upgrade", FORMAT_1, &life_after_an_upgrade());
-    assert!(tally.under_way[0] > 200 && tally.under_way[1] > 5, "{tally:?}");
+fn power_loss_during_upgrade_keeps_the_file() {
+    let statistics = sweep("an upgrade", FORMAT_1, &actions_after_upgrade());
+    assert!(statistics.in_flight[0] > 200 && statistics.in_flight[1] > 5, "{statistics:?}");
 }
 
-/// A disk may say that it synced, and not have done so. That costs the commits of which it said so,
-/// and nothing else.
+/// A disk that reports a sync that it did not do loses the commits of that time, and nothing else.
 #[test]
-fn a_disk_that_lies_about_a_commit_loses_that_one_alone() {
-    let (steps, worlds) = lived(&[], &life());
-    let mut sweep = Sweep::new(&worlds, TEARS, seed(), false);
+fn unsynced_commit_is_lost_alone() {
+    let (steps, contents_after_each_commit) = recorded_run(&[], &all_actions());
+    let mut sweep = Sweep::new(&contents_after_each_commit, TEARS, seed(), false);
     let begun = steps.iter().enumerate().filter(|(_, step)| **step == Step::Begun);
     for (commit, (begun, _)) in begun.enumerate() {
         let length = steps[begun..].iter().take_while(|step| **step != Step::Stored).count();
-        // That the file grew is no lie: redb does not survive that one.
+        // Syncs after the file has grown are real: redb does not survive the loss of those.
         let lie = |at: &usize| steps[*at] == Step::Sync && !matches!(steps[at - 1], Step::SetLen(_));
         let unsynced = (begun..begun + length).filter(|at| !lie(at)).map(|at| &steps[at]);
         let steps: Vec<Step> = steps[..begun].iter().chain(unsynced).cloned().collect();
         each_cut(&[], &steps, |cut| {
             if cut.at == steps.len() {
                 for variant in cut.variants(TEARS, seed()) {
-                    sweep.look_at(cut, variant).unwrap_or_else(|wrong| panic!("commit {commit}: {wrong}"));
+                    sweep.check(cut, variant).unwrap_or_else(|error| panic!("commit {commit}: {error}"));
                 }
             }
         });
     }
-    println!("{:?}", sweep.tally);
-    assert!(sweep.tally.different > 200, "{:?}", sweep.tally);
+    println!("{:?}", sweep.statistics);
+    assert!(sweep.statistics.different > 200, "{:?}", sweep.statistics);
 }
 
-/// What these tests would say of a store that does not sync, or not in time.
+/// Checks that these tests detect a store that does not sync, or syncs too late.
 #[test]
-fn a_commit_that_is_not_synced_is_found_out() {
-    let (steps, worlds) = lived(&[], &life());
+fn missing_sync_is_detected() {
+    let (steps, contents_after_each_commit) = recorded_run(&[], &all_actions());
     let mut never = steps.clone();
     never.retain(|step| *step != Step::Sync);
     let mut too_early = steps;
@@ -233,8 +245,9 @@ fn a_commit_that_is_not_synced_is_found_out() {
         }
     }
     for steps in [never, too_early] {
-        let wrong =
-            Sweep::new(&worlds, TEARS, seed(), false).run(&[], &steps).expect_err("it is not durable");
-        println!("{wrong}");
+        let error = Sweep::new(&contents_after_each_commit, TEARS, seed(), false)
+            .check_all(&[], &steps)
+            .expect_err("it is not durable");
+        println!("{error}");
     }
 }

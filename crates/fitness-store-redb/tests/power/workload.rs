@@ -1,4 +1,4 @@
-//! A life of a store that does something of everything, and what is there after each commit of it.
+//! A workload with every kind of change, and the contents of the store after each commit.
 
 use std::sync::Arc;
 
@@ -9,24 +9,24 @@ use fitness_core::{
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, LogReplacement, MemoryStore, Store, StoreError};
 
-use crate::disk::{Disk, Step};
+use crate::faulty_disk::{Disk, Step};
 
 pub(crate) const OURS: NodeId = NodeId([3; 33]);
 const THEIRS: NodeId = NodeId([4; 33]);
 
-/// Peers with a smaller number than this have logs.
+/// Peers with smaller numbers have logs.
 const LOGS: u8 = 3;
 
 #[derive(Clone, Debug)]
-pub(crate) enum Act {
+pub(crate) enum Action {
     Commit(NodeId, Arc<Batch>),
-    /// The store is closed and opened again.
+    /// Closes the store and opens it again.
     Reopen,
 }
 
 /// Everything that can be read of the two observers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct World(Vec<Sight>);
+pub(crate) struct Contents(Vec<Sight>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sight {
@@ -36,7 +36,7 @@ struct Sight {
     gaps: Vec<GapRecord>,
 }
 
-impl World {
+impl Contents {
     pub(crate) fn of(store: &impl Store) -> Result<Self, StoreError> {
         block_on(async {
             let mut sights = Vec::new();
@@ -56,51 +56,51 @@ impl World {
         })
     }
 
-    /// A store with all of this in it.
+    /// Returns a store with these contents.
     fn rebuilt(&self) -> MemoryStore {
         let store = MemoryStore::new();
         for (observer, sight) in [OURS, THEIRS].into_iter().zip(&self.0) {
             let Sight { observer: record, peers, segments, gaps } = sight.clone();
             let changes = UnsavedChanges { peers, segments, gaps, ..UnsavedChanges::default() };
             let batch = Batch { changes, observer: record, ..Batch::default() };
-            block_on(store.commit(&observer, Arc::new(batch))).expect("it is in memory");
+            block_on(store.commit(&observer, Arc::new(batch))).expect("an operation in memory");
         }
         store
     }
 
     pub(crate) fn after(&self, observer: &NodeId, batch: &Arc<Batch>) -> Self {
         let store = self.rebuilt();
-        block_on(store.commit(observer, Arc::clone(batch))).expect("it is in memory");
-        Self::of(&store).expect("it is in memory")
+        block_on(store.commit(observer, Arc::clone(batch))).expect("an operation in memory");
+        Self::of(&store).expect("an operation in memory")
     }
 }
 
-/// What is there at the beginning, and after each commit.
-pub(crate) fn worlds(first: World, acts: &[Act]) -> Vec<World> {
+/// Returns the contents before the first commit and after each commit.
+pub(crate) fn contents_after_each_commit(first: Contents, actions: &[Action]) -> Vec<Contents> {
     let store = first.rebuilt();
-    let mut worlds = vec![first];
-    for act in acts {
-        let Act::Commit(observer, batch) = act else { continue };
-        block_on(store.commit(observer, Arc::clone(batch))).expect("it is in memory");
-        worlds.push(World::of(&store).expect("it is in memory"));
+    let mut contents_after_each_commit = vec![first];
+    for action in actions {
+        let Action::Commit(observer, batch) = action else { continue };
+        block_on(store.commit(observer, Arc::clone(batch))).expect("an operation in memory");
+        contents_after_each_commit.push(Contents::of(&store).expect("an operation in memory"));
     }
-    for (at, world) in worlds.iter().enumerate() {
-        assert!(!worlds[..at].contains(world), "commit {at} does not show");
+    for (at, contents) in contents_after_each_commit.iter().enumerate() {
+        assert!(!contents_after_each_commit[..at].contains(contents), "commit {at} does not show");
     }
-    worlds
+    contents_after_each_commit
 }
 
-/// Lives on a disk, closing the store at the end; the disk notes down the commits.
-pub(crate) fn live(disk: &Disk, acts: &[Act]) {
+/// Runs the actions on a disk, which records the commits, and closes the store.
+pub(crate) fn run_actions(disk: &Disk, actions: &[Action]) {
     let mut store = disk.open().expect("a store");
-    for act in acts {
-        match act {
-            Act::Commit(observer, batch) => {
-                disk.note(Step::Begun);
+    for action in actions {
+        match action {
+            Action::Commit(observer, batch) => {
+                disk.record(Step::Begun);
                 block_on(store.commit(observer, Arc::clone(batch))).expect("a commit");
-                disk.note(Step::Stored);
+                disk.record(Step::Stored);
             }
-            Act::Reopen => {
+            Action::Reopen => {
                 drop(store);
                 store = disk.open().expect("a store");
             }
@@ -160,22 +160,22 @@ fn heartbeat(version: u64) -> Option<ObserverRecord> {
     Some(ObserverRecord { started_at_ns: 1, last_heartbeat_ns: version, ..ObserverRecord::default() })
 }
 
-/// A peer's flap with the heartbeat, as a service commits it most of the time.
-fn flap(number: u8, version: u32) -> Act {
+/// Returns a commit of one peer's flap with a heartbeat, the usual commit of a service.
+fn flap(number: u8, version: u32) -> Action {
     let changes = UnsavedChanges {
         peers: vec![peer(number, version)],
         segments: vec![segment(number, 20, version % 60 + 1, version)],
         ..UnsavedChanges::default()
     };
     let observer = heartbeat(u64::from(version));
-    Act::Commit(OURS, Arc::new(Batch { changes, observer, ..Batch::default() }))
+    Action::Commit(OURS, Arc::new(Batch { changes, observer, ..Batch::default() }))
 }
 
-fn ours(batch: Batch) -> Act {
-    Act::Commit(OURS, Arc::new(batch))
+fn commit_action(batch: Batch) -> Action {
+    Action::Commit(OURS, Arc::new(batch))
 }
 
-/// Peers and logs enough to make the file grow several times.
+/// Returns enough peers and logs to make the file grow several times.
 fn growth(version: u32) -> Batch {
     let segments = (0..LOGS).flat_map(|number| (0..14).map(move |index| (number, index)));
     let changes = UnsavedChanges {
@@ -187,8 +187,8 @@ fn growth(version: u32) -> Batch {
     Batch { changes, observer: heartbeat(u64::from(version)), ..Batch::default() }
 }
 
-/// More than half of each log, thinned to one segment.
-fn thinned(version: u32) -> Batch {
+/// Replaces more than half of each log with one downsampled segment.
+fn downsampled(version: u32) -> Batch {
     let replaced = (0..LOGS).map(|number| LogReplacement {
         node_id: node(number),
         below_index: 9,
@@ -197,15 +197,15 @@ fn thinned(version: u32) -> Batch {
     Batch { replacements: replaced.collect(), prune_gaps_before: Some(12), ..Batch::default() }
 }
 
-/// Nearly everybody is forgotten, so that the file shrinks.
-fn exodus() -> Batch {
+/// Forgets almost all peers, so that the file shrinks.
+fn forget_most_peers() -> Batch {
     let changes =
         UnsavedChanges { forgotten_peers: (1..140).map(node).collect(), ..UnsavedChanges::default() };
     Batch { changes, observer: heartbeat(1_000), ..Batch::default() }
 }
 
-/// A life from the first day on.
-pub(crate) fn life() -> Vec<Act> {
+/// Returns the workload of a new file.
+pub(crate) fn all_actions() -> Vec<Action> {
     let theirs = UnsavedChanges {
         peers: vec![peer(1, 4)],
         segments: vec![segment(1, 0, 9, 4)],
@@ -214,34 +214,34 @@ pub(crate) fn life() -> Vec<Act> {
     let theirs = Batch { changes: theirs, observer: heartbeat(4), ..Batch::default() };
     vec![
         flap(1, 1),
-        ours(growth(2)),
-        ours(Batch { observer: heartbeat(3), ..Batch::default() }),
-        Act::Commit(THEIRS, Arc::new(theirs)),
-        ours(thinned(5)),
+        commit_action(growth(2)),
+        commit_action(Batch { observer: heartbeat(3), ..Batch::default() }),
+        Action::Commit(THEIRS, Arc::new(theirs)),
+        commit_action(downsampled(5)),
         flap(1, 6),
-        Act::Reopen,
-        ours(exodus()),
+        Action::Reopen,
+        commit_action(forget_most_peers()),
         flap(1, 8),
         flap(0, 9),
         flap(2, 10),
-        Act::Reopen,
+        Action::Reopen,
         flap(2, 11),
     ]
 }
 
-/// What comes first into a file of an earlier release.
-pub(crate) fn life_after_an_upgrade() -> Vec<Act> {
+/// Returns the first actions on a file of an older format.
+pub(crate) fn actions_after_upgrade() -> Vec<Action> {
     let gap = UnsavedChanges { gaps: vec![gap(0, 1)], ..UnsavedChanges::default() };
     vec![
-        ours(Batch { changes: gap, observer: heartbeat(99), ..Batch::default() }),
-        Act::Reopen,
-        ours(growth(2)),
+        commit_action(Batch { changes: gap, observer: heartbeat(99), ..Batch::default() }),
+        Action::Reopen,
+        commit_action(growth(2)),
         flap(1, 3),
     ]
 }
 
-/// What is committed to a disk that survived, to see whether it works.
-pub(crate) fn aftermath() -> Arc<Batch> {
+/// Returns the batch that is committed to a reopened store, to check that it works.
+pub(crate) fn probe_batch() -> Arc<Batch> {
     let changes = UnsavedChanges {
         peers: vec![peer(1, 7_777), peer(200, 7_777)],
         segments: (0..3).map(|index| segment(1, 30 + index, SEGMENT_ENTRIES, 7_777)).collect(),

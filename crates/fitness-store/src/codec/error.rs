@@ -1,4 +1,4 @@
-//! What can be wrong with the bytes of a record, and how a record is called.
+//! The errors of decoding a record, and the key that identifies a record.
 
 use std::fmt;
 
@@ -7,61 +7,61 @@ use fitness_core::NodeId;
 use super::FORMAT_VERSION;
 use crate::StoreError;
 
-/// Why bytes are not a record.
+/// The error of decoding a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// There are fewer bytes than the smallest record has.
-    #[error("{found} bytes are too few")]
+    /// The value is shorter than the smallest record.
+    #[error("value too short: {found} bytes")]
     TooShort {
-        /// How many there are.
+        /// The length of the value in bytes.
         found: usize,
     },
 
-    /// The checksum is another one: bytes were changed, cut off or stored under another key.
-    #[error("its checksum is wrong")]
+    /// The checksum does not match: bytes were changed, truncated or stored under another key.
+    #[error("checksum mismatch")]
     Checksum,
 
-    /// The record is whole, and of a later format.
-    #[error("it has format {found}, and this release reads formats up to {FORMAT_VERSION}")]
+    /// The record is intact, but has a later format.
+    #[error("unsupported format {found}: this release reads formats up to {FORMAT_VERSION}")]
     NewerFormat {
-        /// Its format.
+        /// The format of the record.
         found: u8,
     },
 
-    /// The record is as it was written, but breaks a rule.
+    /// The checksum matches, but the record violates a rule of the format or the model.
     #[error("{0}")]
     Invalid(&'static str),
 }
 
 impl RecordError {
-    /// This error as the store's, where `record` was read from `location`.
+    /// Converts this error into a store error for `record`, which was read from `location`.
     #[must_use]
     pub fn into_store_error(self, record: RecordKey<'_>, location: impl Into<String>) -> StoreError {
-        let (what, location) = (record.to_string(), location.into());
+        let (item, location) = (record.to_string(), location.into());
         match self {
             Self::NewerFormat { found } => StoreError::NewerFormat {
-                item: what,
+                item,
                 location,
                 found: u32::from(found),
                 supported: u32::from(FORMAT_VERSION),
             },
-            error => StoreError::Corrupt { item: what, location, source: error.into() },
+            error => StoreError::Corrupt { item, location, source: error.into() },
         }
     }
 }
 
-/// Which record; its text names it in errors.
+/// The kind and key of a record. Its `Display` text names the record in error messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordKey<'a> {
-    /// A peer's.
+    /// The record of a peer.
     Peer(&'a NodeId),
-    /// A segment of a peer's log, by its index.
+    /// A segment of a peer's log, with its index.
     Segment(&'a NodeId, u32),
-    /// An observer's.
+    /// The record of an observer.
     Observer(&'a NodeId),
-    /// A gap of an observer's, by its number.
+    /// A monitoring gap of the observer, with its number.
     Gap(u32),
 }
 

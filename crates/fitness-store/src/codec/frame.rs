@@ -1,10 +1,10 @@
-//! What all records have in common: format number in front, checksum at the end.
+//! The frame of all records: a format number at the start and a checksum at the end.
 
 use super::{FORMAT_1, FORMAT_VERSION, RecordError, RecordKey};
 
 const CHECKSUM_BYTES: usize = 4;
 
-/// Appends a record to `out`: its format, what `body` appends, its checksum.
+/// Appends a record to `out`: the format number, the bytes that `body` appends, and the checksum.
 pub(super) fn write(record: RecordKey<'_>, out: &mut Vec<u8>, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.push(FORMAT_VERSION);
@@ -13,7 +13,7 @@ pub(super) fn write(record: RecordKey<'_>, out: &mut Vec<u8>, body: impl FnOnce(
     out.extend_from_slice(&checksum.to_le_bytes());
 }
 
-/// The body of a record whose checksum and format are right.
+/// Checks the checksum and the format of a record, and returns its body.
 pub(super) fn open<'a>(record: RecordKey<'_>, bytes: &'a [u8]) -> Result<Body<'a>, RecordError> {
     let too_short = RecordError::TooShort { found: bytes.len() };
     let Some((value, stored)) = bytes.split_last_chunk::<CHECKSUM_BYTES>() else { return Err(too_short) };
@@ -23,7 +23,7 @@ pub(super) fn open<'a>(record: RecordKey<'_>, bytes: &'a [u8]) -> Result<Body<'a
     }
     match format {
         FORMAT_1..=FORMAT_VERSION => Ok(Body { format, rest: body }),
-        0 => Err(RecordError::Invalid("there is no format 0")),
+        0 => Err(RecordError::Invalid("invalid format 0")),
         found => Err(RecordError::NewerFormat { found }),
     }
 }
@@ -53,21 +53,21 @@ fn checksum(record: RecordKey<'_>, value: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// The bytes of a body that were not read yet.
+/// The bytes of a body that have not been read yet.
 pub(super) struct Body<'a> {
     format: u8,
     rest: &'a [u8],
 }
 
 impl Body<'_> {
-    /// The format of the record: one that is read.
+    /// Returns the format of the record, which this release can read.
     pub(super) const fn format(&self) -> u8 {
         self.format
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
         let (bytes, rest) =
-            self.rest.split_first_chunk().ok_or(RecordError::Invalid("it ends in the middle of a field"))?;
+            self.rest.split_first_chunk().ok_or(RecordError::Invalid("unexpected end of record"))?;
         self.rest = rest;
         Ok(*bytes)
     }
@@ -88,13 +88,17 @@ impl Body<'_> {
         self.array().map(i64::from_le_bytes)
     }
 
-    /// How many bytes are left.
+    /// Returns the number of unread bytes.
     pub(super) const fn len(&self) -> usize {
         self.rest.len()
     }
 
-    /// Demands that everything was read.
+    /// Fails unless all bytes have been read.
     pub(super) const fn end(&self) -> Result<(), RecordError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(RecordError::Invalid("it goes on after its end")) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(RecordError::Invalid("unexpected bytes after the record"))
+        }
     }
 }

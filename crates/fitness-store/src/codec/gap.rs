@@ -1,10 +1,10 @@
-//! A gap of our own observation. Format 1 has none.
+//! The encoding of a monitoring gap. Format 1 has no gaps.
 //!
 //! | bytes | field |
 //! |---|---|
 //! | 1 | format |
-//! | 1 | cause: 1 down, 2 suspended, 3 network out, 4 paused |
-//! | 8, 8 | from, to |
+//! | 1 | cause: 1 not running, 2 suspended, 3 network down, 4 paused |
+//! | 8, 8 | start, end |
 //! | 4 | checksum |
 
 use fitness_core::GapRecord;
@@ -12,17 +12,17 @@ use fitness_core::GapRecord;
 use super::{FORMAT_1, RecordError, RecordKey, frame, rules};
 use crate::StoreError;
 
-/// Appends the value of a gap to `out`.
+/// Encodes a gap and appends the value to `out`.
 ///
 /// # Errors
 ///
-/// [`StoreError::Invalid`] if the gap breaks a rule of the model; `out` is as it was.
+/// [`StoreError::Invalid`] if the gap violates a rule of the model; `out` is then unchanged.
 pub fn encode_gap(gap: &GapRecord, out: &mut Vec<u8>) -> Result<(), StoreError> {
-    let name = RecordKey::Gap(gap.number);
-    let invalid = |reason| rules::invalid(name, reason);
+    let key = RecordKey::Gap(gap.number);
+    let invalid = |reason| rules::invalid(key, reason);
     rules::gap(gap).map_err(invalid)?;
     let cause = rules::cause_code(gap.cause).map_err(invalid)?;
-    frame::write(name, out, |out| {
+    frame::write(key, out, |out| {
         out.push(cause);
         out.extend_from_slice(&gap.from_ns.to_le_bytes());
         out.extend_from_slice(&gap.to_ns.to_le_bytes());
@@ -30,15 +30,15 @@ pub fn encode_gap(gap: &GapRecord, out: &mut Vec<u8>) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// The gap of that number, from its value.
+/// Decodes the gap with the given number.
 ///
 /// # Errors
 ///
-/// [`RecordError`] if these bytes are not that gap.
+/// [`RecordError`] if the bytes are not a valid value of that gap.
 pub fn decode_gap(number: u32, bytes: &[u8]) -> Result<GapRecord, RecordError> {
     let mut body = frame::open(RecordKey::Gap(number), bytes)?;
     if body.format() == FORMAT_1 {
-        return Err(RecordError::Invalid("there are no gaps in format 1"));
+        return Err(RecordError::Invalid("format 1 has no gap records"));
     }
     let cause = rules::cause(body.u8()?).map_err(RecordError::Invalid)?;
     let gap = GapRecord { number, cause, from_ns: body.u64()?, to_ns: body.u64()? };

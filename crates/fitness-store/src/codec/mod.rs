@@ -1,19 +1,18 @@
-//! Records as bytes: the same in every backend.
+//! The encoding of records, which is the same in every backend.
 //!
-//! Every format, present and future, has this frame: the first byte is its number, the last four
-//! are a CRC-32 (IEEE, little-endian) over the kind of the record, its key and the value before
-//! them. So a damaged record is never taken for one of a later release, and a value that stands
-//! under another peer's key is found as well. The key itself (the node id, the segment's index, the
-//! gap's number) is not repeated in the value; decoding is told it.
+//! Every format, including future ones, has this frame: the first byte is the format number, and the
+//! last four bytes are a CRC-32 (IEEE, little-endian) of the record's kind, its key and the value before
+//! the checksum. A damaged record is therefore never mistaken for one of a later release, and a value
+//! stored under another record's key is detected. The value does not repeat the key (the node id, the
+//! segment's index, the gap's number); the caller passes the key when decoding.
 //!
-//! All numbers are little-endian. Decoding takes no byte on trust: it never panics, never
-//! allocates more than a few times the size of the value, and what it returns has kept the rules
-//! of the model (`online <= observed`, entries in order of time, and so on). Encoding refuses what
-//! decoding would, so that nothing is ever stored that cannot be read back.
+//! All numbers are little-endian. Decoding trusts no byte: it never panics, allocates at most a few times
+//! the size of the value, and returns only records that satisfy the rules of the model (for example
+//! `online <= observed`, and entries in chronological order). Encoding rejects every record that
+//! decoding would reject, so a stored record can always be read back.
 //!
-//! Format 1 knew no gaps, nothing of whether a channel was usable, nothing that was taken over from
-//! another program, and less of an observer; what it wrote is read, and written again in the present
-//! format.
+//! Format 1 has no gaps, no channel usability, no imported values, and fewer fields in the observer's
+//! record. Records of format 1 are still read; they are written in the current format.
 
 mod error;
 mod frame;
@@ -30,8 +29,8 @@ pub use peer::{decode_peer, encode_peer};
 pub use rules::validate_batch;
 pub use segment::{decode_segment, encode_segment};
 
-/// The format that is written, and the latest that is read.
+/// The format that is written, and the latest format that is read.
 pub const FORMAT_VERSION: u8 = 2;
 
-/// Before there were gaps, accounts of usable time, and an observer's past.
+/// The format before gaps, channel usability, imported values and the observer's gap statistics.
 const FORMAT_1: u8 = 1;

@@ -1,4 +1,4 @@
-//! The model's rules that a record must keep, on its way in and on its way out.
+//! The rules of the model that every record must satisfy, when it is encoded and when it is decoded.
 
 use fitness_core::{
     ChannelRecord, GapCause, GapRecord, ImportSource, LogEntry, LogSegment, NodeId, PeerRecord, Presence,
@@ -8,23 +8,26 @@ use fitness_core::{
 use super::RecordKey;
 use crate::{Batch, LogReplacement, StoreError};
 
-/// A rule, in the words that an error uses.
-type Broken = &'static str;
+/// The rule that a record violates, as error messages print it.
+type Violation = &'static str;
 
-/// Whether every record of a batch of `observer` can be stored, and every replacement be done.
+pub(super) const TOO_MANY_CHANNELS: Violation = "more than 4294967295 channels";
+pub(super) const TOO_MANY_ENTRIES: Violation = "more entries than fit in the segment";
+
+/// Checks that every record and every log replacement in a batch of `observer` is valid.
 ///
-/// A store calls it before it does anything else.
+/// A store calls this first in [`Store::commit`](crate::Store::commit), before it changes anything.
 ///
 /// # Errors
 ///
-/// [`StoreError::Invalid`] names the first one that cannot: it breaks a rule of the model, and no
-/// store could read it back.
+/// [`StoreError::Invalid`] for the first record or replacement that violates a rule of the model. No store
+/// could read such a record back.
 pub fn validate_batch(observer: &NodeId, batch: &Batch) -> Result<(), StoreError> {
     for record in &batch.changes.peers {
         peer(record).map_err(|reason| invalid(RecordKey::Peer(&record.node_id), reason))?;
     }
     for record in &batch.changes.segments {
-        segment(record).map_err(|reason| invalid(segment_name(record), reason))?;
+        segment(record).map_err(|reason| invalid(segment_key(record), reason))?;
     }
     for record in &batch.changes.gaps {
         gap(record).map_err(|reason| invalid(RecordKey::Gap(record.number), reason))?;
@@ -37,100 +40,100 @@ pub fn validate_batch(observer: &NodeId, batch: &Batch) -> Result<(), StoreError
 }
 
 fn replacement(replacement: &LogReplacement) -> Result<(), StoreError> {
-    let mut from = 0;
+    let mut next_index = 0;
     for record in &replacement.segments {
         let index = record.index();
         let checked = if record.node_id != replacement.node_id {
-            Err("it is to replace a part of another peer's log")
+            Err("replacement segment belongs to another peer")
         } else if index >= replacement.below_index {
-            Err("it is to replace a part of the log that it does not belong to")
-        } else if index < from {
-            Err("it is to replace a part of the log out of order")
+            Err("replacement segment has an index that is not below below_index")
+        } else if index < next_index {
+            Err("replacement segments are not in strictly ascending order")
         } else {
             segment(record)
         };
-        checked.map_err(|reason| invalid(segment_name(record), reason))?;
-        from = index + 1;
+        checked.map_err(|reason| invalid(segment_key(record), reason))?;
+        next_index = index + 1;
     }
     Ok(())
 }
 
-const fn segment_name(segment: &LogSegment) -> RecordKey<'_> {
+const fn segment_key(segment: &LogSegment) -> RecordKey<'_> {
     RecordKey::Segment(&segment.node_id, segment.index())
 }
 
-pub(super) fn invalid(record: RecordKey<'_>, reason: Broken) -> StoreError {
+pub(super) fn invalid(record: RecordKey<'_>, reason: Violation) -> StoreError {
     StoreError::Invalid { item: record.to_string(), reason }
 }
 
-pub(super) fn peer(record: &PeerRecord) -> Result<(), Broken> {
+pub(super) fn peer(record: &PeerRecord) -> Result<(), Violation> {
     if u32::try_from(record.channels.len()).is_err() {
-        return Err("it has more channels than can be counted");
+        return Err(TOO_MANY_CHANNELS);
     }
     totals(record.totals)?;
-    if let Some(taken) = &record.imported {
-        source_code(taken.source)?;
-        totals(taken.totals)?;
+    if let Some(imported) = &record.imported {
+        source_code(imported.source)?;
+        totals(imported.totals)?;
     }
     record.channels.iter().try_for_each(channel)
 }
 
-pub(super) fn channel(record: &ChannelRecord) -> Result<(), Broken> {
+pub(super) fn channel(record: &ChannelRecord) -> Result<(), Violation> {
     totals(record.opened_totals)?;
     totals(record.usable_ledger.totals())?;
     if record.usable_ledger.presence_since_ns() < record.opened_at_ns {
-        return Err("a channel of it was usable before it was opened");
+        return Err("usability of a channel starts before the channel was opened");
     }
     Ok(())
 }
 
-pub(super) fn gap(record: &GapRecord) -> Result<(), Broken> {
+pub(super) fn gap(record: &GapRecord) -> Result<(), Violation> {
     if record.from_ns > record.to_ns {
-        return Err("it ends before it begins");
+        return Err("the gap ends before it starts");
     }
     cause_code(record.cause).map(drop)
 }
 
-pub(super) fn segment(record: &LogSegment) -> Result<(), Broken> {
-    if record.entries.len() > room(record.first_number) {
-        return Err("it has more entries than a segment has room for");
+pub(super) fn segment(record: &LogSegment) -> Result<(), Violation> {
+    if record.entries.len() > segment_capacity(record.first_number) {
+        return Err(TOO_MANY_ENTRIES);
     }
     entries(&record.entries)
 }
 
-pub(super) fn entries(entries: &[LogEntry]) -> Result<(), Broken> {
+pub(super) fn entries(entries: &[LogEntry]) -> Result<(), Violation> {
     if !entries.is_sorted_by_key(LogEntry::at_ns) {
-        return Err("its entries are not in order of time");
+        return Err("entries are not in chronological order");
     }
     entries.iter().try_for_each(|entry| totals(entry.totals()))
 }
 
-pub(super) const fn totals(totals: Totals) -> Result<(), Broken> {
+pub(super) const fn totals(totals: Totals) -> Result<(), Violation> {
     if totals.online_ns > totals.observed_ns {
-        return Err("it counts more time online than observed");
+        return Err("online time exceeds observed time");
     }
     if totals.observed_ns > Totals::LIMIT_NS {
-        return Err("it counts more time than there is");
+        return Err("observed time exceeds the limit of 2^62 - 1 ns");
     }
     Ok(())
 }
 
-/// How many entries a segment has room for, from the entry numbered `first` on.
-pub(super) const fn room(first: u32) -> usize {
+/// Returns how many entries fit in a segment whose first entry has the number `first`.
+pub(super) const fn segment_capacity(first: u32) -> usize {
     (SEGMENT_ENTRIES - first % SEGMENT_ENTRIES) as usize
 }
 
-/// The presence of a code of two bits.
-pub(super) const fn presence(code: u64) -> Result<Presence, Broken> {
+/// Decodes a presence from its two-bit code.
+pub(super) const fn presence(code: u64) -> Result<Presence, Violation> {
     match code {
         0 => Ok(Presence::Unobserved),
         1 => Ok(Presence::Offline),
         2 => Ok(Presence::Online),
-        _ => Err("it has a presence that does not exist"),
+        _ => Err("invalid presence code"),
     }
 }
 
-/// The code of a presence, which must never change: it is not the enum's own numbering.
+/// Returns the code of a presence. Codes never change and are independent of the enum's discriminants.
 pub(super) const fn presence_code(presence: Presence) -> u8 {
     match presence {
         Presence::Unobserved => 0,
@@ -139,58 +142,59 @@ pub(super) const fn presence_code(presence: Presence) -> u8 {
     }
 }
 
-/// What a node said of a channel, from a code of two bits.
-pub(super) const fn ready(code: u8) -> Result<Option<bool>, Broken> {
+/// Decodes whether the node reported a channel as usable, from its two-bit code.
+pub(super) const fn reported_usable(code: u8) -> Result<Option<bool>, Violation> {
     match code {
         0 => Ok(None),
         1 => Ok(Some(false)),
         2 => Ok(Some(true)),
-        _ => Err("a channel of it is neither ready nor not"),
+        _ => Err("invalid usability code of a channel"),
     }
 }
 
-pub(super) const fn ready_code(ready: Option<bool>) -> u8 {
-    match ready {
+/// Returns the code of a reported usability. Codes never change.
+pub(super) const fn reported_usable_code(reported: Option<bool>) -> u8 {
+    match reported {
         None => 0,
         Some(false) => 1,
         Some(true) => 2,
     }
 }
 
-/// From whom something was taken over, from a code that is never 0.
-pub(super) const fn source(code: u8) -> Result<ImportSource, Broken> {
+/// Decodes the source of an import. The code is never 0.
+pub(super) const fn source(code: u8) -> Result<ImportSource, Violation> {
     match code {
         1 => Ok(ImportSource::Lnd),
-        _ => Err("it was taken over from a program that does not exist"),
+        _ => Err("invalid import source code"),
     }
 }
 
-/// The code of a source, which must never change.
-pub(super) const fn source_code(source: ImportSource) -> Result<u8, Broken> {
+/// Returns the code of an import source. Codes never change.
+pub(super) const fn source_code(source: ImportSource) -> Result<u8, Violation> {
     match source {
         ImportSource::Lnd => Ok(1),
-        _ => Err("it was taken over from a program that has no code"),
+        _ => Err("import source has no code in this format"),
     }
 }
 
-/// The cause of a code, which is never 0.
-pub(super) const fn cause(code: u8) -> Result<GapCause, Broken> {
+/// Decodes the cause of a gap. The code is never 0.
+pub(super) const fn cause(code: u8) -> Result<GapCause, Violation> {
     match code {
         1 => Ok(GapCause::NotRunning),
         2 => Ok(GapCause::Suspended),
         3 => Ok(GapCause::NetworkDown),
         4 => Ok(GapCause::Paused),
-        _ => Err("it has a cause that does not exist"),
+        _ => Err("invalid gap cause code"),
     }
 }
 
-/// The code of a cause, which must never change.
-pub(super) const fn cause_code(cause: GapCause) -> Result<u8, Broken> {
+/// Returns the code of a gap cause. Codes never change.
+pub(super) const fn cause_code(cause: GapCause) -> Result<u8, Violation> {
     match cause {
         GapCause::NotRunning => Ok(1),
         GapCause::Suspended => Ok(2),
         GapCause::NetworkDown => Ok(3),
         GapCause::Paused => Ok(4),
-        _ => Err("it has a cause that has no code"),
+        _ => Err("gap cause has no code in this format"),
     }
 }

@@ -1,82 +1,93 @@
-//! One writer for each observer.
+//! At most one claim on an observer exists at a time.
 
 use std::sync::Barrier;
 use std::thread;
 
 use super::Harness;
-use super::bench::Bench;
-use super::samples::{OURS, THEIRS, peer, peers_batch};
+use super::open_store::OpenStore;
+use super::samples::{OBSERVER, OTHER_OBSERVER, peer, peers_batch};
 use crate::{Claim, Store, StoreError};
 
-fn claim<H: Harness>(bench: &Bench<'_, H>, observer: fitness_core::NodeId) -> Result<Claim, StoreError> {
-    bench.harness.block_on(bench.store.claim(&observer))
+fn claim<H: Harness>(store: &OpenStore<'_, H>, observer: fitness_core::NodeId) -> Result<Claim, StoreError> {
+    store.harness.block_on(store.inner.claim(&observer))
 }
 
-pub(super) fn a_second_claim_is_refused<H: Harness>(harness: &H) {
-    let bench = Bench::new(harness);
-    let first = claim(&bench, OURS).expect("a claim");
+/// While a claim is held, further claims fail with a permanent error.
+pub(super) fn second_claim_is_rejected<H: Harness>(harness: &H) {
+    let store = OpenStore::new(harness);
+    let first = claim(&store, OBSERVER).expect("the first claim failed");
     for _ in 0..2 {
-        let refused = claim(&bench, OURS).expect_err("a second claim");
-        assert!(matches!(refused, StoreError::Claimed { observer: OURS, .. }), "{refused}");
-        assert!(!refused.is_transient(), "to wait does not help");
+        let error = claim(&store, OBSERVER).expect_err("a second claim succeeded");
+        assert!(
+            matches!(error, StoreError::Claimed { observer: OBSERVER, .. }),
+            "expected StoreError::Claimed, got: {error}"
+        );
+        assert!(!error.is_transient(), "StoreError::Claimed is transient");
     }
     drop(first);
-    let _next = claim(&bench, OURS).expect("a claim");
+    let _next = claim(&store, OBSERVER).expect("claiming after the first claim was dropped failed");
 }
 
-/// Of several threads that claim at the same moment one has it, and the others are told.
-pub(super) fn of_many_who_claim_at_once_one_has_it<H: Harness>(harness: &H) {
+/// If several threads claim an observer at the same time, exactly one of them succeeds.
+pub(super) fn concurrent_claims_grant_exactly_one<H: Harness>(harness: &H) {
     const THREADS: usize = 4;
-    let bench = Bench::new(harness);
+    let store = OpenStore::new(harness);
     let start = Barrier::new(THREADS);
     let contend = || {
         start.wait();
-        claim(&bench, OURS)
+        claim(&store, OBSERVER)
     };
     for _ in 0..50 {
         let results: Vec<Result<Claim, StoreError>> = thread::scope(|scope| {
             let threads = [(); THREADS].map(|()| scope.spawn(contend));
             threads.map(|thread| thread.join().expect("a claim panicked")).into()
         });
-        let (given, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
-        assert_eq!(given.len(), 1, "so many have the claim");
-        for error in refused.into_iter().filter_map(Result::err) {
-            assert!(matches!(error, StoreError::Claimed { observer: OURS, .. }), "{error}");
+        let (granted, rejected): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!(granted.len(), 1, "number of claims granted at the same time");
+        for error in rejected.into_iter().filter_map(Result::err) {
+            assert!(
+                matches!(error, StoreError::Claimed { observer: OBSERVER, .. }),
+                "expected StoreError::Claimed, got: {error}"
+            );
         }
     }
 }
 
-pub(super) fn a_claim_ends_when_it_is_dropped<H: Harness>(harness: &H) {
-    let bench = Bench::new(harness);
+/// Dropping a claim ends it.
+pub(super) fn claim_ends_when_dropped<H: Harness>(harness: &H) {
+    let store = OpenStore::new(harness);
     for _ in 0..3 {
-        drop(claim(&bench, OURS).expect("a claim"));
+        drop(claim(&store, OBSERVER).expect("a claim failed"));
     }
 }
 
-pub(super) fn a_claim_ends_with_its_store<H: Harness>(harness: &H) {
-    let bench = Bench::new(harness);
-    let held = claim(&bench, OURS).expect("a claim");
-    bench.commit(OURS, peers_batch([peer(1, 1)]));
-    drop(held);
-    let bench = bench.reopen();
-    let _held = claim(&bench, OURS).expect("a claim");
-    assert_eq!(bench.peers(OURS, 10), [peer(1, 1)]);
+/// After the store was closed and reopened, the observer can be claimed again.
+pub(super) fn observer_can_be_claimed_again_after_reopening<H: Harness>(harness: &H) {
+    let store = OpenStore::new(harness);
+    let first = claim(&store, OBSERVER).expect("a claim failed");
+    store.commit(OBSERVER, peers_batch([peer(1, 1)]));
+    drop(first);
+    let store = store.reopen();
+    let _second = claim(&store, OBSERVER).expect("claiming after reopening failed");
+    assert_eq!(store.peers(OBSERVER, 10), [peer(1, 1)]);
 }
 
-pub(super) fn a_claim_is_for_one_observer<H: Harness>(harness: &H) {
-    let bench = Bench::new(harness);
-    let _ours = claim(&bench, OURS).expect("a claim");
-    let _theirs = claim(&bench, THEIRS).expect("a claim");
-    bench.commit(THEIRS, peers_batch([peer(2, 1)]));
-    assert_eq!(bench.peers(THEIRS, 10), [peer(2, 1)]);
+/// A claim on one observer does not affect other observers.
+pub(super) fn claim_covers_one_observer<H: Harness>(harness: &H) {
+    let store = OpenStore::new(harness);
+    let _first = claim(&store, OBSERVER).expect("a claim failed");
+    let _second = claim(&store, OTHER_OBSERVER).expect("claiming another observer failed");
+    store.commit(OTHER_OBSERVER, peers_batch([peer(2, 1)]));
+    assert_eq!(store.peers(OTHER_OBSERVER, 10), [peer(2, 1)]);
 }
 
-pub(super) fn whoever_has_a_claim_commits<H: Harness>(harness: &H) {
-    let bench = Bench::new(harness);
-    let held = claim(&bench, OURS).expect("a claim");
-    bench.commit(OURS, peers_batch([peer(1, 1)]));
-    bench.commit(OURS, peers_batch([peer(1, 2)]));
+/// A commit does not need a claim.
+pub(super) fn commits_succeed_with_and_without_a_claim<H: Harness>(harness: &H) {
+    let store = OpenStore::new(harness);
+    let held = claim(&store, OBSERVER).expect("a claim failed");
+    store.commit(OBSERVER, peers_batch([peer(1, 1)]));
+    store.commit(OBSERVER, peers_batch([peer(1, 2)]));
     drop(held);
-    bench.commit(OURS, peers_batch([peer(1, 3)]));
-    assert_eq!(bench.peers(OURS, 10), [peer(1, 3)]);
+    store.commit(OBSERVER, peers_batch([peer(1, 3)]));
+    assert_eq!(store.peers(OBSERVER, 10), [peer(1, 3)]);
 }

@@ -1,4 +1,4 @@
-//! The smallest executor there is, for stores that need no runtime.
+//! A minimal executor, for stores that need no runtime.
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,7 +14,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls a future on this thread until it is ready, and sleeps in between.
+/// Runs a future to completion on this thread, parking the thread while the future is pending.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
@@ -22,7 +22,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     loop {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
-            // A wake-up before this leaves a token, so none is missed.
+            // A wake-up that came before this call makes `park` return immediately, so none is lost.
             Poll::Pending => thread::park(),
         }
     }
@@ -34,7 +34,7 @@ mod tests {
     use std::sync::Mutex;
 
     #[test]
-    fn a_wake_up_from_another_thread_is_heard() {
+    fn future_is_polled_again_when_woken_from_another_thread() {
         #[derive(Default)]
         struct Signal {
             done: bool,

@@ -1,9 +1,9 @@
-//! The list of the cases, and the macros that make something of each.
+//! The list of all cases, and the macros that turn each case into a test.
 
-/// One `#[test]` for each case of the suite, in a module `conformance`.
+/// Creates a module `conformance` with one `#[test]` for each case of the suite.
 ///
-/// Takes a [`Harness`](crate::conformance::Harness), and before it the attributes that each test
-/// is to have, if any.
+/// The argument is a type that implements [`Harness`](crate::conformance::Harness). Attributes before it
+/// are applied to every test.
 #[macro_export]
 macro_rules! conformance_suite {
     ($(#[$($attribute:tt)*])* $harness:ty) => {
@@ -20,98 +20,98 @@ macro_rules! conformance_suite {
 
 /// Calls the macro `$then` with its arguments and the list of all cases.
 ///
-/// The only list there is: a case that is missing here is dead code to the compiler.
+/// This is the only list of cases. The compiler reports a case that is missing here as dead code.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __for_each_conformance_case {
     ($then:ident $($arguments:tt)*) => {
         $then! {
             $($arguments)*
-            records::an_empty_store_answers,
-            records::a_peer_comes_back,
-            records::extreme_values_come_back,
-            records::channels_keep_their_order,
-            records::every_account_of_a_channel_comes_back,
-            records::a_record_is_overwritten,
-            records::the_last_of_duplicates_counts,
-            records::the_observer_comes_back,
+            records::empty_store_returns_nothing,
+            records::peer_round_trips,
+            records::extreme_peer_values_round_trip,
+            records::channel_order_is_preserved,
+            records::channel_readiness_and_usability_round_trip,
+            records::peer_record_is_overwritten,
+            records::last_duplicate_in_batch_wins,
+            records::observer_record_round_trips,
             records::observers_are_listed_in_order,
-            records::an_observer_is_listed_with_its_record,
-            records::an_unreadable_record_is_refused,
-            records::dropping_a_store_loses_nothing,
-            records::a_store_works_as_a_trait_object,
-            pages::pages_cover_everything_once,
-            pages::a_short_page_is_the_last,
-            pages::order_is_that_of_the_bytes,
-            pages::a_page_may_start_after_an_absent_peer,
-            pages::a_limit_may_be_huge,
-            segments::a_segment_comes_back,
-            segments::extreme_segments_come_back,
-            segments::the_last_segment_is_stored_again,
-            segments::ranges_of_segments,
-            segments::order_is_that_of_the_numbers,
-            segments::only_those_of_the_peer,
-            segments::a_log_may_have_holes,
-            gaps::a_gap_comes_back,
-            gaps::extreme_gaps_come_back,
-            gaps::a_gap_is_overwritten,
-            gaps::gaps_ascend_by_number,
-            gaps::ranges_of_gaps,
-            gaps::old_gaps_are_deleted,
-            gaps::deleting_gaps_comes_after_writing_them,
-            gaps::gaps_are_no_part_of_a_log,
-            replacements::a_replacement_replaces_exactly_its_range,
-            replacements::a_replacement_may_delete_alone,
+            records::observer_is_listed_once_its_record_is_stored,
+            records::invalid_record_is_rejected,
+            records::committed_data_survives_dropping_the_store,
+            records::store_works_as_trait_object,
+            pages::pages_return_each_peer_exactly_once,
+            pages::short_page_is_the_last_page,
+            pages::peers_are_ordered_by_node_id_bytes,
+            pages::page_can_start_after_absent_peer,
+            pages::maximum_limit_returns_all,
+            segments::segment_round_trips,
+            segments::extreme_segments_round_trip,
+            segments::last_segment_can_be_rewritten,
+            segments::segment_reads_respect_start_and_limit,
+            segments::segments_are_ordered_by_index,
+            segments::segments_of_other_peers_are_excluded,
+            segments::missing_segment_indices_are_skipped,
+            gaps::gap_round_trips,
+            gaps::extreme_gaps_round_trip,
+            gaps::gap_is_overwritten,
+            gaps::gaps_are_ordered_by_number,
+            gaps::gap_reads_respect_start_and_limit,
+            gaps::gaps_before_the_given_number_are_pruned,
+            gaps::gaps_are_pruned_after_being_written,
+            gaps::gaps_are_unaffected_by_other_changes,
+            replacements::replacement_affects_only_its_range,
+            replacements::replacement_without_segments_deletes,
             replacements::extreme_ranges_are_replaced,
-            replacements::forgetting_comes_before_replacing,
-            replacements::writing_comes_after_replacing,
-            replacements::replacements_are_done_in_their_order,
-            replacements::an_absent_peer_is_passed_over,
-            replacements::a_forgotten_peer_is_passed_over,
-            replacements::a_replacement_that_is_none_is_refused,
-            replacements::many_logs_are_replaced_at_once,
-            sizes::a_huge_batch_comes_back_whole,
-            sizes::a_peer_may_have_thousands_of_channels,
-            sizes::a_log_may_have_hundreds_of_segments,
-            sizes::there_may_be_thousands_of_gaps,
-            isolation::observers_do_not_see_each_other,
-            isolation::neighbouring_ids_are_kept_apart,
-            isolation::forgetting_stays_with_its_observer,
-            isolation::deleting_stays_with_its_observer,
-            batches::an_empty_batch_does_nothing,
-            batches::a_heartbeat_changes_nothing_else,
-            batches::a_batch_lands_as_a_whole,
-            batches::a_refused_batch_leaves_no_trace,
-            batches::a_refused_batch_is_not_there_after_reopening,
-            batches::a_batch_committed_again_changes_nothing,
-            batches::a_batch_committed_again_later_counts,
-            batches::forgetting_takes_the_log_along,
-            batches::forgetting_takes_nothing_else,
-            batches::forgetting_comes_before_writing,
-            batches::forgetting_the_unknown_is_no_error,
-            batches::many_are_forgotten_at_once,
-            claims::a_second_claim_is_refused,
-            claims::of_many_who_claim_at_once_one_has_it,
-            claims::a_claim_ends_when_it_is_dropped,
-            claims::a_claim_ends_with_its_store,
-            claims::a_claim_is_for_one_observer,
-            claims::whoever_has_a_claim_commits,
-            concurrency::readers_see_whole_batches,
-            concurrency::readers_see_whole_batches_of_many,
-            concurrency::pages_hold_while_peers_come_and_go,
-            in_flight::commits_land_in_their_order,
-            in_flight::commits_from_two_threads_both_land,
-            in_flight::observers_that_commit_at_once_keep_apart,
-            in_flight::a_log_is_replaced_while_it_grows,
-            in_flight::a_replaced_log_goes_with_its_peer,
-            abandoned::a_dropped_commit_is_whole_or_absent,
-            abandoned::a_dropped_commit_never_lands_late,
-            model::whatever_is_done_reads_are_as_documented,
+            replacements::peers_are_forgotten_before_logs_are_replaced,
+            replacements::segments_are_written_after_logs_are_replaced,
+            replacements::replacements_are_applied_in_order,
+            replacements::replacement_for_absent_peer_is_skipped,
+            replacements::replacement_for_forgotten_peer_is_skipped,
+            replacements::invalid_replacement_is_rejected,
+            replacements::many_logs_are_replaced_in_one_batch,
+            sizes::large_batch_round_trips,
+            sizes::peer_can_have_thousands_of_channels,
+            sizes::log_can_have_hundreds_of_segments,
+            sizes::observer_can_have_thousands_of_gaps,
+            isolation::observers_are_isolated,
+            isolation::adjacent_ids_do_not_overlap,
+            isolation::forgetting_affects_only_its_observer,
+            isolation::pruning_and_replacing_affect_only_their_observer,
+            batches::empty_batch_changes_nothing,
+            batches::heartbeat_changes_only_the_observer_record,
+            batches::batch_is_stored_completely,
+            batches::rejected_batch_changes_nothing,
+            batches::rejected_batch_is_absent_after_reopening,
+            batches::repeated_commit_is_idempotent,
+            batches::earlier_batch_committed_again_takes_effect,
+            batches::forgetting_a_peer_deletes_its_log,
+            batches::forgetting_a_peer_deletes_nothing_else,
+            batches::peers_are_forgotten_before_records_are_written,
+            batches::forgetting_an_absent_peer_is_not_an_error,
+            batches::many_peers_are_forgotten_in_one_batch,
+            claims::second_claim_is_rejected,
+            claims::concurrent_claims_grant_exactly_one,
+            claims::claim_ends_when_dropped,
+            claims::observer_can_be_claimed_again_after_reopening,
+            claims::claim_covers_one_observer,
+            claims::commits_succeed_with_and_without_a_claim,
+            concurrent_reads::reads_never_see_partial_batches,
+            concurrent_reads::reads_never_see_partial_batches_of_many_observers,
+            concurrent_reads::paging_is_stable_while_peers_change,
+            concurrent_commits::commits_are_applied_in_order,
+            concurrent_commits::commits_from_two_threads_are_both_stored,
+            concurrent_commits::concurrent_observers_are_isolated,
+            concurrent_commits::log_can_be_replaced_while_it_grows,
+            concurrent_commits::forgetting_deletes_log_during_replacement,
+            dropped_commits::dropped_commit_is_atomic,
+            dropped_commits::dropped_commit_never_overwrites_newer_data,
+            model::random_operations_match_the_model,
         }
     };
 }
 
-/// A test for each case.
+/// Creates a test for each case.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_tests {
@@ -120,7 +120,7 @@ macro_rules! __conformance_tests {
     };
 }
 
-/// A test for one case.
+/// Creates a test for one case.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_test {

@@ -1,7 +1,7 @@
-//! The suite that every backend has to pass.
+//! The conformance suite, which every backend must pass.
 //!
-//! A backend says in a [`Harness`] how to make fresh, empty data and how to open it, and names the
-//! harness in one line of a test file:
+//! A backend implements [`Harness`], which creates empty data and opens it, and names the harness in one
+//! line of a test file:
 //!
 //! ```
 //! use fitness_store::MemoryStore;
@@ -28,35 +28,37 @@
 //! # for case in fitness_store::conformance::cases::<InMemory>() { case.run(); }
 //! ```
 //!
-//! That makes a module `conformance` with one `#[test]` for each case, each on data of its own, so
-//! that one failure hides no other. Attributes go through to every test:
-//! `conformance_suite!(#[ignore = "needs a server"] Server)`. [`cases`] lists them for whoever
-//! wants to run them in another way. One case plays random sequences of operations on data of their
-//! own: `PROPTEST_CASES` says how many, `PROPTEST_RNG_SEED` which ones.
+//! The macro creates a module `conformance` with one `#[test]` for each case. Each case uses its own data,
+//! so failures are independent. Attributes are applied to every test:
+//! `conformance_suite!(#[ignore = "needs a server"] Server)`. [`cases`] lists the cases for running them in
+//! another way.
 //!
-//! `docs/BACKENDS.md` of the repository writes a backend, from the first line to the one above.
+//! The case `random_operations_match_the_model` runs random sequences of operations, each on its own data.
+//! `PROPTEST_CASES` sets the number of sequences, and `PROPTEST_RNG_SEED` the seed of the random generator.
 //!
-//! The cases demand what [`Store`] promises, and nothing else. They panic where it is broken.
+//! `docs/writing-a-backend.md` in the repository is a tutorial that writes a complete backend.
+//!
+//! The cases test what [`Store`] documents, and nothing else. A case panics if the store violates it.
 
-mod abandoned;
 mod batches;
-mod bench;
 mod claims;
-mod concurrency;
+mod concurrent_commits;
+mod concurrent_reads;
+mod dropped_commits;
 mod executor;
-mod extremes;
+mod extreme_values;
 mod gaps;
-mod in_flight;
 mod isolation;
 mod list;
-mod marked;
 mod model;
+mod open_store;
 mod pages;
 mod records;
 mod replacements;
 mod samples;
 mod segments;
 mod sizes;
+mod versioned;
 
 use std::future::Future;
 
@@ -64,35 +66,35 @@ pub use executor::block_on;
 
 use crate::Store;
 
-/// How the suite gets at a backend.
+/// Gives the suite access to a backend.
 pub trait Harness: Sized + Sync {
     /// The backend's store.
     type Store: Store;
 
-    /// New, empty data that no other harness shares. It may be deleted with the harness.
+    /// Creates empty data that no other harness shares. The harness may delete it when it is dropped.
     ///
-    /// A case may build more than one, one after the other.
+    /// A case may build several harnesses, one after the other.
     fn build() -> Self;
 
-    /// Opens the data, as a process does that starts.
+    /// Opens the data, as a process does when it starts.
     ///
-    /// The suite drops or closes one store before it opens the next.
+    /// The suite drops or closes a store before it opens the next one.
     fn open(&self) -> Self::Store;
 
-    /// Closes a store in the way that its users are told to. Dropping it, unless overridden.
+    /// Closes a store in the way that the backend documents for its users. The default drops it.
     fn close(&self, store: Self::Store) {
         drop(store);
     }
 
-    /// Drives a future to its end. The suite calls it from several threads at once.
+    /// Runs a future to completion. The suite calls this from several threads concurrently.
     ///
-    /// To be overridden where the store's futures need a runtime.
+    /// Override it if the store's futures need a runtime.
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         block_on(future)
     }
 }
 
-/// One demand on a store.
+/// A test case of the suite.
 #[derive(Debug)]
 pub struct Case<H> {
     name: &'static str,
@@ -100,23 +102,23 @@ pub struct Case<H> {
 }
 
 impl<H: Harness> Case<H> {
-    /// What it demands, as a name.
+    /// Returns the name of the case, which states the required behaviour.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Runs it on new data.
+    /// Runs the case on new data.
     ///
     /// # Panics
     ///
-    /// If the store does not do what the case demands.
+    /// If the store does not behave as required.
     pub fn run(&self) {
         (self.check)(&H::build());
     }
 }
 
-/// Every case, in no order that matters.
+/// Returns all cases, in no particular order.
 #[must_use]
 pub fn cases<H: Harness>() -> Vec<Case<H>> {
     macro_rules! list {
@@ -127,12 +129,12 @@ pub fn cases<H: Harness>() -> Vec<Case<H>> {
     crate::__for_each_conformance_case!(list)
 }
 
-/// Runs the case of that name.
+/// Runs the case with the given name.
 ///
 /// # Panics
 ///
-/// If there is none, or if the store does not do what it demands.
+/// If there is no such case, or if the store does not behave as it requires.
 pub fn run<H: Harness>(name: &str) {
     let case = cases::<H>().into_iter().find(|case| case.name == name);
-    case.unwrap_or_else(|| panic!("there is no case {name}")).run();
+    case.unwrap_or_else(|| panic!("no conformance case named {name}")).run();
 }

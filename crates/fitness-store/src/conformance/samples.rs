@@ -1,4 +1,4 @@
-//! Records to store, and batches of them.
+//! Sample records and batches.
 
 use fitness_core::{
     ChannelId, ChannelRecord, GapCause, GapRecord, GapTotals, ImportSource, Imported, Ledger, LogEntry,
@@ -8,16 +8,16 @@ use fitness_core::{
 
 use crate::{Batch, LogReplacement};
 
-/// The observer of most cases.
-pub(super) const OURS: NodeId = NodeId([3; 33]);
-/// Another one.
-pub(super) const THEIRS: NodeId = NodeId([4; 33]);
+/// The observer that most cases use.
+pub(super) const OBSERVER: NodeId = NodeId([3; 33]);
+/// A second observer.
+pub(super) const OTHER_OBSERVER: NodeId = NodeId([4; 33]);
 
 pub(super) const PRESENCES: [Presence; 3] = [Presence::Unobserved, Presence::Offline, Presence::Online];
 
-pub(super) const READY: [Option<bool>; 3] = [None, Some(false), Some(true)];
+pub(super) const USABLE_STATES: [Option<bool>; 3] = [None, Some(false), Some(true)];
 
-/// The node of a number; ascending with it.
+/// Returns the node id for a number. Ids are ordered like the numbers.
 pub(super) fn node(number: u32) -> NodeId {
     let mut bytes = [0; 33];
     bytes[0] = 2;
@@ -26,7 +26,7 @@ pub(super) fn node(number: u32) -> NodeId {
     NodeId(bytes)
 }
 
-/// A peer of `version`, all of whose fields differ from those of other numbers and versions.
+/// Returns a record of peer `number`. Its fields depend on the number and the version.
 pub(super) fn peer(number: u32, version: u32) -> PeerRecord {
     let (n, v) = (u64::from(number), u64::from(version));
     let base_ns = 1_700_000_000_000_000_000 + n * 1_000_003 + v * 11;
@@ -59,20 +59,20 @@ pub(super) fn channel(number: u32, index: u32, version: u32, opened_totals: Tota
     id[..4].copy_from_slice(&number.to_le_bytes());
     id[4..8].copy_from_slice(&index.to_le_bytes());
     let opened_at_ns = 1_600_000_000_000_000_000 + u64::from(number);
-    let used_ns = u64::from(number) * 23 + u64::from(index) * 5 + u64::from(version);
-    let totals = Totals { online_ns: used_ns, observed_ns: used_ns * 2 };
+    let usable_ns = u64::from(number) * 23 + u64::from(index) * 5 + u64::from(version);
+    let totals = Totals { online_ns: usable_ns, observed_ns: usable_ns * 2 };
     let presence = PRESENCES[((number + index + version) % 3) as usize];
     ChannelRecord {
         channel_id: ChannelId(id),
         funding: (index % 2 == 0).then_some(OutPoint { txid: id, vout: index }),
         opened_at_ns,
         opened_totals,
-        reported_usable: READY[((number + index + version + 1) % 3) as usize],
-        usable_ledger: Ledger::from_parts(presence, opened_at_ns + used_ns * 3, totals),
+        reported_usable: USABLE_STATES[((number + index + version + 1) % 3) as usize],
+        usable_ledger: Ledger::from_parts(presence, opened_at_ns + usable_ns * 3, totals),
     }
 }
 
-/// The segment `index` of a peer's log, with `entries` entries that bear `version`.
+/// Returns segment `index` of a peer's log, with `entries` entries whose totals depend on the version.
 pub(super) fn segment(number: u32, index: u32, entries: u32, version: u32) -> LogSegment {
     let first = index * SEGMENT_ENTRIES;
     let entry = |position: u32| {
@@ -84,8 +84,8 @@ pub(super) fn segment(number: u32, index: u32, entries: u32, version: u32) -> Lo
     LogSegment { node_id: node(number), first_number: first, entries: (0..entries).map(entry).collect() }
 }
 
-/// The record of an observer, all of whose fields differ from those of other versions.
-pub(super) fn observer(version: u64) -> ObserverRecord {
+/// Returns an observer's record whose fields all depend on the version.
+pub(super) fn observer_record(version: u64) -> ObserverRecord {
     let small = u32::try_from(version % 1_000).unwrap_or_default();
     let cause = GapCause::ALL[small as usize % GapCause::ALL.len()];
     ObserverRecord {
@@ -101,14 +101,14 @@ pub(super) fn observer(version: u64) -> ObserverRecord {
     }
 }
 
-/// The gap of a number, all of whose other fields bear `version`.
+/// Returns the gap with the given number. Its other fields depend on the version.
 pub(super) fn gap(number: u32, version: u32) -> GapRecord {
     let from_ns = 1_700_000_000_000_000_000 + u64::from(number) * 1_000 + u64::from(version) * 10;
     let cause = GapCause::ALL[(number.wrapping_add(version) % 4) as usize];
     GapRecord { number, cause, from_ns, to_ns: from_ns + u64::from(version) }
 }
 
-/// Replaces what a peer's log has below an index.
+/// Returns a replacement of the segments below index `below` in a peer's log.
 pub(super) fn replacement(
     number: u32,
     below: u32,
@@ -131,8 +131,8 @@ pub(super) fn gaps_batch(gaps: impl IntoIterator<Item = GapRecord>) -> Batch {
     }
 }
 
-pub(super) fn replacing_batch(replaced: impl IntoIterator<Item = LogReplacement>) -> Batch {
-    Batch { replacements: replaced.into_iter().collect(), ..Batch::default() }
+pub(super) fn replacing_batch(replacements: impl IntoIterator<Item = LogReplacement>) -> Batch {
+    Batch { replacements: replacements.into_iter().collect(), ..Batch::default() }
 }
 
 pub(super) fn forgetting_batch(forgotten: impl IntoIterator<Item = NodeId>) -> Batch {

@@ -1,75 +1,76 @@
-//! Why a copy was not made, or not to its end.
+//! The error type of a copy.
 
 use fitness_core::NodeId;
 
 use crate::StoreError;
 
-/// Why a copy was not made, or not to its end.
+/// The error of a copy that did not complete.
 ///
-/// What the source has is as it was, whatever happened. What was written to the target stays there, and the same
-/// copy goes on with it.
+/// The source is never changed. Records already written to the target stay there, and running the same
+/// copy again resumes with them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CopyError {
-    /// One of the stores did not do what it was asked.
+    /// An operation of one of the stores failed.
     ///
-    /// [`StoreError::Claimed`] and [`StoreError::Locked`] say that a service is running on it.
+    /// [`StoreError::Claimed`] and [`StoreError::Locked`] mean that a service is running on that store.
     #[error(transparent)]
     Store(#[from] StoreError),
 
     /// Source and target are the same store.
-    #[error("both are the same store; name another to copy to")]
+    #[error("source and target are the same store; choose another target")]
     SameStore,
 
-    /// The source has no history of an observer that was asked for.
-    #[error("the source has no history of node {observer}; it has {}", several(available))]
+    /// The source has no history of a requested observer.
+    #[error("no history of node {observer} in the source, which has {}", list_or_none(available))]
     UnknownObserver {
-        /// Who was asked for.
+        /// The requested observer.
         observer: NodeId,
-        /// Whose histories it has.
+        /// The observers whose histories the source has.
         available: Vec<NodeId>,
     },
 
-    /// The target has another history of the same observer. Nothing was written.
+    /// The target already has a different history of the observer. That history was not changed.
     #[error(
-        "the target has another history of node {observer}, which would be lost; copy to another store, \
-         or ask for it to be overwritten"
+        "the target already has a different history of node {observer}; \
+         choose another target, or allow overwriting"
     )]
     TargetExists {
         /// The observer.
         observer: NodeId,
     },
 
-    /// A service wrote to the source while it was copied. Its observer is not listed in the target.
-    #[error(
-        "the history of node {observer} was written to while it was copied; stop its node, and copy again"
-    )]
+    /// A service wrote to the source during the copy. The target does not list the observer, unless it
+    /// was being overwritten.
+    #[error("the history of node {observer} changed during the copy; stop its service and copy again")]
     SourceChanged {
         /// The observer.
         observer: NodeId,
     },
 
-    /// What was read back is not what was written. Unless it was overwritten, its observer is not listed in the target.
+    /// A record read back from the target differs from the source. The target does not list the observer,
+    /// unless it was being overwritten.
     #[error(
-        "{item} of node {observer} was read back, and is not what was copied; copy again, or to another store"
+        "verification failed: {item} of node {observer} differs from the source; \
+         copy again, or choose another target"
     )]
     VerificationFailed {
         /// The observer.
         observer: NodeId,
-        /// Which record.
+        /// The first record that differs.
         item: String,
     },
 }
 
 impl CopyError {
-    /// Whether the same copy may succeed later without anybody's doing.
+    /// Returns whether the same copy may succeed later without intervention.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_transient())
     }
 }
 
-fn several(ids: &[NodeId]) -> String {
-    let names: Vec<String> = ids.iter().map(NodeId::to_string).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+fn list_or_none(ids: &[NodeId]) -> String {
+    let ids: Vec<String> = ids.iter().map(NodeId::to_string).collect();
+    if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
 }

@@ -1,26 +1,26 @@
-//! Moving histories from one store to another, whatever the two are.
+//! Copying histories from one store to another, which may be of different kinds.
 //!
-//! [`copy`] takes each observer's peers, logs, gaps and record across, and reads all of it back. It needs no
-//! runtime, and neither store has to be empty.
+//! [`copy`] copies each observer's peers, logs, gaps and record, then reads everything back and compares
+//! it. It works with any async runtime or none, and neither store has to be empty.
 //!
-//! # What is there when
+//! # Interrupted copies
 //!
-//! An observer's record is written last, after everything else was read back and found equal. So a target in
-//! which an observer is listed by [`Store::observers`](crate::Store::observers) has all of its history, and one in which it is not may
-//! have a part of it: that is what is left of a copy that was cut short, by whatever it was. The same copy
-//! begun again goes on with it. What is equal stays, what differs is written again, and what is too much is
-//! deleted.
+//! The observer's record is written last, after all other records were read back and compared. If
+//! [`Store::observers`](crate::Store::observers) of the target lists an observer, its history is complete.
+//! If not, the target may contain part of a history from an interrupted copy. Running the same copy again
+//! resumes it: equal records stay, different records are written again, and surplus records are deleted.
 //!
-//! A history that is listed is not touched, unless [`CopyOptions::overwrite`] says so; it is then made equal in
-//! the same way. While that lasts it is listed, and neither the old one nor the new one.
+//! A listed history is not changed unless [`CopyOptions::overwrite`] is set; it is then made equal to the
+//! source in the same way. During an overwrite the observer stays listed, while its history is a mixture of
+//! the old one and the new one.
 //!
 //! ```
 //! use fitness_store::Store;
 //! use fitness_store::copy::{CopyError, CopyOptions, copy};
 //!
-//! async fn move_house(old: &dyn Store, new: &dyn Store) -> Result<(), CopyError> {
-//!     for history in copy(old, new, &CopyOptions::default(), |_progress| {}).await? {
-//!         println!("{}: {} peers", history.observer, history.peers);
+//! async fn migrate(old: &dyn Store, new: &dyn Store) -> Result<(), CopyError> {
+//!     for summary in copy(old, new, &CopyOptions::default(), |_progress| {}).await? {
+//!         println!("{}: {} peers", summary.observer, summary.peers);
 //!     }
 //!     Ok(())
 //! }
@@ -36,7 +36,7 @@ pub use run::copy;
 
 use fitness_core::NodeId;
 
-/// What to copy, and how. By default it is everything, and nothing is overwritten.
+/// The observers to copy, and how to copy them. By default all are copied, and nothing is overwritten.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct CopyOptions {
@@ -52,82 +52,85 @@ impl Default for CopyOptions {
 }
 
 impl CopyOptions {
-    /// How many rows a commit has at most, where nothing else was asked for: some megabytes.
+    /// The default maximum number of records in a commit, which amounts to a few megabytes.
     pub const DEFAULT_MAX_BATCH_RECORDS: usize = 4_096;
 
-    /// Copies the histories of these observers alone. By default all are copied that the source lists.
+    /// Copies only the histories of these observers. By default every observer that the source lists is
+    /// copied.
     pub fn observers(mut self, observers: impl IntoIterator<Item = NodeId>) -> Self {
         self.observers = Some(observers.into_iter().collect());
         self
     }
 
-    /// Whether a history that the target has already is made equal to the source's. What differs from it, or
-    /// is not in it, is lost then.
+    /// Sets whether a history that the target already has is made equal to the source's. Records of the
+    /// target that differ from the source, or that the source does not have, are then lost.
     pub const fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self
     }
 
-    /// How many rows a commit has at most; 0 counts as 1. A row is a peer, a segment of a log or a gap.
+    /// Sets the maximum number of records in a commit; 0 counts as 1. A record is a peer, a log segment or
+    /// a gap.
     ///
-    /// Fewer make less memory and more commits, and less to be done again where one is lost.
-    pub fn max_batch_records(mut self, rows: usize) -> Self {
-        self.max_batch_records = rows.max(1);
+    /// Smaller batches need less memory but more commits, and less work is repeated after a failed commit.
+    pub fn max_batch_records(mut self, max: usize) -> Self {
+        self.max_batch_records = max.max(1);
         self
     }
 }
 
-/// How far a copy is.
+/// The progress of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopyProgress {
-    /// Whose history.
+    /// The observer whose history is being copied.
     pub observer: NodeId,
-    /// What is being done with it.
+    /// The current phase for this observer.
     pub phase: CopyPhase,
-    /// How many of the source's peers this phase is done with. In [`Phase::Copying`] they may be part of a batch
-    /// that is not stored yet.
+    /// The number of the source's peers that this phase has processed. In [`CopyPhase::Copying`] some of
+    /// them may belong to a batch that is not stored yet.
     pub peers_done: u64,
-    /// How many there are; `None` while they are being counted.
+    /// The total number of peers; `None` while they are being counted.
     pub peers_total: Option<u64>,
 }
 
-/// What is done with a history, in this order.
+/// The phases of copying one history, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CopyPhase {
-    /// The source's peers are counted.
+    /// Counts the source's peers.
     Counting,
-    /// What the target does not have is written.
+    /// Writes the records that the target does not have.
     Copying,
-    /// All of it is read back.
+    /// Reads all records back and compares them.
     Verifying,
 }
 
-/// What was copied of one observer.
+/// The result of copying one observer's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CopySummary {
     /// The observer.
     pub observer: NodeId,
-    /// Peers that it has.
+    /// The number of peers in the history.
     pub peers: u64,
-    /// Segments of their logs.
+    /// The number of log segments in the history.
     pub segments: u64,
-    /// Gaps of its observation.
+    /// The number of monitoring gaps in the history.
     pub gaps: u64,
-    /// How many rows were written: peers, segments, gaps and the observer's record.
+    /// The number of records written: peers, segments, gaps and the observer's record.
     pub records_written: u64,
-    /// How many of those that it has were there already.
+    /// The number of records of the history that the target already had.
     pub records_unchanged: u64,
-    /// How many peers and gaps were deleted from the target, because the source has none of their name.
+    /// The number of peers and gaps deleted from the target because the source does not have them.
     pub records_deleted: u64,
-    /// Bytes of what was written, as the [codec](crate::codec) encodes it. What a store adds to it is not counted.
+    /// The size in bytes of the written records, as encoded by the [codec](crate::codec). It excludes any
+    /// overhead that the store adds.
     pub bytes_written: u64,
 }
 
 impl CopySummary {
-    const fn none(observer: NodeId) -> Self {
+    const fn empty(observer: NodeId) -> Self {
         Self {
             observer,
             peers: 0,

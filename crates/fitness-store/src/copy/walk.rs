@@ -1,4 +1,4 @@
-//! Reading two stores side by side, a bounded part at a time.
+//! Reads two stores in parallel, in chunks of bounded size.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -9,13 +9,13 @@ use fitness_core::{GapRecord, LogSegment, NodeId, PeerRecord};
 
 use crate::{Store, StoreError};
 
-/// How many rows are asked for at once.
+/// The number of records requested in one read.
 const PAGE: usize = 1_000;
 
-/// How many peers are looked at together, and their logs asked for at once.
-const ABREAST: usize = 32;
+/// The number of peers processed together. Their logs are read concurrently.
+const PEERS_PER_STEP: usize = 32;
 
-/// An observer's peers in one store, ascending.
+/// An iterator over an observer's peers in one store, in ascending order.
 pub(super) struct Peers<'a> {
     store: &'a dyn Store,
     observer: NodeId,
@@ -29,6 +29,7 @@ impl<'a> Peers<'a> {
         Self { store, observer, page: VecDeque::new(), last: None, at_end: false }
     }
 
+    /// Returns the id of the next peer, without advancing.
     async fn peek(&mut self) -> Result<Option<NodeId>, StoreError> {
         if self.page.is_empty() && !self.at_end {
             let page = self.store.peers(&self.observer, self.last.as_ref(), PAGE).await?;
@@ -39,32 +40,32 @@ impl<'a> Peers<'a> {
         Ok(self.page.front().map(|peer| peer.node_id))
     }
 
-    /// The next peer, where it is that one.
+    /// Returns the next peer if its id is `node_id`, and advances.
     async fn next_if(&mut self, node_id: NodeId) -> Result<Option<PeerRecord>, StoreError> {
-        let is_it = self.peek().await? == Some(node_id);
-        Ok(if is_it { self.page.pop_front() } else { None })
+        let matches = self.peek().await? == Some(node_id);
+        Ok(if matches { self.page.pop_front() } else { None })
     }
 
-    /// How many are left; `tell` hears of it after each page.
-    pub(super) async fn count(mut self, mut tell: impl FnMut(u64)) -> Result<u64, StoreError> {
+    /// Counts the remaining peers, and calls `report` with the count so far after each page.
+    pub(super) async fn count(mut self, mut report: impl FnMut(u64)) -> Result<u64, StoreError> {
         let mut count = 0;
         while self.peek().await?.is_some() {
             count += self.page.len() as u64;
             self.page.clear();
-            tell(count);
+            report(count);
         }
         Ok(count)
     }
 }
 
-/// A peer, as it is in both stores. In one of them at least it is.
+/// The records of one peer in both stores. At least one of the two stores has the peer.
 pub(super) struct Pair {
     pub(super) node_id: NodeId,
     pub(super) source: Option<PeerRecord>,
     pub(super) target: Option<PeerRecord>,
 }
 
-/// The peers of two stores, ascending, each of them once.
+/// An iterator over the peers of two stores in ascending order, each peer once.
 pub(super) struct Walk<'a> {
     source: Peers<'a>,
     target: Peers<'a>,
@@ -75,10 +76,10 @@ impl<'a> Walk<'a> {
         Self { source: Peers::new(source, observer), target: Peers::new(target, observer) }
     }
 
-    /// The next few; none at the end.
+    /// Returns the next few peers; an empty vector at the end.
     pub(super) async fn next(&mut self) -> Result<Vec<Pair>, StoreError> {
         let mut pairs = Vec::new();
-        while pairs.len() < ABREAST {
+        while pairs.len() < PEERS_PER_STEP {
             let (source, target) = (self.source.peek().await?, self.target.peek().await?);
             let Some(node_id) = source.into_iter().chain(target).min() else { break };
             let source = self.source.next_if(node_id).await?;
@@ -89,7 +90,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The whole logs of several peers, in their order; no log of those that are left out.
+/// Reads the complete logs of several peers, in the order of `peers`. A `None` yields an empty log.
 pub(super) async fn logs(
     store: &dyn Store,
     observer: &NodeId,
@@ -101,13 +102,13 @@ pub(super) async fn logs(
             None => Ok(Vec::new()),
         }
     });
-    together(read.map(|log| Box::pin(log) as Pending<'_, _>).collect()).await
+    join_all(read.map(|log| Box::pin(log) as Pending<'_, _>).collect()).await
 }
 
 async fn log(store: &dyn Store, observer: &NodeId, node_id: NodeId) -> Result<Vec<LogSegment>, StoreError> {
     let mut log: Vec<LogSegment> = Vec::new();
     loop {
-        // An index is far below the largest number.
+        // This cannot overflow: an index is far below `u32::MAX`.
         let next = log.last().map_or(0, |segment| segment.index() + 1);
         let page = store.segments(observer, &node_id, next, PAGE).await?;
         let is_last = page.len() < PAGE;
@@ -118,7 +119,7 @@ async fn log(store: &dyn Store, observer: &NodeId, node_id: NodeId) -> Result<Ve
     }
 }
 
-/// All gaps of an observer.
+/// Reads all gaps of an observer.
 pub(super) async fn gaps(store: &dyn Store, observer: &NodeId) -> Result<Vec<GapRecord>, StoreError> {
     let mut gaps: Vec<GapRecord> = Vec::new();
     let mut next = Some(0);
@@ -133,18 +134,18 @@ pub(super) async fn gaps(store: &dyn Store, observer: &NodeId) -> Result<Vec<Gap
 
 type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Waits for all of them at once; the first error in their order counts.
-async fn together<T>(mut pending: Vec<Pending<'_, T>>) -> Result<Vec<T>, StoreError> {
+/// Polls all futures concurrently. If several fail, returns the error of the first in order.
+async fn join_all<T>(mut pending: Vec<Pending<'_, T>>) -> Result<Vec<T>, StoreError> {
     let mut done: Vec<Option<Result<T, StoreError>>> = pending.iter().map(|_| None).collect();
     poll_fn(|context| {
-        let mut left = false;
+        let mut any_pending = false;
         for (future, done) in pending.iter_mut().zip(&mut done).filter(|(_, done)| done.is_none()) {
             match future.as_mut().poll(context) {
                 Poll::Ready(result) => *done = Some(result),
-                Poll::Pending => left = true,
+                Poll::Pending => any_pending = true,
             }
         }
-        if left { Poll::Pending } else { Poll::Ready(()) }
+        if any_pending { Poll::Pending } else { Poll::Ready(()) }
     })
     .await;
     done.into_iter().flatten().collect()

@@ -1,4 +1,4 @@
-//! What is to be written to the target, gathered into batches of a bounded size.
+//! Writes records to the target in batches of bounded size.
 
 use std::sync::Arc;
 
@@ -11,51 +11,51 @@ use crate::{Batch, Store, StoreError};
 pub(super) struct Writer<'a> {
     store: &'a dyn Store,
     batch: Batch,
-    rows: usize,
-    most_rows: usize,
-    copied: CopySummary,
-    /// To count bytes in.
+    batch_records: usize,
+    max_batch_records: usize,
+    summary: CopySummary,
+    /// A buffer for encoding records, to count their bytes.
     buffer: Vec<u8>,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(store: &'a dyn Store, observer: NodeId, most_rows: usize) -> Self {
-        let (batch, copied) = (Batch::default(), CopySummary::none(observer));
-        Self { store, batch, rows: 0, most_rows, copied, buffer: Vec::new() }
+    pub(super) fn new(store: &'a dyn Store, observer: NodeId, max_batch_records: usize) -> Self {
+        let (batch, summary) = (Batch::default(), CopySummary::empty(observer));
+        Self { store, batch, batch_records: 0, max_batch_records, summary, buffer: Vec::new() }
     }
 
-    /// Makes a peer of the target what it is in the source. Where the source has none it has no log.
+    /// Makes a peer and its log in the target equal to the source. If the source does not have the peer, its
+    /// log is empty.
     ///
-    /// Peers come in ascending order, each once: within a batch what is forgotten is so before anything is
-    /// written.
+    /// The caller passes each peer once, in ascending order: a batch forgets peers before it writes any.
     pub(super) async fn peer(
         &mut self,
         source: (Option<PeerRecord>, Vec<LogSegment>),
         target: (Option<PeerRecord>, Vec<LogSegment>),
         node_id: NodeId,
     ) -> Result<(), StoreError> {
-        let ((source, log), (mut there, mut log_there)) = (source, target);
-        let is_too_much = |segment: &LogSegment| position(&log, segment.index()).is_none();
-        if there.is_none() || source.is_none() || log_there.iter().any(is_too_much) {
-            // With it goes what there may be of a log without a peer.
+        let ((source, log), (mut target, mut target_log)) = (source, target);
+        let is_surplus = |segment: &LogSegment| position(&log, segment.index()).is_none();
+        if target.is_none() || source.is_none() || target_log.iter().any(is_surplus) {
+            // Forgetting also deletes segments that the target may have without a peer record.
             self.batch.changes.forgotten_peers.push(node_id);
-            self.copied.records_deleted += u64::from(source.is_none());
-            self.rows += usize::from(there.is_some());
-            (there, log_there) = (None, Vec::new());
+            self.summary.records_deleted += u64::from(source.is_none());
+            self.batch_records += usize::from(target.is_some());
+            (target, target_log) = (None, Vec::new());
         }
         self.flush_if_full().await?;
         let Some(source) = source else { return Ok(()) };
-        self.copied.peers += 1;
-        if there.as_ref() == Some(&source) {
-            self.copied.records_unchanged += 1;
+        self.summary.peers += 1;
+        if target.as_ref() == Some(&source) {
+            self.summary.records_unchanged += 1;
         } else {
             self.count_bytes(|bytes| encode_peer(&source, bytes))?;
             self.batch.changes.peers.push(source);
         }
-        self.copied.segments += log.len() as u64;
+        self.summary.segments += log.len() as u64;
         for segment in log {
-            if position(&log_there, segment.index()).is_some_and(|at| log_there.get(at) == Some(&segment)) {
-                self.copied.records_unchanged += 1;
+            if position(&target_log, segment.index()).is_some_and(|at| target_log.get(at) == Some(&segment)) {
+                self.summary.records_unchanged += 1;
             } else {
                 self.flush_if_full().await?;
                 self.count_bytes(|bytes| encode_segment(&segment, bytes))?;
@@ -65,27 +65,27 @@ impl<'a> Writer<'a> {
         self.flush_if_full().await
     }
 
-    /// Makes the target's gaps those of the source.
+    /// Makes the target's gaps equal to the source's.
     pub(super) async fn gaps(
         &mut self,
         source: &[GapRecord],
         target: &[GapRecord],
     ) -> Result<(), StoreError> {
         let find = |gaps: &[GapRecord], number| gaps.binary_search_by_key(&number, |gap| gap.number).ok();
-        // All up to the last one that is too much go at once, and those that are not come back.
-        let too_much = || target.iter().filter(|gap| find(source, gap.number).is_none());
-        let kept_from = too_much().map(|gap| gap.number.saturating_add(1)).max().unwrap_or(0);
-        self.copied.records_deleted += too_much().count() as u64;
+        // One prune deletes all gaps up to the last surplus one; the others among them are written again.
+        let surplus = || target.iter().filter(|gap| find(source, gap.number).is_none());
+        let kept_from = surplus().map(|gap| gap.number.saturating_add(1)).max().unwrap_or(0);
+        self.summary.records_deleted += surplus().count() as u64;
         if kept_from > 0 {
-            // Within a batch gaps are written before any are deleted, so the others are of a later one.
+            // A batch writes gaps before it prunes, so the gaps to keep are written in a later batch.
             self.batch.prune_gaps_before = Some(kept_from);
             self.flush().await?;
         }
-        self.copied.gaps = source.len() as u64;
+        self.summary.gaps = source.len() as u64;
         for gap in source {
-            let there = find(target, gap.number).and_then(|at| target.get(at));
-            if gap.number >= kept_from && there == Some(gap) {
-                self.copied.records_unchanged += 1;
+            let existing = find(target, gap.number).and_then(|at| target.get(at));
+            if gap.number >= kept_from && existing == Some(gap) {
+                self.summary.records_unchanged += 1;
             } else {
                 self.count_bytes(|bytes| encode_gap(gap, bytes))?;
                 self.batch.changes.gaps.push(*gap);
@@ -95,34 +95,34 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes the observer's record, unless it is there; and tells what there was to do.
+    /// Writes the observer's record unless the target already has it, and returns the summary.
     pub(super) async fn finish(
         mut self,
         record: ObserverRecord,
-        there: Option<ObserverRecord>,
+        target_record: Option<ObserverRecord>,
     ) -> Result<CopySummary, StoreError> {
-        if there == Some(record) {
-            self.copied.records_unchanged += 1;
+        if target_record == Some(record) {
+            self.summary.records_unchanged += 1;
         } else {
-            let observer = self.copied.observer;
+            let observer = self.summary.observer;
             self.count_bytes(|bytes| encode_observer(&observer, &record, bytes))?;
             self.batch.observer = Some(record);
         }
         self.flush().await?;
-        Ok(self.copied)
+        Ok(self.summary)
     }
 
     pub(super) async fn flush(&mut self) -> Result<(), StoreError> {
         let batch = std::mem::take(&mut self.batch);
-        self.rows = 0;
+        self.batch_records = 0;
         if batch.is_empty() {
             return Ok(());
         }
-        self.store.commit(&self.copied.observer, Arc::new(batch)).await
+        self.store.commit(&self.summary.observer, Arc::new(batch)).await
     }
 
     async fn flush_if_full(&mut self) -> Result<(), StoreError> {
-        if self.rows >= self.most_rows { self.flush().await } else { Ok(()) }
+        if self.batch_records >= self.max_batch_records { self.flush().await } else { Ok(()) }
     }
 
     fn count_bytes(
@@ -131,14 +131,14 @@ impl<'a> Writer<'a> {
     ) -> Result<(), StoreError> {
         self.buffer.clear();
         encode(&mut self.buffer)?;
-        self.copied.bytes_written += self.buffer.len() as u64;
-        self.copied.records_written += 1;
-        self.rows += 1;
+        self.summary.bytes_written += self.buffer.len() as u64;
+        self.summary.records_written += 1;
+        self.batch_records += 1;
         Ok(())
     }
 }
 
-/// Where a log has the segment of an index.
+/// Returns the position of the segment with the given index in a log.
 fn position(log: &[LogSegment], index: u32) -> Option<usize> {
     log.binary_search_by_key(&index, LogSegment::index).ok()
 }

@@ -1,4 +1,4 @@
-//! Stores that do something else than a batch says, or do it when it is not its turn.
+//! Stores that apply batches incorrectly or in the wrong order.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex};
@@ -7,75 +7,80 @@ use fitness_core::{NodeId, UnsavedChanges};
 use fitness_store::conformance::block_on;
 use fitness_store::{Batch, MemoryStore, Store, StoreError, codec};
 
-use super::{Fault, assert_fails, assert_fails_sooner_or_later, lock, yield_once};
+use super::{Fault, assert_fails, assert_fails_eventually, lock, yield_once};
 
-/// A batch cannot be stored twice, as a key cannot be inserted twice.
+/// Rejects a batch that equals the previous one, like an insert of a duplicate key.
 #[derive(Default)]
-struct RefusesRepeats(Mutex<String>);
+struct RejectsRepeats(Mutex<String>);
 #[async_trait::async_trait]
-impl Fault for RefusesRepeats {
-    async fn commit(&self, store: &MemoryStore, who: &NodeId, batch: Batch) -> Result<(), StoreError> {
-        let name = format!("{who} {batch:?}");
-        if !batch.is_empty() && std::mem::replace(&mut *lock(&self.0), name.clone()) == name {
+impl Fault for RejectsRepeats {
+    async fn commit(&self, store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
+        let description = format!("{observer} {batch:?}");
+        if !batch.is_empty() && std::mem::replace(&mut *lock(&self.0), description.clone()) == description {
             return Err(StoreError::ReadOnly { location: "memory".to_owned() });
         }
-        store.commit(who, Arc::new(batch)).await
+        store.commit(observer, Arc::new(batch)).await
     }
 }
 
 #[test]
-fn a_store_that_refuses_repeats_is_noticed() {
-    assert_fails::<RefusesRepeats>(&["a_batch_committed_again_changes_nothing"]);
+fn rejected_repeat_is_detected() {
+    assert_fails::<RejectsRepeats>(&["repeated_commit_is_idempotent"]);
 }
 
-/// A batch that was stored once is taken for a repeat ever after.
+/// Ignores every batch that equals an earlier one.
 #[derive(Default)]
 struct IgnoresRepeats(Mutex<HashSet<String>>);
 #[async_trait::async_trait]
 impl Fault for IgnoresRepeats {
-    async fn commit(&self, store: &MemoryStore, who: &NodeId, batch: Batch) -> Result<(), StoreError> {
-        let name = format!("{who} {batch:?}");
-        if codec::validate_batch(who, &batch).is_ok() && !lock(&self.0).insert(name) {
+    async fn commit(&self, store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
+        let description = format!("{observer} {batch:?}");
+        if codec::validate_batch(observer, &batch).is_ok() && !lock(&self.0).insert(description) {
             return Ok(());
         }
-        store.commit(who, Arc::new(batch)).await
+        store.commit(observer, Arc::new(batch)).await
     }
 }
 
 #[test]
-fn a_store_that_ignores_repeats_is_noticed() {
-    assert_fails::<IgnoresRepeats>(&["a_batch_committed_again_later_counts"]);
+fn ignored_repeat_is_detected() {
+    assert_fails::<IgnoresRepeats>(&["earlier_batch_committed_again_takes_effect"]);
 }
 
-/// A batch is written ahead before it is checked, and what is left of it is done at the next opening.
+/// Writes batches to a write-ahead log before validating them, and applies rejected ones at the next opening.
 #[derive(Default)]
 struct WritesAheadUnchecked(Mutex<Vec<(NodeId, Batch)>>);
 #[async_trait::async_trait]
 impl Fault for WritesAheadUnchecked {
-    async fn commit(&self, store: &MemoryStore, who: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
-        let result = store.commit(who, Arc::new(batch.clone())).await;
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
+        let result = store.commit(observer, Arc::new(batch.clone())).await;
         if result.is_err() {
             batch.changes.gaps.clear();
-            lock(&self.0).push((*who, batch));
+            lock(&self.0).push((*observer, batch));
         }
         result
     }
 
     fn opened(&self, store: &MemoryStore) -> MemoryStore {
-        for (who, batch) in lock(&self.0).drain(..) {
-            // Some of them are refused again.
-            let _ = block_on(store.commit(&who, Arc::new(batch)));
+        for (observer, batch) in lock(&self.0).drain(..) {
+            // Some of them are rejected again.
+            let _ = block_on(store.commit(&observer, Arc::new(batch)));
         }
         store.clone()
     }
 }
 
 #[test]
-fn a_refused_batch_that_comes_back_is_noticed() {
-    assert_fails::<WritesAheadUnchecked>(&["a_refused_batch_is_not_there_after_reopening"]);
+fn rejected_batch_that_reappears_is_detected() {
+    assert_fails::<WritesAheadUnchecked>(&["rejected_batch_is_absent_after_reopening"]);
 }
 
-/// Segments are never stored.
+/// Never stores segments.
 #[derive(Default)]
 struct LosesSegments;
 impl Fault for LosesSegments {
@@ -87,35 +92,35 @@ impl Fault for LosesSegments {
 }
 
 #[test]
-fn lost_segments_are_noticed() {
+fn lost_segments_are_detected() {
     assert_fails::<LosesSegments>(&[
-        "a_segment_comes_back",
-        "the_last_segment_is_stored_again",
-        "a_batch_lands_as_a_whole",
-        "dropping_a_store_loses_nothing",
+        "segment_round_trips",
+        "last_segment_can_be_rewritten",
+        "batch_is_stored_completely",
+        "committed_data_survives_dropping_the_store",
     ]);
 }
 
-/// Everything is gone when the store is opened again.
+/// Loses everything when the store is reopened.
 #[derive(Default)]
-struct Forgetful;
-impl Fault for Forgetful {
+struct LosesDataOnReopen;
+impl Fault for LosesDataOnReopen {
     fn opened(&self, _: &MemoryStore) -> MemoryStore {
         MemoryStore::new()
     }
 }
 
 #[test]
-fn what_is_gone_after_reopening_is_noticed() {
-    assert_fails::<Forgetful>(&[
-        "a_peer_comes_back",
-        "the_observer_comes_back",
-        "dropping_a_store_loses_nothing",
-        "a_huge_batch_comes_back_whole",
+fn data_lost_on_reopen_is_detected() {
+    assert_fails::<LosesDataOnReopen>(&[
+        "peer_round_trips",
+        "observer_record_round_trips",
+        "committed_data_survives_dropping_the_store",
+        "large_batch_round_trips",
     ]);
 }
 
-/// A batch is stored piece by piece.
+/// Stores a batch in several commits.
 #[derive(Default)]
 struct NotAtomic;
 #[async_trait::async_trait]
@@ -136,12 +141,12 @@ impl Fault for NotAtomic {
 }
 
 #[test]
-fn batches_in_pieces_are_noticed() {
-    assert_fails::<NotAtomic>(&["a_refused_batch_leaves_no_trace", "a_dropped_commit_is_whole_or_absent"]);
-    assert_fails_sooner_or_later::<NotAtomic>("readers_see_whole_batches");
+fn batches_stored_in_parts_are_detected() {
+    assert_fails::<NotAtomic>(&["rejected_batch_changes_nothing", "dropped_commit_is_atomic"]);
+    assert_fails_eventually::<NotAtomic>("reads_never_see_partial_batches");
 }
 
-/// Forgetting keeps the log.
+/// Keeps the log of a forgotten peer.
 #[derive(Default)]
 struct KeepsLogs;
 #[async_trait::async_trait]
@@ -164,11 +169,14 @@ impl Fault for KeepsLogs {
 }
 
 #[test]
-fn logs_that_outlive_their_peers_are_noticed() {
-    assert_fails::<KeepsLogs>(&["forgetting_takes_the_log_along", "forgetting_comes_before_writing"]);
+fn logs_of_forgotten_peers_are_detected() {
+    assert_fails::<KeepsLogs>(&[
+        "forgetting_a_peer_deletes_its_log",
+        "peers_are_forgotten_before_records_are_written",
+    ]);
 }
 
-/// Changes are written before peers are forgotten.
+/// Forgets peers after writing the other changes.
 #[derive(Default)]
 struct ForgetsLast;
 #[async_trait::async_trait]
@@ -187,14 +195,14 @@ impl Fault for ForgetsLast {
 }
 
 #[test]
-fn forgetting_too_late_is_noticed() {
-    assert_fails::<ForgetsLast>(&["forgetting_comes_before_writing"]);
+fn forgetting_last_is_detected() {
+    assert_fails::<ForgetsLast>(&["peers_are_forgotten_before_records_are_written"]);
 }
 
-/// Of several records of one peer in a batch the first is kept.
+/// Keeps the first of several records of one peer in a batch.
 #[derive(Default)]
-struct FirstCounts;
-impl Fault for FirstCounts {
+struct KeepsFirstDuplicate;
+impl Fault for KeepsFirstDuplicate {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         batch.changes.peers.reverse();
@@ -203,6 +211,6 @@ impl Fault for FirstCounts {
 }
 
 #[test]
-fn stale_duplicates_are_noticed() {
-    assert_fails::<FirstCounts>(&["the_last_of_duplicates_counts"]);
+fn first_duplicate_kept_is_detected() {
+    assert_fails::<KeepsFirstDuplicate>(&["last_duplicate_in_batch_wins"]);
 }

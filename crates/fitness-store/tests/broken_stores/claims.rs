@@ -1,4 +1,4 @@
-//! Wrong about who may write.
+//! Stores that grant claims incorrectly.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
@@ -6,45 +6,48 @@ use std::sync::{Arc, Mutex};
 use fitness_core::NodeId;
 use fitness_store::{Claim, MemoryStore, Store, StoreError};
 
-use crate::{Fault, assert_fails, assert_fails_sooner_or_later, lock};
+use crate::{Fault, assert_fails, assert_fails_eventually, lock};
 
+/// Grants every claim.
 #[derive(Default)]
-struct RefusesNobody;
+struct GrantsEveryClaim;
 
 #[async_trait::async_trait]
-impl Fault for RefusesNobody {
+impl Fault for GrantsEveryClaim {
     async fn claim(&self, _: &MemoryStore, _: &NodeId) -> Result<Claim, StoreError> {
         Ok(Claim::new(()))
     }
 }
 
+/// Never releases a claim.
 #[derive(Default)]
-struct NeverLetsGo;
+struct NeverReleasesClaims;
 
 #[async_trait::async_trait]
-impl Fault for NeverLetsGo {
+impl Fault for NeverReleasesClaims {
     async fn claim(&self, store: &MemoryStore, observer: &NodeId) -> Result<Claim, StoreError> {
         std::mem::forget(store.claim(observer).await?);
         Ok(Claim::new(()))
     }
 }
 
+/// Uses one claim for all observers.
 #[derive(Default)]
-struct ClaimsAll;
+struct ClaimsWholeStore;
 
 #[async_trait::async_trait]
-impl Fault for ClaimsAll {
+impl Fault for ClaimsWholeStore {
     async fn claim(&self, store: &MemoryStore, _: &NodeId) -> Result<Claim, StoreError> {
         store.claim(&NodeId([0; 33])).await
     }
 }
 
-/// Whether there is a claim is looked up first, and noted later.
+/// Checks for an existing claim and records the new one in two separate steps.
 #[derive(Default)]
-struct LooksThenTakes(Arc<Mutex<HashSet<NodeId>>>);
+struct ChecksThenClaims(Arc<Mutex<HashSet<NodeId>>>);
 
 #[async_trait::async_trait]
-impl Fault for LooksThenTakes {
+impl Fault for ChecksThenClaims {
     async fn claim(&self, _: &MemoryStore, observer: &NodeId) -> Result<Claim, StoreError> {
         struct Held(Arc<Mutex<HashSet<NodeId>>>, NodeId);
         impl Drop for Held {
@@ -53,8 +56,8 @@ impl Fault for LooksThenTakes {
             }
         }
         if lock(&self.0).contains(observer) {
-            let (location, by) = ("memory".to_owned(), "another".to_owned());
-            return Err(StoreError::Claimed { observer: *observer, location, holder: by });
+            let (location, holder) = ("memory".to_owned(), "another".to_owned());
+            return Err(StoreError::Claimed { observer: *observer, location, holder });
         }
         std::thread::yield_now();
         lock(&self.0).insert(*observer);
@@ -63,13 +66,16 @@ impl Fault for LooksThenTakes {
 }
 
 #[test]
-fn claims_at_the_same_moment_are_noticed() {
-    assert_fails_sooner_or_later::<LooksThenTakes>("of_many_who_claim_at_once_one_has_it");
+fn claims_granted_concurrently_are_detected() {
+    assert_fails_eventually::<ChecksThenClaims>("concurrent_claims_grant_exactly_one");
 }
 
 #[test]
-fn wrong_claims_are_found() {
-    assert_fails::<RefusesNobody>(&["a_second_claim_is_refused"]);
-    assert_fails::<NeverLetsGo>(&["a_claim_ends_when_it_is_dropped", "a_claim_ends_with_its_store"]);
-    assert_fails::<ClaimsAll>(&["a_claim_is_for_one_observer"]);
+fn incorrect_claims_are_detected() {
+    assert_fails::<GrantsEveryClaim>(&["second_claim_is_rejected"]);
+    assert_fails::<NeverReleasesClaims>(&[
+        "claim_ends_when_dropped",
+        "observer_can_be_claimed_again_after_reopening",
+    ]);
+    assert_fails::<ClaimsWholeStore>(&["claim_covers_one_observer"]);
 }

@@ -1,4 +1,4 @@
-//! Stores that are wrong about gaps.
+//! Stores that handle gaps incorrectly.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use fitness_store::{Batch, MemoryStore, Store, StoreError};
 
 use super::{Fault, assert_fails};
 
-/// Gaps are never stored.
+/// Never stores gaps.
 #[derive(Default)]
 struct LosesGaps;
 impl Fault for LosesGaps {
@@ -19,11 +19,15 @@ impl Fault for LosesGaps {
 }
 
 #[test]
-fn lost_gaps_are_noticed() {
-    assert_fails::<LosesGaps>(&["a_gap_comes_back", "a_batch_lands_as_a_whole", "gaps_are_no_part_of_a_log"]);
+fn lost_gaps_are_detected() {
+    assert_fails::<LosesGaps>(&[
+        "gap_round_trips",
+        "batch_is_stored_completely",
+        "gaps_are_unaffected_by_other_changes",
+    ]);
 }
 
-/// Why there was a gap is not stored.
+/// Does not store the cause of a gap.
 #[derive(Default)]
 struct LosesCauses;
 impl Fault for LosesCauses {
@@ -35,14 +39,14 @@ impl Fault for LosesCauses {
 }
 
 #[test]
-fn lost_causes_are_noticed() {
-    assert_fails::<LosesCauses>(&["a_gap_comes_back", "extreme_gaps_come_back"]);
+fn lost_causes_are_detected() {
+    assert_fails::<LosesCauses>(&["gap_round_trips", "extreme_gaps_round_trip"]);
 }
 
-/// A batch with nothing but gaps is taken for an empty one.
+/// Treats a batch with only gaps as empty.
 #[derive(Default)]
-struct NeedsMoreThanGaps;
-impl Fault for NeedsMoreThanGaps {
+struct IgnoresGapOnlyBatches;
+impl Fault for IgnoresGapOnlyBatches {
     fn batch(&self, batch: &Batch) -> Batch {
         let UnsavedChanges { forgotten_peers: forgotten, peers, segments, .. } = &batch.changes;
         let others = forgotten.len() + peers.len() + segments.len() + batch.replacements.len();
@@ -51,15 +55,15 @@ impl Fault for NeedsMoreThanGaps {
 }
 
 #[test]
-fn gaps_that_are_not_seen_in_a_batch_are_noticed() {
-    assert_fails::<NeedsMoreThanGaps>(&["a_gap_comes_back", "old_gaps_are_deleted"]);
+fn ignored_gap_only_batches_are_detected() {
+    assert_fails::<IgnoresGapOnlyBatches>(&["gap_round_trips", "gaps_before_the_given_number_are_pruned"]);
 }
 
-/// A gap that is there already stays as it is.
+/// Does not overwrite a stored gap.
 #[derive(Default)]
-struct KeepsTheFirst;
+struct NeverOverwritesGaps;
 #[async_trait::async_trait]
-impl Fault for KeepsTheFirst {
+impl Fault for NeverOverwritesGaps {
     async fn commit(
         &self,
         store: &MemoryStore,
@@ -73,32 +77,32 @@ impl Fault for KeepsTheFirst {
 }
 
 #[test]
-fn gaps_that_are_not_overwritten_are_noticed() {
-    assert_fails::<KeepsTheFirst>(&["a_gap_is_overwritten", "a_batch_lands_as_a_whole"]);
+fn gaps_not_overwritten_are_detected() {
+    assert_fails::<NeverOverwritesGaps>(&["gap_is_overwritten", "batch_is_stored_completely"]);
 }
 
-/// Old gaps are never deleted.
+/// Never prunes gaps.
 #[derive(Default)]
-struct KeepsAllGaps;
-impl Fault for KeepsAllGaps {
+struct NeverPrunesGaps;
+impl Fault for NeverPrunesGaps {
     fn batch(&self, batch: &Batch) -> Batch {
         Batch { prune_gaps_before: None, ..batch.clone() }
     }
 }
 
 #[test]
-fn gaps_that_stay_for_ever_are_noticed() {
-    assert_fails::<KeepsAllGaps>(&[
-        "old_gaps_are_deleted",
-        "deleting_gaps_comes_after_writing_them",
-        "deleting_stays_with_its_observer",
+fn gaps_not_pruned_are_detected() {
+    assert_fails::<NeverPrunesGaps>(&[
+        "gaps_before_the_given_number_are_pruned",
+        "gaps_are_pruned_after_being_written",
+        "pruning_and_replacing_affect_only_their_observer",
     ]);
 }
 
-/// The first gap that is to stay is deleted as well.
+/// Also prunes the first gap that must be kept.
 #[derive(Default)]
-struct DeletesOneTooMany;
-impl Fault for DeletesOneTooMany {
+struct PrunesOneTooMany;
+impl Fault for PrunesOneTooMany {
     fn batch(&self, batch: &Batch) -> Batch {
         let prune_gaps_before = batch.prune_gaps_before.map(|before| before.saturating_add(1));
         Batch { prune_gaps_before, ..batch.clone() }
@@ -106,15 +110,18 @@ impl Fault for DeletesOneTooMany {
 }
 
 #[test]
-fn a_gap_too_many_is_noticed() {
-    assert_fails::<DeletesOneTooMany>(&["old_gaps_are_deleted", "deleting_gaps_comes_after_writing_them"]);
+fn pruning_one_gap_too_many_is_detected() {
+    assert_fails::<PrunesOneTooMany>(&[
+        "gaps_before_the_given_number_are_pruned",
+        "gaps_are_pruned_after_being_written",
+    ]);
 }
 
-/// Old gaps are deleted before those of the batch are written.
+/// Prunes gaps before writing those of the batch.
 #[derive(Default)]
-struct DeletesFirst;
+struct PrunesFirst;
 #[async_trait::async_trait]
-impl Fault for DeletesFirst {
+impl Fault for PrunesFirst {
     async fn commit(
         &self,
         store: &MemoryStore,
@@ -128,14 +135,14 @@ impl Fault for DeletesFirst {
 }
 
 #[test]
-fn deleting_too_early_is_noticed() {
-    assert_fails::<DeletesFirst>(&["deleting_gaps_comes_after_writing_them"]);
+fn pruning_first_is_detected() {
+    assert_fails::<PrunesFirst>(&["gaps_are_pruned_after_being_written"]);
 }
 
-/// To forget a peer takes the gaps along.
+/// Deletes all gaps when a peer is forgotten.
 #[derive(Default)]
-struct ForgetsGaps;
-impl Fault for ForgetsGaps {
+struct ForgettingDeletesGaps;
+impl Fault for ForgettingDeletesGaps {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         if !batch.changes.forgotten_peers.is_empty() {
@@ -146,11 +153,14 @@ impl Fault for ForgetsGaps {
 }
 
 #[test]
-fn gaps_that_go_with_a_peer_are_noticed() {
-    assert_fails::<ForgetsGaps>(&["gaps_are_no_part_of_a_log", "forgetting_takes_nothing_else"]);
+fn gaps_deleted_with_a_peer_are_detected() {
+    assert_fails::<ForgettingDeletesGaps>(&[
+        "gaps_are_unaffected_by_other_changes",
+        "forgetting_a_peer_deletes_nothing_else",
+    ]);
 }
 
-/// Gaps are sorted as text is.
+/// Sorts gaps by their number as text.
 #[derive(Default)]
 struct SortsGapsAsText;
 #[async_trait::async_trait]
@@ -169,15 +179,15 @@ impl Fault for SortsGapsAsText {
 }
 
 #[test]
-fn gaps_sorted_as_text_are_noticed() {
-    assert_fails::<SortsGapsAsText>(&["gaps_ascend_by_number", "ranges_of_gaps"]);
+fn gaps_sorted_as_text_are_detected() {
+    assert_fails::<SortsGapsAsText>(&["gaps_are_ordered_by_number", "gap_reads_respect_start_and_limit"]);
 }
 
-/// A limit counts numbers, not gaps.
+/// Applies the limit to gap numbers instead of gaps.
 #[derive(Default)]
-struct CountsNumbers;
+struct LimitsNumbers;
 #[async_trait::async_trait]
-impl Fault for CountsNumbers {
+impl Fault for LimitsNumbers {
     async fn gaps(
         &self,
         store: &MemoryStore,
@@ -193,15 +203,15 @@ impl Fault for CountsNumbers {
 }
 
 #[test]
-fn a_limit_on_numbers_is_noticed() {
-    assert_fails::<CountsNumbers>(&["ranges_of_gaps"]);
+fn limit_applied_to_numbers_is_detected() {
+    assert_fails::<LimitsNumbers>(&["gap_reads_respect_start_and_limit"]);
 }
 
-/// A read starts after the number that it is told.
+/// Starts a read after the given number instead of at it.
 #[derive(Default)]
-struct StartsAfter;
+struct ReadsAfterStart;
 #[async_trait::async_trait]
-impl Fault for StartsAfter {
+impl Fault for ReadsAfterStart {
     async fn gaps(
         &self,
         store: &MemoryStore,
@@ -209,13 +219,13 @@ impl Fault for StartsAfter {
         from: u32,
         limit: usize,
     ) -> Result<Vec<GapRecord>, StoreError> {
-        // As an SQL `number > from`, put right for the first page alone.
+        // Like an SQL condition `number > from` with a special case for the first page.
         let from = if from == 0 { 0 } else { from.saturating_add(1) };
         store.gaps(observer, from, limit).await
     }
 }
 
 #[test]
-fn a_read_that_starts_too_late_is_noticed() {
-    assert_fails::<StartsAfter>(&["ranges_of_gaps", "gaps_ascend_by_number"]);
+fn read_starting_after_the_given_number_is_detected() {
+    assert_fails::<ReadsAfterStart>(&["gap_reads_respect_start_and_limit", "gaps_are_ordered_by_number"]);
 }

@@ -1,10 +1,10 @@
-//! The suite finds what it is there to find: stores that are each wrong in one way fail it.
+//! Tests of the conformance suite itself: each faulty store here must fail the cases that cover its fault.
 #![cfg(feature = "conformance")]
 
 mod batches;
 mod claims;
+mod concurrent_commits;
 mod gaps;
-mod in_flight;
 mod observers;
 mod pages;
 mod records;
@@ -22,15 +22,16 @@ use fitness_core::{GapRecord, LogSegment, NodeId, ObserverRecord, PeerRecord};
 use fitness_store::conformance::{Case, Harness, cases};
 use fitness_store::{Batch, Claim, MemoryStore, Store, StoreError};
 
-/// A way to be wrong; the methods are right unless overridden. Each harness has one, which may
-/// remember things.
+/// A fault of a store. The default methods are correct; a fault overrides some of them. Each harness has its
+/// own instance, which may keep state.
 #[async_trait::async_trait]
 trait Fault: Send + Sync + 'static {
-    /// The observer under whose name things are stored and read.
+    /// Returns the observer whose data is actually written and read.
     fn observer(&self, observer: &NodeId) -> NodeId {
         *observer
     }
 
+    /// Returns the batch that is actually committed.
     fn batch(&self, batch: &Batch) -> Batch {
         batch.clone()
     }
@@ -53,6 +54,7 @@ trait Fault: Send + Sync + 'static {
         store.observers().await
     }
 
+    /// Returns the segments that a read returns.
     fn segments(&self, segments: Vec<LogSegment>) -> Vec<LogSegment> {
         segments
     }
@@ -71,15 +73,17 @@ trait Fault: Send + Sync + 'static {
         store.claim(observer).await
     }
 
+    /// Returns the underlying store after opening.
     fn opened(&self, store: &MemoryStore) -> MemoryStore {
         store.clone()
     }
 }
 
-struct Broken(MemoryStore, Arc<dyn Fault>);
+/// A store in memory with a fault.
+struct FaultyStore(MemoryStore, Arc<dyn Fault>);
 
 #[async_trait::async_trait]
-impl Store for Broken {
+impl Store for FaultyStore {
     async fn observers(&self) -> Result<Vec<NodeId>, StoreError> {
         self.1.observers(&self.0).await
     }
@@ -125,58 +129,59 @@ impl Store for Broken {
 }
 
 thread_local! {
-    /// Makes the fault of what this thread builds. That one harness does for all faults saves
-    /// compiling the suite for each.
-    static FAULT: Cell<fn() -> Arc<dyn Fault>> = const { Cell::new(|| Arc::new(Right)) };
+    /// Creates the fault of harnesses built on this thread. Using one harness type for all faults avoids
+    /// compiling the suite for each fault.
+    static FAULT: Cell<fn() -> Arc<dyn Fault>> = const { Cell::new(|| Arc::new(NoFault)) };
 }
 
-struct Broke(MemoryStore, Arc<dyn Fault>);
+struct FaultyHarness(MemoryStore, Arc<dyn Fault>);
 
-impl Harness for Broke {
-    type Store = Broken;
+impl Harness for FaultyHarness {
+    type Store = FaultyStore;
 
     fn build() -> Self {
         Self(MemoryStore::new(), FAULT.get()())
     }
 
-    fn open(&self) -> Broken {
-        Broken(self.1.opened(&self.0), Arc::clone(&self.1))
+    fn open(&self) -> FaultyStore {
+        FaultyStore(self.1.opened(&self.0), Arc::clone(&self.1))
     }
 }
 
-/// Whether a store of this fault passes a case.
-fn passes<F: Fault + Default>(case: &Case<Broke>) -> bool {
+/// Returns whether a store with this fault passes a case.
+fn passes<F: Fault + Default>(case: &Case<FaultyHarness>) -> bool {
     FAULT.set(|| Arc::new(F::default()));
     catch_unwind(AssertUnwindSafe(|| case.run())).is_ok()
 }
 
-/// The names of the cases that a store of this fault fails.
-fn failed<F: Fault + Default>() -> BTreeSet<&'static str> {
+/// Returns the names of the cases that a store with this fault fails.
+fn failing_cases<F: Fault + Default>() -> BTreeSet<&'static str> {
     cases().iter().filter(|case| !passes::<F>(case)).map(Case::name).collect()
 }
 
-/// For a fault that is to be seen whenever one does one thing after another: random operations find
-/// it as well.
+/// Asserts that the fault fails the expected cases, and that random operations detect it as well. Use this for
+/// faults that show in sequential use.
 fn assert_fails<F: Fault + Default>(expected: &[&str]) {
     assert_cases_fail::<F>(expected);
-    assert_fails_sooner_or_later::<F>("whatever_is_done_reads_are_as_documented");
+    assert_fails_eventually::<F>("random_operations_match_the_model");
 }
 
+/// Asserts that the fault fails the expected cases.
 fn assert_cases_fail<F: Fault + Default>(expected: &[&str]) {
-    let failed = failed::<F>();
+    let failing = failing_cases::<F>();
     for name in expected {
-        assert!(failed.contains(name), "{name} did not notice; {failed:?} did");
+        assert!(failing.contains(name), "{name} passes; failing cases: {failing:?}");
     }
 }
 
-/// For a case that is a race, which a busy machine may lose now and then.
-fn assert_fails_sooner_or_later<F: Fault + Default>(name: &str) {
+/// Asserts that the case fails at least once in 200 runs. Use this for cases whose outcome depends on timing.
+fn assert_fails_eventually<F: Fault + Default>(name: &str) {
     let case = case(name);
-    assert!((0..200).any(|_| !passes::<F>(&case)), "{name} never noticed");
+    assert!((0..200).any(|_| !passes::<F>(&case)), "{name} passed in 200 runs");
 }
 
-fn case(name: &str) -> Case<Broke> {
-    cases().into_iter().find(|case| case.name() == name).expect("there is no such case")
+fn case(name: &str) -> Case<FaultyHarness> {
+    cases().into_iter().find(|case| case.name() == name).expect("no such case")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -195,12 +200,12 @@ async fn yield_once() {
     .await;
 }
 
-/// No fault: what the others are measured by.
+/// No fault: a store that must pass every case.
 #[derive(Default)]
-struct Right;
-impl Fault for Right {}
+struct NoFault;
+impl Fault for NoFault {}
 
 #[test]
-fn a_right_store_fails_nothing() {
-    assert_eq!(failed::<Right>(), BTreeSet::new());
+fn store_without_fault_passes_every_case() {
+    assert_eq!(failing_cases::<NoFault>(), BTreeSet::new());
 }

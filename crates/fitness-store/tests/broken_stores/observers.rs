@@ -1,4 +1,4 @@
-//! Stores that are wrong about whose things are.
+//! Stores that mix up observers or list them incorrectly.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use fitness_store::{Batch, MemoryStore, Store, StoreError};
 
 use super::{Fault, assert_fails, lock};
 
-/// All observers are one.
+/// Treats all observers as one.
 #[derive(Default)]
 struct MixesObservers;
 impl Fault for MixesObservers {
@@ -18,20 +18,20 @@ impl Fault for MixesObservers {
 }
 
 #[test]
-fn mixed_observers_are_noticed() {
+fn mixed_observers_are_detected() {
     assert_fails::<MixesObservers>(&[
-        "observers_do_not_see_each_other",
-        "neighbouring_ids_are_kept_apart",
-        "forgetting_stays_with_its_observer",
+        "observers_are_isolated",
+        "adjacent_ids_do_not_overlap",
+        "forgetting_affects_only_its_observer",
         "observers_are_listed_in_order",
     ]);
 }
 
-/// A heartbeat starts the observer's data anew.
+/// Deletes the observer's peers when it writes the observer's record.
 #[derive(Default)]
-struct HeartbeatClears;
+struct HeartbeatDeletesPeers;
 #[async_trait::async_trait]
-impl Fault for HeartbeatClears {
+impl Fault for HeartbeatDeletesPeers {
     async fn commit(
         &self,
         store: &MemoryStore,
@@ -47,20 +47,20 @@ impl Fault for HeartbeatClears {
 }
 
 #[test]
-fn a_heartbeat_that_clears_is_noticed() {
-    assert_fails::<HeartbeatClears>(&["a_heartbeat_changes_nothing_else"]);
+fn heartbeat_that_deletes_peers_is_detected() {
+    assert_fails::<HeartbeatDeletesPeers>(&["heartbeat_changes_only_the_observer_record"]);
 }
 
-/// Whoever has stored anything is listed.
+/// Lists every observer that has stored anything.
 #[derive(Default)]
-struct ListsEverybody(Mutex<BTreeSet<NodeId>>);
+struct ListsObserversWithoutRecord(Mutex<BTreeSet<NodeId>>);
 #[async_trait::async_trait]
-impl Fault for ListsEverybody {
-    async fn commit(&self, store: &MemoryStore, who: &NodeId, batch: Batch) -> Result<(), StoreError> {
-        let is_something = !batch.is_empty();
-        store.commit(who, Arc::new(batch)).await?;
-        if is_something {
-            lock(&self.0).insert(*who);
+impl Fault for ListsObserversWithoutRecord {
+    async fn commit(&self, store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
+        let is_change = !batch.is_empty();
+        store.commit(observer, Arc::new(batch)).await?;
+        if is_change {
+            lock(&self.0).insert(*observer);
         }
         Ok(())
     }
@@ -71,6 +71,6 @@ impl Fault for ListsEverybody {
 }
 
 #[test]
-fn an_observer_that_is_listed_too_early_is_noticed() {
-    assert_fails::<ListsEverybody>(&["an_observer_is_listed_with_its_record"]);
+fn observer_listed_without_record_is_detected() {
+    assert_fails::<ListsObserversWithoutRecord>(&["observer_is_listed_once_its_record_is_stored"]);
 }

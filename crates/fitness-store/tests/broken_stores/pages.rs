@@ -1,11 +1,11 @@
-//! Stores that read on from the wrong place, or in the wrong order.
+//! Stores that continue reading at the wrong place, or read in the wrong order.
 
 use fitness_core::{LogSegment, NodeId, PeerRecord};
 use fitness_store::{MemoryStore, Store, StoreError};
 
 use super::{Fault, assert_fails, case, passes};
 
-/// A page starts with the peer that it is to start after.
+/// Starts a page at the given peer instead of after it.
 #[derive(Default)]
 struct PagesOverlap;
 #[async_trait::async_trait]
@@ -27,15 +27,15 @@ impl Fault for PagesOverlap {
 }
 
 #[test]
-fn pages_that_overlap_are_noticed() {
-    // Pages of one would repeat the first peer for ever, so the whole suite cannot be run.
-    assert!(!passes::<PagesOverlap>(&case("a_short_page_is_the_last")));
+fn overlapping_pages_are_detected() {
+    // Reading in pages of one peer would never end, so the whole suite cannot run.
+    assert!(!passes::<PagesOverlap>(&case("short_page_is_the_last_page")));
 }
 
-/// Segments are sorted as text is.
+/// Sorts segments by their index as text.
 #[derive(Default)]
-struct SortsAsText;
-impl Fault for SortsAsText {
+struct SortsSegmentsAsText;
+impl Fault for SortsSegmentsAsText {
     fn segments(&self, mut segments: Vec<LogSegment>) -> Vec<LogSegment> {
         segments.sort_by_key(|segment| segment.index().to_string());
         segments
@@ -43,6 +43,6 @@ impl Fault for SortsAsText {
 }
 
 #[test]
-fn numbers_sorted_as_text_are_noticed() {
-    assert_fails::<SortsAsText>(&["order_is_that_of_the_numbers"]);
+fn segments_sorted_as_text_are_detected() {
+    assert_fails::<SortsSegmentsAsText>(&["segments_are_ordered_by_index"]);
 }

@@ -1,4 +1,4 @@
-//! Stores that keep no more of a record than format 1 had, or do not look at it.
+//! Stores that drop fields of a record, or do not validate records.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use fitness_store::{Batch, MemoryStore, Store, StoreError, codec};
 
 use super::{Fault, assert_fails};
 
-/// What a node said of a channel is not stored.
+/// Does not store the reported usability of channels.
 #[derive(Default)]
-struct LosesReadiness;
-impl Fault for LosesReadiness {
+struct LosesReportedUsability;
+impl Fault for LosesReportedUsability {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for channel in batch.changes.peers.iter_mut().flat_map(|peer| &mut peer.channels) {
@@ -21,14 +21,17 @@ impl Fault for LosesReadiness {
 }
 
 #[test]
-fn lost_readiness_is_noticed() {
-    assert_fails::<LosesReadiness>(&["every_account_of_a_channel_comes_back", "a_peer_comes_back"]);
+fn lost_reported_usability_is_detected() {
+    assert_fails::<LosesReportedUsability>(&[
+        "channel_readiness_and_usability_round_trip",
+        "peer_round_trips",
+    ]);
 }
 
-/// A peer is stored as if all of it were ours.
+/// Does not store imported values.
 #[derive(Default)]
-struct LosesWhatWasTakenOver;
-impl Fault for LosesWhatWasTakenOver {
+struct LosesImportedValues;
+impl Fault for LosesImportedValues {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for peer in &mut batch.changes.peers {
@@ -39,18 +42,18 @@ impl Fault for LosesWhatWasTakenOver {
 }
 
 #[test]
-fn what_was_taken_over_and_lost_is_noticed() {
-    assert_fails::<LosesWhatWasTakenOver>(&[
-        "a_peer_comes_back",
-        "extreme_values_come_back",
-        "an_unreadable_record_is_refused",
+fn lost_imported_values_are_detected() {
+    assert_fails::<LosesImportedValues>(&[
+        "peer_round_trips",
+        "extreme_peer_values_round_trip",
+        "invalid_record_is_rejected",
     ]);
 }
 
-/// A channel is stored without its account of usable time.
+/// Does not store the usability ledger of channels.
 #[derive(Default)]
-struct LosesAccounts;
-impl Fault for LosesAccounts {
+struct LosesUsableLedger;
+impl Fault for LosesUsableLedger {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for channel in batch.changes.peers.iter_mut().flat_map(|peer| &mut peer.channels) {
@@ -61,18 +64,18 @@ impl Fault for LosesAccounts {
 }
 
 #[test]
-fn lost_accounts_are_noticed() {
-    assert_fails::<LosesAccounts>(&[
-        "every_account_of_a_channel_comes_back",
-        "extreme_values_come_back",
-        "an_unreadable_record_is_refused",
+fn lost_usable_ledger_is_detected() {
+    assert_fails::<LosesUsableLedger>(&[
+        "channel_readiness_and_usability_round_trip",
+        "extreme_peer_values_round_trip",
+        "invalid_record_is_rejected",
     ]);
 }
 
-/// Of an observer the present process alone is stored.
+/// Stores only the current process of an observer.
 #[derive(Default)]
-struct LosesThePast;
-impl Fault for LosesThePast {
+struct LosesEarlierProcesses;
+impl Fault for LosesEarlierProcesses {
     fn batch(&self, batch: &Batch) -> Batch {
         let observer = batch.observer.map(|record| ObserverRecord {
             started_at_ns: record.started_at_ns,
@@ -84,39 +87,39 @@ impl Fault for LosesThePast {
 }
 
 #[test]
-fn a_lost_past_is_noticed() {
-    assert_fails::<LosesThePast>(&["the_observer_comes_back", "a_batch_lands_as_a_whole"]);
+fn lost_observer_fields_are_detected() {
+    assert_fails::<LosesEarlierProcesses>(&["observer_record_round_trips", "batch_is_stored_completely"]);
 }
 
-/// What could not be read back is dropped from the batch, and the rest is stored.
+/// Drops invalid records from a batch and stores the rest.
 #[derive(Default)]
-struct DropsTheUnreadable;
+struct DropsInvalidRecords;
 #[async_trait::async_trait]
-impl Fault for DropsTheUnreadable {
+impl Fault for DropsInvalidRecords {
     async fn commit(
         &self,
         store: &MemoryStore,
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        let sound = |batch: Batch| codec::validate_batch(observer, &batch).is_ok();
+        let is_valid = |batch: Batch| codec::validate_batch(observer, &batch).is_ok();
         batch.changes.gaps.retain(|gap| {
-            let mut alone = Batch::default();
-            alone.changes.gaps = vec![*gap];
-            sound(alone)
+            let mut single = Batch::default();
+            single.changes.gaps = vec![*gap];
+            is_valid(single)
         });
         batch.replacements.retain(|replacement| {
-            sound(Batch { replacements: vec![replacement.clone()], ..Batch::default() })
+            is_valid(Batch { replacements: vec![replacement.clone()], ..Batch::default() })
         });
         store.commit(observer, Arc::new(batch)).await
     }
 }
 
 #[test]
-fn faults_that_are_passed_over_are_noticed() {
-    assert_fails::<DropsTheUnreadable>(&[
-        "a_refused_batch_leaves_no_trace",
-        "a_replacement_that_is_none_is_refused",
-        "an_unreadable_record_is_refused",
+fn dropped_invalid_records_are_detected() {
+    assert_fails::<DropsInvalidRecords>(&[
+        "rejected_batch_changes_nothing",
+        "invalid_replacement_is_rejected",
+        "invalid_record_is_rejected",
     ]);
 }

@@ -1,4 +1,4 @@
-//! Stores that replace another part of a log than they are told, or at another time.
+//! Stores that replace the wrong part of a log, or in the wrong order.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,49 +6,49 @@ use std::sync::Arc;
 use fitness_core::{LogSegment, NodeId, UnsavedChanges};
 use fitness_store::{Batch, LogReplacement, MemoryStore, Store, StoreError, codec};
 
-use super::{Fault, assert_cases_fail, assert_fails, assert_fails_sooner_or_later, yield_once};
+use super::{Fault, assert_cases_fail, assert_fails, assert_fails_eventually, yield_once};
 
-/// Takes the replacements out of a batch, if that may be done at all.
-fn take(observer: &NodeId, batch: &mut Batch) -> Result<Vec<LogReplacement>, StoreError> {
+/// Validates a batch and removes its replacements.
+fn take_replacements(observer: &NodeId, batch: &mut Batch) -> Result<Vec<LogReplacement>, StoreError> {
     codec::validate_batch(observer, batch)?;
     Ok(std::mem::take(&mut batch.replacements))
 }
 
-fn replacing(replaced: Vec<LogReplacement>) -> Arc<Batch> {
-    Arc::new(Batch { replacements: replaced, ..Batch::default() })
+fn replacing_batch(replacements: Vec<LogReplacement>) -> Arc<Batch> {
+    Arc::new(Batch { replacements, ..Batch::default() })
 }
 
-/// Replacements are never done.
+/// Never applies replacements.
 #[derive(Default)]
-struct ReplacesNothing;
+struct IgnoresReplacements;
 #[async_trait::async_trait]
-impl Fault for ReplacesNothing {
+impl Fault for IgnoresReplacements {
     async fn commit(
         &self,
         store: &MemoryStore,
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        take(observer, &mut batch)?;
+        take_replacements(observer, &mut batch)?;
         store.commit(observer, Arc::new(batch)).await
     }
 }
 
 #[test]
-fn logs_that_are_never_replaced_are_noticed() {
-    assert_fails::<ReplacesNothing>(&[
-        "a_replacement_replaces_exactly_its_range",
-        "a_replacement_may_delete_alone",
-        "many_logs_are_replaced_at_once",
-        "deleting_stays_with_its_observer",
+fn ignored_replacements_are_detected() {
+    assert_fails::<IgnoresReplacements>(&[
+        "replacement_affects_only_its_range",
+        "replacement_without_segments_deletes",
+        "many_logs_are_replaced_in_one_batch",
+        "pruning_and_replacing_affect_only_their_observer",
     ]);
 }
 
-/// The new segments are written, and those old ones that they do not overwrite are left.
+/// Writes the new segments without deleting the old ones.
 #[derive(Default)]
-struct DeletesNothing;
+struct DeletesNoSegments;
 #[async_trait::async_trait]
-impl Fault for DeletesNothing {
+impl Fault for DeletesNoSegments {
     async fn commit(
         &self,
         store: &MemoryStore,
@@ -56,7 +56,7 @@ impl Fault for DeletesNothing {
         mut batch: Batch,
     ) -> Result<(), StoreError> {
         let mut segments: Vec<LogSegment> = Vec::new();
-        for replacement in take(observer, &mut batch)? {
+        for replacement in take_replacements(observer, &mut batch)? {
             let written = batch.changes.peers.iter().any(|peer| peer.node_id == replacement.node_id);
             let forgotten = batch.changes.forgotten_peers.contains(&replacement.node_id);
             let stored = store.peer(observer, &replacement.node_id).await?.is_some() && !forgotten;
@@ -70,18 +70,18 @@ impl Fault for DeletesNothing {
 }
 
 #[test]
-fn old_parts_that_stay_are_noticed() {
-    assert_fails::<DeletesNothing>(&[
-        "a_replacement_replaces_exactly_its_range",
-        "a_replacement_may_delete_alone",
+fn old_segments_kept_are_detected() {
+    assert_fails::<DeletesNoSegments>(&[
+        "replacement_affects_only_its_range",
+        "replacement_without_segments_deletes",
         "extreme_ranges_are_replaced",
     ]);
 }
 
-/// The whole log is replaced, whatever was to stay of it.
+/// Replaces the whole log.
 #[derive(Default)]
-struct ReplacesAll;
-impl Fault for ReplacesAll {
+struct ReplacesWholeLog;
+impl Fault for ReplacesWholeLog {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         for replacement in &mut batch.replacements {
@@ -94,15 +94,15 @@ impl Fault for ReplacesAll {
 }
 
 #[test]
-fn newer_parts_that_go_are_noticed() {
-    assert_fails::<ReplacesAll>(&[
-        "a_replacement_replaces_exactly_its_range",
+fn newer_segments_deleted_are_detected() {
+    assert_fails::<ReplacesWholeLog>(&[
+        "replacement_affects_only_its_range",
         "extreme_ranges_are_replaced",
-        "many_logs_are_replaced_at_once",
+        "many_logs_are_replaced_in_one_batch",
     ]);
 }
 
-/// The first segment that is to stay goes as well.
+/// Also deletes the first segment that must be kept.
 #[derive(Default)]
 struct ReplacesOneTooMany;
 impl Fault for ReplacesOneTooMany {
@@ -116,16 +116,16 @@ impl Fault for ReplacesOneTooMany {
 }
 
 #[test]
-fn a_segment_too_many_is_noticed() {
+fn replacing_one_segment_too_many_is_detected() {
     assert_fails::<ReplacesOneTooMany>(&[
-        "a_replacement_replaces_exactly_its_range",
-        "a_replacement_may_delete_alone",
+        "replacement_affects_only_its_range",
+        "replacement_without_segments_deletes",
         "extreme_ranges_are_replaced",
-        "a_replacement_that_is_none_is_refused",
+        "invalid_replacement_is_rejected",
     ]);
 }
 
-/// Replacements are done at the end of a batch.
+/// Applies replacements at the end of a batch.
 #[derive(Default)]
 struct ReplacesLast;
 #[async_trait::async_trait]
@@ -136,18 +136,18 @@ impl Fault for ReplacesLast {
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        let replaced = take(observer, &mut batch)?;
+        let replacements = take_replacements(observer, &mut batch)?;
         store.commit(observer, Arc::new(batch)).await?;
-        store.commit(observer, replacing(replaced)).await
+        store.commit(observer, replacing_batch(replacements)).await
     }
 }
 
 #[test]
-fn replacing_too_late_is_noticed() {
-    assert_fails::<ReplacesLast>(&["writing_comes_after_replacing"]);
+fn replacing_last_is_detected() {
+    assert_fails::<ReplacesLast>(&["segments_are_written_after_logs_are_replaced"]);
 }
 
-/// Replacements are done at the beginning of a batch.
+/// Applies replacements at the start of a batch.
 #[derive(Default)]
 struct ReplacesFirst;
 #[async_trait::async_trait]
@@ -158,47 +158,50 @@ impl Fault for ReplacesFirst {
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        let replaced = take(observer, &mut batch)?;
-        store.commit(observer, replacing(replaced)).await?;
+        let replacements = take_replacements(observer, &mut batch)?;
+        store.commit(observer, replacing_batch(replacements)).await?;
         store.commit(observer, Arc::new(batch)).await
     }
 }
 
 #[test]
-fn replacing_too_early_is_noticed() {
-    assert_fails::<ReplacesFirst>(&["forgetting_comes_before_replacing", "an_absent_peer_is_passed_over"]);
+fn replacing_first_is_detected() {
+    assert_fails::<ReplacesFirst>(&[
+        "peers_are_forgotten_before_logs_are_replaced",
+        "replacement_for_absent_peer_is_skipped",
+    ]);
 }
 
-/// Replacements are done in a transaction of their own.
+/// Applies replacements and segments in a separate transaction.
 #[derive(Default)]
-struct ReplacesApart;
+struct ReplacesInOwnTransaction;
 #[async_trait::async_trait]
-impl Fault for ReplacesApart {
+impl Fault for ReplacesInOwnTransaction {
     async fn commit(
         &self,
         store: &MemoryStore,
         observer: &NodeId,
         mut batch: Batch,
     ) -> Result<(), StoreError> {
-        let replaced = take(observer, &mut batch)?;
+        let replacements = take_replacements(observer, &mut batch)?;
         let segments = std::mem::take(&mut batch.changes.segments);
         store.commit(observer, Arc::new(batch)).await?;
         yield_once().await;
         let changes = UnsavedChanges { segments, ..UnsavedChanges::default() };
-        store.commit(observer, Arc::new(Batch { changes, replacements: replaced, ..Batch::default() })).await
+        store.commit(observer, Arc::new(Batch { changes, replacements, ..Batch::default() })).await
     }
 }
 
 #[test]
-fn replacing_apart_is_noticed() {
-    assert_cases_fail::<ReplacesApart>(&["a_dropped_commit_is_whole_or_absent"]);
-    assert_fails_sooner_or_later::<ReplacesApart>("readers_see_whole_batches");
+fn replacing_in_own_transaction_is_detected() {
+    assert_cases_fail::<ReplacesInOwnTransaction>(&["dropped_commit_is_atomic"]);
+    assert_fails_eventually::<ReplacesInOwnTransaction>("reads_never_see_partial_batches");
 }
 
-/// Of several replacements of one log the last is done first.
+/// Applies the replacements of a batch in reverse order.
 #[derive(Default)]
-struct ReplacesBackwards;
-impl Fault for ReplacesBackwards {
+struct ReplacesInReverseOrder;
+impl Fault for ReplacesInReverseOrder {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         batch.replacements.reverse();
@@ -207,15 +210,15 @@ impl Fault for ReplacesBackwards {
 }
 
 #[test]
-fn replacing_backwards_is_noticed() {
-    assert_fails::<ReplacesBackwards>(&["replacements_are_done_in_their_order"]);
+fn replacing_in_reverse_order_is_detected() {
+    assert_fails::<ReplacesInReverseOrder>(&["replacements_are_applied_in_order"]);
 }
 
-/// The segments of an absent peer are written all the same.
+/// Writes the segments of a replacement even if its peer is absent.
 #[derive(Default)]
-struct WritesOrphans;
+struct WritesSegmentsOfAbsentPeers;
 #[async_trait::async_trait]
-impl Fault for WritesOrphans {
+impl Fault for WritesSegmentsOfAbsentPeers {
     async fn commit(
         &self,
         store: &MemoryStore,
@@ -235,15 +238,18 @@ impl Fault for WritesOrphans {
 }
 
 #[test]
-fn orphans_are_noticed() {
-    assert_fails::<WritesOrphans>(&["an_absent_peer_is_passed_over", "a_forgotten_peer_is_passed_over"]);
+fn segments_of_absent_peers_are_detected() {
+    assert_fails::<WritesSegmentsOfAbsentPeers>(&[
+        "replacement_for_absent_peer_is_skipped",
+        "replacement_for_forgotten_peer_is_skipped",
+    ]);
 }
 
-/// What was read of a peer before it is forgotten in the same batch is written again.
+/// Writes the replacement of a peer that the same batch forgets.
 #[derive(Default)]
-struct BringsBack;
+struct ReplacesForgottenLogs;
 #[async_trait::async_trait]
-impl Fault for BringsBack {
+impl Fault for ReplacesForgottenLogs {
     async fn commit(
         &self,
         store: &MemoryStore,
@@ -262,15 +268,15 @@ impl Fault for BringsBack {
 }
 
 #[test]
-fn logs_that_come_back_are_noticed() {
-    assert_fails::<BringsBack>(&["a_forgotten_peer_is_passed_over"]);
+fn reappearing_logs_are_detected() {
+    assert_fails::<ReplacesForgottenLogs>(&["replacement_for_forgotten_peer_is_skipped"]);
 }
 
-/// A batch that replaces for an absent peer is refused as a whole.
+/// Rejects a batch with a replacement for an absent peer.
 #[derive(Default)]
-struct RefusesAbsentPeers;
+struct RejectsAbsentPeers;
 #[async_trait::async_trait]
-impl Fault for RefusesAbsentPeers {
+impl Fault for RejectsAbsentPeers {
     async fn commit(&self, store: &MemoryStore, observer: &NodeId, batch: Batch) -> Result<(), StoreError> {
         for replacement in &batch.replacements {
             if store.peer(observer, &replacement.node_id).await?.is_none() {
@@ -282,6 +288,9 @@ impl Fault for RefusesAbsentPeers {
 }
 
 #[test]
-fn a_refusal_of_absent_peers_is_noticed() {
-    assert_fails::<RefusesAbsentPeers>(&["an_absent_peer_is_passed_over", "a_forgotten_peer_is_passed_over"]);
+fn rejected_absent_peers_are_detected() {
+    assert_fails::<RejectsAbsentPeers>(&[
+        "replacement_for_absent_peer_is_skipped",
+        "replacement_for_forgotten_peer_is_skipped",
+    ]);
 }

@@ -1,4 +1,4 @@
-//! Stores that are right about what is small.
+//! Stores that are correct only for small data.
 
 use std::sync::Arc;
 
@@ -7,11 +7,11 @@ use fitness_store::{Batch, MemoryStore, Store, StoreError};
 
 use super::{Fault, assert_cases_fail};
 
-/// No answer is longer than this store likes, whatever it was asked for.
+/// Limits the length of every read, regardless of the requested limit.
 #[derive(Default)]
-struct AnswersAreShort;
+struct TruncatesReads;
 #[async_trait::async_trait]
-impl Fault for AnswersAreShort {
+impl Fault for TruncatesReads {
     fn segments(&self, mut segments: Vec<LogSegment>) -> Vec<LogSegment> {
         segments.truncate(100);
         segments
@@ -20,26 +20,26 @@ impl Fault for AnswersAreShort {
     async fn gaps(
         &self,
         store: &MemoryStore,
-        who: &NodeId,
+        observer: &NodeId,
         from: u32,
         limit: usize,
     ) -> Result<Vec<GapRecord>, StoreError> {
-        store.gaps(who, from, limit.min(1_000)).await
+        store.gaps(observer, from, limit.min(1_000)).await
     }
 }
 
 #[test]
-fn short_answers_are_noticed() {
-    assert_cases_fail::<AnswersAreShort>(&[
-        "a_log_may_have_hundreds_of_segments",
-        "there_may_be_thousands_of_gaps",
+fn truncated_reads_are_detected() {
+    assert_cases_fail::<TruncatesReads>(&[
+        "log_can_have_hundreds_of_segments",
+        "observer_can_have_thousands_of_gaps",
     ]);
 }
 
-/// What goes beyond the size of a record is cut off.
+/// Truncates large records.
 #[derive(Default)]
-struct RecordsAreSmall;
-impl Fault for RecordsAreSmall {
+struct TruncatesRecords;
+impl Fault for TruncatesRecords {
     fn batch(&self, batch: &Batch) -> Batch {
         let mut batch = batch.clone();
         batch.changes.peers.iter_mut().for_each(|peer| peer.channels.truncate(1_024));
@@ -48,22 +48,27 @@ impl Fault for RecordsAreSmall {
 }
 
 #[test]
-fn small_records_are_noticed() {
-    assert_cases_fail::<RecordsAreSmall>(&["a_peer_may_have_thousands_of_channels"]);
+fn truncated_records_are_detected() {
+    assert_cases_fail::<TruncatesRecords>(&["peer_can_have_thousands_of_channels"]);
 }
 
-/// A batch is stored in two where it is large, and the second half is lost.
+/// Stores only the first part of a large batch.
 #[derive(Default)]
-struct BatchesAreSmall;
+struct TruncatesBatches;
 #[async_trait::async_trait]
-impl Fault for BatchesAreSmall {
-    async fn commit(&self, store: &MemoryStore, who: &NodeId, mut batch: Batch) -> Result<(), StoreError> {
+impl Fault for TruncatesBatches {
+    async fn commit(
+        &self,
+        store: &MemoryStore,
+        observer: &NodeId,
+        mut batch: Batch,
+    ) -> Result<(), StoreError> {
         batch.changes.segments.truncate(4_096);
-        store.commit(who, Arc::new(batch)).await
+        store.commit(observer, Arc::new(batch)).await
     }
 }
 
 #[test]
-fn small_batches_are_noticed() {
-    assert_cases_fail::<BatchesAreSmall>(&["a_huge_batch_comes_back_whole"]);
+fn truncated_batches_are_detected() {
+    assert_cases_fail::<TruncatesBatches>(&["large_batch_round_trips"]);
 }

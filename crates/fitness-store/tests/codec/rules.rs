@@ -1,17 +1,19 @@
-//! What breaks a rule is refused, in and out, by the name of the rule.
+//! Tests that encoding and decoding reject invalid records, and report the violated rule.
 
 use fitness_core::{
     ChannelId, ChannelRecord, GapCause, GapRecord, ImportSource, Imported, Ledger, LogEntry, LogSegment,
     NodeId, ObserverRecord, PeerRecord, Presence, Totals,
 };
 use fitness_store::codec::{
-    RecordError, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap, encode_peer,
-    encode_segment, validate_batch,
+    RecordError, RecordKey, decode_gap, decode_observer, decode_peer, decode_segment, encode_gap,
+    encode_peer, encode_segment, validate_batch,
 };
 use fitness_store::{Batch, LogReplacement, StoreError};
 
+use crate::reasons::*;
 use crate::samples::{
-    encoded_gap, encoded_observer, encoded_peer, encoded_segment, framed, framed_gap, unframed,
+    encoded_gap, encoded_observer, encoded_peer, encoded_segment, gap_with_checksum, record_with_checksum,
+    without_checksum,
 };
 
 const ID: NodeId = NodeId([2; 33]);
@@ -41,7 +43,7 @@ fn plain_segment() -> LogSegment {
 
 const GAP: GapRecord = GapRecord { number: 7, cause: GapCause::NotRunning, from_ns: 10, to_ns: 11 };
 
-/// Without what format 1 did not have.
+/// Returns a channel that format 1 can represent.
 fn channel() -> ChannelRecord {
     ChannelRecord {
         channel_id: ChannelId([5; 32]),
@@ -57,7 +59,7 @@ fn peer_with_a_channel() -> PeerRecord {
     PeerRecord { in_reconnect_grace: true, channels: vec![channel()], ..plain_peer() }
 }
 
-fn peer_taken_over() -> PeerRecord {
+fn imported_peer() -> PeerRecord {
     let imported = Imported {
         source: ImportSource::Lnd,
         at_ns: 4,
@@ -68,7 +70,7 @@ fn peer_taken_over() -> PeerRecord {
 }
 
 #[test]
-fn a_value_under_another_key_is_found() {
+fn value_with_another_key_is_detected() {
     let bytes = encoded_peer(&plain_peer());
     assert_eq!(decode_peer(&NodeId([3; 33]), &bytes), Err(RecordError::Checksum));
     let bytes = encoded_segment(&plain_segment());
@@ -83,251 +85,255 @@ fn a_value_under_another_key_is_found() {
 }
 
 #[test]
-fn a_later_format_is_told_from_damage() {
+fn later_format_is_distinguished_from_damage() {
     for format in [3, 9, 0xff] {
-        let with_format = |bytes: Vec<u8>| [&[format], &unframed(&bytes)[1..]].concat();
+        let with_format = |bytes: Vec<u8>| [&[format], &without_checksum(&bytes)[1..]].concat();
         let newer = RecordError::NewerFormat { found: format };
-        let bytes = framed(b'P', &ID, None, &with_format(encoded_peer(&plain_peer())));
+        let bytes = record_with_checksum(b'P', &ID, None, &with_format(encoded_peer(&plain_peer())));
         assert_eq!(decode_peer(&ID, &bytes), Err(newer));
-        let bytes = framed(b'S', &ID, Some(1), &with_format(encoded_segment(&plain_segment())));
+        let bytes = record_with_checksum(b'S', &ID, Some(1), &with_format(encoded_segment(&plain_segment())));
         assert_eq!(decode_segment(&ID, 1, &bytes), Err(newer));
-        let bytes = framed(b'O', &ID, None, &with_format(encoded_observer(&ID, &ObserverRecord::default())));
+        let bytes = record_with_checksum(
+            b'O',
+            &ID,
+            None,
+            &with_format(encoded_observer(&ID, &ObserverRecord::default())),
+        );
         assert_eq!(decode_observer(&ID, &bytes), Err(newer));
-        let bytes = framed_gap(GAP.number, &with_format(encoded_gap(&GAP)));
+        let bytes = gap_with_checksum(GAP.number, &with_format(encoded_gap(&GAP)));
         assert_eq!(decode_gap(GAP.number, &bytes), Err(newer));
-        assert!(newer.to_string().contains("reads formats up to 2"), "{newer}");
     }
-    let mut body = unframed(&encoded_peer(&plain_peer()));
+    let mut body = without_checksum(&encoded_peer(&plain_peer()));
     body[0] = 0;
-    let bytes = framed(b'P', &ID, None, &body);
-    assert_eq!(decode_peer(&ID, &bytes), Err(RecordError::Invalid("there is no format 0")));
+    let bytes = record_with_checksum(b'P', &ID, None, &body);
+    assert_eq!(decode_peer(&ID, &bytes), Err(INVALID_FORMAT_0));
 }
 
-/// The byte of a segment's entry that holds its presence.
+/// Returns the offset of the byte that holds the presence of a segment's entry.
 fn presence_byte(entry: usize) -> usize {
     3 + entry * 24 + 23
 }
 
 #[test]
-fn a_record_that_breaks_a_rule_is_refused_on_its_way_out() {
-    let peer = unframed(&encoded_peer(&plain_peer()));
-    let segment = unframed(&encoded_segment(&plain_segment()));
+fn invalid_peer_or_segment_is_not_decoded() {
+    let peer = without_checksum(&encoded_peer(&plain_peer()));
+    let segment = without_checksum(&encoded_segment(&plain_segment()));
     let peer_with = |at: usize, value: u8| {
         let mut body = peer.clone();
         body[at] = value;
-        decode_peer(&ID, &framed(b'P', &ID, None, &body)).expect_err("it was read")
+        decode_peer(&ID, &record_with_checksum(b'P', &ID, None, &body)).expect_err("decoding succeeded")
     };
     let segment_with = |at: usize, value: u8| {
         let mut body = segment.clone();
         body[at] = value;
-        decode_segment(&ID, 1, &framed(b'S', &ID, Some(1), &body)).expect_err("it was read")
+        decode_segment(&ID, 1, &record_with_checksum(b'S', &ID, Some(1), &body))
+            .expect_err("decoding succeeded")
     };
-    assert_eq!(peer_with(1, 3), RecordError::Invalid("it has a presence that does not exist"));
-    assert_eq!(peer_with(1, 0x42), RecordError::Invalid("it has flags that do not exist"));
-    assert_eq!(peer_with(1, 0x82), RecordError::Invalid("it has flags that do not exist"));
-    assert_eq!(peer_with(18, 5), RecordError::Invalid("it counts more time online than observed"));
-    assert_eq!(peer_with(33, 0x40), RecordError::Invalid("it counts more time than there is"));
-    assert_eq!(peer_with(46, 1), RecordError::Invalid("it has fewer channels than it says"));
-    assert_eq!(segment_with(1, 64), RecordError::Invalid("it starts after its end"));
-    assert_eq!(segment_with(1, 62), RecordError::Invalid("it has more entries than a segment has room for"));
-    assert_eq!(segment_with(2, 65), RecordError::Invalid("it has more entries than a segment has room for"));
-    assert_eq!(segment_with(2, 4), RecordError::Invalid("it ends in the middle of a field"));
-    assert_eq!(segment_with(2, 2), RecordError::Invalid("it goes on after its end"));
-    assert_eq!(segment_with(3, 12), RecordError::Invalid("its entries are not in order of time"));
-    assert_eq!(segment_with(11, 3), RecordError::Invalid("it counts more time online than observed"));
-    let no_presence = RecordError::Invalid("it has a presence that does not exist");
-    assert_eq!(segment_with(presence_byte(2), 0xc0), no_presence);
-    // The first entry of such a segment would have a number beyond what a log can count to.
-    let far = framed(b'S', &ID, Some(67_108_864), &segment);
+    assert_eq!(peer_with(1, 3), INVALID_PRESENCE);
+    assert_eq!(peer_with(1, 0x42), UNKNOWN_FLAGS);
+    assert_eq!(peer_with(1, 0x82), UNKNOWN_FLAGS);
+    assert_eq!(peer_with(18, 5), ONLINE_EXCEEDS_OBSERVED);
+    assert_eq!(peer_with(33, 0x40), OBSERVED_EXCEEDS_LIMIT);
+    assert_eq!(peer_with(46, 1), CHANNEL_COUNT);
+    assert_eq!(segment_with(1, 64), START_BEYOND_END);
+    assert_eq!(segment_with(1, 62), TOO_MANY_ENTRIES);
+    assert_eq!(segment_with(2, 65), TOO_MANY_ENTRIES);
+    assert_eq!(segment_with(2, 4), UNEXPECTED_END);
+    assert_eq!(segment_with(2, 2), UNEXPECTED_BYTES);
+    assert_eq!(segment_with(3, 12), NOT_CHRONOLOGICAL);
+    assert_eq!(segment_with(11, 3), ONLINE_EXCEEDS_OBSERVED);
+    assert_eq!(segment_with(presence_byte(2), 0xc0), INVALID_PRESENCE);
+    // The first entry of this segment would have a number above `u32::MAX`.
+    let far = record_with_checksum(b'S', &ID, Some(67_108_864), &segment);
     assert!(matches!(decode_segment(&ID, 67_108_864, &far), Err(RecordError::Invalid(_))));
 }
 
-/// The bytes of what was taken over stand before the number of channels: source, moment, totals, flaps.
+/// The imported values precede the number of channels: source, time, totals, flap count.
 #[test]
-fn what_was_taken_over_and_breaks_a_rule_is_refused_on_its_way_out() {
+fn invalid_imported_values_are_not_decoded() {
     const SOURCE: usize = 46;
-    let body = unframed(&encoded_peer(&peer_taken_over()));
-    let peer = |body: &[u8]| decode_peer(&ID, &framed(b'P', &ID, None, body));
-    assert_eq!(peer(&body), Ok(peer_taken_over()));
+    let body = without_checksum(&encoded_peer(&imported_peer()));
+    let peer = |body: &[u8]| decode_peer(&ID, &record_with_checksum(b'P', &ID, None, body));
+    assert_eq!(peer(&body), Ok(imported_peer()));
     let with = |at: usize, value: u8| {
         let mut body = body.clone();
         body[at] = value;
-        peer(&body).expect_err("it was read")
+        peer(&body).expect_err("decoding succeeded")
     };
-    let nobody = RecordError::Invalid("it was taken over from a program that does not exist");
     for code in [0, 2, 0xff] {
-        assert_eq!(with(SOURCE, code), nobody);
+        assert_eq!(with(SOURCE, code), INVALID_IMPORT_SOURCE);
     }
-    assert_eq!(with(SOURCE + 9, 6), RecordError::Invalid("it counts more time online than observed"));
-    assert_eq!(with(SOURCE + 24, 0x40), RecordError::Invalid("it counts more time than there is"));
-    assert_eq!(peer(&body[..SOURCE + 28]), Err(RecordError::Invalid("it ends in the middle of a field")));
-    let mut without = body.clone();
-    without[1] &= !0x20;
+    assert_eq!(with(SOURCE + 9, 6), ONLINE_EXCEEDS_OBSERVED);
+    assert_eq!(with(SOURCE + 24, 0x40), OBSERVED_EXCEEDS_LIMIT);
+    assert_eq!(peer(&body[..SOURCE + 28]), Err(UNEXPECTED_END));
+    let mut unflagged = body.clone();
+    unflagged[1] &= !0x20;
     assert!(
-        matches!(peer(&without), Err(RecordError::Invalid(_))),
-        "the bytes are there, and the flag is not"
+        matches!(peer(&unflagged), Err(RecordError::Invalid(_))),
+        "imported values without their flag were decoded"
     );
 }
 
-/// The bytes of the only channel: flags, id, opening and totals, then the account of usable time.
+/// The bytes of the only channel: flags, id, opening time and totals, then the usability ledger.
 #[test]
-fn a_channel_that_breaks_a_rule_is_refused_on_its_way_out() {
+fn invalid_channel_is_not_decoded() {
     const FLAGS: usize = 50;
     const SINCE: usize = FLAGS + 57;
-    let body = unframed(&encoded_peer(&peer_with_a_channel()));
+    let body = without_checksum(&encoded_peer(&peer_with_a_channel()));
     let with = |at: usize, value: u8| {
         let mut body = body.clone();
         body[at] = value;
-        decode_peer(&ID, &framed(b'P', &ID, None, &body)).expect_err("it was read")
+        decode_peer(&ID, &record_with_checksum(b'P', &ID, None, &body)).expect_err("decoding succeeded")
     };
-    assert_eq!(with(FLAGS, 0x20), RecordError::Invalid("a channel of it has flags that do not exist"));
-    assert_eq!(with(FLAGS, 0x80), RecordError::Invalid("a channel of it has flags that do not exist"));
-    assert_eq!(with(FLAGS, 0b110), RecordError::Invalid("a channel of it is neither ready nor not"));
-    assert_eq!(with(FLAGS, 0b1_1000), RecordError::Invalid("it has a presence that does not exist"));
-    assert_eq!(with(FLAGS, 1), RecordError::Invalid("it ends in the middle of a field"));
-    assert_eq!(with(SINCE, 2), RecordError::Invalid("a channel of it was usable before it was opened"));
-    assert_eq!(with(SINCE + 8, 1), RecordError::Invalid("it counts more time online than observed"));
-    assert_eq!(with(SINCE + 23, 0x40), RecordError::Invalid("it counts more time than there is"));
+    assert_eq!(with(FLAGS, 0x20), UNKNOWN_CHANNEL_FLAGS);
+    assert_eq!(with(FLAGS, 0x80), UNKNOWN_CHANNEL_FLAGS);
+    assert_eq!(with(FLAGS, 0b110), INVALID_USABILITY);
+    assert_eq!(with(FLAGS, 0b1_1000), INVALID_PRESENCE);
+    assert_eq!(with(FLAGS, 1), UNEXPECTED_END);
+    assert_eq!(with(SINCE, 2), USABLE_BEFORE_OPENED);
+    assert_eq!(with(SINCE + 8, 1), ONLINE_EXCEEDS_OBSERVED);
+    assert_eq!(with(SINCE + 23, 0x40), OBSERVED_EXCEEDS_LIMIT);
 }
 
 #[test]
-fn an_observer_or_gap_that_breaks_a_rule_is_refused_on_its_way_out() {
+fn invalid_observer_or_gap_is_not_decoded() {
     let record = ObserverRecord { ongoing_gap: Some((GapCause::Paused, 1)), ..ObserverRecord::default() };
-    let body = unframed(&encoded_observer(&ID, &record));
-    let observer =
-        |body: &[u8]| decode_observer(&ID, &framed(b'O', &ID, None, body)).expect_err("it was read");
+    let body = without_checksum(&encoded_observer(&ID, &record));
+    let observer = |body: &[u8]| {
+        decode_observer(&ID, &record_with_checksum(b'O', &ID, None, body)).expect_err("decoding succeeded")
+    };
     let cause = body.len() - 9;
     for code in [5, 0xff] {
         let mut wrong = body.clone();
         wrong[cause] = code;
-        assert_eq!(observer(&wrong), RecordError::Invalid("it has a cause that does not exist"));
+        assert_eq!(observer(&wrong), INVALID_CAUSE);
     }
     let mut none = body.clone();
     none[cause] = 0;
-    assert_eq!(observer(&none), RecordError::Invalid("it goes on after its end"));
-    assert_eq!(observer(&body[..cause]), RecordError::Invalid("it ends in the middle of a field"));
+    assert_eq!(observer(&none), UNEXPECTED_BYTES);
+    assert_eq!(observer(&body[..cause]), UNEXPECTED_END);
 
-    let body = unframed(&encoded_gap(&GAP));
-    let gap = |body: &[u8]| decode_gap(7, &framed_gap(7, body)).expect_err("it was read");
+    let body = without_checksum(&encoded_gap(&GAP));
+    let gap = |body: &[u8]| decode_gap(7, &gap_with_checksum(7, body)).expect_err("decoding succeeded");
     for code in [0, 5, 0xff] {
         let mut wrong = body.clone();
         wrong[1] = code;
-        assert_eq!(gap(&wrong), RecordError::Invalid("it has a cause that does not exist"));
+        assert_eq!(gap(&wrong), INVALID_CAUSE);
     }
     let mut backwards = body.clone();
     backwards[10] = 9;
-    assert_eq!(gap(&backwards), RecordError::Invalid("it ends before it begins"));
-    assert_eq!(gap(&body[..17]), RecordError::Invalid("it ends in the middle of a field"));
-    assert_eq!(gap(&[&body[..], &[0]].concat()), RecordError::Invalid("it goes on after its end"));
+    assert_eq!(gap(&backwards), ENDS_BEFORE_START);
+    assert_eq!(gap(&body[..17]), UNEXPECTED_END);
+    assert_eq!(gap(&[&body[..], &[0]].concat()), UNEXPECTED_BYTES);
 }
 
-/// What came with format 2 is not taken for a part of format 1.
 #[test]
-fn format_1_has_nothing_of_format_2() {
-    let as_format_1 = |bytes: Vec<u8>| [&[1], &unframed(&bytes)[1..]].concat();
-    let gap = framed_gap(7, &as_format_1(encoded_gap(&GAP)));
-    assert_eq!(decode_gap(7, &gap), Err(RecordError::Invalid("there are no gaps in format 1")));
+fn format_1_rejects_fields_of_format_2() {
+    let as_format_1 = |bytes: Vec<u8>| [&[1], &without_checksum(&bytes)[1..]].concat();
+    let gap = gap_with_checksum(7, &as_format_1(encoded_gap(&GAP)));
+    assert_eq!(decode_gap(7, &gap), Err(NO_GAPS_IN_FORMAT_1));
 
     let longer = as_format_1(encoded_observer(&ID, &ObserverRecord::default()));
-    let observer = decode_observer(&ID, &framed(b'O', &ID, None, &longer));
-    assert_eq!(observer, Err(RecordError::Invalid("it goes on after its end")));
+    let observer = decode_observer(&ID, &record_with_checksum(b'O', &ID, None, &longer));
+    assert_eq!(observer, Err(UNEXPECTED_BYTES));
 
-    let imported = framed(b'P', &ID, None, &as_format_1(encoded_peer(&peer_taken_over())));
-    assert_eq!(decode_peer(&ID, &imported), Err(RecordError::Invalid("it has flags that do not exist")));
+    let imported = record_with_checksum(b'P', &ID, None, &as_format_1(encoded_peer(&imported_peer())));
+    assert_eq!(decode_peer(&ID, &imported), Err(UNKNOWN_FLAGS));
 
     let longer = as_format_1(encoded_peer(&peer_with_a_channel()));
-    let peer = |body: &[u8]| decode_peer(&ID, &framed(b'P', &ID, None, body));
-    assert_eq!(peer(&longer), Err(RecordError::Invalid("it goes on after its end")));
+    let peer = |body: &[u8]| decode_peer(&ID, &record_with_checksum(b'P', &ID, None, body));
+    assert_eq!(peer(&longer), Err(UNEXPECTED_BYTES));
     let mut shorter = longer[..longer.len() - 24].to_vec();
     assert_eq!(peer(&shorter), Ok(peer_with_a_channel()));
     for flags in [0b010, 0b0_1000] {
         shorter[50] = flags;
-        assert_eq!(peer(&shorter), Err(RecordError::Invalid("a channel of it has flags that do not exist")),);
+        assert_eq!(peer(&shorter), Err(UNKNOWN_CHANNEL_FLAGS),);
+    }
+}
+
+/// Returns the item that a `StoreError::Invalid` names.
+fn item_of(error: &StoreError) -> &str {
+    match error {
+        StoreError::Invalid { item, .. } => item,
+        other => panic!("expected StoreError::Invalid, got: {other}"),
     }
 }
 
 #[test]
-fn a_record_that_breaks_a_rule_is_refused_on_its_way_in() {
+fn invalid_record_is_not_encoded() {
     let impossible = Totals { online_ns: 2, observed_ns: 1 };
-    let endless = Totals { online_ns: 0, observed_ns: Totals::LIMIT_NS + 1 };
+    let too_long = Totals { online_ns: 0, observed_ns: Totals::LIMIT_NS + 1 };
     let mut bytes = vec![1, 2, 3];
-    for totals in [impossible, endless] {
+    for totals in [impossible, too_long] {
         let error =
-            encode_peer(&PeerRecord { totals, ..plain_peer() }, &mut bytes).expect_err("it was taken");
-        assert!(matches!(error, StoreError::Invalid { .. }));
-        assert!(error.to_string().contains(&ID.to_string()), "{error}");
+            encode_peer(&PeerRecord { totals, ..plain_peer() }, &mut bytes).expect_err("encoding succeeded");
+        assert_eq!(item_of(&error), RecordKey::Peer(&ID).to_string());
     }
-    for totals in [impossible, endless] {
-        let mut peer = peer_taken_over();
+    for totals in [impossible, too_long] {
+        let mut peer = imported_peer();
         peer.imported = peer.imported.map(|imported| Imported { totals, ..imported });
-        let error = encode_peer(&peer, &mut bytes).expect_err("it was taken");
+        let error = encode_peer(&peer, &mut bytes).expect_err("encoding succeeded");
         assert!(matches!(error, StoreError::Invalid { .. }));
     }
     let mut unordered = plain_segment();
     unordered.entries.reverse();
     let mut overfull = plain_segment();
     overfull.entries.resize(65, overfull.entries[2]);
-    let shifted = LogSegment { first_number: 126, ..plain_segment() };
-    for segment in [unordered, overfull, shifted] {
-        let error = encode_segment(&segment, &mut bytes).expect_err("it was taken");
-        assert!(matches!(error, StoreError::Invalid { .. }));
-        assert!(error.to_string().contains("log segment 1"), "{error}");
+    let overflowing = LogSegment { first_number: 126, ..plain_segment() };
+    for segment in [unordered, overfull, overflowing] {
+        let error = encode_segment(&segment, &mut bytes).expect_err("encoding succeeded");
+        assert_eq!(item_of(&error), RecordKey::Segment(&ID, 1).to_string());
     }
     let totals = Ledger::from_parts(Presence::Online, 3, impossible);
     for usable in [totals, Ledger::starting(2)] {
         let channels = vec![ChannelRecord { usable_ledger: usable, ..channel() }];
-        let error =
-            encode_peer(&PeerRecord { channels, ..plain_peer() }, &mut bytes).expect_err("it was taken");
+        let error = encode_peer(&PeerRecord { channels, ..plain_peer() }, &mut bytes)
+            .expect_err("encoding succeeded");
         assert!(matches!(error, StoreError::Invalid { .. }));
     }
-    let error = encode_gap(&GapRecord { to_ns: 9, ..GAP }, &mut bytes).expect_err("it was taken");
-    assert!(matches!(error, StoreError::Invalid { .. }));
-    assert!(error.to_string().contains("gap 7"), "{error}");
-    assert_eq!(bytes, [1, 2, 3], "what was there before is left alone");
+    let error = encode_gap(&GapRecord { to_ns: 9, ..GAP }, &mut bytes).expect_err("encoding succeeded");
+    assert_eq!(item_of(&error), RecordKey::Gap(7).to_string());
+    assert_eq!(bytes, [1, 2, 3], "the buffer changed");
 }
 
-/// What a store asks before it takes a batch; each backend is asked by the conformance suite.
+/// Stores call `validate_batch` first; the conformance suite tests that each backend does.
 #[test]
-fn a_replacement_that_is_none_is_named() {
+fn invalid_replacement_is_reported() {
     let segment = |first| LogSegment { first_number: first, ..plain_segment() };
     let reason = |below, segments: &[LogSegment]| {
         let replacement = LogReplacement { node_id: ID, below_index: below, segments: segments.to_vec() };
         let batch = Batch { replacements: vec![replacement], ..Batch::default() };
         match validate_batch(&ID, &batch) {
+            Ok(()) => None,
             Err(StoreError::Invalid { item, reason }) => Some((item, reason)),
-            other => {
-                other.expect("no other error");
-                None
-            }
+            Err(other) => panic!("expected StoreError::Invalid, got: {other}"),
         }
     };
-    let name = |index| format!("log segment {index} of peer {ID}");
+    let key = |index| RecordKey::Segment(&ID, index).to_string();
     assert_eq!(reason(0, &[]), None);
     assert_eq!(reason(3, &[segment(0), segment(128)]), None);
-    let beyond = "it is to replace a part of the log that it does not belong to";
-    assert_eq!(reason(2, &[segment(0), segment(128)]), Some((name(2), beyond)));
-    let order = "it is to replace a part of the log out of order";
-    assert_eq!(reason(3, &[segment(64), segment(0)]), Some((name(0), order)));
-    assert_eq!(reason(3, &[segment(64), segment(100)]), Some((name(1), order)));
+    assert_eq!(reason(2, &[segment(0), segment(128)]), Some((key(2), NOT_BELOW_INDEX)));
+    assert_eq!(reason(3, &[segment(64), segment(0)]), Some((key(0), NOT_ASCENDING)));
+    assert_eq!(reason(3, &[segment(64), segment(100)]), Some((key(1), NOT_ASCENDING)));
     let mut unordered = segment(64);
     unordered.entries.reverse();
-    assert_eq!(reason(3, &[unordered]), Some((name(1), "its entries are not in order of time")));
-    let (what, reason) =
+    assert_eq!(reason(3, &[unordered]), Some((key(1), ENTRIES_NOT_CHRONOLOGICAL)));
+    let (item, reason) =
         reason(3, &[LogSegment { node_id: NodeId([3; 33]), ..segment(0) }]).expect("an error");
-    assert!(what.contains(&NodeId([3; 33]).to_string()), "{what}");
-    assert_eq!(reason, "it is to replace a part of another peer's log");
+    assert_eq!(item, RecordKey::Segment(&NodeId([3; 33]), 0).to_string());
+    assert_eq!(reason, OTHER_PEER);
 }
 
 #[test]
-fn a_count_that_lies_allocates_nothing() {
-    let mut body = unframed(&encoded_peer(&plain_peer()));
+fn excessive_channel_count_is_rejected() {
+    let mut body = without_checksum(&encoded_peer(&plain_peer()));
     let count = body.len() - 4;
     body[count..].copy_from_slice(&u32::MAX.to_le_bytes());
-    let bytes = framed(b'P', &ID, None, &body);
-    assert_eq!(decode_peer(&ID, &bytes), Err(RecordError::Invalid("it has fewer channels than it says")));
-    // What would do for a channel of format 1 does not for one of format 2.
-    let mut body = unframed(&encoded_peer(&peer_with_a_channel()));
+    let bytes = record_with_checksum(b'P', &ID, None, &body);
+    assert_eq!(decode_peer(&ID, &bytes), Err(CHANNEL_COUNT));
+    // The remaining bytes are enough for a channel of format 1, but not of format 2.
+    let mut body = without_checksum(&encoded_peer(&peer_with_a_channel()));
     body.truncate(body.len() - 24);
-    let bytes = framed(b'P', &ID, None, &body);
-    assert_eq!(decode_peer(&ID, &bytes), Err(RecordError::Invalid("it has fewer channels than it says")));
+    let bytes = record_with_checksum(b'P', &ID, None, &body);
+    assert_eq!(decode_peer(&ID, &bytes), Err(CHANNEL_COUNT));
 }

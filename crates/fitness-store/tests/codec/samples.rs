@@ -1,4 +1,4 @@
-//! Records of all kinds, as bytes, and bytes under a right checksum.
+//! Strategies for random records, and helpers to encode them and to build values with a valid checksum.
 
 use fitness_core::{
     ChannelId, ChannelRecord, GapCause, GapRecord, GapTotals, ImportSource, Imported, Ledger, LogEntry,
@@ -15,7 +15,7 @@ pub(crate) fn node_ids() -> impl Strategy<Value = NodeId> {
     })
 }
 
-/// Small, large and ordinary numbers alike.
+/// Generates small, large and ordinary numbers.
 pub(crate) fn numbers() -> impl Strategy<Value = u64> {
     prop_oneof![Just(0), Just(u64::MAX), 0..1_000_u64, any::<u64>()]
 }
@@ -33,15 +33,17 @@ pub(crate) fn presences() -> impl Strategy<Value = Presence> {
 
 pub(crate) fn channels() -> impl Strategy<Value = ChannelRecord> {
     let funding = proptest::option::of((any::<[u8; 32]>(), any::<u32>()));
-    let account = (any::<Option<bool>>(), presences(), numbers(), totals());
-    (any::<[u8; 32]>(), funding, numbers(), totals(), account).prop_map(
-        |(id, funding, opened_at_ns, opened_totals, (ready, presence, since_ns, totals))| ChannelRecord {
-            channel_id: ChannelId(id),
-            funding: funding.map(|(txid, vout)| OutPoint { txid, vout }),
-            opened_at_ns,
-            opened_totals,
-            reported_usable: ready,
-            usable_ledger: Ledger::from_parts(presence, since_ns.max(opened_at_ns), totals),
+    let usability = (any::<Option<bool>>(), presences(), numbers(), totals());
+    (any::<[u8; 32]>(), funding, numbers(), totals(), usability).prop_map(
+        |(id, funding, opened_at_ns, opened_totals, (reported_usable, presence, since_ns, totals))| {
+            ChannelRecord {
+                channel_id: ChannelId(id),
+                funding: funding.map(|(txid, vout)| OutPoint { txid, vout }),
+                opened_at_ns,
+                opened_totals,
+                reported_usable,
+                usable_ledger: Ledger::from_parts(presence, since_ns.max(opened_at_ns), totals),
+            }
         },
     )
 }
@@ -61,20 +63,22 @@ pub(crate) fn peers() -> impl Strategy<Value = PeerRecord> {
     let channels = proptest::collection::vec(channels(), 0..5);
     let more = (proptest::option::of(imported()), channels);
     (node_ids(), any::<[bool; 2]>(), times, presences(), totals(), counts, more).prop_map(
-        |(node_id, [watched, awaited], times, presence, totals, counts, (imported, channels))| PeerRecord {
-            node_id,
-            watched,
-            in_reconnect_grace: awaited,
-            tracked_since_ns: times.0,
-            presence,
-            presence_since_ns: times.1,
-            totals,
-            flap_count: counts.0,
-            last_flap_ns: times.2,
-            disconnects: counts.1,
-            log_end: counts.2,
-            imported,
-            channels,
+        |(node_id, [watched, in_reconnect_grace], times, presence, totals, counts, (imported, channels))| {
+            PeerRecord {
+                node_id,
+                watched,
+                in_reconnect_grace,
+                tracked_since_ns: times.0,
+                presence,
+                presence_since_ns: times.1,
+                totals,
+                flap_count: counts.0,
+                last_flap_ns: times.2,
+                disconnects: counts.1,
+                log_end: counts.2,
+                imported,
+                channels,
+            }
         },
     )
 }
@@ -91,24 +95,24 @@ pub(crate) fn segments() -> impl Strategy<Value = LogSegment> {
 
 pub(crate) fn observers() -> impl Strategy<Value = ObserverRecord> {
     let times = (numbers(), numbers(), numbers(), any::<i64>());
-    let sums = any::<[(u32, u64); 4]>();
+    let gap_totals = any::<[(u32, u64); 4]>();
     let ongoing_gap = proptest::option::of((causes(), numbers()));
-    (times, any::<u32>(), any::<u32>(), sums, ongoing_gap).prop_map(
+    (times, any::<u32>(), any::<u32>(), gap_totals, ongoing_gap).prop_map(
         |(
-            (started_at_ns, heartbeat_ns, first_started_at_ns, clock_ahead_ns),
+            (started_at_ns, last_heartbeat_ns, first_started_at_ns, clock_ahead_ns),
             starts,
             gap_count,
-            sums,
+            gap_totals,
             ongoing_gap,
         )| {
             ObserverRecord {
                 started_at_ns,
-                last_heartbeat_ns: heartbeat_ns,
+                last_heartbeat_ns,
                 first_started_at_ns,
                 starts,
                 clock_ahead_ns,
                 gap_count,
-                gap_totals: sums.map(|(count, length_ns)| GapTotals { count, length_ns }),
+                gap_totals: gap_totals.map(|(count, length_ns)| GapTotals { count, length_ns }),
                 ongoing_gap,
             }
         },
@@ -130,41 +134,41 @@ pub(crate) fn gaps() -> impl Strategy<Value = GapRecord> {
 
 pub(crate) fn encoded_peer(peer: &PeerRecord) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_peer(peer, &mut bytes).expect("it keeps the rules");
+    encode_peer(peer, &mut bytes).expect("a valid record");
     bytes
 }
 
 pub(crate) fn encoded_segment(segment: &LogSegment) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_segment(segment, &mut bytes).expect("it keeps the rules");
+    encode_segment(segment, &mut bytes).expect("a valid record");
     bytes
 }
 
 pub(crate) fn encoded_observer(id: &NodeId, record: &ObserverRecord) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_observer(id, record, &mut bytes).expect("it keeps the rules");
+    encode_observer(id, record, &mut bytes).expect("a valid record");
     bytes
 }
 
 pub(crate) fn encoded_gap(gap: &GapRecord) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_gap(gap, &mut bytes).expect("it keeps the rules");
+    encode_gap(gap, &mut bytes).expect("a valid record");
     bytes
 }
 
-/// A value with the checksum that its kind, key and bytes ask for.
-pub(crate) fn framed(kind: u8, id: &NodeId, index: Option<u32>, value: &[u8]) -> Vec<u8> {
+/// Appends the valid checksum for the given kind and key to a value.
+pub(crate) fn record_with_checksum(kind: u8, id: &NodeId, index: Option<u32>, value: &[u8]) -> Vec<u8> {
     let mut key = id.0.to_vec();
     key.extend(index.into_iter().flat_map(u32::to_le_bytes));
-    sealed(kind, &key, value)
+    with_checksum(kind, &key, value)
 }
 
-/// As above, of a gap.
-pub(crate) fn framed_gap(number: u32, value: &[u8]) -> Vec<u8> {
-    sealed(b'G', &number.to_le_bytes(), value)
+/// Appends the valid checksum of a gap to a value.
+pub(crate) fn gap_with_checksum(number: u32, value: &[u8]) -> Vec<u8> {
+    with_checksum(b'G', &number.to_le_bytes(), value)
 }
 
-fn sealed(kind: u8, key: &[u8], value: &[u8]) -> Vec<u8> {
+fn with_checksum(kind: u8, key: &[u8], value: &[u8]) -> Vec<u8> {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&[kind]);
     hasher.update(key);
@@ -172,6 +176,7 @@ fn sealed(kind: u8, key: &[u8], value: &[u8]) -> Vec<u8> {
     [value, &hasher.finalize().to_le_bytes()].concat()
 }
 
-pub(crate) fn unframed(bytes: &[u8]) -> Vec<u8> {
+/// Removes the checksum from an encoded record.
+pub(crate) fn without_checksum(bytes: &[u8]) -> Vec<u8> {
     bytes[..bytes.len() - 4].to_vec()
 }

@@ -1,4 +1,4 @@
-//! What a store has, as a value: to fill stores with, and to compare them by.
+//! The contents of a store as a value, for filling and comparing stores.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 use crate::samples;
 
-/// All that an observer has in a store.
+/// Everything that a store has of one observer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Contents {
     pub(crate) record: Option<ObserverRecord>,
@@ -53,7 +53,7 @@ pub(crate) fn segment(number: u16, index: u32, version: u64) -> LogSegment {
     LogSegment { node_id: node(number), first_number: index * SEGMENT_ENTRIES, entries: vec![entry] }
 }
 
-/// So many peers, each third with a log.
+/// Returns contents with the given number of peers. Peer `n` has `n % 3` log segments.
 pub(crate) fn ordinary(peers: u16) -> Contents {
     let mut contents = Contents { record: Some(record(1)), ..Contents::default() };
     for number in 0..peers {
@@ -67,12 +67,13 @@ pub(crate) fn ordinary(peers: u16) -> Contents {
     contents
 }
 
-pub(crate) fn record(heartbeat_ns: u64) -> ObserverRecord {
-    ObserverRecord { last_heartbeat_ns: heartbeat_ns, ..ObserverRecord::default() }
+pub(crate) fn record(last_heartbeat_ns: u64) -> ObserverRecord {
+    ObserverRecord { last_heartbeat_ns, ..ObserverRecord::default() }
 }
 
 impl Contents {
-    pub(crate) async fn put(&self, store: &dyn Store, observer: NodeId) {
+    /// Commits the contents to a store.
+    pub(crate) async fn write_to(&self, store: &dyn Store, observer: NodeId) {
         let changes = UnsavedChanges {
             forgotten_peers: Vec::new(),
             peers: self.peers.values().cloned().collect(),
@@ -80,50 +81,54 @@ impl Contents {
             gaps: self.gaps.values().copied().collect(),
         };
         let batch = Batch { changes, observer: self.record, ..Batch::default() };
-        store.commit(&observer, Arc::new(batch)).await.expect("it is stored");
+        store.commit(&observer, Arc::new(batch)).await.expect("the commit failed");
     }
 
-    /// All that can be read, and the logs of the `nodes` besides, whether or not they have a record.
-    pub(crate) async fn of(store: &dyn Store, observer: NodeId, nodes: &[NodeId]) -> Self {
-        let all = 1_000_000;
-        let peers = store.peers(&observer, None, all).await.expect("peers");
-        let mut contents = Self { record: store.observer(&observer).await.expect("it"), ..Self::default() };
+    /// Reads everything from a store, including the logs of `nodes` that have no record.
+    pub(crate) async fn read_from(store: &dyn Store, observer: NodeId, nodes: &[NodeId]) -> Self {
+        let limit = 1_000_000;
+        let peers = store.peers(&observer, None, limit).await.expect("reading peers failed");
+        let mut contents = Self {
+            record: store.observer(&observer).await.expect("reading the observer failed"),
+            ..Self::default()
+        };
         for node_id in peers.iter().map(|peer| &peer.node_id).chain(nodes) {
-            for segment in store.segments(&observer, node_id, 0, all).await.expect("a log") {
+            for segment in store.segments(&observer, node_id, 0, limit).await.expect("reading a log failed") {
                 contents.segments.insert((*node_id, segment.index()), segment);
             }
         }
         contents.peers = peers.into_iter().map(|peer| (peer.node_id, peer)).collect();
-        let gaps = store.gaps(&observer, 0, all).await.expect("gaps");
+        let gaps = store.gaps(&observer, 0, limit).await.expect("reading gaps failed");
         contents.gaps = gaps.into_iter().map(|gap| (gap.number, gap)).collect();
         contents
     }
 
-    /// Without the logs of those that have no record, which no reader finds.
+    /// Removes the logs of peers without a record, which a copy does not find.
     pub(crate) fn reachable(mut self) -> Self {
         self.segments.retain(|(node_id, _), _| self.peers.contains_key(node_id));
         self
     }
 
-    pub(crate) fn rows(&self) -> u64 {
+    /// Returns the number of records, including the observer's record.
+    pub(crate) fn record_count(&self) -> u64 {
         (self.peers.len() + self.segments.len() + self.gaps.len() + 1) as u64
     }
 
-    /// Some of this, and some of another.
-    pub(crate) fn mixed(&self, other: &Self, mut of_other: impl FnMut() -> bool) -> Self {
+    /// Returns these contents with some records of `other`, as chosen by `take_other`.
+    pub(crate) fn mixed_with(&self, other: &Self, mut take_other: impl FnMut() -> bool) -> Self {
         let mut mixed = self.clone();
         for (node_id, peer) in &other.peers {
-            if of_other() {
+            if take_other() {
                 mixed.peers.insert(*node_id, peer.clone());
             }
         }
         for (key, segment) in &other.segments {
-            if of_other() {
+            if take_other() {
                 mixed.segments.insert(*key, segment.clone());
             }
         }
         for (number, gap) in &other.gaps {
-            if of_other() {
+            if take_other() {
                 mixed.gaps.insert(*number, *gap);
             }
         }
@@ -131,39 +136,47 @@ impl Contents {
     }
 }
 
-/// A few peers out of a few, with logs and gaps. Some logs are without a peer, as no store should have them.
+/// Generates contents with few peers, logs and gaps. Some logs have no peer record, which a correct store never
+/// has.
 pub(crate) fn contents() -> impl Strategy<Value = Contents> {
     let peers = btree_map(0..40_u16, samples::peers(), 0..12);
     let segments = btree_map((0..40_u16, 0..5_u32), (any::<u32>(), samples::segments()), 0..30);
-    let more = vec((0..40_u16, 0..5_u32, samples::segments()), 0..3);
+    let more_segments = vec((0..40_u16, 0..5_u32, samples::segments()), 0..3);
     let gaps = btree_map(0..12_u32, samples::gaps(), 0..8);
-    (samples::observers(), peers, segments, more, gaps).prop_map(|(record, peers, segments, more, gaps)| {
-        let mut contents = Contents { record: Some(record), ..Contents::default() };
-        for (number, mut peer) in peers {
-            peer.node_id = node(number);
-            contents.peers.insert(peer.node_id, peer);
-        }
-        let logs = segments.into_iter().map(|((number, index), (_, segment))| (number, index, segment));
-        let known: Vec<NodeId> = contents.peers.keys().copied().collect();
-        for (position, (number, index, mut segment)) in logs.chain(more).enumerate() {
-            // Most of them have a peer.
-            let any_known = known.get(usize::from(number) % known.len().max(1)).copied();
-            segment.node_id = any_known.filter(|_| position % 8 != 0).unwrap_or_else(|| node(number));
-            segment.first_number = index * SEGMENT_ENTRIES + segment.first_number % SEGMENT_ENTRIES;
-            contents.segments.insert((segment.node_id, index), segment);
-        }
-        for (number, mut gap) in gaps {
-            gap.number = number;
-            contents.gaps.insert(number, gap);
-        }
-        contents
-    })
+    (samples::observers(), peers, segments, more_segments, gaps).prop_map(
+        |(record, peers, segments, more_segments, gaps)| {
+            let mut contents = Contents { record: Some(record), ..Contents::default() };
+            for (number, mut peer) in peers {
+                peer.node_id = node(number);
+                contents.peers.insert(peer.node_id, peer);
+            }
+            let logs = segments.into_iter().map(|((number, index), (_, segment))| (number, index, segment));
+            let peer_ids: Vec<NodeId> = contents.peers.keys().copied().collect();
+            for (position, (number, index, mut segment)) in logs.chain(more_segments).enumerate() {
+                // Most segments belong to a peer with a record.
+                let any_peer = peer_ids.get(usize::from(number) % peer_ids.len().max(1)).copied();
+                segment.node_id = any_peer.filter(|_| position % 8 != 0).unwrap_or_else(|| node(number));
+                segment.first_number = index * SEGMENT_ENTRIES + segment.first_number % SEGMENT_ENTRIES;
+                contents.segments.insert((segment.node_id, index), segment);
+            }
+            for (number, mut gap) in gaps {
+                gap.number = number;
+                contents.gaps.insert(number, gap);
+            }
+            contents
+        },
+    )
 }
 
-/// What a future comes to that never has to wait; `None` where it has to, forever.
-pub(crate) fn now<F: Future>(future: F) -> Option<F::Output> {
+/// Polls a future once, and returns its output if it is ready.
+pub(crate) fn poll_once<F: Future>(future: F) -> Option<F::Output> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
     }
+}
+
+/// Returns the output of a future that is ready at the first poll.
+pub(crate) fn ready<F: Future>(future: F) -> F::Output {
+    poll_once(future).expect("a store in memory never waits")
 }

@@ -1,135 +1,140 @@
-//! What can be wrong with what lncli printed.
+//! The errors of invalid lncli output.
 
 use fitness_core::{NodeId, ParseIdError};
 
-/// Why nothing was taken over. Each names the file and the entry.
+/// The reason why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum LndError {
-    /// A file that is no JSON, or ends too early.
-    #[error("{file} is not what lncli prints: {source}")]
+    /// A file is not valid JSON, or is truncated.
+    #[error("invalid JSON in {file}")]
     NotJson {
         /// The file.
         file: String,
         source: serde_json::Error,
     },
 
-    /// A file without anything in it.
-    #[error("{file} is empty; expected what `lncli listpeers` or `lncli listchannels` prints")]
+    /// A file is empty.
+    #[error("{file} is empty; expected the output of `lncli listpeers` or `lncli listchannels`")]
     Empty {
         /// The file.
         file: String,
     },
 
-    /// JSON of another kind.
+    /// A JSON document has no `peers` or `channels` list.
     #[error(
-        "{file} has no list of `peers` or `channels` at its top ({found}); \
-         expected what `lncli listpeers` or `lncli listchannels` prints"
+        "no list `peers` or `channels` at the top level of {file}, found {found}; \
+         expected the output of `lncli listpeers` or `lncli listchannels`"
     )]
     Kind {
         /// The file.
         file: String,
-        /// What is there.
+        /// What the document is instead.
         found: String,
     },
 
-    /// An entry of a list.
-    #[error("{file}, {entry}: {source}")]
+    /// An entry of a list is invalid.
+    #[error("{file}: invalid entry {entry}")]
     Entry {
         /// The file.
         file: String,
-        /// Its place in the list and, where it says so, who it is about.
+        /// The entry's place in the list, and its id if it has one.
         entry: String,
         source: EntryError,
     },
 
-    /// A moment that has not come.
-    #[error("--at {asked} has not come: it is {now}; say when lncli was asked")]
+    /// `--at` is in the future.
+    #[error("--at {at} is in the future (now: {now}); give the time at which lncli was run")]
     Future {
-        /// The moment.
-        asked: String,
-        /// The present.
+        /// The value of `--at`.
+        at: String,
+        /// The current time.
         now: String,
     },
 
-    /// An observer whose history is told by a clock that was wrong by years.
+    /// The observer's history was recorded by a clock that was years behind, so the imported history would
+    /// start before that clock's epoch.
     #[error(
-        "the history of observer {observer} was noted by a clock that was wrong by years, and what lnd has \
-         counted would begin before it; import into a new store"
+        "cannot import into the history of observer {observer}: its clock was wrong by years, and lnd's \
+         statistics would start before that clock's zero; import into a new store"
     )]
-    NoPlace {
-        /// Whose history it is.
+    BeforeClockEpoch {
+        /// The observer of the history.
         observer: NodeId,
     },
 }
 
-/// What is wrong with an entry.
+/// The reason why an entry is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum EntryError {
-    /// It is no object.
-    #[error("expected an object as `{command}` prints it")]
-    NoObject {
-        /// What prints such entries.
+    /// The entry is not an object.
+    #[error("expected an object from `{command}`")]
+    NotAnObject {
+        /// The command that prints such entries.
         command: &'static str,
     },
 
     /// A field is missing.
-    #[error("it has no `{field}`; expected what `{command}` prints")]
-    Missing {
+    #[error("missing field `{field}`; expected the output of `{command}`")]
+    MissingField {
         /// The field.
         field: &'static str,
-        /// What prints such entries.
+        /// The command that prints such entries.
         command: &'static str,
     },
 
-    /// A field is something else.
-    #[error("`{field}` is {found}; expected {expected}")]
-    Wrong {
+    /// A field has an invalid value.
+    #[error("invalid `{field}` {found}: expected {expected}")]
+    InvalidValue {
         /// The field.
         field: &'static str,
-        /// What it is, or how that begins.
+        /// The value, shortened if it is long.
         found: String,
-        /// What it should be.
+        /// The expected kind of value.
         expected: String,
     },
 
-    /// A field is not the name that it should be.
-    #[error("`{field}`: {source}")]
-    Id {
+    /// A field is not a valid id.
+    #[error("invalid `{field}`")]
+    InvalidId {
         /// The field.
         field: &'static str,
         source: ParseIdError,
     },
 
-    /// A funding output that no channel id can be made of.
-    #[error("`channel_point` is output {vout}; that of a channel is 65535 at most")]
-    Output {
-        /// The output.
+    /// The output index of a funding outpoint is too large to derive a channel id from it.
+    #[error("invalid `channel_point` output index {vout}: expected at most 65535")]
+    OutputIndex {
+        /// The output index.
         vout: u32,
     },
 
-    /// A channel that is older than time.
+    /// A channel is so old that it would have opened before 1970.
     #[error(
-        "`lifetime` is {secs} s, which began before 1970, counted from {at}; say by --at when lncli was asked"
+        "invalid `lifetime` {secs} s: the channel would have opened before 1970, counted back from {at}; \
+         give the time at which lncli was run with --at"
     )]
-    TooLong {
+    LifetimeTooLong {
         /// The lifetime.
         secs: u64,
-        /// The moment that it ended.
+        /// The time of the statistics.
         at: String,
     },
 
-    /// A flap that had not happened yet.
-    #[error("`last_flap_ns` is {flap}, which is after {at}; say by --at when lncli was asked")]
-    Later {
-        /// When the flap was.
+    /// A flap is later than the time of the statistics.
+    #[error(
+        "invalid `last_flap_ns` {flap}: it is after the time of the statistics, {at}; \
+         give the time at which lncli was run with --at"
+    )]
+    FlapAfterImport {
+        /// The time of the flap.
         flap: String,
-        /// The moment of the numbers.
+        /// The time of the statistics.
         at: String,
     },
 
-    /// An entry that was there before, and said something else.
-    #[error("it was told before, with other numbers; give lists that were made at one moment")]
-    Again,
+    /// A peer or a channel occurs twice with different values.
+    #[error("duplicate entry with different values; give lists that lncli printed at the same time")]
+    Duplicate,
 }

@@ -1,13 +1,13 @@
-//! `import lnd`: what lnd's `chanfitness` has counted.
+//! `import lnd`: imports the statistics of lnd's `chanfitness`.
 //!
-//! What lncli prints is read by `lists`; what that makes of a peer is `seed`'s business, and what to
-//! make of channels that contradict each other that of `fit`. Here it comes into the store.
+//! `lncli` parses lncli's output, `peer` converts it to records, `adjust` corrects uptimes that contradict each
+//! other, and this module writes the records to the store.
 
+mod adjust;
 mod error;
-mod fit;
-mod lists;
-mod outcome;
-mod seed;
+mod lncli;
+mod peer;
+mod summary;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,29 +17,30 @@ use fitness_core::{NodeId, ObserverRecord, Timestamp};
 use fitness_store::{Batch, Store};
 
 pub(crate) use self::error::LndError;
-use self::lists::Lists;
-use self::outcome::Outcome;
+use self::lncli::LncliLists;
+use self::summary::Summary;
 use crate::error::CliError;
 use crate::help;
 use crate::moment::{parse_moment, rfc3339};
 use crate::store::{self, StoreUrl};
 
 const LONG_ABOUT: &str = "\
-Take over what lnd has counted of its peers and channels, for who moves from lnd to LDK.
+Import lnd's statistics of peers and channels, when moving from lnd to LDK.
 
-What is read is what `lncli listpeers` prints (flap counts) and what `lncli listchannels` prints (lifetimes \
-and uptimes). Both may be in one file, and each in several: they are told apart by what is in them.
+The input is the output of `lncli listpeers` (flap counts) and `lncli listchannels` (lifetimes and uptimes). \
+One file may contain both, and either may be split over several files. The kind of each list is detected from \
+its content.
 
-Each peer gets a history that began with its longest-lived channel: its lifetime is what was observed, its \
-uptime how much of that the peer was online. When it was and when it was not lnd does not tell, so that \
-windows before the moment of the import state how far off they may be. Flap counts cool down as they did in \
-lnd. What was taken over stays marked as such in every report.
+Each imported peer's history starts when its longest-lived channel opened. Its observed time is that \
+channel's lifetime, and its uptime is that channel's uptime. lnd does not report when a peer was online, so \
+the statistics of windows before the import state their possible error. Flap counts keep decaying as in lnd. \
+Every report marks imported values.
 
-lnd forgets lifetimes and uptimes when it stops, and lists the peers that are connected: ask lncli while lnd \
-runs, just before it is stopped for good. Closed channels and pending ones are not taken over.
+lnd resets lifetimes and uptimes when it stops, and lists only connected peers: run lncli just before you stop \
+lnd for good. Closed and pending channels are not imported.
 
-Peers that the store knows already for that observer are left alone. Nothing is changed if anything in the \
-files is not what it should be.";
+Peers that the store already has for this observer are not changed. If any input is invalid, nothing is \
+imported.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,89 +51,91 @@ Examples:
   (lncli listpeers; lncli listchannels) | ldk-fitness import lnd - --observer 02ab…
   ldk-fitness import lnd *.json --observer 02ab… --store sqlite:ldk_node_data.sqlite";
 
-/// Take over what lnd has counted of its peers and channels
+/// Import lnd's statistics of peers and channels
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
-    /// What lncli printed; `-` for standard input
+    /// A file with lncli's output; `-` for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// The store to take it over into: a redb file, or another kind by its name, as below
+    /// The store to import into: a redb file, or another kind as below
     ///
-    /// It is created where there is none.
+    /// It is created if it does not exist.
     #[arg(long, env = "LDK_FITNESS_STORE", hide_env_values = true)]
     store: StoreUrl,
 
-    /// The node that goes on from there: the id of your LDK node, and not that of lnd
+    /// The node id of your LDK node (not of lnd), which continues the history
     #[arg(long, value_name = "NODE_ID")]
     observer: NodeId,
 
-    /// When lncli was asked: RFC 3339, or nanoseconds since 1970
+    /// The time at which lncli was run: RFC 3339, or nanoseconds since 1970
     ///
-    /// By default it is now.
+    /// The default is now.
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     at: Option<Timestamp>,
 
-    /// Print one JSON document instead of sentences
+    /// Print the summary as JSON
+    ///
+    /// docs/JSON.md describes the fields.
     #[arg(long)]
     json: bool,
 }
 
-/// Reads the lists, takes them over and tells what was.
+/// Parses the lists, imports them and prints a summary.
 ///
 /// # Errors
 ///
 /// As [`super::run`].
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let now = SystemClock::new().wall();
-    if let Some(asked) = args.at.filter(|&asked| asked > now) {
-        return Err(LndError::Future { asked: rfc3339(asked), now: rfc3339(now) }.into());
+    if let Some(at) = args.at.filter(|&at| at > now) {
+        return Err(LndError::Future { at: rfc3339(at), now: rfc3339(now) }.into());
     }
-    let at = args.at.unwrap_or(now);
-    let mut lists = Lists::at(at);
+    let mut lists = LncliLists::new(args.at.unwrap_or(now));
     for file in &args.files {
         lists.read(file)?;
     }
-    let outcome = store::runtime()?.block_on(take_over(&lists, args))?;
-    outcome.print(args.json).map_err(CliError::Output)
+    let summary = store::runtime()?.block_on(import(&lists, args))?;
+    summary.print(args.json).map_err(CliError::Output)
 }
 
-async fn take_over(lists: &Lists, args: &Args) -> Result<Outcome, CliError> {
-    let mut outcome = Outcome::new(lists, args.observer, args.store.to_string());
-    let seeds = lists.seeds();
-    if seeds.is_empty() {
-        return Ok(outcome);
+async fn import(lists: &LncliLists, args: &Args) -> Result<Summary, CliError> {
+    let mut summary = Summary::new(lists, args.observer, args.store.to_string());
+    let peers = lists.peers_with_data();
+    if peers.is_empty() {
+        return Ok(summary);
     }
     let store = args.store.open().await?;
-    // Nobody else writes for this observer between our reading and writing.
+    // Keeps other processes from writing this observer's history between our reads and the commit.
     let _claim = store.claim(&args.observer).await?;
-    let record = store.observer(&args.observer).await?;
+    let observer_record = store.observer(&args.observer).await?;
+    let clock_ahead_ns = observer_record.map_or(0, |record| record.clock_ahead_ns);
     let mut batch = Batch::default();
-    for seed in seeds {
-        if store.peer(&args.observer, &seed.node_id).await?.is_some() {
-            outcome.known.push(seed.node_id);
+    for peer in peers {
+        if store.peer(&args.observer, &peer.node_id).await?.is_some() {
+            summary.already_stored.push(peer.node_id);
             continue;
         }
-        let (peer, log) = seed
-            .records(lists.at, record.map_or(0, |record| record.clock_ahead_ns))
-            .ok_or(LndError::NoPlace { observer: args.observer })?;
-        batch.changes.peers.push(peer);
-        batch.changes.segments.extend(log);
-        outcome.imported.push(seed);
+        let (record, segments) = peer
+            .records(lists.at, clock_ahead_ns)
+            .ok_or(LndError::BeforeClockEpoch { observer: args.observer })?;
+        batch.changes.peers.push(record);
+        batch.changes.segments.extend(segments);
+        summary.imported.push(peer);
     }
     if batch.is_empty() {
-        return Ok(outcome);
+        return Ok(summary);
     }
-    // Where nobody has observed yet, what is known of the observer begins with what is taken over.
+    // A new observer's monitoring starts at the time of the import.
     let at_ns = lists.at.as_nanos();
-    let began = ObserverRecord {
+    let new_observer = ObserverRecord {
         started_at_ns: at_ns,
         last_heartbeat_ns: at_ns,
         first_started_at_ns: at_ns,
         ..ObserverRecord::default()
     };
-    batch.observer = record.is_none().then_some(began);
+    batch.observer = observer_record.is_none().then_some(new_observer);
     store.commit(&args.observer, Arc::new(batch)).await?;
-    Ok(outcome)
+    Ok(summary)
 }

@@ -1,7 +1,7 @@
-//! Random operations, against a model that was written straight from the documentation of the port.
+//! Random operations, compared with a model that implements the documentation of the port directly.
 
-mod deeds;
-mod sketch;
+mod batch_spec;
+mod reference;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -9,131 +9,139 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use proptest::test_runner::{Config, RngSeed, TestError, TestRunner};
 
-use self::deeds::Deeds;
-use self::sketch::{NODES, OBSERVERS, Sketch, node_id, observer_id};
+use self::batch_spec::{BatchSpec, NODES, OBSERVERS, node_id, observer_id};
+use self::reference::ReferenceModel;
 use self::steps::Step;
 use super::Harness;
-use super::bench::Bench;
+use super::open_store::OpenStore;
 use crate::{Claim, Store, StoreError};
 
-/// How many sequences are played, unless `PROPTEST_CASES` says otherwise: with some ten commits each,
-/// a few seconds for a store that takes milliseconds to commit.
+/// The number of sequences unless `PROPTEST_CASES` sets another one. A sequence has about ten commits, so a
+/// store that takes milliseconds for a commit runs all sequences in a few seconds.
 const SEQUENCES: u32 = 32;
 
-/// Whatever is committed, read, claimed and opened anew in whatever order: what comes back is what
-/// the documentation says. A sequence that shows otherwise is shortened and printed.
-pub(super) fn whatever_is_done_reads_are_as_documented<H: Harness>(_: &H) {
+/// Any sequence of commits, reads, claims and reopenings returns what the documentation of the port
+/// specifies. A failing sequence is shrunk and printed.
+pub(super) fn random_operations_match_the_model<H: Harness>(_: &H) {
     let mut config = Config { failure_persistence: None, max_shrink_time: 60_000, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = SEQUENCES;
     }
     if config.rng_seed == RngSeed::Random {
-        // So that it can be told.
+        // A fixed seed can be printed with a failure.
         config.rng_seed = RngSeed::Fixed(RandomState::new().build_hasher().finish());
     }
     let seed = config.rng_seed;
-    let played = TestRunner::new(config).run(&steps::sequences(), |steps| {
-        play::<H>(&steps);
+    let result = TestRunner::new(config).run(&steps::sequences(), |steps| {
+        run_sequence::<H>(&steps);
         Ok(())
     });
-    match played {
+    match result {
         Ok(()) => {}
-        Err(TestError::Abort(reason)) => panic!("no sequences to play: {reason}"),
+        Err(TestError::Abort(reason)) => panic!("generating sequences failed: {reason}"),
         Err(TestError::Fail(reason, steps)) => panic!(
-            "{reason}\n\nafter these steps, and opening once more:\n{}\n\
-             (PROPTEST_RNG_SEED={seed} finds them again)",
-            steps::listed(&steps)
+            "the store differs from the model: {reason}\n\n\
+             Shortest failing sequence (the store is reopened and compared after the last step):\n{}\n\
+             To reproduce, set PROPTEST_RNG_SEED={seed}",
+            steps::format_steps(&steps)
         ),
     }
 }
 
-/// Plays a sequence on data of its own.
-fn play<H: Harness>(steps: &[Step]) {
+/// Runs a sequence on its own data. In failed comparisons, `left` is the store and `right` the model.
+fn run_sequence<H: Harness>(steps: &[Step]) {
     let harness = H::build();
-    let mut bench = Bench::new(&harness);
-    let (mut deeds, mut commits, mut claims) = (Deeds::default(), Vec::new(), BTreeMap::new());
+    let mut store = OpenStore::new(&harness);
+    let (mut model, mut commits, mut claims) = (ReferenceModel::default(), Vec::new(), BTreeMap::new());
     for step in steps {
         match step {
             Step::Reopen => {
                 claims.clear();
-                compare(&bench, &deeds);
-                bench = bench.reopen();
-                compare(&bench, &deeds);
+                compare_all(&store, &model);
+                store = store.reopen();
+                compare_all(&store, &model);
             }
-            Step::Claim(who) => claim(&bench, *who, &mut claims),
-            Step::Release(who) => drop(claims.remove(who)),
-            Step::Commit(who, sketch) => {
-                commit(&bench, *who, sketch, &mut deeds);
-                commits.push((*who, sketch));
+            Step::Claim(observer) => claim(&store, *observer, &mut claims),
+            Step::DropClaim(observer) => drop(claims.remove(observer)),
+            Step::Commit(observer, spec) => {
+                commit(&store, *observer, spec, &mut model);
+                commits.push((*observer, spec));
             }
-            Step::Again(ago) => {
-                if let Some((who, sketch)) = commits.iter().nth_back(*ago) {
-                    commit(&bench, *who, sketch, &mut deeds);
+            Step::CommitAgain(ago) => {
+                if let Some((observer, spec)) = commits.iter().nth_back(*ago) {
+                    commit(&store, *observer, spec, &mut model);
                 }
             }
-            Step::Observers => assert_eq!(bench.observers(), deeds.observers()),
-            Step::Observer(who) => {
-                assert_eq!(bench.observer(observer_id(*who)), deeds.observer(observer_id(*who)));
+            Step::ReadObservers => assert_eq!(store.observers(), model.observers()),
+            Step::ReadObserver(observer) => {
+                let observer = observer_id(*observer);
+                assert_eq!(store.observer(observer), model.observer(observer));
             }
-            Step::Peer(who, node) => {
-                let (who, node) = (observer_id(*who), node_id(*node));
-                assert_eq!(bench.peer(who, node), deeds.peer(who, node));
+            Step::ReadPeer(observer, node) => {
+                let (observer, node) = (observer_id(*observer), node_id(*node));
+                assert_eq!(store.peer(observer, node), model.peer(observer, node));
             }
-            Step::Peers { who, after, limit } => {
-                let (who, after) = (observer_id(*who), after.map(node_id));
-                assert_eq!(bench.page(who, after, *limit), deeds.peers(who, after, *limit));
+            Step::ReadPeers { observer, after, limit } => {
+                let (observer, after) = (observer_id(*observer), after.map(node_id));
+                assert_eq!(store.page(observer, after, *limit), model.peers(observer, after, *limit));
             }
-            Step::Segments { who, node, from, limit } => {
-                let (who, node) = (observer_id(*who), node_id(*node));
-                let read = bench.segments(who, node, *from, *limit);
-                assert_eq!(read, deeds.segments(who, node, *from, *limit));
+            Step::ReadSegments { observer, node, from, limit } => {
+                let (observer, node) = (observer_id(*observer), node_id(*node));
+                let read = store.segments(observer, node, *from, *limit);
+                assert_eq!(read, model.segments(observer, node, *from, *limit));
             }
-            Step::Gaps { who, from, limit } => {
-                let who = observer_id(*who);
-                assert_eq!(bench.gaps(who, *from, *limit), deeds.gaps(who, *from, *limit));
+            Step::ReadGaps { observer, from, limit } => {
+                let observer = observer_id(*observer);
+                assert_eq!(store.gaps(observer, *from, *limit), model.gaps(observer, *from, *limit));
             }
         }
     }
     drop(claims);
-    compare(&bench.reopen(), &deeds);
+    compare_all(&store.reopen(), &model);
 }
 
-/// A batch lands, or is refused and leaves no trace.
-fn commit<H: Harness>(bench: &Bench<'_, H>, who: usize, sketch: &Sketch, deeds: &mut Deeds) {
-    let (who, batch) = (observer_id(who), sketch.batch());
-    if sketch.fault.is_some() {
-        let error = bench.refused(who, batch);
-        assert!(matches!(error, StoreError::Invalid { .. }), "{error}");
+/// Commits a batch: a valid one is stored, an invalid one is rejected and changes nothing.
+fn commit<H: Harness>(
+    store: &OpenStore<'_, H>,
+    observer: usize,
+    spec: &BatchSpec,
+    model: &mut ReferenceModel,
+) {
+    let (observer, batch) = (observer_id(observer), spec.batch());
+    if spec.fault.is_some() {
+        let error = store.rejected(observer, batch);
+        assert!(matches!(error, StoreError::Invalid { .. }), "expected StoreError::Invalid, got: {error}");
     } else {
-        deeds.commit(who, &batch);
-        bench.commit(who, batch);
+        model.commit(observer, &batch);
+        store.commit(observer, batch);
     }
 }
 
-/// A claim is given where nobody has it, and refused where somebody has.
-fn claim<H: Harness>(bench: &Bench<'_, H>, who: usize, claims: &mut BTreeMap<usize, Claim>) {
-    match bench.harness.block_on(bench.store.claim(&observer_id(who))) {
+/// Claims an observer: this succeeds exactly if no claim on it exists.
+fn claim<H: Harness>(store: &OpenStore<'_, H>, observer: usize, claims: &mut BTreeMap<usize, Claim>) {
+    match store.harness.block_on(store.inner.claim(&observer_id(observer))) {
         Ok(claim) => {
-            let earlier = claims.insert(who, claim);
-            assert!(earlier.is_none(), "a second claim for observer {who}");
+            let earlier = claims.insert(observer, claim);
+            assert!(earlier.is_none(), "a second claim on observer {observer} succeeded");
         }
-        Err(StoreError::Claimed { .. }) => {
-            assert!(claims.contains_key(&who), "no claim for observer {who}, which nobody has claimed");
-        }
-        Err(error) => panic!("no claim for observer {who}: {error}"),
+        Err(StoreError::Claimed { .. }) => assert!(
+            claims.contains_key(&observer),
+            "claiming observer {observer} failed although no claim on it exists"
+        ),
+        Err(error) => panic!("claiming observer {observer} failed: {error}"),
     }
 }
 
-/// Reads all there is.
-fn compare<H: Harness>(bench: &Bench<'_, H>, deeds: &Deeds) {
-    assert_eq!(bench.observers(), deeds.observers());
-    for who in (0..OBSERVERS).map(observer_id) {
-        assert_eq!(bench.observer(who), deeds.observer(who));
-        assert_eq!(bench.peers(who, 2), deeds.peers(who, None, usize::MAX));
-        assert_eq!(bench.gaps(who, 0, usize::MAX), deeds.gaps(who, 0, usize::MAX));
+/// Reads everything and compares it with the model.
+fn compare_all<H: Harness>(store: &OpenStore<'_, H>, model: &ReferenceModel) {
+    assert_eq!(store.observers(), model.observers());
+    for observer in (0..OBSERVERS).map(observer_id) {
+        assert_eq!(store.observer(observer), model.observer(observer));
+        assert_eq!(store.peers(observer, 2), model.peers(observer, None, usize::MAX));
+        assert_eq!(store.gaps(observer, 0, usize::MAX), model.gaps(observer, 0, usize::MAX));
         for node in (0..NODES).map(node_id) {
-            let log = bench.segments(who, node, 0, usize::MAX);
-            assert_eq!(log, deeds.segments(who, node, 0, usize::MAX));
+            let log = store.segments(observer, node, 0, usize::MAX);
+            assert_eq!(log, model.segments(observer, node, 0, usize::MAX));
         }
     }
 }
