@@ -1,7 +1,7 @@
 //! Compares the cost of the handle with that of a bare hash map.
 //!
-//! `raw` is the same number of updates of a bare `hashbrown` map of 144-byte values under random 33-byte keys, in
-//! the same order. Compare the ratios, which depend little on the machine.
+//! `raw` is the same number of updates of a bare `hashbrown` map of 144-byte values under random 33-byte
+//! keys, in the same order. Compare the ratios, which depend little on the machine.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -134,8 +134,8 @@ fn update(map: &mut HashMap<[u8; 33], [u64; 18]>, peer: &NodeId, round: u64) {
     value[17] = round;
 }
 
-/// Measures the bare map, and the map behind a lock with timestamps from a clock, which is the least that a service
-/// needs.
+/// Measures the bare map, and the map behind a lock with timestamps from a clock, which is the least that a
+/// service needs.
 fn bench_raw(group: &mut BenchmarkGroup<'_, WallTime>, ids: &Ids) {
     let mut map = raw_map(ids);
     let mut rounds = Rounds::new(&ids.order);
@@ -172,8 +172,8 @@ fn record(c: &mut Criterion) {
             b.iter(|| {
                 let (peer, round) = rounds.next();
                 let node_id = ids.peers[peer];
-                // Half of the peers connect while the others disconnect. If all disconnected at once, that would
-                // count as a failure of our network.
+                // Half of the peers connect while the others disconnect. If all disconnected at once, that
+                // would count as a failure of our network.
                 handle.record(match (round + peer as u64) % 2 {
                     0 => Event::PeerOnline { node_id },
                     _ => Event::PeerOffline { node_id },

@@ -16,8 +16,8 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The alerts of a service. Created by [`Handle::alerts`].
 ///
-/// The stream has no task of its own and does its work inside [`AlertStream::next`]. If `next` is called late, it
-/// reports every problem that still exists. It may skip problems that have ended in between.
+/// The stream has no task of its own and does its work inside [`AlertStream::next`]. If `next` is called
+/// late, it reports every problem that still exists. It may skip problems that have ended in between.
 ///
 /// ```
 /// use fitness_actor::Handle;

@@ -14,13 +14,13 @@ use crate::{Clock, Handle};
 
 /// The stored history of a node, opened without a running service.
 ///
-/// Its [`Handle`] answers every query as of [`Archive::as_of`], the last moment that the store covers. Time does
-/// not advance.
+/// Its [`Handle`] answers every query as of [`Archive::as_of`], the last moment that the store covers. Time
+/// does not advance.
 ///
-/// An archive never writes to the store and claims no observer. Where the store allows it, a service can run on the
-/// same store at the same time; what that service stores after the archive was opened is not visible.
-/// [`Handle::health`] reports an archive like a service that has stopped. Recorded events are applied in memory
-/// only.
+/// An archive never writes to the store and claims no observer. Where the store allows it, a service can run
+/// on the same store at the same time; what that service stores after the archive was opened is not visible.
+/// [`Handle::health`] reports an archive like a service that has stopped. Recorded events are applied in
+/// memory only.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -76,15 +76,16 @@ impl ServiceBuilder {
         }
     }
 
-    /// Sets the configuration of the tracker. Use a preset such as [`TrackerConfig::lnd_0_19`] to count like lnd.
+    /// Sets the configuration of the tracker. Use a preset such as [`TrackerConfig::lnd_0_19`] to count like
+    /// lnd.
     pub fn tracker(self, config: TrackerConfig) -> Self {
         Self { config, ..self }
     }
 
     /// Sets how long changes are collected before they are stored together, counted from the first change.
     ///
-    /// A crash loses at most this much. The default comes from the tracker's configuration: one second, or an hour
-    /// with the lnd presets.
+    /// A crash loses at most this much. The default comes from the tracker's configuration: one second, or an
+    /// hour with the lnd presets.
     pub fn commit_delay(self, delay: Duration) -> Self {
         Self { commit_delay: Some(delay), ..self }
     }
@@ -92,17 +93,18 @@ impl ServiceBuilder {
     /// Sets how often an idle service stores that it is still observing. The default is a minute, the minimum
     /// 100 ms.
     ///
-    /// After a crash, the time since the last heartbeat counts as unobserved. Every commit is also a heartbeat.
+    /// After a crash, the time since the last heartbeat counts as unobserved. Every commit is also a
+    /// heartbeat.
     pub fn heartbeat_interval(self, interval: Duration) -> Self {
         Self { heartbeat_interval: interval.max(Duration::from_millis(100)), ..self }
     }
 
-    /// Sets how often the service checks whether the process was suspended or stalled. The default is 5 s, the
-    /// minimum 50 ms.
+    /// Sets how often the service checks whether the process was suspended or stalled. The default is 5 s,
+    /// the minimum 50 ms.
     ///
-    /// If more than twice this interval passes without a check, an event or a query, by the monotonic clock or by
-    /// the wall clock, the time since the last of these counts as unobserved. A stall that is shorter than the
-    /// interval is never detected, and one that is longer than twice the interval always is.
+    /// If more than twice this interval passes without a check, an event or a query, by the monotonic clock
+    /// or by the wall clock, the time since the last of these counts as unobserved. A stall that is shorter
+    /// than the interval is never detected, and one that is longer than twice the interval always is.
     pub fn stall_check_interval(self, interval: Duration) -> Self {
         Self { stall_check_interval: interval.max(Duration::from_millis(50)), ..self }
     }
@@ -125,21 +127,21 @@ impl ServiceBuilder {
         Self { shutdown_timeout: timeout, ..self }
     }
 
-    /// Sets the delay before a failed commit is retried: `min` after the first failure, doubled after each further
-    /// failure up to `max`. The default is 1 s and 60 s. `min` is at least 10 ms.
+    /// Sets the delay before a failed commit is retried: `min` after the first failure, doubled after each
+    /// further failure up to `max`. The default is 1 s and 60 s. `min` is at least 10 ms.
     pub fn retry_backoff(self, min: Duration, max: Duration) -> Self {
         let min = min.max(Duration::from_millis(10));
         Self { retry_backoff: (min, max.max(min)), ..self }
     }
 
-    /// Sets how many changes are kept for a slow [`Subscription`](crate::Subscription). The default is 1,024, the
-    /// maximum about a million.
+    /// Sets how many changes are kept for a slow [`Subscription`](crate::Subscription). The default is 1,024,
+    /// the maximum about a million.
     pub fn subscription_capacity(self, changes: usize) -> Self {
         Self { subscription_capacity: changes.clamp(1, MAX_SUBSCRIPTION_CAPACITY), ..self }
     }
 
-    /// Sets the channels that are open and the peers that are connected. [`ServiceBuilder::start`] reconciles the
-    /// stored history with them before it returns.
+    /// Sets the channels that are open and the peers that are connected. [`ServiceBuilder::start`] reconciles
+    /// the stored history with them before it returns.
     ///
     /// If they are not known before the start, record a snapshot as the first event instead.
     pub fn snapshot(self, snapshot: Snapshot) -> Self {
@@ -151,12 +153,12 @@ impl ServiceBuilder {
         Self { clock: Some(clock), ..self }
     }
 
-    /// Loads the stored history and starts the service's task on the current tokio runtime, whose time driver must
-    /// be enabled.
+    /// Loads the stored history and starts the service's task on the current tokio runtime, whose time driver
+    /// must be enabled.
     ///
-    /// Writes nothing to the history. Claims the observer until the service has stopped, so that the store can
-    /// reject a second service for the same node. The time since the last heartbeat of the previous process counts
-    /// as unobserved.
+    /// Writes nothing to the history. Claims the observer until the service has stopped, so that the store
+    /// can reject a second service for the same node. The time since the last heartbeat of the previous
+    /// process counts as unobserved.
     ///
     /// # Errors
     ///

@@ -53,8 +53,8 @@ impl Clock for SystemClock {
 
 /// The clock of a tokio runtime, for tests: it stops while tokio's time is paused.
 ///
-/// The wall clock starts at a given time and advances with the monotonic clock. Read it within the runtime whose
-/// time it follows; elsewhere it follows the system time.
+/// The wall clock starts at a given time and advances with the monotonic clock. Read it within the runtime
+/// whose time it follows; elsewhere it follows the system time.
 #[derive(Clone, Copy, Debug)]
 pub struct TokioClock {
     origin: tokio::time::Instant,
@@ -79,8 +79,8 @@ impl Clock for TokioClock {
     }
 }
 
-/// Service time: the wall clock at start, plus the monotonic time since then, plus the forward jumps of the wall
-/// clock that were detected.
+/// Service time: the wall clock at start, plus the monotonic time since then, plus the forward jumps of the
+/// wall clock that were detected.
 ///
 /// Events are stamped with service time, so setting the wall clock back has no effect on them.
 pub(crate) struct ServiceClock {
@@ -117,8 +117,8 @@ impl ServiceClock {
         self.adjusted_ns.load(Ordering::Relaxed)
     }
 
-    /// Returns how far the wall clock is ahead of `now`, the current service time, in nanoseconds. Returns 0 if it
-    /// is behind.
+    /// Returns how far the wall clock is ahead of `now`, the current service time, in nanoseconds. Returns 0
+    /// if it is behind.
     pub(crate) fn wall_ahead_ns(&self, now: Timestamp) -> u64 {
         self.clock.wall().nanos_since(now)
     }
@@ -136,7 +136,8 @@ impl ServiceClock {
 
 /// Converts a duration to nanoseconds. Saturates at `u64::MAX`.
 pub(crate) fn nanos(duration: Duration) -> u64 {
-    // Every event calls this, and 64-bit arithmetic is cheaper than `Duration::as_nanos`, which uses 128 bits.
+    // Every event calls this, and 64-bit arithmetic is cheaper than `Duration::as_nanos`, which uses 128
+    // bits.
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
 }
 

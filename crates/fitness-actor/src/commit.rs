@@ -14,8 +14,8 @@ use crate::health::{CommitError, InFlightCommit, StoreFailure};
 use crate::shared::Shared;
 use crate::shutdown_signal::ShutdownSignal;
 
-/// The number of peers to process while holding the lock once. That takes well below a millisecond, because an LDK
-/// callback may be waiting for the lock.
+/// The number of peers to process while holding the lock once. Small enough for well below a millisecond: an
+/// LDK callback may be waiting for the lock.
 const PEERS_PER_LOCK: usize = 1_024;
 
 /// The maximum number of peers whose changes are part of one batch: about 50 MB.
@@ -27,8 +27,8 @@ pub(crate) struct Committer {
     timeout: Duration,
     shutdown: ShutdownSignal,
     stall_check_interval: Duration,
-    /// The current limit of a batch. Halved after a timeout, because a store that is too slow for its timeout would
-    /// otherwise never make progress.
+    /// The current limit of a batch. Halved after a timeout, because a store that is too slow for its timeout
+    /// would otherwise never make progress.
     peers_per_batch: usize,
 }
 
@@ -45,11 +45,11 @@ impl Committer {
 
     /// Stores everything that was recorded before this call, with a heartbeat at the time of this call.
     ///
-    /// After an error, the changes that were not stored are dirty again. `retry_in` is when the caller will retry;
-    /// it is logged.
+    /// After an error, the changes that were not stored are dirty again. `retry_in` is when the caller will
+    /// retry; it is logged.
     pub(crate) async fn commit(&mut self, retry_in: Duration) -> Result<(), CommitError> {
-        // Everything that is dirty now is part of this commit, so everything before `at` will be stored. Later
-        // changes are left to the next commit.
+        // Everything that is dirty now is part of this commit, so everything before `at` will be stored.
+        // Later changes are left to the next commit.
         let (mut remaining, at, observer_record) = {
             let mut state = self.shared.lock();
             let at = self.shared.now(&mut state);
@@ -158,8 +158,8 @@ impl Drop for InFlightGuard<'_> {
     }
 }
 
-/// Changes that were taken from the tracker to be stored. Requeues them on drop unless they were stored: after an
-/// error, after a timeout and when the task is aborted.
+/// Changes that were taken from the tracker to be stored. Requeues them on drop unless they were stored:
+/// after an error, after a timeout and when the task is aborted.
 struct PendingBatch {
     shared: Arc<Shared>,
     batch: Arc<Batch>,

@@ -11,9 +11,9 @@ const MILLI_NS: u64 = 1_000_000;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct CommitDurations {
-    /// The number of commits in each bucket, not cumulative. A bucket counts the commits that took at most the
-    /// bound with the same index in [`CommitDurations::BUCKET_BOUNDS_NS`] and longer than the previous bound. The
-    /// last bucket counts the commits that took longer than every bound.
+    /// The number of commits in each bucket, not cumulative. A bucket counts the commits that took at most
+    /// the bound with the same index in [`CommitDurations::BUCKET_BOUNDS_NS`] and longer than the previous
+    /// bound. The last bucket counts the commits that took longer than every bound.
     pub bucket_counts: [u64; 15],
     /// The sum of all durations, in nanoseconds.
     pub sum_ns: u64,

@@ -1,4 +1,5 @@
-//! Errors of the service. [`Handle::record`](crate::Handle::record) and queries answered from memory cannot fail.
+//! Errors of the service. [`Handle::record`](crate::Handle::record) and queries answered from memory cannot
+//! fail.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -37,8 +38,8 @@ pub enum StartError {
     NoRuntime,
 }
 
-/// Why some of the recorded changes are not stored yet. The changes are kept, and are retried while the service
-/// runs.
+/// Why some of the recorded changes are not stored yet. The changes are kept, and are retried while the
+/// service runs.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
@@ -68,8 +69,8 @@ pub enum ShutdownError {
     /// The last changes could not be stored within the shutdown timeout.
     #[error("changes of {unstored_peers} peers were not stored within {timeout:?}")]
     NotFlushed {
-        /// The number of peers with changes that are not known to be stored. Their stored records are intact, as
-        /// of the last successful commit.
+        /// The number of peers with changes that are not known to be stored. Their stored records are intact,
+        /// as of the last successful commit.
         unstored_peers: usize,
         /// The shutdown timeout.
         timeout: Duration,
@@ -85,7 +86,8 @@ pub enum ShutdownError {
     },
 }
 
-/// Returns the message of an error followed by those of its sources. Omits a source that the text already contains.
+/// Returns the message of an error followed by those of its sources. Omits a source that the text already
+/// contains.
 pub(crate) fn with_sources(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -15,12 +15,12 @@ use crate::{AlertStream, FlushError, Health, Subscription};
 
 /// Records events and answers queries. Cheap to clone; can be sent to any thread.
 ///
-/// Every method that is not `async` returns immediately: it holds a lock briefly and never waits for the store, for
-/// a runtime or for a slower call. These methods can be called from any thread, inside or outside a runtime, and
-/// while holding any lock of the caller, because they call no user code.
+/// Every method that is not `async` returns immediately: it holds a lock briefly and never waits for the
+/// store or for a runtime. These methods can be called from any thread, inside or outside
+/// a runtime, and while holding any lock of the caller, because they call no user code.
 ///
-/// A query sees every event whose [`Handle::record`] returned before the query was made. After the service has
-/// stopped, queries are still answered from memory.
+/// A query sees every event whose [`Handle::record`] returned before the query was made. After the service
+/// has stopped, queries are still answered from memory.
 ///
 /// ```
 /// use fitness_actor::Handle;
@@ -66,19 +66,19 @@ impl Handle {
 
     /// Records an event that happens now.
     ///
-    /// The event is stamped with the current service time and applied. It is never dropped, and is stored after the
-    /// commit delay at the latest unless the store fails. After a shutdown, the event is applied and counted in
-    /// [`Health::events_after_shutdown`], but not stored.
+    /// The event is stamped with the current service time and applied. It is never dropped, and is stored
+    /// after the commit delay at the latest unless the store fails. After a shutdown, the event is applied
+    /// and counted in [`Health::events_after_shutdown`], but not stored.
     ///
-    /// Takes O(1) time for every event except a snapshot. A snapshot takes time in proportion to the number of known
-    /// and listed peers and channels, and blocks other calls meanwhile.
+    /// Takes O(1) time for every event except a snapshot. A snapshot takes time in proportion to the number
+    /// of known and listed peers and channels, and blocks other calls meanwhile.
     #[allow(clippy::needless_pass_by_value, reason = "drops a snapshot here, without the lock")]
     pub fn record(&self, event: Event) {
         self.shared.record(&event);
     }
 
-    /// Returns the current service time: the wall clock at start plus the monotonic time since then, adjusted when
-    /// the wall clock jumps forward.
+    /// Returns the current service time: the wall clock at start plus the monotonic time since then, adjusted
+    /// when the wall clock jumps forward.
     ///
     /// Call this before reading a snapshot from the node, and set [`Snapshot::taken_at`] to it.
     ///
@@ -116,11 +116,12 @@ impl Handle {
         self.query(|tracker, now| tracker.peer_channel(now, node_id, channel_id))
     }
 
-    /// Returns a channel's uptime within `[from, to)`, cut to the channel's lifetime. O(log n) in its history.
+    /// Returns a channel's uptime within `[from, to)`, cut to the channel's lifetime. O(log n) in its
+    /// history.
     ///
-    /// Reads memory only, which holds the newest part of each peer's log. A window that reaches further back is as
-    /// exact as memory allows, and states its error. [`Handle::channel_history`] reads the older part from the
-    /// store.
+    /// Reads memory only, which holds the newest part of each peer's log. A window that reaches further back
+    /// is as exact as memory allows, and states its error. [`Handle::channel_history`] reads the older part
+    /// from the store.
     #[must_use]
     pub fn channel_window(
         &self,
@@ -131,11 +132,11 @@ impl Handle {
         self.query(|tracker, now| tracker.channel_window(now, channel_id, from, to))
     }
 
-    /// Returns a peer's uptime within `[from, to)`, cut to the time since the peer was first tracked. O(log n) in
-    /// its history.
+    /// Returns a peer's uptime within `[from, to)`, cut to the time since the peer was first tracked. O(log
+    /// n) in its history.
     ///
-    /// Reads memory only, like [`Handle::channel_window`]. [`Handle::history_since`] reads the older part from the
-    /// store.
+    /// Reads memory only, like [`Handle::channel_window`]. [`Handle::history_since`] reads the older part
+    /// from the store.
     #[must_use]
     pub fn peer_window(&self, node_id: &NodeId, from: Timestamp, to: Timestamp) -> Option<WindowReport> {
         self.query(|tracker, now| tracker.peer_window(now, node_id, from, to))
@@ -149,8 +150,8 @@ impl Handle {
 
     /// Returns the reports of all tracked peers, ordered by node id. O(peers and channels).
     ///
-    /// Reads 1,000 peers at a time, so that other calls are not blocked. The reports are therefore of slightly
-    /// different times.
+    /// Reads 1,000 peers at a time, so that other calls are not blocked. The reports are therefore of
+    /// slightly different times.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerReport> {
         const PEERS_PER_LOCK: usize = 1_000;
@@ -170,13 +171,13 @@ impl Handle {
         self.query(|tracker, _| tracker.is_connected(node_id))
     }
 
-    /// Returns a peer's flap count and last flap. Reads the store if the peer is not in memory. Returns `None` if
-    /// neither has it.
+    /// Returns a peer's flap count and last flap. Reads the store if the peer is not in memory. Returns
+    /// `None` if neither has it.
     ///
     /// # Errors
     ///
-    /// Returns the error of the store if it cannot be read. After the service has stopped, the store can be read
-    /// only while the caller keeps it open.
+    /// Returns the error of the store if it cannot be read. After the service has stopped, the store can be
+    /// read only while the caller keeps it open.
     pub async fn flap_count(&self, node_id: &NodeId) -> Result<Option<FlapInfo>, StoreError> {
         {
             let state = self.shared.lock();
@@ -202,8 +203,8 @@ impl Handle {
         })
     }
 
-    /// Returns how long the observer has been monitoring, and the monitoring gaps by cause; `None` before the first
-    /// event. O(1).
+    /// Returns how long the observer has been monitoring, and the monitoring gaps by cause; `None` before the
+    /// first event. O(1).
     #[must_use]
     pub fn coverage(&self) -> Option<Coverage> {
         self.query(|tracker, now| tracker.coverage(now))
@@ -271,13 +272,13 @@ impl Handle {
 
     /// Stores everything that was recorded before this call, without waiting for the commit delay.
     ///
-    /// Waits for a commit that is in progress first, so this takes up to twice the commit timeout. If there is
-    /// nothing to store, returns `Ok` without writing.
+    /// Waits for a commit that is in progress first, so this takes up to twice the commit timeout. If there
+    /// is nothing to store, returns `Ok` without writing.
     ///
     /// # Errors
     ///
-    /// Returns a [`FlushError`] if the store fails or does not respond in time, or if the service has stopped.
-    /// Unless the service has stopped, the changes are kept and retried with the usual back-off.
+    /// Returns a [`FlushError`] if the store fails or does not respond in time, or if the service has
+    /// stopped. Unless the service has stopped, the changes are kept and retried with the usual back-off.
     pub async fn flush(&self) -> Result<(), FlushError> {
         let (reply, result) = oneshot::channel();
         self.shared.flush_sender.send(reply).await.map_err(|_| FlushError::Stopped)?;

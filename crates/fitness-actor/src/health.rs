@@ -9,8 +9,8 @@ use crate::commit_durations::CommitDurations;
 
 /// The state of the service at the time of the call to [`Handle::health`](crate::Handle::health).
 ///
-/// All times are in service time: the wall clock at start plus the monotonic time since then, adjusted when the
-/// wall clock jumps forward ([`WallClockHealth::adjusted_ns`]).
+/// All times are in service time: the wall clock at start plus the monotonic time since then, adjusted when
+/// the wall clock jumps forward ([`WallClockHealth::adjusted_ns`]).
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -37,8 +37,8 @@ use crate::commit_durations::CommitDurations;
 pub struct Health {
     /// The node whose view is stored.
     pub observer: NodeId,
-    /// Whether changes are being stored. `false` after a shutdown, after the service was dropped, and if its task
-    /// has ended for another reason.
+    /// Whether changes are being stored. `false` after a shutdown, after the service was dropped, and if its
+    /// task has ended for another reason.
     pub running: bool,
     /// Whether the handle belongs to an [`Archive`](crate::Archive), for which time does not advance.
     pub archived: bool,
@@ -58,7 +58,8 @@ pub struct Health {
     pub dirty_peers: usize,
     /// The state of the store.
     pub store: StoreHealth,
-    /// How long the observer has been monitoring, and the monitoring gaps by cause; `None` before the first event.
+    /// How long the observer has been monitoring, and the monitoring gaps by cause; `None` before the first
+    /// event.
     pub coverage: Option<Coverage>,
     /// Event times that were out of order or implausible.
     pub clock_faults: ClockFaults,
@@ -131,8 +132,8 @@ pub struct WallClockHealth {
     /// How far the wall clock was ahead of service time at the last check, in nanoseconds; negative if it was
     /// behind.
     pub drift_ns: i64,
-    /// How far service time has been set forward to match the wall clock, in nanoseconds: because the system was
-    /// suspended or the clock was set.
+    /// How far service time has been set forward to match the wall clock, in nanoseconds: because the system
+    /// was suspended or the clock was set.
     pub adjusted_ns: u64,
     /// The number of forward steps of more than a second: the system was suspended or the clock was set.
     pub steps_forward: u64,
@@ -158,8 +159,8 @@ pub struct WallClockStep {
 const MIN_STEP_NS: u64 = 1_000_000_000;
 
 impl WallClockHealth {
-    /// Records a measured drift and the total adjustment of service time. Returns the step since the last check,
-    /// if there was one.
+    /// Records a measured drift and the total adjustment of service time. Returns the step since the last
+    /// check, if there was one.
     pub(crate) fn record_drift(
         &mut self,
         at: Timestamp,

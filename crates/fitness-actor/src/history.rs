@@ -8,8 +8,8 @@ use fitness_store::StoreError;
 
 use crate::Handle;
 
-/// The number of log segments in the first step back from the newest one. Each further step doubles it, so that a
-/// day reads little, and a hole in the log or a year needs few steps.
+/// The number of log segments in the first step back from the newest one. Each further step doubles it, so
+/// that a day reads little, and a hole in the log or a year needs few steps.
 const FIRST_STEP: u32 = 8;
 
 /// The number of log segments to read at once.
@@ -20,14 +20,15 @@ const GAPS_PER_READ: u32 = 1_024;
 
 /// # Queries on the stored history
 ///
-/// These methods are `async` because they read the part of the history that is not in memory from the store. They
-/// include everything that is recorded until they return.
+/// These methods are `async` because they read the part of the history that is not in memory from the store.
+/// They include everything that is recorded until they return.
 ///
-/// They return the error of the store if it cannot be read. After the service has stopped, the store can be read only
-/// while the caller keeps it open.
+/// They return the error of the store if it cannot be read. After the service has stopped, the store can be
+/// read only while the caller keeps it open.
 impl Handle {
-    /// Returns the whole history of a peer, tracked or not: a value that computes windows, the timeline, buckets for
-    /// charts and outages without the service. `None` if the peer is not known. O(n) in the peer's log.
+    /// Returns the whole history of a peer, tracked or not: a value that computes windows, the timeline,
+    /// buckets for charts and outages without the service. `None` if the peer is not known. O(n) in the
+    /// peer's log.
     ///
     /// The history is exact except where the rate limit of the log or downsampling has dropped details.
     ///
@@ -41,8 +42,8 @@ impl Handle {
         .await
     }
 
-    /// Returns the history of a peer from `from` on; `None` if the peer is not known. Like [`Handle::history`], but
-    /// reads only as much from the store as needed.
+    /// Returns the history of a peer from `from` on; `None` if the peer is not known. Like
+    /// [`Handle::history`], but reads only as much from the store as needed.
     ///
     /// # Errors
     ///
@@ -58,8 +59,8 @@ impl Handle {
         self.query_with_stored_log(node_id, from, query).await
     }
 
-    /// Returns the history of a channel's peer since the channel was opened, for the channel's windows, timeline and
-    /// outages. `None` if the channel is not open.
+    /// Returns the history of a channel's peer since the channel was opened, for the channel's windows,
+    /// timeline and outages. `None` if the channel is not open.
     ///
     /// Over the channel's lifetime, the history agrees with [`Handle::channel`].
     ///
@@ -97,8 +98,8 @@ impl Handle {
         Ok(history.map(|history| history.stats_over(window)))
     }
 
-    /// Returns the statistics of a channel over a standard window, cut to the channel's lifetime; `None` if the
-    /// channel is not open.
+    /// Returns the statistics of a channel over a standard window, cut to the channel's lifetime; `None` if
+    /// the channel is not open.
     ///
     /// # Errors
     ///
@@ -112,8 +113,8 @@ impl Handle {
         Ok(history.map(|history| history.stats_over(window)))
     }
 
-    /// Returns the presence of a peer within `[from, to)`, with the causes of unobserved intervals; `None` if the
-    /// peer is not known. See [`PeerHistory::timeline_with_gaps`].
+    /// Returns the presence of a peer within `[from, to)`, with the causes of unobserved intervals; `None` if
+    /// the peer is not known. See [`PeerHistory::timeline_with_gaps`].
     ///
     /// # Errors
     ///
@@ -178,8 +179,8 @@ impl Handle {
         }
     }
 
-    /// Reads the stored segments of a peer with entries before number `end`, back to a segment that begins before
-    /// `from`, so that the presence at `from` is known.
+    /// Reads the stored segments of a peer with entries before number `end`, back to a segment that begins
+    /// before `from`, so that the presence at `from` is known.
     async fn stored_segments(
         &self,
         node_id: &NodeId,

@@ -1,10 +1,10 @@
 //! The tokio service of ldk-fitness: records events, answers queries and keeps the store up to date.
 //!
-//! [`Service::builder`] starts a [`Service`]. Its [`Handle`]s record events and answer queries. [`Archive`] answers
-//! the same queries from the stored history without a running service.
+//! [`Service::builder`] starts a [`Service`]. Its [`Handle`]s record events and answer queries. [`Archive`]
+//! answers the same queries from the stored history without a running service.
 //!
-//! `fitness-core` defines the events and reports, `fitness-store` the interface of a store. This crate depends
-//! neither on LDK nor on a concrete database.
+//! `fitness-core` defines the events and reports, `fitness-store` the interface of a store. This crate
+//! depends neither on LDK nor on a concrete database.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -33,21 +33,21 @@
 //!
 //! # How it works
 //!
-//! The tracker of `fitness-core` is protected by one mutex that is only held briefly. [`Handle::record`] stamps an
-//! event and applies it under the lock, and queries are answered under the same lock. No event is dropped, no
-//! caller waits for I/O, and a query sees every event recorded before it.
+//! The tracker of `fitness-core` is protected by one mutex that is only held briefly. [`Handle::record`]
+//! stamps an event and applies it under the lock, and queries are answered under the same lock. No event is
+//! dropped, no caller waits for I/O, and a query sees every event recorded before it.
 //!
 //! A task on the tokio runtime does the rest. It stores changes about a second after the first one
 //! ([`ServiceBuilder::commit_delay`]), and writes a heartbeat while the service is idle
 //! ([`ServiceBuilder::heartbeat_interval`]). It does not hold the lock while it waits for the store.
 //!
 //! A heartbeat states that the service observed until a given time. It is written in the same batch as the
-//! changes before that time, or in a later one. After a crash, a peer is therefore credited with uptime until the
-//! last heartbeat at most, and with nothing that was not stored.
+//! changes before that time, or in a later one. After a crash, a peer is therefore credited with uptime until
+//! the last heartbeat at most, and with nothing that was not stored.
 //!
-//! A failed or timed-out commit loses nothing. Its changes are requeued and stored by a later commit, in the state
-//! that they have by then. This relies on a guarantee of the store interface: a commit whose future was dropped
-//! never takes effect after a commit that started later.
+//! A failed or timed-out commit loses nothing. Its changes are requeued and stored by a later commit, in the
+//! state that they have by then. This relies on a guarantee of the store interface: a commit whose future was
+//! dropped never takes effect after a commit that started later.
 
 mod alerts;
 mod archive;

@@ -1,5 +1,5 @@
-//! Periodic maintenance of the history: deletes expired peers and gaps, and downsamples old logs. Runs in small
-//! steps, with commits and flushes in between.
+//! Periodic maintenance of the history: deletes expired peers and gaps, and downsamples old logs. Runs in
+//! small steps, with commits and flushes in between.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ const PEERS_PER_LOCK: usize = 1_024;
 /// The number of log segments to read at once.
 const SEGMENTS_PER_READ: usize = 256;
 
-/// The number of log segments after which a batch is complete: about 400 kB. The last peer of a batch may exceed it.
+/// The number of log segments after which a batch is complete: about 400 kB. The last peer of a batch may
+/// exceed it.
 const SEGMENTS_PER_BATCH: usize = 256;
 
 /// The number of monitoring gaps to check in one maintenance run.

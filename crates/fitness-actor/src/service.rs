@@ -17,9 +17,9 @@ const DROP_TIME: Duration = Duration::from_secs(1);
 
 /// The running service.
 ///
-/// End it with [`Service::shutdown`], which stores all changes. Dropping the service ends it immediately: changes
-/// since the last commit are lost, at most those of one commit delay, and the time since then counts as
-/// unobserved. Handles remain usable in both cases and answer from memory.
+/// End it with [`Service::shutdown`], which stores all changes. Dropping the service ends it immediately:
+/// changes since the last commit are lost, at most those of one commit delay, and the time since then counts
+/// as unobserved. Handles remain usable in both cases and answer from memory.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -69,16 +69,16 @@ impl Service {
 
     /// Stores everything that was recorded before this call, and ends the service.
     ///
-    /// Finishes a commit that is in progress, and retries a commit that fails, all within the shutdown timeout
-    /// ([`ServiceBuilder::shutdown_timeout`]). Releases the store even if handles remain: the store is closed
-    /// unless the caller keeps another reference to it. Must be called within a tokio runtime.
+    /// Finishes a commit that is in progress, and retries a commit that fails, all within the shutdown
+    /// timeout ([`ServiceBuilder::shutdown_timeout`]). Releases the store even if handles remain: the store
+    /// is closed unless the caller keeps another reference to it. Must be called within a tokio runtime.
     ///
     /// Dropping the future has the same effect as dropping the service.
     ///
     /// # Errors
     ///
-    /// Returns a [`ShutdownError`] with the number of peers whose changes were not stored, and the cause. A batch
-    /// that timed out may have been stored nevertheless.
+    /// Returns a [`ShutdownError`] with the number of peers whose changes were not stored, and the cause. A
+    /// batch that timed out may have been stored nevertheless.
     pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
         self.shared.close();
         self.shutdown_sender.send(self.shutdown_timeout);

@@ -22,7 +22,8 @@ pub(crate) struct Shared {
     /// The process counts as stalled if it was not seen running for longer than this; see
     /// [`State::last_running_at`].
     stall_threshold_ns: u64,
-    /// Weak, so that the store is closed with the service and not with the last handle. The task owns the store.
+    /// Weak, so that the store is closed with the service and not with the last handle. The task owns the
+    /// store.
     pub(crate) store: Weak<dyn Store>,
     pub(crate) flush_sender: mpsc::Sender<FlushRequest>,
     /// Notified when the task has to update its schedule; see [`Shared::update`].
@@ -37,7 +38,8 @@ pub(crate) struct Shared {
 /// anything else.
 pub(crate) struct State {
     pub(crate) tracker: Tracker,
-    /// The last moment at which the process is known to have been running: an event, a query or a stall check.
+    /// The last moment at which the process is known to have been running: an event, a query or a stall
+    /// check.
     last_running_at: Timestamp,
     /// `Some` while there may be subscribers, so that events cost nothing extra without any.
     pub(crate) changes: Option<broadcast::Sender<Change>>,
@@ -150,7 +152,8 @@ impl Shared {
         }
     }
 
-    /// Returns the current service time, and records a stall in the tracker if the process did not run for a while.
+    /// Returns the current service time, and records a stall in the tracker if the process did not run for a
+    /// while.
     pub(crate) fn now(&self, state: &mut State) -> Timestamp {
         let now = self.clock.now();
         let last_running_at = state.last_running_at;
@@ -163,8 +166,8 @@ impl Shared {
         now
     }
 
-    /// Sets service time forward if the wall clock is ahead, because the system was suspended or the clock was set.
-    /// Returns the new service time, or `None` if it did not change.
+    /// Sets service time forward if the wall clock is ahead, because the system was suspended or the clock
+    /// was set. Returns the new service time, or `None` if it did not change.
     fn adjust_to_wall_clock(&self, state: &mut State, now: Timestamp) -> Option<Timestamp> {
         let ahead_ns = self.clock.wall_ahead_ns(now);
         if ahead_ns <= self.stall_threshold_ns {
@@ -188,8 +191,8 @@ impl Shared {
         self.check_wall_clock();
     }
 
-    /// Changes the state. Wakes the task if that creates the first unsaved change or moves the end of the reconnect
-    /// grace period.
+    /// Changes the state. Wakes the task if that creates the first unsaved change or moves the end of the
+    /// reconnect grace period.
     pub(crate) fn update<T>(&self, update: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let was_dirty = state.tracker.is_dirty();

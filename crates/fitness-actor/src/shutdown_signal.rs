@@ -16,7 +16,8 @@ struct Deadline {
 #[derive(Clone)]
 pub(crate) struct ShutdownSignal(watch::Receiver<Option<Deadline>>);
 
-/// The sender, held by the service. Dropping it sends nothing: the service aborts its task when it is dropped.
+/// The sender, held by the service. Dropping it sends nothing: the service aborts its task when it is
+/// dropped.
 pub(crate) struct ShutdownSender(watch::Sender<Option<Deadline>>);
 
 pub(crate) fn channel() -> (ShutdownSender, ShutdownSignal) {

@@ -3,10 +3,12 @@
 use fitness_core::Change;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// A stream of changes in order, from the subscription on. Created by [`Handle::subscribe`](crate::Handle::subscribe).
+/// A stream of changes in order, from the subscription on. Created by
+/// [`Handle::subscribe`](crate::Handle::subscribe).
 ///
-/// At most [`ServiceBuilder::subscription_capacity`](crate::ServiceBuilder::subscription_capacity) changes are kept
-/// for a subscriber. A slower subscriber misses the oldest changes and receives [`ChangesLagged`] instead.
+/// At most [`ServiceBuilder::subscription_capacity`](crate::ServiceBuilder::subscription_capacity) changes
+/// are kept for a subscriber. A slower subscriber misses the oldest changes and receives [`ChangesLagged`]
+/// instead.
 #[derive(Debug)]
 pub struct Subscription {
     changes: broadcast::Receiver<Change>,
@@ -31,8 +33,8 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// Returns [`ChangesLagged`] if this subscriber was too slow and missed changes. The next call continues with
-    /// the changes that were kept. Query the [`Handle`](crate::Handle) for the current state.
+    /// Returns [`ChangesLagged`] if this subscriber was too slow and missed changes. The next call continues
+    /// with the changes that were kept. Query the [`Handle`](crate::Handle) for the current state.
     pub async fn next(&mut self) -> Option<Result<Change, ChangesLagged>> {
         match self.changes.recv().await {
             Ok(change) => Some(Ok(change)),

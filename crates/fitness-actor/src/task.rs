@@ -90,7 +90,8 @@ impl Task {
         }
     }
 
-    /// Runs until the shutdown signal, and then stores the last changes. Returns the error that prevented that.
+    /// Runs until the shutdown signal, and then stores the last changes. Returns the error that prevented
+    /// that.
     pub(crate) async fn run(mut self) -> Result<(), FlushError> {
         loop {
             let wake_at = self.wake_at();

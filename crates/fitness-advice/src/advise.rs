@@ -41,8 +41,8 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// Orders advice for display: the most urgent recommendation first, then the lowest score. Peers without a
-    /// score come last among those with the same recommendation.
+    /// Orders advice for display: the most urgent recommendation first, then the lowest score. Peers without
+    /// a score come last among those with the same recommendation.
     #[must_use]
     pub fn by_severity(&self, other: &Self) -> Ordering {
         let value = |advice: &Self| advice.score.map_or(f64::INFINITY, |score| score.value);
@@ -52,9 +52,9 @@ impl Advice {
 
 /// Evaluates `peers` by `policy`. Returns one [`Advice`] for each peer, in the same order.
 ///
-/// Pass all peers at once, because each one is compared with the others. Peers that are ignored, private, mobile
-/// or not observed for long enough are left out of the comparison. Where the log is incomplete, a peer gets the
-/// benefit of the doubt.
+/// Pass all peers at once, because each one is compared with the others. Peers that are ignored, private,
+/// mobile or not observed for long enough are left out of the comparison. Where the log is incomplete, a peer
+/// gets the benefit of the doubt.
 #[must_use]
 pub fn advise(peers: &[Evidence], policy: &Policy) -> Vec<Advice> {
     let compared = peers.iter().filter(|peer| is_compared(peer, policy));

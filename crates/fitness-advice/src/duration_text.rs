@@ -22,8 +22,8 @@ impl fmt::Display for TwoUnits {
     }
 }
 
-/// A duration in nanoseconds, shown in days, rounded down to a tenth: `28 days`, `1 day`, `60.2 days`. Shown in
-/// smaller units if it is less than a day.
+/// A duration in nanoseconds, shown in days, rounded down to a tenth: `28 days`, `1 day`, `60.2 days`. Shown
+/// in smaller units if it is less than a day.
 pub(crate) struct Days(pub(crate) u64);
 
 impl Days {

@@ -36,8 +36,8 @@ pub struct Evidence {
     pub observed_ns: u64,
     /// The statistics over the window of the policy.
     pub stats: WindowStats,
-    /// The number of connection changes, up and down, in the last 7 days. A lower bound if `flaps_complete` is
-    /// `false`.
+    /// The number of connection changes, up and down, in the last 7 days. A lower bound if `flaps_complete`
+    /// is `false`.
     pub flaps_7d: u64,
     /// Whether the log contains every connection change of the last 7 days.
     pub flaps_complete: bool,

@@ -2,10 +2,11 @@
 //!
 //! - [`Score`]: how reliable a peer is, from 0 to 100, with its factors and its uncertainty.
 //! - [`advise`]: which channels to close or keep, with the reasons and the numbers behind them.
-//! - [`AlertTracker`]: which changes deserve an alert, and when. A state machine that takes changes and returns
-//!   alerts.
+//! - [`AlertTracker`]: which changes deserve an alert, and when. A state machine that takes changes and
+//!   returns alerts.
 //!
-//! Like `fitness-core`, this crate reads no clock and does no I/O. It only recommends: it never closes a channel.
+//! Like `fitness-core`, this crate reads no clock and does no I/O. It only recommends: it never closes a
+//! channel.
 //!
 //! ```
 //! use fitness_advice::{Evidence, Policy, Recommendation, advise};

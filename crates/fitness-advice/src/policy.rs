@@ -35,16 +35,16 @@ impl OutlierSensitivity {
 pub struct Policy {
     /// The window over which availability is evaluated. The default is 90 days.
     pub window: StandardWindow,
-    /// How long a peer must be observed before it is evaluated, in nanoseconds of *observed* time: downtime of
-    /// the monitor does not count. The default is 28 days.
+    /// How long a peer must be observed before it is evaluated, in nanoseconds of *observed* time: downtime
+    /// of the monitor does not count. The default is 28 days.
     pub min_observed_ns: u64,
     /// Recommend closing peers at or below this availability, from 0 to 1. The default is 0.8.
     pub availability_threshold: Option<f64>,
     /// Recommend closing peers whose availability is an outlier among all peers.
     pub outlier: Option<OutlierSensitivity>,
-    /// How far below the first quartile an outlier must be at least, from 0 to 1. The default is 0.01. Without
-    /// this margin, an hour offline would be an outlier if all other peers were always online, because their
-    /// interquartile range is 0.
+    /// How far below the first quartile an outlier must be at least, from 0 to 1. The default is 0.01.
+    /// Without this margin, an hour offline would be an outlier if all other peers were always online,
+    /// because their interquartile range is 0.
     pub outlier_margin: f64,
     /// Recommend reviewing peers with more than this many connection changes (up and down) in 7 days. The
     /// default is 50.

@@ -36,8 +36,8 @@ impl Quartiles {
         self.third - self.first
     }
 
-    /// Returns the value that is `multiplier` interquartile ranges below the first quartile. Values below it are
-    /// outliers.
+    /// Returns the value that is `multiplier` interquartile ranges below the first quartile. Values below it
+    /// are outliers.
     #[must_use]
     pub fn lower_fence(&self, multiplier: f64) -> f64 {
         self.first - multiplier * self.iqr()

@@ -33,15 +33,15 @@ pub struct ConfidenceBounds {
 /// value = 100 * low * stability * usable_ratio
 /// ```
 ///
-/// - `low` is the lower confidence bound of the availability ([`availability_bounds`]). A peer that was always
-///   online, but was observed for an hour only, does not score 100.
+/// - `low` is the lower confidence bound of the availability ([`availability_bounds`]). A peer that was
+///   always online, but was observed for an hour only, does not score 100.
 /// - `stability = 12 / (12 + d)` with `d` disconnects per day of observed time, because a disconnect can fail
 ///   payments in progress.
 /// - `usable_ratio` is the part of the peer's online time in which LDK could send over its channels, or 1 if
 ///   that was never reported.
 ///
-/// `upper_bound` is the same formula with the upper confidence bound. The two converge as the peer is observed
-/// for longer.
+/// `upper_bound` is the same formula with the upper confidence bound. The two converge as the peer is
+/// observed for longer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -89,8 +89,8 @@ impl Score {
     }
 }
 
-/// Returns Wilson's confidence bounds of an availability, with one sample per [`SAMPLE_INTERVAL_NS`] of observed
-/// time and 95% confidence on each side. Returns `None` if no time was observed.
+/// Returns Wilson's confidence bounds of an availability, with one sample per [`SAMPLE_INTERVAL_NS`] of
+/// observed time and 95% confidence on each side. Returns `None` if no time was observed.
 ///
 /// With the availability `p`, the number of samples `n` and `z = 1.645`, the bounds are
 /// `(p + z²/2n ± z * sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)`

@@ -195,7 +195,9 @@ proptest! {
     /// Every resolution follows exactly one alert for the same problem, and no peer is reported during a
     /// monitoring gap.
     #[test]
-    fn alerts_and_resolutions_alternate(steps in prop::collection::vec((0..2_000_u64, 1..5_u8, 0..9_u8), 1..200)) {
+    fn alerts_and_resolutions_alternate(
+        steps in prop::collection::vec((0..2_000_u64, 1..5_u8, 0..9_u8), 1..200),
+    ) {
         let mut simulation = Simulation::new(AlertRules::default(), 4);
         let mut now = 100;
         for (secs, number, action) in steps {
@@ -218,10 +220,18 @@ proptest! {
                     prop_assert!(open.insert((node_id, "offline")));
                 }
                 AlertKind::BackOnline { .. } => prop_assert!(open.remove(&(node_id, "offline"))),
-                AlertKind::Flapping { .. } => prop_assert!(!is_interrupted && open.insert((node_id, "flapping"))),
+                AlertKind::Flapping { .. } => {
+                    prop_assert!(!is_interrupted && open.insert((node_id, "flapping")));
+                }
                 AlertKind::FlappingStopped => prop_assert!(open.remove(&(node_id, "flapping"))),
-                AlertKind::MonitoringInterrupted { .. } => { prop_assert!(!is_interrupted); is_interrupted = true; }
-                AlertKind::MonitoringResumed { .. } => { prop_assert!(is_interrupted); is_interrupted = false; }
+                AlertKind::MonitoringInterrupted { .. } => {
+                    prop_assert!(!is_interrupted);
+                    is_interrupted = true;
+                }
+                AlertKind::MonitoringResumed { .. } => {
+                    prop_assert!(is_interrupted);
+                    is_interrupted = false;
+                }
                 _ => {}
             }
         }

@@ -47,8 +47,8 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// Returns whether another attempt may succeed: after a network error and after the statuses 408, 425, 429
-    /// and 5xx.
+    /// Returns whether another attempt may succeed: after a network error and after the statuses 408, 425,
+    /// 429 and 5xx.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {

@@ -1,8 +1,8 @@
 //! Sends alerts to an HTTP endpoint: signed, in order, and retried on failure.
 //!
-//! Each alert is one JSON `POST` request as defined by [Standard Webhooks](https://www.standardwebhooks.com). A
-//! receiver verifies the signature with any of that specification's libraries, and recognises a repeated delivery
-//! by its `webhook-id`.
+//! Each alert is one JSON `POST` request as defined by [Standard Webhooks](https://www.standardwebhooks.com).
+//! A receiver verifies the signature with any of that specification's libraries, and recognises a repeated
+//! delivery by its `webhook-id`.
 //!
 //! ```json
 //! {
@@ -16,10 +16,10 @@
 //! }
 //! ```
 //!
-//! If the endpoint does not respond, or responds with the status 408, 425, 429 or 5xx, delivery is retried with
-//! exponential back-off for up to [`WebhookBuilder::give_up_after`]. Meanwhile later alerts wait in a queue of
-//! [`WebhookBuilder::queue_capacity`] alerts. Logs and errors contain neither the URL nor the secret: both can be
-//! credentials.
+//! If the endpoint does not respond, or responds with the status 408, 425, 429 or 5xx, delivery is retried
+//! with exponential back-off for up to [`WebhookBuilder::give_up_after`]. Meanwhile later alerts wait in a
+//! queue of [`WebhookBuilder::queue_capacity`] alerts. Logs and errors contain neither the URL nor the
+//! secret: both can be credentials.
 //!
 //! ```no_run
 //! use fitness_webhook::{Webhook, WebhookError};

@@ -37,8 +37,8 @@ impl WebhookBuilder {
         Self { timeout, ..self }
     }
 
-    /// Sets the delay between attempts: `min` after the first failure, doubled after each further failure up to
-    /// `max`, with jitter. The default is 1 s and 5 min.
+    /// Sets the delay between attempts: `min` after the first failure, doubled after each further failure up
+    /// to `max`, with jitter. The default is 1 s and 5 min.
     pub fn retry_backoff(self, min: Duration, max: Duration) -> Self {
         Self { retry_backoff: (min, max.max(min)), ..self }
     }
@@ -48,8 +48,8 @@ impl WebhookBuilder {
         Self { give_up_after: time, ..self }
     }
 
-    /// Sets how many alerts can wait for the endpoint. When the queue is full, the oldest alert is dropped. The
-    /// default is 1,000, the minimum 1.
+    /// Sets how many alerts can wait for the endpoint. When the queue is full, the oldest alert is dropped.
+    /// The default is 1,000, the minimum 1.
     pub fn queue_capacity(self, alerts: usize) -> Self {
         Self { queue_capacity: alerts.max(1), ..self }
     }
@@ -117,13 +117,14 @@ impl Webhook {
             .retry(backoff)
             .when(DeliveryError::is_transient)
             .notify(|error, retry_in| {
-                tracing::warn!(%error, ?retry_in, webhook_id = %message.id, "alert delivery failed, will retry");
+                let webhook_id = &message.id;
+                tracing::warn!(%error, ?retry_in, webhook_id, "alert delivery failed, will retry");
             })
             .await
     }
 
-    /// Delivers the alerts of the node `observer` in order. Returns when its service has stopped and every alert
-    /// has been delivered or dropped.
+    /// Delivers the alerts of the node `observer` in order. Returns when its service has stopped and every
+    /// alert has been delivered or dropped.
     pub async fn run(&self, observer: NodeId, alerts: AlertStream) {
         let mut alerts = Some(alerts);
         let mut queue: VecDeque<Alert> = VecDeque::new();

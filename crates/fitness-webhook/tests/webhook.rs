@@ -19,7 +19,8 @@ use tokio::sync::watch;
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OBSERVER: NodeId = NodeId([2; 33]);
 
-/// An HTTP server that responds to the first requests with the given status codes, and to all others with 204.
+/// An HTTP server that responds to the first requests with the given status codes, and to all others with
+/// 204.
 #[derive(Clone)]
 struct Receiver {
     responses: Arc<Mutex<Vec<StatusCode>>>,

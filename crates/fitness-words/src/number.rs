@@ -8,7 +8,8 @@ const MINUTE: u64 = 60 * SECOND;
 /// The text shown in place of an unknown number.
 pub const NA: &str = "n/a";
 
-/// Formats a duration in nanoseconds in its two largest units: `3d 04h`, `4h 07m`, `2m 05s`, `12.3s`, `250ms`.
+/// Formats a duration in nanoseconds in its two largest units: `3d 04h`, `4h 07m`, `2m 05s`, `12.3s`,
+/// `250ms`.
 ///
 /// Rounds down, so a part never looks longer than the whole.
 #[must_use]

@@ -67,8 +67,8 @@ async fn a_step_of_the_wall_clock_costs_no_uptime_and_is_reported() {
     service.shutdown().await.unwrap();
 }
 
-/// A clock without a battery starts before the last heartbeat. Records must continue from that heartbeat, or the next
-/// start would not credit the observed time.
+/// A clock without a battery starts before the last heartbeat. Records must continue from that heartbeat, or
+/// the next start would not credit the observed time.
 #[tokio::test(start_paused = true)]
 async fn a_start_before_the_last_heartbeat_loses_no_observed_time() {
     let store = FaultyStore::new();
@@ -95,8 +95,8 @@ async fn a_start_before_the_last_heartbeat_loses_no_observed_time() {
     service.shutdown().await.unwrap();
 }
 
-/// The system was suspended: the wall clock advanced and the monotonic clock did not. LDK detects dead connections
-/// before the timer of the service fires.
+/// The system was suspended: the wall clock advanced and the monotonic clock did not. LDK detects dead
+/// connections before the timer of the service fires.
 #[tokio::test(start_paused = true)]
 async fn a_suspend_is_not_attributed_to_peers() {
     let store = FaultyStore::new();
@@ -174,8 +174,8 @@ async fn a_slow_store_is_not_a_stall() {
     service.shutdown().await.unwrap();
 }
 
-/// A board without a real-time clock boots in 1970 and gets the time a minute later: first without a history, then
-/// with one.
+/// A board without a real-time clock boots in 1970 and gets the time a minute later: first without a history,
+/// then with one.
 #[tokio::test(start_paused = true)]
 async fn a_boot_in_1970_is_corrected_when_the_clock_is_set() {
     let store = FaultyStore::new();

@@ -1,5 +1,5 @@
-//! Disk faults below the database: the service recovers from a fault in any operation. Nothing is lost or counted
-//! twice, and the health reports the failure.
+//! Disk faults below the database: the service recovers from a fault in any operation. Nothing is lost or
+//! counted twice, and the health reports the failure.
 
 use std::sync::Arc;
 use std::time::Duration;

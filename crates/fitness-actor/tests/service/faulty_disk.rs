@@ -138,8 +138,8 @@ impl StorageBackend for Disk {
     }
 }
 
-/// A database that blocks the calling thread. Redb works on threads of its own, and tokio's paused clock would advance
-/// while a task waits for them.
+/// A database that blocks the calling thread. Redb works on threads of its own, and tokio's paused clock
+/// would advance while a task waits for them.
 pub(crate) struct Blocking(pub(crate) RedbStore);
 
 #[async_trait::async_trait]

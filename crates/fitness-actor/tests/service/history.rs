@@ -55,7 +55,7 @@ async fn a_short_window_reads_only_part_of_a_long_history() {
         assert!(rows < all_rows, "{hours}: {rows} of {all_rows}");
         assert!(hours > 40 || rows == 0, "history in memory is not read from the store: {rows}");
     }
-    // A query that reads memory only states its error.
+    // A query from memory states its error.
     let from = now.before_nanos(4_000 * 3_600 * SECOND_NS);
     let exact = whole.window(from, now);
     let from_memory = handle.peer_window(&peer(1), from, now).unwrap();

@@ -155,8 +155,8 @@ async fn a_peer_that_misses_the_grace_period_is_offline_since_the_start() {
     service.shutdown().await.unwrap();
 }
 
-/// Two services in turn on one redb file. Redb works on threads of its own, so tokio's time cannot be paused, and the
-/// service uses a manual clock.
+/// Two services in turn on one redb file. Redb works on threads of its own, so tokio's time cannot be paused,
+/// and the service uses a manual clock.
 #[tokio::test]
 async fn a_restart_keeps_history_in_redb() {
     let directory = tempfile::tempdir().unwrap();

@@ -194,10 +194,10 @@ async fn a_second_service_for_the_same_node_is_rejected() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     let error = builder(&store).start().await.unwrap_err();
-    assert!(
-        matches!(&error, StartError::Claim { source: StoreError::Claimed { observer, .. } } if *observer == OBSERVER),
-        "{error:?}"
-    );
+    let StartError::Claim { source: StoreError::Claimed { observer, .. } } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(observer, OBSERVER);
     handle.record(opened(1, None));
     service.shutdown().await.unwrap();
     let service = builder(&store).start().await.unwrap();

@@ -1,7 +1,7 @@
 //! Alerts: which changes are reported, and when.
 //!
-//! [`AlertTracker`] takes changes and returns alerts. Each problem is reported once, and not again until it has
-//! been resolved. A failure on our own side is one alert, not one for each peer.
+//! [`AlertTracker`] takes changes and returns alerts. Each problem is reported once, and not again until it
+//! has been resolved. A failure on our own side is one alert, not one for each peer.
 
 mod peer_state;
 mod rules;
@@ -118,9 +118,9 @@ impl OpenGap {
 
 /// Derives alerts from changes.
 ///
-/// Pass every change in order to [`AlertTracker::record_change`] and, if the rules include one on availability,
-/// measurements to [`AlertTracker::record_availability`]. Call [`AlertTracker::advance`] after each of these, and
-/// at [`AlertTracker::next_deadline`], to get the alerts.
+/// Pass every change in order to [`AlertTracker::record_change`] and, if the rules include one on
+/// availability, measurements to [`AlertTracker::record_availability`]. Call [`AlertTracker::advance`] after
+/// each of these, and at [`AlertTracker::next_deadline`], to get the alerts.
 #[derive(Clone, Debug)]
 pub struct AlertTracker {
     rules: AlertRules,
@@ -151,11 +151,11 @@ impl AlertTracker {
         &self.rules
     }
 
-    /// Replaces the set of peers and their presence with the current reports. Call this at the start and after
-    /// changes were missed.
+    /// Replaces the set of peers and their presence with the current reports. Call this at the start and
+    /// after changes were missed.
     ///
-    /// Problems that were already reported are not reported again. The outage of a peer that is offline counts
-    /// from [`PeerReport::presence_since`].
+    /// Problems that were already reported are not reported again. The outage of a peer that is offline
+    /// counts from [`PeerReport::presence_since`].
     pub fn reconcile(&mut self, peers: &[PeerReport]) {
         let listed: BTreeSet<NodeId> = peers.iter().map(|peer| peer.node_id).collect();
         let unlisted: Vec<NodeId> =

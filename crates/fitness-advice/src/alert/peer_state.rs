@@ -59,7 +59,8 @@ impl PeerState {
         }
     }
 
-    /// Discards the changes since `at`, because a monitoring gap caused them. What was reported stays reported.
+    /// Discards the changes since `at`, because a monitoring gap caused them. What was reported stays
+    /// reported.
     pub(super) fn discard_changes_since(&mut self, at: Timestamp) {
         self.flaps.retain(|flap| *flap < at);
         self.offline_since = self.offline_since.filter(|since| *since < at);

@@ -6,8 +6,8 @@ use fitness_core::{NodeId, StandardWindow};
 
 use crate::SECOND_NS;
 
-/// The shortest outage that can be reported, in nanoseconds. An outage that is shorter cannot be distinguished
-/// from a failure of our own network.
+/// The shortest outage that can be reported, in nanoseconds. An outage that is shorter cannot be
+/// distinguished from a failure of our own network.
 const MIN_OFFLINE_NS: u64 = 60 * SECOND_NS;
 
 /// The rules that decide what raises an alert. A rule that is `None` is disabled.
@@ -17,8 +17,8 @@ const MIN_OFFLINE_NS: u64 = 60 * SECOND_NS;
 pub struct AlertRules {
     /// Report a peer that has been offline for this long, in nanoseconds. The default is 10 minutes.
     ///
-    /// Values below one minute count as one minute: a shorter outage cannot be distinguished from a failure of
-    /// our own network.
+    /// Values below one minute count as one minute: a shorter outage cannot be distinguished from a failure
+    /// of our own network.
     pub offline_after_ns: Option<u64>,
     /// Whether to report that a peer that was reported offline is online again. The default is `true`.
     pub back_online: bool,
@@ -52,8 +52,8 @@ impl AlertRules {
     }
 }
 
-/// Reports a peer that flaps `flaps` times within `window_ns`. The alert is resolved when fewer than half as many
-/// flaps are within the window.
+/// Reports a peer that flaps `flaps` times within `window_ns`. The alert is resolved when fewer than half as
+/// many flaps are within the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FlappingRule {
@@ -70,8 +70,8 @@ impl Default for FlappingRule {
     }
 }
 
-/// Reports a peer whose availability is below `threshold`. The alert is resolved when the availability is at least
-/// `threshold + recovery_margin`.
+/// Reports a peer whose availability is below `threshold`. The alert is resolved when the availability is at
+/// least `threshold + recovery_margin`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AvailabilityRule {
@@ -79,11 +79,11 @@ pub struct AvailabilityRule {
     pub window: StandardWindow,
     /// The availability below which a peer is reported, from 0 to 1. The default is 0.9.
     pub threshold: f64,
-    /// How far above the threshold the availability must rise to resolve the alert, from 0 to 1. The default is
-    /// 0.02.
+    /// How far above the threshold the availability must rise to resolve the alert, from 0 to 1. The default
+    /// is 0.02.
     pub recovery_margin: f64,
-    /// How much of the window must be observed before a peer can be reported, in nanoseconds. The default is one
-    /// hour.
+    /// How much of the window must be observed before a peer can be reported, in nanoseconds. The default is
+    /// one hour.
     pub min_observed_ns: u64,
 }
 
