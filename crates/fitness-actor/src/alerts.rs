@@ -1,4 +1,4 @@
-//! Alerts, worked out from the service's changes while somebody waits for them.
+//! A stream of alerts, derived from the changes of the service.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,74 +7,88 @@ use fitness_advice::{Alert, AlertRules, AlertTracker};
 use fitness_core::NodeId;
 use tokio::time::Instant;
 
-use crate::stop::from_now;
+use crate::error::with_sources;
+use crate::shutdown_signal::from_now;
 use crate::{ChangesLagged, Handle, Subscription};
 
-/// How often availability is measured, and who is followed looked up.
-const ROUND: Duration = Duration::from_secs(60);
+/// How often availability is measured and the list of tracked peers refreshed.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The alerts of a service, as [`Handle::alerts`] gives them.
+/// The alerts of a service. Created by [`Handle::alerts`].
 ///
-/// It works while it is asked: whoever waits for the next alert drives it. Who asks too late is told all
-/// that is so then, and nothing that is over.
+/// The stream has no task of its own and does its work inside [`AlertStream::next`]. If `next` is called
+/// late, it reports every problem that still exists. It may skip problems that have ended in between.
+///
+/// ```
+/// use fitness_actor::Handle;
+/// use fitness_advice::AlertRules;
+///
+/// async fn print_alerts(handle: Handle) {
+///     let mut alerts = handle.alerts(AlertRules::default());
+///     while let Some(alert) = alerts.next().await {
+///         println!("{alert}");
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct AlertStream {
     handle: Handle,
     changes: Subscription,
-    alarms: AlertTracker,
-    told: VecDeque<Alert>,
-    round_at: Instant,
+    tracker: AlertTracker,
+    pending: VecDeque<Alert>,
+    refresh_at: Instant,
 }
 
 impl AlertStream {
     pub(crate) fn new(handle: Handle, rules: AlertRules) -> Self {
-        // Subscribed first: what changes in between is heard twice and not missed.
+        // Subscribe before reading the peers: a change in between is then seen twice instead of missed.
         let changes = handle.subscribe();
-        let mut alarms = AlertTracker::new(rules);
-        alarms.reconcile(&handle.peers());
-        Self { handle, changes, alarms, told: VecDeque::new(), round_at: from_now(ROUND) }
+        let mut tracker = AlertTracker::new(rules);
+        tracker.reconcile(&handle.peers());
+        Self { handle, changes, tracker, pending: VecDeque::new(), refresh_at: from_now(REFRESH_INTERVAL) }
     }
 
-    /// Waits for the next alert; `None` once the service has stopped and all were received.
+    /// Waits for the next alert. Returns `None` once the service has stopped and all alerts were received.
     ///
-    /// Cancel-safe: a call whose future is dropped takes nothing.
+    /// Cancel-safe: no alert is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Alert> {
         loop {
-            if let Some(alert) = self.told.pop_front() {
+            if let Some(alert) = self.pending.pop_front() {
                 return Some(alert);
             }
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
                 change = self.changes.next() => match change? {
-                    Ok(change) => self.alarms.record_change(&change),
-                    Err(ChangesLagged { skipped: count }) => {
-                        tracing::debug!(count, "changes were missed; looking at all peers instead");
-                        self.alarms.reconcile(&self.handle.peers());
+                    Ok(change) => self.tracker.record_change(&change),
+                    Err(ChangesLagged { skipped }) => {
+                        tracing::debug!(skipped, "alert stream lagged, reading all peers");
+                        self.tracker.reconcile(&self.handle.peers());
                     }
                 },
                 () = tokio::time::sleep_until(wake_at) => {
-                    if Instant::now() >= self.round_at {
-                        self.round_at = from_now(ROUND);
-                        self.alarms.reconcile(&self.handle.peers());
-                        self.measure().await;
+                    if Instant::now() >= self.refresh_at {
+                        self.refresh_at = from_now(REFRESH_INTERVAL);
+                        self.tracker.reconcile(&self.handle.peers());
+                        self.measure_availability().await;
                     }
                 }
             }
-            self.told.extend(self.alarms.advance(self.handle.now()));
+            self.pending.extend(self.tracker.advance(self.handle.now()));
         }
     }
 
-    /// When there will be something to tell or to look at, if nothing else happens.
+    /// Returns when the next alert is due or the next refresh starts if no change comes.
     fn wake_at(&self) -> Instant {
         let now = self.handle.now();
-        let due = self.alarms.next_deadline().map(|at| from_now(Duration::from_nanos(at.nanos_since(now))));
-        due.map_or(self.round_at, |due| due.min(self.round_at))
+        let deadline = self.tracker.next_deadline();
+        let deadline = deadline.map(|at| from_now(Duration::from_nanos(at.nanos_since(now))));
+        deadline.map_or(self.refresh_at, |deadline| deadline.min(self.refresh_at))
     }
 
-    async fn measure(&mut self) {
-        let Some(rule) = self.alarms.rules().availability else { return };
-        let peers: Vec<NodeId> = self.alarms.peers().copied().collect();
+    async fn measure_availability(&mut self) {
+        let Some(rule) = self.tracker.rules().availability else { return };
+        let peers: Vec<NodeId> = self.tracker.peers().copied().collect();
         for node_id in peers {
             let now = self.handle.now();
             let window = match self.handle.peer_window(&node_id, rule.window.start(now), now) {
@@ -82,7 +96,8 @@ impl AlertStream {
                     match self.handle.peer_stats(&node_id, rule.window).await {
                         Ok(stats) => stats.map(|stats| stats.window),
                         Err(error) => {
-                            tracing::warn!(peer = %node_id, %error, "its availability could not be measured");
+                            let error = with_sources(&error);
+                            tracing::warn!(peer = %node_id, error, "availability not measured");
                             continue;
                         }
                     }
@@ -90,7 +105,7 @@ impl AlertStream {
                 window => window,
             };
             if let Some(window) = window {
-                self.alarms.record_availability(now, &node_id, &window);
+                self.tracker.record_availability(now, &node_id, &window);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Starting the service.
+//! Configures and starts the service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,36 @@ use crate::clock::{ServiceClock, nanos};
 use crate::commit::Committer;
 use crate::load;
 use crate::shared::Shared;
-use crate::task::{Task, Timing};
-use crate::{Clock, Service, StartError, SystemClock, stop};
+use crate::task::{Intervals, Task};
+use crate::{Clock, Service, StartError, SystemClock, shutdown_signal};
 
-/// How many flushes wait to be taken up before those who ask for more wait as well.
+/// The number of flush requests that are queued before further callers of `flush` wait for a free place.
 const FLUSH_QUEUE: usize = 64;
 
-/// More than this many changes are never kept for a subscriber.
+/// The maximum number of changes that are kept for a subscriber.
 const MAX_SUBSCRIPTION_CAPACITY: usize = 1 << 20;
 
-/// How the service is to behave.
-#[must_use = "nothing runs until `start`"]
+/// Configures a [`Service`] and starts it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use fitness_actor::Service;
+/// use fitness_core::NodeId;
+/// use fitness_store::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let service = Service::builder(NodeId([2; 33]), Arc::new(MemoryStore::default()))
+///     .commit_delay(Duration::from_secs(60))
+///     .heartbeat_interval(Duration::from_secs(300))
+///     .start()
+///     .await?;
+/// # service.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "call `start` to start the service"]
 pub struct ServiceBuilder {
     observer: NodeId,
     store: Arc<dyn Store>,
@@ -57,89 +76,94 @@ impl ServiceBuilder {
         }
     }
 
-    /// How the tracker behaves: ours, or lnd's.
+    /// Sets the configuration of the tracker. Use a preset such as [`TrackerConfig::lnd_0_19`] to count like
+    /// lnd.
     pub fn tracker(self, config: TrackerConfig) -> Self {
         Self { config, ..self }
     }
 
-    /// How long after the first change it is stored, together with all that came until then.
+    /// Sets how long changes are collected before they are stored together, counted from the first change.
     ///
-    /// It is also what a crash can lose. The default is the tracker's: one second, with the lnd
-    /// presets an hour.
+    /// A crash loses at most this much. The default comes from the tracker's configuration: one second, or an
+    /// hour with the lnd presets.
     pub fn commit_delay(self, delay: Duration) -> Self {
         Self { commit_delay: Some(delay), ..self }
     }
 
-    /// How often an idle service notes down that it still observes; the default is a minute, the
-    /// least a tenth of a second.
+    /// Sets how often an idle service stores that it is still observing. The default is a minute, the minimum
+    /// 100 ms.
     ///
-    /// After a crash the time since the last note counts as unobserved.
-    pub fn heartbeat(self, period: Duration) -> Self {
-        Self { heartbeat_interval: period.max(Duration::from_millis(100)), ..self }
+    /// After a crash, the time since the last heartbeat counts as unobserved. Every commit is also a
+    /// heartbeat.
+    pub fn heartbeat_interval(self, interval: Duration) -> Self {
+        Self { heartbeat_interval: interval.max(Duration::from_millis(100)), ..self }
     }
 
-    /// How often the service gives itself a sign of life; the default is 5 s, the least 50 ms.
+    /// Sets how often the service checks whether the process was suspended or stalled. The default is 5 s,
+    /// the minimum 50 ms.
     ///
-    /// Where twice as much passes without one, by the monotonic clock or the wall clock, we were
-    /// suspended, stopped or starved, and the time since the last one counts as unobserved. So a
-    /// process that is held up for less than one period is never found out, and one that is for more
-    /// than two always.
-    pub fn pulse(self, period: Duration) -> Self {
-        Self { stall_check_interval: period.max(Duration::from_millis(50)), ..self }
+    /// If more than twice this interval passes without a check, an event or a query, by the monotonic clock
+    /// or by the wall clock, the time since the last of these counts as unobserved. A stall that is shorter
+    /// than the interval is never detected, and one that is longer than twice the interval always is.
+    pub fn stall_check_interval(self, interval: Duration) -> Self {
+        Self { stall_check_interval: interval.max(Duration::from_millis(50)), ..self }
     }
 
-    /// How often old logs are thinned and peers that left long ago are let go, as the tracker's
-    /// [`Retention`](fitness_core::Retention) says; the default is a day, the least a second. The first
-    /// time is ten minutes after the start, where that is sooner.
-    pub fn upkeep(self, period: Duration) -> Self {
-        Self { maintenance_interval: period.max(Duration::from_secs(1)), ..self }
+    /// Sets how often old history is downsampled and expired history deleted, as configured by the tracker's
+    /// [`Retention`](fitness_core::Retention). The default is a day, the minimum a second.
+    ///
+    /// The first maintenance run starts after this interval, but at the latest ten minutes after the start.
+    pub fn maintenance_interval(self, interval: Duration) -> Self {
+        Self { maintenance_interval: interval.max(Duration::from_secs(1)), ..self }
     }
 
-    /// How long the store may take for a commit before it is given up and tried again; the default
-    /// is 30 s.
+    /// Sets how long a commit may take before it is abandoned and retried. The default is 30 s.
     pub fn commit_timeout(self, timeout: Duration) -> Self {
         Self { commit_timeout: timeout, ..self }
     }
 
-    /// How long [`Service::shutdown`] may take; the default is 10 s.
+    /// Sets how long [`Service::shutdown`] may take to store the last changes. The default is 10 s.
     pub fn shutdown_timeout(self, timeout: Duration) -> Self {
         Self { shutdown_timeout: timeout, ..self }
     }
 
-    /// How long to wait after a commit that failed, and after many: the wait doubles with each.
-    /// The default is 1 s and 60 s, the least a hundredth of a second.
-    pub fn retry(self, first: Duration, longest: Duration) -> Self {
-        let first = first.max(Duration::from_millis(10));
-        Self { retry_backoff: (first, longest.max(first)), ..self }
+    /// Sets the delay before a failed commit is retried: `min` after the first failure, doubled after each
+    /// further failure up to `max`. The default is 1 s and 60 s. `min` is at least 10 ms.
+    pub fn retry_backoff(self, min: Duration, max: Duration) -> Self {
+        let min = min.max(Duration::from_millis(10));
+        Self { retry_backoff: (min, max.max(min)), ..self }
     }
 
-    /// How many changes are kept for a subscriber that is slow, up to a million; the default is 1,024.
+    /// Sets how many changes are kept for a slow [`Subscription`](crate::Subscription). The default is 1,024,
+    /// the maximum about a million.
     pub fn subscription_capacity(self, changes: usize) -> Self {
         Self { subscription_capacity: changes.clamp(1, MAX_SUBSCRIPTION_CAPACITY), ..self }
     }
 
-    /// What is open and connected, to be reconciled with what was stored before anybody can ask.
+    /// Sets the channels that are open and the peers that are connected. [`ServiceBuilder::start`] reconciles
+    /// the stored history with them before it returns.
     ///
-    /// Where this cannot be had before the start, record it as the first event.
+    /// If they are not known before the start, record a snapshot as the first event instead.
     pub fn snapshot(self, snapshot: Snapshot) -> Self {
         Self { snapshot: Some(snapshot), ..self }
     }
 
-    /// Where time comes from; the default is [`SystemClock`].
+    /// Sets the source of time. The default is [`SystemClock`].
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock: Some(clock), ..self }
     }
 
-    /// Loads what was stored, and starts the service's task on the present tokio runtime, whose
-    /// time driver has to be enabled.
+    /// Loads the stored history and starts the service's task on the current tokio runtime, whose time driver
+    /// must be enabled.
     ///
-    /// Nothing is written yet. The observer is claimed until the service has stopped: a second service
-    /// for the same node is refused, as far as the store can tell. Between the last heartbeat of the process before and now nothing
-    /// was observed.
+    /// Writes nothing to the history. Claims the observer until the service has stopped, so that the store
+    /// can reject a second service for the same node. The time since the last heartbeat of the previous
+    /// process counts as unobserved.
     ///
     /// # Errors
     ///
-    /// [`StartError`]; nothing was changed then.
+    /// Returns a [`StartError`] if the history cannot be claimed or loaded, or if there is no tokio runtime.
+    /// Nothing was changed in that case.
     pub async fn start(self) -> Result<Service, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let mut seed = [0; 16];
@@ -151,7 +175,7 @@ impl ServiceBuilder {
 
         let claim = self.store.claim(&self.observer).await.map_err(|source| StartError::Claim { source })?;
         let mut tracker = Tracker::new(config, HashSeed(seed));
-        load::load(&self.store, self.observer, &mut tracker)
+        load::load_tracker(&self.store, self.observer, &mut tracker)
             .await
             .map_err(|source| StartError::Load { source })?;
 
@@ -165,40 +189,56 @@ impl ServiceBuilder {
             observer = %self.observer,
             peers = tracker.peer_count(),
             channels = tracker.channel_count(),
-            "started"
+            "service started"
         );
 
-        let (flushes, requests) = mpsc::channel(FLUSH_QUEUE);
+        let (flush_sender, flush_requests) = mpsc::channel(FLUSH_QUEUE);
         let commit_delay = self.commit_delay.unwrap_or(Duration::from_secs(1));
         let shared = Arc::new(Shared::new(
             self.observer,
             tracker,
             clock,
             &self.store,
-            flushes,
+            flush_sender,
             commit_delay,
             self.subscription_capacity,
             self.stall_check_interval,
         ));
-        let (stopper, stop) = stop::channel();
+        let (shutdown_sender, shutdown) = shutdown_signal::channel();
         let committer = Committer::new(
             Arc::clone(&shared),
             self.store,
             self.commit_timeout,
-            stop.clone(),
+            shutdown.clone(),
             self.stall_check_interval,
         );
         let (retry_min, retry_max) = self.retry_backoff;
-        let timing = Timing {
-            pulse: self.stall_check_interval,
+        let intervals = Intervals {
+            stall_check: self.stall_check_interval,
             heartbeat: self.heartbeat_interval,
-            upkeep: self.maintenance_interval,
+            maintenance: self.maintenance_interval,
             retry_min,
             retry_max,
         };
-        let task = Task::new(Arc::clone(&shared), committer, claim, requests, stop, timing);
+        let task = Task::new(Arc::clone(&shared), committer, claim, flush_requests, shutdown, intervals);
         let task = runtime.spawn(task.run());
-        Ok(Service::new(shared, stopper, self.shutdown_timeout, task))
+        Ok(Service::new(shared, shutdown_sender, self.shutdown_timeout, task))
+    }
+}
+
+/// The former method names, until all callers in the workspace use the new ones.
+#[doc(hidden)]
+impl ServiceBuilder {
+    pub fn heartbeat(self, interval: Duration) -> Self {
+        self.heartbeat_interval(interval)
+    }
+
+    pub fn pulse(self, interval: Duration) -> Self {
+        self.stall_check_interval(interval)
+    }
+
+    pub fn retry(self, min: Duration, max: Duration) -> Self {
+        self.retry_backoff(min, max)
     }
 }
 

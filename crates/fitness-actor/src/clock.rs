@@ -1,4 +1,4 @@
-//! Where time comes from: the only file of the workspace that reads a clock.
+//! Clocks. This is the only file in the workspace that reads the system time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use fitness_core::Timestamp;
 
-/// The two clocks that service time is made of.
+/// The two clocks that service time is derived from.
 ///
-/// Both are read from any thread, often, and with locks held: an implementation must not block.
+/// Both are read often, from any thread and with locks held: an implementation must not block.
 pub trait Clock: Send + Sync + 'static {
-    /// Time since an arbitrary point, which never goes back and never jumps.
+    /// Returns the time since an arbitrary point. It never goes back and never jumps.
     fn monotonic(&self) -> Duration;
 
-    /// What the wall clock says, which may do both.
+    /// Returns the time of the wall clock. It may go back and jump.
     fn wall(&self) -> Timestamp;
 }
 
-/// The clocks of the operating system.
+/// The monotonic clock and the wall clock of the operating system.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     origin: std::time::Instant,
 }
 
 impl SystemClock {
-    /// A clock whose monotonic time starts now.
+    /// Creates a clock whose monotonic time starts now.
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "this is the clock module")]
     pub fn new() -> Self {
@@ -46,15 +46,15 @@ impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this is the clock module")]
     fn wall(&self) -> Timestamp {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        // Before 1970 is a clock that was never set.
+        // A wall clock before 1970 was never set.
         since_epoch.map_or(Timestamp::EPOCH, |since| Timestamp::from_nanos(nanos(since)))
     }
 }
 
-/// The clock of a tokio runtime, for tests: where tokio's time is paused, so is this.
+/// The clock of a tokio runtime, for tests: it stops while tokio's time is paused.
 ///
-/// Its wall clock starts where it is told and then keeps pace. It has to be read within the
-/// runtime whose time it follows; elsewhere it tells the system's time.
+/// The wall clock starts at a given time and advances with the monotonic clock. Read it within the runtime
+/// whose time it follows; elsewhere it follows the system time.
 #[derive(Clone, Copy, Debug)]
 pub struct TokioClock {
     origin: tokio::time::Instant,
@@ -62,7 +62,7 @@ pub struct TokioClock {
 }
 
 impl TokioClock {
-    /// A clock whose wall reads `wall` now.
+    /// Creates a clock whose wall clock shows `wall` now.
     #[must_use]
     pub fn starting_at(wall: Timestamp) -> Self {
         Self { origin: tokio::time::Instant::now(), wall_at_origin: wall }
@@ -79,23 +79,23 @@ impl Clock for TokioClock {
     }
 }
 
-/// Service time: the wall clock at start plus the monotonic time since, and what the wall clock was
-/// found to have jumped ahead by.
+/// Service time: the wall clock at start, plus the monotonic time since then, plus the forward jumps of the
+/// wall clock that were detected.
 ///
-/// It is what events are stamped with, so a wall clock that is set back while we run moves nothing.
+/// Events are stamped with service time, so setting the wall clock back has no effect on them.
 pub(crate) struct ServiceClock {
     clock: Arc<dyn Clock>,
     wall_at_start: Timestamp,
     monotonic_at_start: Duration,
-    /// In nanoseconds; it only grows, while the tracker's lock is held.
-    jumped: AtomicU64,
+    /// The sum of all adjustments, in nanoseconds. It only grows, and only while the tracker's lock is held.
+    adjusted_ns: AtomicU64,
 }
 
 impl ServiceClock {
-    /// Service time starts now.
+    /// Starts service time at the current wall clock time.
     pub(crate) fn start(clock: Arc<dyn Clock>) -> Self {
         let (wall_at_start, monotonic_at_start) = (clock.wall(), clock.monotonic());
-        Self { clock, wall_at_start, monotonic_at_start, jumped: AtomicU64::new(0) }
+        Self { clock, wall_at_start, monotonic_at_start, adjusted_ns: AtomicU64::new(0) }
     }
 
     pub(crate) fn started_at(&self) -> Timestamp {
@@ -104,27 +104,28 @@ impl ServiceClock {
 
     pub(crate) fn now(&self) -> Timestamp {
         let elapsed = self.clock.monotonic().saturating_sub(self.monotonic_at_start);
-        self.wall_at_start.after_nanos(nanos(elapsed).saturating_add(self.jumped.load(Ordering::Relaxed)))
+        self.wall_at_start.after_nanos(nanos(elapsed).saturating_add(self.adjusted_ns()))
     }
 
-    /// Service time goes on from `by_ns` later.
-    pub(crate) fn jump(&self, by_ns: u64) {
-        self.jumped.fetch_add(by_ns, Ordering::Relaxed);
+    /// Sets service time forward by `ns`.
+    pub(crate) fn adjust(&self, ns: u64) {
+        self.adjusted_ns.fetch_add(ns, Ordering::Relaxed);
     }
 
-    /// By how much service time has jumped so far, in nanoseconds.
-    pub(crate) fn jumped_ns(&self) -> u64 {
-        self.jumped.load(Ordering::Relaxed)
+    /// Returns how far service time has been set forward so far, in nanoseconds.
+    pub(crate) fn adjusted_ns(&self) -> u64 {
+        self.adjusted_ns.load(Ordering::Relaxed)
     }
 
-    /// How far the wall clock is ahead of `now`, a moment of service time just read, in nanoseconds.
+    /// Returns how far the wall clock is ahead of `now`, the current service time, in nanoseconds. Returns 0
+    /// if it is behind.
     pub(crate) fn wall_ahead_ns(&self, now: Timestamp) -> u64 {
         self.clock.wall().nanos_since(now)
     }
 
-    /// How far the wall clock is ahead of service time, in nanoseconds; negative where it is behind.
+    /// Returns how far the wall clock is ahead of service time, in nanoseconds; negative if it is behind.
     pub(crate) fn wall_drift_ns(&self) -> i64 {
-        // Whatever holds us up between two readings must not look like a clock that stepped.
+        // A delay between the readings must not look like a step of the clock.
         let before = self.now();
         let wall = self.clock.wall();
         let after = self.now();
@@ -133,9 +134,10 @@ impl ServiceClock {
     }
 }
 
-/// A duration in nanoseconds; saturates.
+/// Converts a duration to nanoseconds. Saturates at `u64::MAX`.
 pub(crate) fn nanos(duration: Duration) -> u64 {
-    // Cheaper than the 128 bits of `Duration::as_nanos`, and this is on the way of every event.
+    // Every event calls this, and 64-bit arithmetic is cheaper than `Duration::as_nanos`, which uses 128
+    // bits.
     duration.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(duration.subsec_nanos()))
 }
 
@@ -144,9 +146,9 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    struct Dial(Mutex<(Duration, Timestamp)>);
+    struct ManualClock(Mutex<(Duration, Timestamp)>);
 
-    impl Clock for Dial {
+    impl Clock for ManualClock {
         fn monotonic(&self) -> Duration {
             self.0.lock().unwrap().0
         }
@@ -157,22 +159,22 @@ mod tests {
     }
 
     #[test]
-    fn service_time_keeps_pace_with_the_monotonic_clock_alone() {
+    fn service_time_follows_the_monotonic_clock() {
         let start = Timestamp::from_secs(1_000);
-        let dial = Arc::new(Dial(Mutex::new((Duration::from_secs(7), start))));
-        let service = ServiceClock::start(dial.clone());
-        *dial.0.lock().unwrap() = (Duration::from_secs(17), Timestamp::from_secs(500));
+        let manual = Arc::new(ManualClock(Mutex::new((Duration::from_secs(7), start))));
+        let service = ServiceClock::start(manual.clone());
+        *manual.0.lock().unwrap() = (Duration::from_secs(17), Timestamp::from_secs(500));
         assert_eq!(service.now(), start.after_secs(10));
         assert_eq!(service.wall_drift_ns(), -510_000_000_000);
-        *dial.0.lock().unwrap() = (Duration::from_secs(17), Timestamp::from_secs(1_013));
+        *manual.0.lock().unwrap() = (Duration::from_secs(17), Timestamp::from_secs(1_013));
         assert_eq!(service.wall_drift_ns(), 3_000_000_000);
-        *dial.0.lock().unwrap() = (Duration::ZERO, Timestamp::MAX);
-        assert_eq!(service.now(), start, "a monotonic clock that is not one does no harm");
+        *manual.0.lock().unwrap() = (Duration::ZERO, Timestamp::MAX);
+        assert_eq!(service.now(), start, "a monotonic clock that goes back is tolerated");
         assert!(service.wall_drift_ns() > 0);
     }
 
     #[test]
-    fn long_durations_saturate() {
+    fn nanos_saturates() {
         assert_eq!(nanos(Duration::MAX), u64::MAX);
         assert_eq!(nanos(Duration::new(2, 3)), 2_000_000_003);
     }

@@ -1,31 +1,34 @@
-//! Bringing the store in step with the tracker: one flush, in as many batches as it takes.
+//! Stores the tracker's unsaved changes, in as many batches as needed.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fitness_core::UnsavedChanges;
+use fitness_core::{ObserverRecord, UnsavedChanges};
 use fitness_store::{Batch, Store};
 use tokio::time::Instant;
 
+use crate::FlushError;
+use crate::error::with_sources;
 use crate::health::{CommitError, InFlightCommit, StoreFailure};
 use crate::shared::Shared;
-use crate::stop::Stop;
+use crate::shutdown_signal::ShutdownSignal;
 
-/// How many peers are taken with one hold of the lock, which an LDK callback may be waiting for:
-/// well below a millisecond's worth.
+/// The number of peers to process while holding the lock once. Small enough for well below a millisecond: an
+/// LDK callback may be waiting for the lock.
 const PEERS_PER_LOCK: usize = 1_024;
 
-/// How many peers' changes a batch carries at most: some 50 MB.
-const PEERS_PER_BATCH: usize = 131_072;
+/// The maximum number of peers whose changes are part of one batch: about 50 MB.
+const MAX_PEERS_PER_BATCH: usize = 131_072;
 
 pub(crate) struct Committer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) timeout: Duration,
-    pub(crate) stop: Stop,
-    pulse: Duration,
-    /// A store that is too slow for its timeout gets smaller batches, or it would never get on.
+    timeout: Duration,
+    shutdown: ShutdownSignal,
+    stall_check_interval: Duration,
+    /// The current limit of a batch. Halved after a timeout, because a store that is too slow for its timeout
+    /// would otherwise never make progress.
     peers_per_batch: usize,
 }
 
@@ -34,174 +37,184 @@ impl Committer {
         shared: Arc<Shared>,
         store: Arc<dyn Store>,
         timeout: Duration,
-        stop: Stop,
-        pulse: Duration,
+        shutdown: ShutdownSignal,
+        stall_check_interval: Duration,
     ) -> Self {
-        Self { shared, store, timeout, stop, pulse, peers_per_batch: PEERS_PER_BATCH }
+        Self { shared, store, timeout, shutdown, stall_check_interval, peers_per_batch: MAX_PEERS_PER_BATCH }
     }
 
-    /// Stores everything that was recorded before this call, and that we observed until then.
+    /// Stores everything that was recorded before this call, with a heartbeat at the time of this call.
     ///
-    /// After an error the changes that were not stored are dirty again.
-    pub(crate) async fn commit(&mut self) -> Result<(), CommitError> {
-        // Of this moment: what is dirty now goes along, so everything before `at` is going to be
-        // stored. What comes while we are at it is for the next commit.
-        let (mut left, at, record) = {
+    /// After an error, the changes that were not stored are dirty again. `retry_in` is when the caller will
+    /// retry; it is logged.
+    pub(crate) async fn commit(&mut self, retry_in: Duration) -> Result<(), CommitError> {
+        // Everything that is dirty now is part of this commit, so everything before `at` will be stored.
+        // Later changes are left to the next commit.
+        let (mut remaining, at, observer_record) = {
             let mut state = self.shared.lock();
             let at = self.shared.now(&mut state);
             (state.tracker.begin_commit(), at, state.tracker.observer_record(at))
         };
         loop {
-            let peers = left.min(self.peers_per_batch);
-            left -= peers;
-            let mut taken = Taken::new(Arc::clone(&self.shared));
-            taken.take(peers).await;
-            let batch = taken.batch((left == 0).then_some(record));
-            self.store_one(batch).await?;
-            taken.arrived();
-            if left == 0 {
-                self.shared.notes().store.last_heartbeat = Some(at);
+            let peers = remaining.min(self.peers_per_batch);
+            remaining -= peers;
+            let mut pending = PendingBatch::new(Arc::clone(&self.shared));
+            pending.drain_peers(peers).await;
+            let batch = pending.finish_batch((remaining == 0).then_some(observer_record));
+            self.commit_batch(batch, Some(retry_in)).await?;
+            pending.mark_stored();
+            if remaining == 0 {
+                self.shared.status().store.last_heartbeat = Some(at);
                 return Ok(());
             }
         }
     }
 
-    pub(crate) async fn store_one(&mut self, batch: Arc<Batch>) -> Result<(), CommitError> {
+    /// Passes one batch to the store, and records the result in the health and the log.
+    pub(crate) async fn commit_batch(
+        &mut self,
+        batch: Arc<Batch>,
+        retry_in: Option<Duration>,
+    ) -> Result<(), CommitError> {
         let peers = batch.changes.peers.len();
-        self.shared.notes().store.in_flight =
+        self.shared.status().store.in_flight =
             Some(InFlightCommit { started_at: self.shared.clock.now(), peers });
-        let began = Instant::now();
-        // Also where this future is dropped halfway.
-        let _answered = InFlightGuard(&self.shared);
+        let started = Instant::now();
+        let _in_flight = InFlightGuard(&self.shared);
         let result = tokio::select! {
             biased;
             result = self.store.commit(&self.shared.observer, batch) => {
-                result.map_err(|err| CommitError::Store(Arc::new(err)))
+                result.map_err(|error| CommitError::Store(Arc::new(error)))
             }
             () = tokio::time::sleep(self.timeout) => Err(CommitError::TimedOut(self.timeout)),
-            after = self.stop.deadline() => Err(CommitError::TimedOut(after)),
-            // A store that is slow is not a process that was held up.
-            never = pulse(&self.shared, self.pulse) => match never {},
+            timeout = self.shutdown.deadline_passed() => Err(CommitError::TimedOut(timeout)),
+            // A slow store must not look like a stalled process.
+            never = check_for_stalls(&self.shared, self.stall_check_interval) => match never {},
         };
         match &result {
             Ok(()) => {
-                self.peers_per_batch = self.peers_per_batch.saturating_mul(2).min(PEERS_PER_BATCH);
+                self.peers_per_batch = self.peers_per_batch.saturating_mul(2).min(MAX_PEERS_PER_BATCH);
             }
             Err(CommitError::TimedOut(_)) => self.peers_per_batch = (peers / 2).max(1),
             Err(CommitError::Store(_)) => {}
         }
-        self.note(&result, peers, began.elapsed());
+        match &result {
+            Ok(()) => self.record_success(peers, started.elapsed()),
+            Err(error) => self.record_failure(error, peers, retry_in),
+        }
         result
     }
 
-    fn note(&self, result: &Result<(), CommitError>, peers: usize, took: Duration) {
+    fn record_success(&self, peers: usize, duration: Duration) {
         let now = self.shared.clock.now();
-        let mut notes = self.shared.notes();
-        let store = &mut notes.store;
-        match result {
-            Ok(()) => {
-                store.commits += 1;
-                store.commit_durations.took(took);
-                store.last_commit = Some(now);
-                let failed = std::mem::take(&mut store.consecutive_failures);
-                drop(notes);
-                if failed > 0 {
-                    tracing::info!(failed, peers, "the store takes changes again");
-                }
-                tracing::debug!(peers, "stored");
-            }
-            Err(err) => {
-                let error = crate::FlushError::from(err.clone()).to_string();
-                let is_news = store.consecutive_failures == 0
-                    || store.last_error.as_ref().is_none_or(|last| last.error != error);
-                store.failures += 1;
-                store.consecutive_failures += 1;
-                let failed = store.consecutive_failures;
-                let transient = err.is_transient();
-                store.last_error = Some(StoreFailure { at: now, error: error.clone(), transient });
-                drop(notes);
-                // The same again and again is in the health, and would only fill the log.
-                if is_news {
-                    tracing::warn!(error, transient, failed, peers, "not stored; kept, and tried again");
-                }
-            }
+        let mut status = self.shared.status();
+        let store = &mut status.store;
+        store.commits += 1;
+        store.commit_durations.record(duration);
+        store.last_commit = Some(now);
+        let failed_attempts = std::mem::take(&mut store.consecutive_failures);
+        drop(status);
+        if failed_attempts > 0 {
+            tracing::info!(failed_attempts, peers, "store recovered");
+        }
+        tracing::debug!(peers, ?duration, "commit succeeded");
+    }
+
+    fn record_failure(&self, commit_error: &CommitError, peers: usize, retry_in: Option<Duration>) {
+        let error = with_sources(&FlushError::from(commit_error.clone()));
+        let transient = commit_error.is_transient();
+        let now = self.shared.clock.now();
+        let mut status = self.shared.status();
+        let store = &mut status.store;
+        // Log repeated failures with the same error once. The health counts all of them.
+        let is_repeated = store.consecutive_failures > 0
+            && store.last_error.as_ref().is_some_and(|last| last.error == error);
+        store.failures += 1;
+        store.consecutive_failures += 1;
+        let attempt = store.consecutive_failures;
+        store.last_error = Some(StoreFailure { at: now, error: error.clone(), transient });
+        drop(status);
+        if !is_repeated {
+            let retry_in = retry_in.map(tracing::field::debug);
+            tracing::warn!(error, transient, attempt, retry_in, peers, "commit failed, will retry");
         }
     }
 }
 
-/// Signs of life while something else is waited for.
-async fn pulse(shared: &Shared, period: Duration) -> Infallible {
+/// Checks for stalls of the process while the caller waits for something else.
+async fn check_for_stalls(shared: &Shared, interval: Duration) -> Infallible {
     loop {
-        tokio::time::sleep(period).await;
-        shared.pulse();
+        tokio::time::sleep(interval).await;
+        shared.check_for_stall();
     }
 }
 
+/// Removes the in-flight commit from the health, even if the future of the commit is dropped.
 struct InFlightGuard<'a>(&'a Shared);
 
 impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
-        self.0.notes().store.in_flight = None;
+        self.0.status().store.in_flight = None;
     }
 }
 
-/// Changes on their way to the store, which are put back unless they arrive: after an error, a
-/// timeout, and where the task is aborted in between.
-struct Taken {
+/// Changes that were taken from the tracker to be stored. Requeues them on drop unless they were stored:
+/// after an error, after a timeout and when the task is aborted.
+struct PendingBatch {
     shared: Arc<Shared>,
     batch: Arc<Batch>,
-    stored: bool,
+    is_stored: bool,
 }
 
-impl Taken {
+impl PendingBatch {
     fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, batch: Arc::default(), stored: false }
+        Self { shared, batch: Arc::default(), is_stored: false }
     }
 
-    /// Takes the changes of the next `peers` peers, and lets others at the lock in between.
-    async fn take(&mut self, peers: usize) {
-        let mut left = peers;
+    /// Takes the changes of the next `peers` peers. Releases the lock regularly.
+    async fn drain_peers(&mut self, peers: usize) {
+        let mut remaining = peers;
         loop {
-            let some = left.min(PEERS_PER_LOCK);
-            left -= some;
-            // Nobody else has it yet, so nothing is cloned.
+            let limit = remaining.min(PEERS_PER_LOCK);
+            remaining -= limit;
+            // The batch has no other owner yet, so nothing is cloned.
             let changes = &mut Arc::make_mut(&mut self.batch).changes;
-            if !self.shared.lock().tracker.drain_changes(some, changes) || left == 0 {
+            if !self.shared.lock().tracker.drain_changes(limit, changes) || remaining == 0 {
                 return;
             }
             tokio::task::yield_now().await;
         }
     }
 
-    fn batch(&mut self, observer: Option<fitness_core::ObserverRecord>) -> Arc<Batch> {
+    fn finish_batch(&mut self, observer: Option<ObserverRecord>) -> Arc<Batch> {
         Arc::make_mut(&mut self.batch).observer = observer;
         Arc::clone(&self.batch)
     }
 
-    fn arrived(mut self) {
-        self.stored = true;
+    fn mark_stored(mut self) {
+        self.is_stored = true;
         for segments in self.batch.changes.segments.chunks(PEERS_PER_LOCK) {
-            let some = UnsavedChanges { segments: segments.to_vec(), ..UnsavedChanges::default() };
-            self.shared.lock().tracker.mark_stored(&some);
+            let changes = UnsavedChanges { segments: segments.to_vec(), ..UnsavedChanges::default() };
+            self.shared.lock().tracker.mark_stored(&changes);
         }
     }
 }
 
-impl Drop for Taken {
+impl Drop for PendingBatch {
     fn drop(&mut self) {
-        if self.stored {
+        if self.is_stored {
             return;
         }
-        let UnsavedChanges { forgotten_peers: forgotten, peers, gaps, .. } = &self.batch.changes;
-        let rest = UnsavedChanges {
-            forgotten_peers: forgotten.clone(),
+        let UnsavedChanges { forgotten_peers, peers, gaps, .. } = &self.batch.changes;
+        let without_peers = UnsavedChanges {
+            forgotten_peers: forgotten_peers.clone(),
             gaps: gaps.clone(),
             ..UnsavedChanges::default()
         };
-        self.shared.lock().tracker.requeue(&rest);
+        self.shared.lock().tracker.requeue(&without_peers);
         for peers in peers.chunks(PEERS_PER_LOCK) {
-            let some = UnsavedChanges { peers: peers.to_vec(), ..UnsavedChanges::default() };
-            self.shared.lock().tracker.requeue(&some);
+            let changes = UnsavedChanges { peers: peers.to_vec(), ..UnsavedChanges::default() };
+            self.shared.lock().tracker.requeue(&changes);
         }
     }
 }

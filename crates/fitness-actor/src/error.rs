@@ -1,5 +1,7 @@
-//! What can go wrong with the service itself. The handle's `record` and its questions cannot fail.
+//! Errors of the service. [`Handle::record`](crate::Handle::record) and queries answered from memory cannot
+//! fail.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,79 +11,111 @@ use fitness_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// What earlier processes stored could not be read.
-    #[error("the history could not be loaded: {source}")]
+    /// The stored history could not be read.
+    #[error("cannot load the stored history")]
     Load {
-        /// What the store said.
+        /// The error of the store.
         source: StoreError,
     },
 
-    /// Another service stores for the same observer, or the store could not tell.
-    #[error("the history could not be claimed: {source}")]
+    /// Another service writes for the same observer, or the store could not rule that out.
+    #[error("cannot claim the stored history")]
     Claim {
-        /// What the store said.
+        /// The error of the store.
         source: StoreError,
     },
 
-    /// The operating system has no randomness to give, which the hash tables need: peers choose
+    /// The operating system returned no random bytes. The hash tables need a random seed because peers choose
     /// their own keys.
-    #[error("the operating system gave no random bytes: {source}")]
+    #[error("cannot get random bytes from the operating system")]
     Random {
-        /// What the system said.
+        /// The error of the operating system.
         source: getrandom::Error,
     },
 
-    /// There is no tokio runtime here.
-    #[error("the service has to be started within a tokio runtime")]
+    /// [`ServiceBuilder::start`](crate::ServiceBuilder::start) was called outside a tokio runtime.
+    #[error("no tokio runtime: start the service within one")]
     NoRuntime,
 }
 
-/// Why not everything that was recorded is stored. It is kept, and will be tried again.
+/// Why some of the recorded changes are not stored yet. The changes are kept, and are retried while the
+/// service runs.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// The store refused.
-    #[error("{source}")]
+    /// The commit failed.
+    #[error("cannot store the changes")]
     Store {
-        /// What it said.
+        /// The error of the store.
         source: Arc<StoreError>,
     },
 
-    /// The store did not answer in time.
-    #[error("the store did not answer within {timeout:?}")]
+    /// The store did not respond in time.
+    #[error("the store did not respond within {timeout:?}")]
     TimedOut {
-        /// How long it was given.
+        /// The timeout.
         timeout: Duration,
     },
 
-    /// The service does not run any more.
+    /// The service no longer runs.
     #[error("the service has stopped")]
     Stopped,
 }
 
-/// Why a shutdown left something behind that was not stored.
+/// Why changes were left unstored at shutdown.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// The store did not take the last changes within the time that it was given.
-    #[error(
-        "the changes of {unstored_peers} peers are lost, as the store did not take them within {timeout:?}"
-    )]
+    /// The last changes could not be stored within the shutdown timeout.
+    #[error("changes of {unstored_peers} peers were not stored within {timeout:?}")]
     NotFlushed {
-        /// How many peers have changes that are not known to be stored. Their stored records are
-        /// whole, and as they were at the last commit.
+        /// The number of peers with changes that are not known to be stored. Their stored records are intact,
+        /// as of the last successful commit.
         unstored_peers: usize,
-        /// How long the store was given.
+        /// The shutdown timeout.
         timeout: Duration,
-        /// The last thing that went wrong.
-        #[source]
+        /// The last error.
         source: FlushError,
     },
 
-    /// The task that stores had ended before: its runtime was shut down, or the store panicked.
-    #[error("the changes of {unstored_peers} peers are lost, as the service had stopped before")]
+    /// The service's task had already ended: its runtime was shut down, or the store panicked.
+    #[error("changes of {unstored_peers} peers were not stored: the service had already stopped")]
     AlreadyStopped {
-        /// How many peers have changes that are not known to be stored.
+        /// The number of peers with changes that are not known to be stored.
         unstored_peers: usize,
     },
+}
+
+/// Returns the message of an error followed by those of its sources. Omits a source that the text already
+/// contains.
+pub(crate) fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_chained_and_not_repeated() {
+        let store_error = Arc::new(StoreError::Locked { location: "fitness.redb".into() });
+        let store_text = store_error.to_string();
+        let error = ShutdownError::NotFlushed {
+            unstored_peers: 3,
+            timeout: Duration::from_secs(10),
+            source: FlushError::Store { source: store_error },
+        };
+        assert!(!error.to_string().contains(&store_text), "{error}");
+        let text = with_sources(&error);
+        assert_eq!(text.matches(&store_text).count(), 1, "{text}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The handle: events in, answers out.
+//! The handle: records events and answers queries.
 
 use std::sync::Arc;
 
@@ -13,27 +13,42 @@ use tokio::sync::{broadcast, oneshot};
 use crate::shared::Shared;
 use crate::{AlertStream, FlushError, Health, Subscription};
 
-/// Tells the service what happens, and asks it questions. Cheap to clone, and to send anywhere.
+/// Records events and answers queries. Cheap to clone; can be sent to any thread.
 ///
-/// Every call but those that are `async` returns at once: it takes a short lock, and never waits
-/// for the store, for a runtime or for another call that waits. All of them may be made from any
-/// thread, within a runtime or without, and with any lock of the caller's held: none calls back.
+/// Every method that is not `async` returns immediately: it holds a lock briefly and never waits for the
+/// store or for a runtime. These methods can be called from any thread, inside or outside
+/// a runtime, and while holding any lock of the caller, because they call no user code.
 ///
-/// A question sees every event whose [`Handle::record`] returned before it was asked. After the
-/// service was shut down, or its task died, questions are still answered from memory.
+/// A query sees every event whose [`Handle::record`] returned before the query was made. After the service
+/// has stopped, queries are still answered from memory.
+///
+/// ```
+/// use fitness_actor::Handle;
+/// use fitness_core::{Event, NodeId};
+///
+/// fn on_peer_disconnected(handle: &Handle, node_id: NodeId) {
+///     handle.record(Event::PeerOffline { node_id });
+/// }
+///
+/// fn print_peers(handle: &Handle) {
+///     for report in handle.peers() {
+///         println!("{}: {:?}, {} disconnects", report.node_id, report.presence, report.disconnects);
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
 }
 
-/// A peer's flaps, as lnd counts them.
+/// The flap count of a peer, as lnd defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct FlapInfo {
-    /// The flap count, cooled down as of the last flap.
+    /// The decayed flap count, as of the last flap.
     pub count: u32,
-    /// When the last flap was; `None` before the first.
+    /// The time of the last flap; `None` before the first.
     #[cfg_attr(feature = "serde", serde(rename = "last_flap_ns"))]
     pub last_flap: Option<Timestamp>,
 }
@@ -43,29 +58,29 @@ impl Handle {
         Self { shared }
     }
 
-    /// The node that observes.
+    /// Returns the node whose view is stored.
     #[must_use]
     pub fn observer(&self) -> NodeId {
         self.shared.observer
     }
 
-    /// Takes an event that happens now.
+    /// Records an event that happens now.
     ///
-    /// It is stamped, applied and never dropped, and is stored after the commit delay at the
-    /// latest, unless the store fails. After a shutdown it is applied and counted in
-    /// [`Health::events_after_shutdown`], and not stored.
+    /// The event is stamped with the current service time and applied. It is never dropped, and is stored
+    /// after the commit delay at the latest unless the store fails. After a shutdown, the event is applied
+    /// and counted in [`Health::events_after_shutdown`], but not stored.
     ///
-    /// For an event other than a snapshot this is O(1). A snapshot takes time in proportion to all
-    /// that is known and all that it lists, and other calls wait for it.
-    // By value, as an event is told once, and a snapshot is freed here and not with the lock held.
-    #[allow(clippy::needless_pass_by_value)]
+    /// Takes O(1) time for every event except a snapshot. A snapshot takes time in proportion to the number
+    /// of known and listed peers and channels, and blocks other calls meanwhile.
+    #[allow(clippy::needless_pass_by_value, reason = "drops a snapshot here, without the lock")]
     pub fn record(&self, event: Event) {
         self.shared.record(&event);
     }
 
-    /// Service time: the wall clock at start plus the monotonic time since.
+    /// Returns the current service time: the wall clock at start plus the monotonic time since then, adjusted
+    /// when the wall clock jumps forward.
     ///
-    /// Take it before asking the node for a snapshot, as [`Snapshot::taken_at`].
+    /// Call this before reading a snapshot from the node, and set [`Snapshot::taken_at`] to it.
     ///
     /// [`Snapshot::taken_at`]: fitness_core::Snapshot::taken_at
     #[must_use]
@@ -73,39 +88,40 @@ impl Handle {
         self.shared.clock.now()
     }
 
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Tracker, Timestamp) -> T) -> T {
+    pub(crate) fn query<T>(&self, query: impl FnOnce(&Tracker, Timestamp) -> T) -> T {
         let mut state = self.shared.lock();
         let now = self.shared.now(&mut state);
-        question(&state.tracker, now)
+        query(&state.tracker, now)
     }
 
-    /// A channel's fitness over its lifetime; `None` where it is not open. O(1).
+    /// Returns the lifetime report of an open channel; `None` if the channel is not open. O(1).
     #[must_use]
     pub fn channel(&self, channel_id: &ChannelId) -> Option<ChannelReport> {
-        self.ask(|tracker, now| tracker.channel(now, channel_id))
+        self.query(|tracker, now| tracker.channel(now, channel_id))
     }
 
-    /// The same for the channel whose money is at `funding`. O(1).
+    /// Returns the lifetime report of the open channel with the given funding outpoint. O(1).
     #[must_use]
     pub fn channel_by_funding(&self, funding: &OutPoint) -> Option<ChannelReport> {
-        self.ask(|tracker, now| tracker.channel_by_funding(now, funding))
+        self.query(|tracker, now| tracker.channel_by_funding(now, funding))
     }
 
-    /// The same for a channel with a certain peer, telling which of the two is not known. O(1).
+    /// Returns the lifetime report of an open channel with the given peer. O(1).
     ///
     /// # Errors
     ///
-    /// [`NotFound::Peer`] for a peer that is not tracked, [`NotFound::Channel`] for a channel that
-    /// is not open with it.
+    /// - [`NotFound::Peer`] if the peer is not tracked.
+    /// - [`NotFound::Channel`] if the channel is not open with this peer.
     pub fn peer_channel(&self, node_id: &NodeId, channel_id: &ChannelId) -> Result<ChannelReport, NotFound> {
-        self.ask(|tracker, now| tracker.peer_channel(now, node_id, channel_id))
+        self.query(|tracker, now| tracker.peer_channel(now, node_id, channel_id))
     }
 
-    /// A channel's fitness within `[from, to)`, cut to its lifetime. O(log n) in its history.
+    /// Returns a channel's uptime within `[from, to)`, cut to the channel's lifetime. O(log n) in its
+    /// history.
     ///
-    /// Answered from memory, which holds the newest part of each peer's log: a window that reaches
-    /// further back is as exact as memory allows and states its error.
-    /// [`Handle::channel_history`] reads the store for what is older.
+    /// Reads memory only, which holds the newest part of each peer's log. A window that reaches further back
+    /// is as exact as memory allows, and states its error. [`Handle::channel_history`] reads the older part
+    /// from the store.
     #[must_use]
     pub fn channel_window(
         &self,
@@ -113,56 +129,55 @@ impl Handle {
         from: Timestamp,
         to: Timestamp,
     ) -> Option<WindowReport> {
-        self.ask(|tracker, now| tracker.channel_window(now, channel_id, from, to))
+        self.query(|tracker, now| tracker.channel_window(now, channel_id, from, to))
     }
 
-    /// A peer's fitness within `[from, to)`, cut to the time since it was first followed.
-    /// O(log n) in its history.
+    /// Returns a peer's uptime within `[from, to)`, cut to the time since the peer was first tracked. O(log
+    /// n) in its history.
     ///
-    /// Answered from memory, as [`Handle::channel_window`] is: [`Handle::history_since`] reads the
-    /// store for what is older.
+    /// Reads memory only, like [`Handle::channel_window`]. [`Handle::history_since`] reads the older part
+    /// from the store.
     #[must_use]
     pub fn peer_window(&self, node_id: &NodeId, from: Timestamp, to: Timestamp) -> Option<WindowReport> {
-        self.ask(|tracker, now| tracker.peer_window(now, node_id, from, to))
+        self.query(|tracker, now| tracker.peer_window(now, node_id, from, to))
     }
 
-    /// What is known of a peer, its open channels included; `None` where it is not tracked.
+    /// Returns the report of a peer with its open channels; `None` if the peer is not known.
     #[must_use]
     pub fn peer(&self, node_id: &NodeId) -> Option<PeerReport> {
-        self.ask(|tracker, now| tracker.peer(now, node_id))
+        self.query(|tracker, now| tracker.peer(now, node_id))
     }
 
-    /// All peers that are followed, ascending by node id.
+    /// Returns the reports of all tracked peers, ordered by node id. O(peers and channels).
     ///
-    /// O(peers and channels). They are asked for a thousand at a time, so that nobody waits for all
-    /// of it: the reports are of moments that lie that much apart.
+    /// Reads 1,000 peers at a time, so that other calls are not blocked. The reports are therefore of
+    /// slightly different times.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerReport> {
-        const AT_A_TIME: usize = 1_000;
-        let (mut peers, mut place) = (Vec::new(), Some(0));
-        while let Some(from) = place {
-            let (some, next) = self.ask(|tracker, now| tracker.peers_page(now, from, AT_A_TIME));
-            peers.extend(some);
-            place = next;
+        const PEERS_PER_LOCK: usize = 1_000;
+        let (mut peers, mut next) = (Vec::new(), Some(0));
+        while let Some(start) = next {
+            let (page, after) = self.query(|tracker, now| tracker.peers_page(now, start, PEERS_PER_LOCK));
+            peers.extend(page);
+            next = after;
         }
         peers.sort_unstable_by_key(|peer| peer.node_id);
         peers
     }
 
-    /// What was last heard of a peer's connection, whether or not it is followed: `None` where
-    /// nothing was. O(1).
+    /// Returns the last reported connection state of a peer, tracked or not; `None` if there is none. O(1).
     #[must_use]
     pub fn is_connected(&self, node_id: &NodeId) -> Option<bool> {
-        self.ask(|tracker, _| tracker.is_connected(node_id))
+        self.query(|tracker, _| tracker.is_connected(node_id))
     }
 
-    /// A peer's flap count and last flap: from memory where it is tracked, else from the store;
-    /// `None` where neither knows it.
+    /// Returns a peer's flap count and last flap. Reads the store if the peer is not in memory. Returns
+    /// `None` if neither has it.
     ///
     /// # Errors
     ///
-    /// What the store says, where it has to be asked. After the service has stopped it cannot be,
-    /// unless its owner keeps it open.
+    /// Returns the error of the store if it cannot be read. After the service has stopped, the store can be
+    /// read only while the caller keeps it open.
     pub async fn flap_count(&self, node_id: &NodeId) -> Result<Option<FlapInfo>, StoreError> {
         {
             let state = self.shared.lock();
@@ -179,7 +194,7 @@ impl Handle {
         }))
     }
 
-    /// The store, for as long as the service has it open.
+    /// Returns the store while it is open.
     pub(crate) fn store(&self) -> Result<Arc<dyn Store>, StoreError> {
         self.shared.store.upgrade().ok_or_else(|| StoreError::OpenFailed {
             location: "the store".into(),
@@ -188,22 +203,23 @@ impl Handle {
         })
     }
 
-    /// How long we have watched, and how often we were gone. O(1).
+    /// Returns how long the observer has been monitoring, and the monitoring gaps by cause; `None` before the
+    /// first event. O(1).
     #[must_use]
     pub fn coverage(&self) -> Option<Coverage> {
-        self.ask(|tracker, now| tracker.coverage(now))
+        self.query(|tracker, now| tracker.coverage(now))
     }
 
-    /// Drops a peer and its whole history, here and with the next commit in the store.
+    /// Deletes a peer and its whole history from memory, and from the store with the next commit.
     ///
-    /// One that has a channel or is watched stays. Returns whether it was there and is gone.
+    /// A peer that has a channel or is watched is not deleted. Returns whether the peer was deleted.
     pub fn forget(&self, node_id: &NodeId) -> bool {
-        self.shared.change(|state| state.tracker.forget(node_id))
+        self.shared.update(|state| state.tracker.forget(node_id))
     }
 
     /// Subscribes to all changes from now on.
     ///
-    /// After the service has stopped, the subscription is at its end from the start.
+    /// After the service has stopped, the subscription yields nothing.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {
         let mut state = self.shared.lock();
@@ -220,24 +236,24 @@ impl Handle {
         Subscription::new(receiver)
     }
 
-    /// Alerts by `rules`, from now on.
+    /// Returns a stream of the alerts that `rules` raise from now on.
     #[must_use]
     pub fn alerts(&self, rules: AlertRules) -> AlertStream {
         AlertStream::new(self.clone(), rules)
     }
 
-    /// How the service is doing.
+    /// Returns the state of the service.
     #[must_use]
     pub fn health(&self) -> Health {
         let (running, store, wall_clock, wakeups) = {
-            let notes = self.shared.notes();
-            (notes.running, notes.store.clone(), notes.wall_clock, notes.wakeups)
+            let status = self.shared.status();
+            (status.running, status.store.clone(), status.wall_clock, status.wakeups)
         };
         let state = self.shared.lock();
         Health {
             observer: self.shared.observer,
             running,
-            archived: self.shared.at_rest,
+            archived: self.shared.archived,
             paused: state.tracker.is_paused(),
             started_at: self.shared.clock.started_at(),
             now: self.shared.clock.now(),
@@ -254,19 +270,19 @@ impl Handle {
         }
     }
 
-    /// Stores everything that was recorded before this call, now, and waits until it is.
+    /// Stores everything that was recorded before this call, without waiting for the commit delay.
     ///
-    /// A commit that is under way is waited for first, so this takes up to twice the commit
-    /// timeout. Where nothing is left to store it is not an error, and nothing is written.
+    /// Waits for a commit that is in progress first, so this takes up to twice the commit timeout. If there
+    /// is nothing to store, returns `Ok` without writing.
     ///
     /// # Errors
     ///
-    /// Why not: what the store said, or that it did not answer, or that the service has stopped.
-    /// The changes are kept, and are tried again with the usual back-off.
+    /// Returns a [`FlushError`] if the store fails or does not respond in time, or if the service has
+    /// stopped. Unless the service has stopped, the changes are kept and retried with the usual back-off.
     pub async fn flush(&self) -> Result<(), FlushError> {
-        let (reply, answer) = oneshot::channel();
-        self.shared.flushes.send(reply).await.map_err(|_| FlushError::Stopped)?;
-        answer.await.unwrap_or(Err(FlushError::Stopped))
+        let (reply, result) = oneshot::channel();
+        self.shared.flush_sender.send(reply).await.map_err(|_| FlushError::Stopped)?;
+        result.await.unwrap_or(Err(FlushError::Stopped))
     }
 }
 

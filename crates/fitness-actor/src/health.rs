@@ -1,122 +1,143 @@
-//! How the service is doing.
+//! The health report of the service.
 
 use std::sync::Arc;
 
 use fitness_core::{ClockFaults, Coverage, NodeId, Timestamp};
 use fitness_store::StoreError;
 
-use crate::times::CommitDurations;
+use crate::commit_durations::CommitDurations;
 
-/// How the service is doing, at the moment of the question.
+/// The state of the service at the time of the call to [`Handle::health`](crate::Handle::health).
 ///
-/// Moments are in service time: the wall clock at start plus the monotonic time since.
+/// All times are in service time: the wall clock at start plus the monotonic time since then, adjusted when
+/// the wall clock jumps forward ([`WallClockHealth::adjusted_ns`]).
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use fitness_actor::Service;
+/// # use fitness_core::NodeId;
+/// # use fitness_store::MemoryStore;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let service = Service::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await?;
+/// # let handle = service.handle();
+/// let health = handle.health();
+/// if !health.running {
+///     eprintln!("the monitoring has stopped");
+/// } else if health.store.consecutive_failures > 0 {
+///     eprintln!("changes are not being stored: {:?}", health.store.last_error);
+/// }
+/// # service.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Health {
-    /// The node that observes.
+    /// The node whose view is stored.
     pub observer: NodeId,
-    /// Whether changes are still being stored. `false` after a shutdown, and where the service's
-    /// task died.
+    /// Whether changes are being stored. `false` after a shutdown, after the service was dropped, and if its
+    /// task has ended for another reason.
     pub running: bool,
-    /// Whether it is no service but a store at rest ([`Archive`](crate::Archive)), for which time stands still.
+    /// Whether the handle belongs to an [`Archive`](crate::Archive), for which time does not advance.
     pub archived: bool,
     /// Whether observation is paused.
     pub paused: bool,
     /// When this process started to observe.
     #[cfg_attr(feature = "serde", serde(rename = "started_at_ns"))]
     pub started_at: Timestamp,
-    /// Now.
+    /// The time of this report.
     #[cfg_attr(feature = "serde", serde(rename = "now_ns"))]
     pub now: Timestamp,
-    /// How many peers are known, those without a channel whose history is kept included.
+    /// The number of known peers, including untracked ones whose history is kept.
     pub peers: usize,
-    /// How many channels are open.
+    /// The number of open channels.
     pub channels: usize,
-    /// How many peers have changes that are yet to be handed to the store.
+    /// The number of peers with changes that have not been passed to the store yet.
     pub dirty_peers: usize,
-    /// How the store is doing.
+    /// The state of the store.
     pub store: StoreHealth,
-    /// How long we have watched, and how often we were gone; `None` before the first event.
+    /// How long the observer has been monitoring, and the monitoring gaps by cause; `None` before the first
+    /// event.
     pub coverage: Option<Coverage>,
-    /// What was wrong with the times of events.
+    /// Event times that were out of order or implausible.
     pub clock_faults: ClockFaults,
-    /// What the wall clock did while service time went on.
+    /// How the wall clock has differed from service time.
     pub wall_clock: WallClockHealth,
-    /// How many subscriptions to changes there are.
+    /// The number of subscriptions to changes.
     pub subscribers: usize,
-    /// Events that came after the shutdown: questions see them, the store does not.
+    /// The number of events recorded after the shutdown. They are visible to queries but not stored.
     pub events_after_shutdown: u64,
-    /// How often the service's task woke up.
+    /// How often the service's task has woken up.
     pub wakeups: u64,
 }
 
-/// How the store is doing, as seen by the service.
+/// The state of the store, as seen by the service.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct StoreHealth {
-    /// Batches that were stored since the start, heartbeats included.
+    /// The number of successful commits since the start, including heartbeats.
     pub commits: u64,
-    /// Batches that were not, since the start. Their changes were kept and tried again.
+    /// The number of failed commits since the start. Their changes were requeued.
     pub failures: u64,
-    /// How many commits in a row have failed until now; 0 while all is well.
+    /// The number of failed commits since the last successful one.
     pub consecutive_failures: u64,
-    /// How long those took that were stored.
+    /// The durations of the successful commits.
     pub commit_durations: CommitDurations,
-    /// The last batch was stored at this moment.
+    /// When the last successful commit ended.
     #[cfg_attr(feature = "serde", serde(rename = "last_commit_ns"))]
     pub last_commit: Option<Timestamp>,
-    /// Until this moment the store knows us to have observed, everything before it included.
+    /// The time of the last heartbeat: the store has everything that happened before it.
     #[cfg_attr(feature = "serde", serde(rename = "last_heartbeat_ns"))]
     pub last_heartbeat: Option<Timestamp>,
-    /// What went wrong last; kept after it was overcome.
+    /// The last failed commit. Kept after later commits succeed.
     pub last_error: Option<StoreFailure>,
-    /// The commit that the store is busy with, if any.
+    /// The commit in progress, if any.
     pub in_flight: Option<InFlightCommit>,
 }
 
-/// A commit that did not succeed.
+/// A failed commit.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct StoreFailure {
-    /// When.
+    /// When the commit failed.
     #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
     pub at: Timestamp,
-    /// What went wrong.
+    /// The error message, including the underlying causes.
     pub error: String,
-    /// Whether the same commit may succeed later without anybody's doing.
+    /// Whether the same commit may succeed later without intervention.
     pub transient: bool,
 }
 
-/// A commit that the store has not answered yet.
+/// A commit in progress.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct InFlightCommit {
-    /// Since when. A moment long past means a store that is slow, or hangs.
+    /// When the commit started. If that is long ago, the store is slow or hangs.
     #[cfg_attr(feature = "serde", serde(rename = "started_at_ns"))]
     pub started_at: Timestamp,
-    /// How many peers' changes it carries.
+    /// The number of peers whose changes are part of the commit.
     pub peers: usize,
 }
 
-/// What the wall clock did while service time went on.
+/// How the wall clock has differed from service time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct WallClockHealth {
-    /// How far it was ahead of service time when it was last looked at, in nanoseconds; negative
-    /// where it was behind.
+    /// How far the wall clock was ahead of service time at the last check, in nanoseconds; negative if it was
+    /// behind.
     pub drift_ns: i64,
-    /// How far service time has followed it ahead: time in which we were suspended, or that it was set
-    /// ahead by, in nanoseconds.
+    /// How far service time has been set forward to match the wall clock, in nanoseconds: because the system
+    /// was suspended or the clock was set.
     pub adjusted_ns: u64,
-    /// How often it was found to have stepped ahead by more than a second: a suspended machine, or
-    /// a clock that was set.
+    /// The number of forward steps of more than a second: the system was suspended or the clock was set.
     pub steps_forward: u64,
-    /// How often it was found to have stepped back by more than a second.
+    /// The number of backward steps of more than a second.
     pub steps_back: u64,
     /// The last step.
     pub last_step: Option<WallClockStep>,
@@ -127,59 +148,63 @@ pub struct WallClockHealth {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct WallClockStep {
-    /// When it was noticed.
+    /// When the step was detected.
     #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
     pub at: Timestamp,
-    /// How far, in nanoseconds; negative where it stepped back.
+    /// The size of the step in nanoseconds; negative if the clock stepped back.
     pub offset_ns: i64,
 }
 
-/// A change of the drift beyond this, between two looks, is a step and no slewing.
-const STEP_NS: u64 = 1_000_000_000;
+/// The drift between two checks from which on a change counts as a step rather than as slewing.
+const MIN_STEP_NS: u64 = 1_000_000_000;
 
 impl WallClockHealth {
-    /// Takes a reading of the drift, of service time that has followed the wall clock by so much, and
-    /// returns the step that it shows, if any.
-    pub(crate) fn look(&mut self, at: Timestamp, drift_ns: i64, adjusted_ns: u64) -> Option<WallClockStep> {
-        let followed = i64::try_from(adjusted_ns.saturating_sub(self.adjusted_ns)).unwrap_or(i64::MAX);
-        let by_ns = drift_ns.saturating_sub(self.drift_ns).saturating_add(followed);
+    /// Records a measured drift and the total adjustment of service time. Returns the step since the last
+    /// check, if there was one.
+    pub(crate) fn record_drift(
+        &mut self,
+        at: Timestamp,
+        drift_ns: i64,
+        adjusted_ns: u64,
+    ) -> Option<WallClockStep> {
+        let new_adjustment_ns =
+            i64::try_from(adjusted_ns.saturating_sub(self.adjusted_ns)).unwrap_or(i64::MAX);
+        let offset_ns = drift_ns.saturating_sub(self.drift_ns).saturating_add(new_adjustment_ns);
         (self.drift_ns, self.adjusted_ns) = (drift_ns, adjusted_ns);
-        if by_ns.unsigned_abs() <= STEP_NS {
+        if offset_ns.unsigned_abs() <= MIN_STEP_NS {
             return None;
         }
-        if by_ns > 0 {
+        if offset_ns > 0 {
             self.steps_forward += 1;
         } else {
             self.steps_back += 1;
         }
-        self.last_step = Some(WallClockStep { at, offset_ns: by_ns });
+        self.last_step = Some(WallClockStep { at, offset_ns });
         self.last_step
     }
 }
 
-/// Why a commit did not succeed, before it becomes somebody's error.
+/// Why a commit failed. Unlike [`FlushError`](crate::FlushError), it cannot be `Stopped`.
 #[derive(Clone, Debug)]
 pub(crate) enum CommitError {
-    /// The store refused.
     Store(Arc<StoreError>),
-    /// It did not answer in time.
     TimedOut(std::time::Duration),
 }
 
 impl CommitError {
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Store(err) => err.is_transient(),
+            Self::Store(error) => error.is_transient(),
             Self::TimedOut(_) => true,
         }
     }
 }
 
 impl From<CommitError> for crate::FlushError {
-    fn from(err: CommitError) -> Self {
-        match err {
+    fn from(error: CommitError) -> Self {
+        match error {
             CommitError::Store(source) => Self::Store { source },
-            CommitError::TimedOut(after) => Self::TimedOut { timeout: after },
+            CommitError::TimedOut(timeout) => Self::TimedOut { timeout },
         }
     }
 }
@@ -189,21 +214,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn steps_are_told_from_slewing() {
+    fn steps_are_distinguished_from_slewing() {
         let at = Timestamp::from_secs(5);
+        let step = |offset_ns| Some(WallClockStep { at, offset_ns });
         let mut wall = WallClockHealth::default();
-        assert_eq!(wall.look(at, 900_000_000, 0), None);
-        assert_eq!(wall.look(at, 1_800_000_000, 0), None, "slow drift adds up without a step");
-        assert_eq!(wall.look(at, 11_800_000_000, 0), Some(WallClockStep { at, offset_ns: 10_000_000_000 }));
-        assert_eq!(wall.look(at, 11_800_000_000, 0), None, "a step is told once");
-        assert_eq!(wall.look(at, -200_000_000, 0), Some(WallClockStep { at, offset_ns: -12_000_000_000 }));
+        assert_eq!(wall.record_drift(at, 900_000_000, 0), None);
+        assert_eq!(wall.record_drift(at, 1_800_000_000, 0), None, "slow drift is not a step");
+        assert_eq!(wall.record_drift(at, 11_800_000_000, 0), step(10_000_000_000));
+        assert_eq!(wall.record_drift(at, 11_800_000_000, 0), None, "a step is reported once");
+        assert_eq!(wall.record_drift(at, -200_000_000, 0), step(-12_000_000_000));
         assert_eq!((wall.steps_forward, wall.steps_back), (1, 1));
-        let followed = wall.look(at, 0, 60_000_000_000);
-        assert_eq!(
-            followed,
-            Some(WallClockStep { at, offset_ns: 60_200_000_000 }),
-            "followed, and so no drift"
-        );
-        assert!(wall.look(at, i64::MAX, 60_000_000_000).is_some() && wall.look(at, i64::MIN, 0).is_some());
+        let adjusted = wall.record_drift(at, 0, 60_000_000_000);
+        assert_eq!(adjusted, step(60_200_000_000), "an adjustment counts although no drift remains");
+        assert!(wall.record_drift(at, i64::MAX, 60_000_000_000).is_some());
+        assert!(wall.record_drift(at, i64::MIN, 0).is_some());
     }
 }

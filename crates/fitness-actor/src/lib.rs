@@ -1,8 +1,10 @@
-//! The tokio service of ldk-fitness: records events, answers questions, keeps the store in step.
+//! The tokio service of ldk-fitness: records events, answers queries and keeps the store up to date.
 //!
-//! [`Service::builder`] starts a [`Service`]; its [`Handle`]s take events and answer questions.
-//! What events mean is `fitness-core`'s business, what a store is `fitness-store`'s; of Lightning
-//! nodes and of any concrete database this crate knows nothing.
+//! [`Service::builder`] starts a [`Service`]. Its [`Handle`]s record events and answer queries. [`Archive`]
+//! answers the same queries from the stored history without a running service.
+//!
+//! `fitness-core` defines the events and reports, `fitness-store` the interface of a store. This crate
+//! depends neither on LDK nor on a concrete database.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -12,8 +14,8 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let ourselves = NodeId([2; 33]);
-//! let service = Service::builder(ourselves, Arc::new(MemoryStore::default())).start().await?;
+//! let our_node = NodeId([2; 33]);
+//! let service = Service::builder(our_node, Arc::new(MemoryStore::default())).start().await?;
 //!
 //! let fitness = service.handle();
 //! let (peer, channel) = (NodeId([3; 33]), ChannelId([9; 32]));
@@ -21,7 +23,7 @@
 //! fitness.record(Event::ChannelOpened(opened));
 //! fitness.record(Event::PeerOffline { node_id: peer });
 //!
-//! let report = fitness.peer(&peer).expect("it has a channel");
+//! let report = fitness.peer(&peer).expect("the peer has a channel");
 //! assert_eq!(report.disconnects, 1);
 //!
 //! service.shutdown().await?;
@@ -31,45 +33,47 @@
 //!
 //! # How it works
 //!
-//! The tracker of `fitness-core` stands behind one short lock, as the connection does in quinn's
-//! driver. [`Handle::record`] stamps an event and applies it with the lock held, and questions are
-//! answered with it held: so an event is never dropped, its caller never waits for I/O, and every
-//! question sees it. A task drives the rest: it stores changes about a second after the first
-//! ([`ServiceBuilder::commit_delay`]), and notes down now and then that it still observes
-//! ([`ServiceBuilder::heartbeat_interval`]). The lock is not held while it waits for the store.
+//! The tracker of `fitness-core` is protected by one mutex that is only held briefly. [`Handle::record`]
+//! stamps an event and applies it under the lock, and queries are answered under the same lock. No event is
+//! dropped, no caller waits for I/O, and a query sees every event recorded before it.
 //!
-//! Each heartbeat is written in one batch with, or after, everything that happened before it, so
-//! what a crash leaves behind is true: a presence is credited until the heartbeat at most.
+//! A task on the tokio runtime does the rest. It stores changes about a second after the first one
+//! ([`ServiceBuilder::commit_delay`]), and writes a heartbeat while the service is idle
+//! ([`ServiceBuilder::heartbeat_interval`]). It does not hold the lock while it waits for the store.
 //!
-//! A commit that fails or takes too long loses nothing: its changes are put back, and stored again
-//! as they are by then. For that the service relies on what the port asks of a store, that a commit
-//! whose future was dropped never lands after one that was begun later.
+//! A heartbeat states that the service observed until a given time. It is written in the same batch as the
+//! changes before that time, or in a later one. After a crash, a peer is therefore credited with uptime until
+//! the last heartbeat at most, and with nothing that was not stored.
+//!
+//! A failed or timed-out commit loses nothing. Its changes are requeued and stored by a later commit, in the
+//! state that they have by then. This relies on a guarantee of the store interface: a commit whose future was
+//! dropped never takes effect after a commit that started later.
 
 mod alerts;
 mod archive;
 mod builder;
 mod clock;
 mod commit;
+mod commit_durations;
 mod error;
 mod handle;
 mod health;
 mod history;
 mod load;
+mod maintenance;
 mod service;
 mod shared;
-mod stop;
+mod shutdown_signal;
 mod subscription;
 mod task;
-mod times;
-mod upkeep;
 
 pub use alerts::AlertStream;
 pub use archive::Archive;
 pub use builder::ServiceBuilder;
 pub use clock::{Clock, SystemClock, TokioClock};
+pub use commit_durations::CommitDurations;
 pub use error::{FlushError, ShutdownError, StartError};
 pub use handle::{FlapInfo, Handle};
 pub use health::{Health, InFlightCommit, StoreFailure, StoreHealth, WallClockHealth, WallClockStep};
 pub use service::Service;
 pub use subscription::{ChangesLagged, Subscription};
-pub use times::CommitDurations;

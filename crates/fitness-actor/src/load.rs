@@ -1,53 +1,53 @@
-//! Taking over what earlier processes stored.
+//! Loads the stored history at start.
 
 use std::sync::Arc;
 
 use fitness_core::{NodeId, PeerRecord, Tracker};
 use fitness_store::{Store, StoreError};
 
-/// How many peers are read at a time.
+/// The number of peers to read at once.
 const PAGE: usize = 10_000;
 
-/// How many of the latest gaps of our own are wanted in memory.
-pub(crate) const GAPS: u32 = 4_096;
+/// The number of monitoring gaps to keep in memory, counted from the latest one.
+pub(crate) const MAX_LOADED_GAPS: u32 = 4_096;
 
-/// Reads everything that is stored of `observer` into a new tracker.
-pub(crate) async fn load(
+/// Reads everything that is stored for `observer` into a new tracker.
+pub(crate) async fn load_tracker(
     store: &Arc<dyn Store>,
     observer: NodeId,
     tracker: &mut Tracker,
 ) -> Result<(), StoreError> {
-    // Every commit that completes a state carries the observer's record, so what is there without
-    // one is the beginning of a first, long flush. It was observed until then.
+    // Every completed flush stores the observer's record. Peers without one come from a first flush that was
+    // interrupted; they were observed until then.
     if let Some(record) = store.observer(&observer).await? {
-        let from = record.gap_count.saturating_sub(GAPS);
-        tracker.resume_observer(&record, &store.gaps(&observer, from, GAPS as usize).await?);
+        let from = record.gap_count.saturating_sub(MAX_LOADED_GAPS);
+        tracker.resume_observer(&record, &store.gaps(&observer, from, MAX_LOADED_GAPS as usize).await?);
     }
-    all_peers(store, observer, |page| page.iter().for_each(|record| tracker.resume_peer(record))).await
+    for_each_page(store, observer, |page| page.iter().for_each(|record| tracker.resume_peer(record))).await
 }
 
-/// Reads the records of all peers, page by page.
-pub(crate) async fn all_peers(
+/// Reads the records of all peers and passes them to `load_page`, page by page.
+pub(crate) async fn for_each_page(
     store: &Arc<dyn Store>,
     observer: NodeId,
-    mut take: impl FnMut(&[PeerRecord]),
+    mut load_page: impl FnMut(&[PeerRecord]),
 ) -> Result<(), StoreError> {
-    let mut page = read(store, observer, None).await?;
+    let mut page = read_page(store, observer, None).await?;
     while page.len() == PAGE {
-        // The next page is read while this one is taken over.
-        let next = tokio::spawn(read(store, observer, page.last().map(|record| record.node_id)));
-        take(&page);
-        page = next.await.map_err(|ended| StoreError::Backend {
+        // Read the next page while this one is loaded.
+        let next = tokio::spawn(read_page(store, observer, page.last().map(|record| record.node_id)));
+        load_page(&page);
+        page = next.await.map_err(|error| StoreError::Backend {
             operation: "read peers",
             location: observer.to_string(),
-            source: Box::new(ended),
+            source: Box::new(error),
         })??;
     }
-    take(&page);
+    load_page(&page);
     Ok(())
 }
 
-fn read(
+fn read_page(
     store: &Arc<dyn Store>,
     observer: NodeId,
     after: Option<NodeId>,

@@ -1,4 +1,4 @@
-//! The running service, as its owner holds it.
+//! The running service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,22 +7,41 @@ use fitness_core::NodeId;
 use fitness_store::Store;
 use tokio::task::JoinHandle;
 
+use crate::error::with_sources;
 use crate::shared::Shared;
-use crate::stop::Stopper;
+use crate::shutdown_signal::ShutdownSender;
 use crate::{FlushError, Handle, ServiceBuilder, ShutdownError};
 
-/// What a store gets beyond the shutdown timeout, to notice that its future was dropped.
-const GRACE: Duration = Duration::from_secs(1);
+/// The extra time after the shutdown timeout in which a store can react to its future being dropped.
+const DROP_TIME: Duration = Duration::from_secs(1);
 
 /// The running service.
 ///
-/// [`Service::shutdown`] ends it with everything stored. Dropping it ends it at once: what was
-/// recorded since the last commit, up to the commit delay's worth, is lost, and the time since
-/// then counts as unobserved. Handles outlive both.
+/// End it with [`Service::shutdown`], which stores all changes. Dropping the service ends it immediately:
+/// changes since the last commit are lost, at most those of one commit delay, and the time since then counts
+/// as unobserved. Handles remain usable in both cases and answer from memory.
+///
+/// ```
+/// use std::sync::Arc;
+/// use fitness_actor::Service;
+/// use fitness_core::NodeId;
+/// use fitness_store::MemoryStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let service = Service::builder(NodeId([2; 33]), Arc::new(MemoryStore::default())).start().await?;
+/// let handle = service.handle();
+/// assert!(handle.health().running);
+///
+/// service.shutdown().await?;
+/// assert!(!handle.health().running);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropping the service ends it"]
 pub struct Service {
     shared: Arc<Shared>,
-    stopper: Stopper,
+    shutdown_sender: ShutdownSender,
     shutdown_timeout: Duration,
     task: JoinHandle<Result<(), FlushError>>,
 }
@@ -35,14 +54,14 @@ impl Service {
 
     pub(crate) fn new(
         shared: Arc<Shared>,
-        stopper: Stopper,
+        shutdown_sender: ShutdownSender,
         shutdown_timeout: Duration,
         task: JoinHandle<Result<(), FlushError>>,
     ) -> Self {
-        Self { shared, stopper, shutdown_timeout, task }
+        Self { shared, shutdown_sender, shutdown_timeout, task }
     }
 
-    /// A handle: to record, and to ask.
+    /// Returns a handle that records events and answers queries.
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle::new(Arc::clone(&self.shared))
@@ -50,43 +69,45 @@ impl Service {
 
     /// Stores everything that was recorded before this call, and ends the service.
     ///
-    /// A commit that is under way is finished first, and one that fails is tried again, all within
-    /// the shutdown timeout. The store is released, so that it is closed if nobody else holds it,
-    /// even while there are handles. To be called within a tokio runtime.
+    /// Finishes a commit that is in progress, and retries a commit that fails, all within the shutdown
+    /// timeout ([`ServiceBuilder::shutdown_timeout`]). Releases the store even if handles remain: the store
+    /// is closed unless the caller keeps another reference to it. Must be called within a tokio runtime.
     ///
-    /// Dropping the future has the effect of dropping the service.
+    /// Dropping the future has the same effect as dropping the service.
     ///
     /// # Errors
     ///
-    /// [`ShutdownError`] says how many peers' changes were lost, and why. A batch that the store
-    /// did not answer may still turn out to have been stored.
+    /// Returns a [`ShutdownError`] with the number of peers whose changes were not stored, and the cause. A
+    /// batch that timed out may have been stored nevertheless.
     pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
         self.shared.close();
-        self.stopper.stop(self.shutdown_timeout);
-        let bound = self.shutdown_timeout.saturating_add(GRACE);
-        let result = match tokio::time::timeout(bound, &mut self.task).await {
+        self.shutdown_sender.send(self.shutdown_timeout);
+        let timeout = self.shutdown_timeout.saturating_add(DROP_TIME);
+        let result = match tokio::time::timeout(timeout, &mut self.task).await {
             Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(reason))) => Err(self.not_flushed(reason)),
+            Ok(Ok(Err(error))) => Err(self.not_flushed(error)),
             Ok(Err(_)) => Err(ShutdownError::AlreadyStopped { unstored_peers: self.unstored_peers() }),
-            // The store blocks its thread, so that not even its future can be dropped.
+            // The store blocks its thread, so not even its future can be dropped.
             Err(_) => Err(self.not_flushed(FlushError::TimedOut { timeout: self.shutdown_timeout })),
         };
+        let observer = self.shared.observer;
         match &result {
-            Ok(()) => tracing::info!(observer = %self.shared.observer, "stopped"),
-            Err(err) => {
-                tracing::error!(observer = %self.shared.observer, error = %err, "stopped, not all stored");
+            Ok(()) => tracing::info!(%observer, "service stopped"),
+            Err(error) => {
+                let error = with_sources(error);
+                tracing::error!(%observer, error, "service stopped with unstored changes");
             }
         }
         result
     }
 
-    fn not_flushed(&self, reason: FlushError) -> ShutdownError {
+    fn not_flushed(&self, source: FlushError) -> ShutdownError {
         let unstored_peers = self.unstored_peers();
-        ShutdownError::NotFlushed { unstored_peers, timeout: self.shutdown_timeout, source: reason }
+        ShutdownError::NotFlushed { unstored_peers, timeout: self.shutdown_timeout, source }
     }
 
     fn unstored_peers(&self) -> usize {
-        let in_flight = self.shared.notes().store.in_flight.map_or(0, |in_flight| in_flight.peers);
+        let in_flight = self.shared.status().store.in_flight.map_or(0, |commit| commit.peers);
         let state = self.shared.lock();
         state.tracker.dirty_count() + in_flight
     }
@@ -94,7 +115,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // At once, and not only when the runtime gets round to dropping the task.
+        // Close immediately: the runtime may drop the aborted task later.
         self.shared.close();
         self.task.abort();
     }

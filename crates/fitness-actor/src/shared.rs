@@ -1,4 +1,4 @@
-//! What the handles and the task share: the tracker behind its lock, and the notes for the health.
+//! The state that the handles and the task share: the tracker behind its lock, and the status of the task.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -11,36 +11,39 @@ use crate::FlushError;
 use crate::clock::{ServiceClock, nanos};
 use crate::health::{StoreHealth, WallClockHealth};
 
-/// Somebody waits for everything recorded so far to be stored.
+/// The reply channel of a caller that waits until everything recorded so far is stored.
 pub(crate) type FlushRequest = oneshot::Sender<Result<(), FlushError>>;
 
 pub(crate) struct Shared {
     pub(crate) observer: NodeId,
     pub(crate) clock: ServiceClock,
-    /// Whether there never is a task.
-    pub(crate) at_rest: bool,
-    /// Who has not been seen alive for longer was held up; see [`State::well_at`].
-    late_ns: u64,
-    /// The task owns the store, so that it is closed with the service and not with the last handle.
+    /// Whether this is the state of an [`Archive`](crate::Archive), which has no task.
+    pub(crate) archived: bool,
+    /// The process counts as stalled if it was not seen running for longer than this; see
+    /// [`State::last_running_at`].
+    stall_threshold_ns: u64,
+    /// Weak, so that the store is closed with the service and not with the last handle. The task owns the
+    /// store.
     pub(crate) store: Weak<dyn Store>,
-    pub(crate) flushes: mpsc::Sender<FlushRequest>,
-    /// Rung when there is something to store where there was nothing.
+    pub(crate) flush_sender: mpsc::Sender<FlushRequest>,
+    /// Notified when the task has to update its schedule; see [`Shared::update`].
     pub(crate) wake: Notify,
     pub(crate) commit_delay: Duration,
     pub(crate) subscription_capacity: usize,
     state: Mutex<State>,
-    notes: Mutex<Notes>,
+    status: Mutex<TaskStatus>,
 }
 
-/// What is behind the lock that every event and every question takes. It is never held across
-/// anything that waits.
+/// The state behind the lock that every event and every query takes. The lock is never held while waiting for
+/// anything else.
 pub(crate) struct State {
     pub(crate) tracker: Tracker,
-    /// The last moment at which we are known to have been running: an event, a question, the pulse.
-    well_at: Timestamp,
-    /// There while there may be subscribers, so that without any an event costs nothing more.
+    /// The last moment at which the process is known to have been running: an event, a query or a stall
+    /// check.
+    last_running_at: Timestamp,
+    /// `Some` while there may be subscribers, so that events cost nothing extra without any.
     pub(crate) changes: Option<broadcast::Sender<Change>>,
-    /// Since the shutdown nothing more is going to be stored.
+    /// Whether the service has shut down: no further changes are stored.
     pub(crate) closed: bool,
     pub(crate) events_after_shutdown: u64,
 }
@@ -50,10 +53,10 @@ impl State {
         match &self.changes {
             None => self.tracker.apply(at, event),
             Some(changes) => {
-                let mut heard = true;
-                // Within the lock, so that all subscribers see one order: that of the tracker.
-                self.tracker.apply_with(at, event, |change| heard = changes.send(change).is_ok());
-                self.keep_subscribers(heard);
+                let mut has_subscribers = true;
+                // Send under the lock, so that every subscriber sees the changes in the tracker's order.
+                self.tracker.apply_with(at, event, |change| has_subscribers = changes.send(change).is_ok());
+                self.drop_unused_channel(has_subscribers);
             }
         }
     }
@@ -62,23 +65,23 @@ impl State {
         match &self.changes {
             None => self.tracker.advance(at),
             Some(changes) => {
-                let mut heard = true;
-                self.tracker.advance_with(at, |change| heard = changes.send(change).is_ok());
-                self.keep_subscribers(heard);
+                let mut has_subscribers = true;
+                self.tracker.advance_with(at, |change| has_subscribers = changes.send(change).is_ok());
+                self.drop_unused_channel(has_subscribers);
             }
         }
     }
 
-    fn keep_subscribers(&mut self, heard: bool) {
-        if !heard {
+    fn drop_unused_channel(&mut self, has_subscribers: bool) {
+        if !has_subscribers {
             self.changes = None;
         }
     }
 }
 
-/// What the task notes down, for the health.
+/// The status of the task, for [`Health`](crate::Health).
 #[derive(Default)]
-pub(crate) struct Notes {
+pub(crate) struct TaskStatus {
     pub(crate) running: bool,
     pub(crate) store: StoreHealth,
     pub(crate) wall_clock: WallClockHealth,
@@ -86,115 +89,117 @@ pub(crate) struct Notes {
 }
 
 impl Shared {
-    #[allow(clippy::too_many_arguments, reason = "called once, by the builder")]
+    #[allow(clippy::too_many_arguments, reason = "called by the builder and the archive only")]
     pub(crate) fn new(
         observer: NodeId,
         tracker: Tracker,
         clock: ServiceClock,
         store: &Arc<dyn Store>,
-        flushes: mpsc::Sender<FlushRequest>,
+        flush_sender: mpsc::Sender<FlushRequest>,
         commit_delay: Duration,
         subscription_capacity: usize,
-        pulse: Duration,
+        stall_check_interval: Duration,
     ) -> Self {
-        let well_at = clock.now();
+        let last_running_at = clock.now();
         Self {
             observer,
             clock,
-            at_rest: false,
-            late_ns: nanos(pulse).saturating_mul(2),
+            archived: false,
+            stall_threshold_ns: nanos(stall_check_interval).saturating_mul(2),
             store: Arc::downgrade(store),
-            flushes,
+            flush_sender,
             wake: Notify::new(),
             commit_delay,
             subscription_capacity,
             state: Mutex::new(State {
                 tracker,
-                well_at,
+                last_running_at,
                 changes: None,
                 closed: false,
                 events_after_shutdown: 0,
             }),
-            notes: Mutex::new(Notes { running: true, ..Notes::default() }),
+            status: Mutex::new(TaskStatus { running: true, ..TaskStatus::default() }),
         }
     }
 
-    /// The tracker and what belongs to it. A thread that panicked with the lock held poisons
-    /// nothing: a monitor must not take its node down.
+    /// Locks the state. Ignores poisoning: a panic of one thread must not stop the monitoring or the node.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Never taken together with [`Shared::lock`].
-    pub(crate) fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the status. Never held together with [`Shared::lock`].
+    pub(crate) fn status(&self) -> MutexGuard<'_, TaskStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn record(&self, event: &Event) {
-        let jumped = self.change(|state| {
-            // Stamped with the lock held: stamps are in the order in which the tracker sees them.
+        let adjusted_to = self.update(|state| {
+            // Stamp under the lock, so that the tracker sees the stamps in order.
             let now = self.now(state);
-            // Who is lost right after we slept was lost while we slept.
-            let jumped = match event {
+            // A peer that disconnects right after a suspend was lost during it. Adjust the time first.
+            let adjusted_to = match event {
                 Event::PeerOnline { .. } => None,
-                _ => self.follow_wall_clock(state, now),
+                _ => self.adjust_to_wall_clock(state, now),
             };
-            state.apply(jumped.unwrap_or(now), event);
+            state.apply(adjusted_to.unwrap_or(now), event);
             if state.closed {
                 state.events_after_shutdown += 1;
             }
-            jumped
+            adjusted_to
         });
-        if jumped.is_some() {
-            self.look_at_wall_clock();
+        if adjusted_to.is_some() {
+            self.check_wall_clock();
         }
     }
 
-    /// Now, by a process that is running. If it was not for a while, the tracker is told first.
+    /// Returns the current service time, and records a stall in the tracker if the process did not run for a
+    /// while.
     pub(crate) fn now(&self, state: &mut State) -> Timestamp {
         let now = self.clock.now();
-        let well_at = state.well_at;
-        state.well_at = now.max(well_at);
-        if now.nanos_since(well_at) > self.late_ns {
-            tracing::warn!(by_ns = now.nanos_since(well_at), "held up: what happened meanwhile is not known");
-            state.apply(now, &Event::Unobserved { since: well_at });
+        let last_running_at = state.last_running_at;
+        state.last_running_at = now.max(last_running_at);
+        let stalled_ns = now.nanos_since(last_running_at);
+        if stalled_ns > self.stall_threshold_ns {
+            tracing::warn!(stalled_ns, "process stalled; disconnects are attributed to us");
+            state.apply(now, &Event::Unobserved { since: last_running_at });
         }
         now
     }
 
-    /// A wall clock that is ahead went on while we were suspended, or was set: service time follows.
-    /// Returns what it is from then on, where it did.
-    fn follow_wall_clock(&self, state: &mut State, now: Timestamp) -> Option<Timestamp> {
+    /// Sets service time forward if the wall clock is ahead, because the system was suspended or the clock
+    /// was set. Returns the new service time, or `None` if it did not change.
+    fn adjust_to_wall_clock(&self, state: &mut State, now: Timestamp) -> Option<Timestamp> {
         let ahead_ns = self.clock.wall_ahead_ns(now);
-        if ahead_ns <= self.late_ns {
+        if ahead_ns <= self.stall_threshold_ns {
             return None;
         }
-        tracing::warn!(ahead_ns, "the wall clock is ahead: suspended, or set");
-        self.clock.jump(ahead_ns);
+        tracing::warn!(ahead_ns, "wall clock is ahead: system was suspended or clock was set");
+        self.clock.adjust(ahead_ns);
         let to = now.after_nanos(ahead_ns);
         state.apply(now, &Event::ClockSet { to });
-        state.well_at = to;
+        state.last_running_at = to;
         Some(to)
     }
 
-    /// A sign of life, given every so often: finds out whether we were held up.
-    pub(crate) fn pulse(&self) {
-        self.change(|state| {
+    /// Detects a stall, a suspend and a step of the wall clock. Called once per stall check interval.
+    pub(crate) fn check_for_stall(&self) {
+        self.update(|state| {
             let now = self.now(state);
-            let now = self.follow_wall_clock(state, now).unwrap_or(now);
+            let now = self.adjust_to_wall_clock(state, now).unwrap_or(now);
             state.advance(now);
         });
-        self.look_at_wall_clock();
+        self.check_wall_clock();
     }
 
-    /// Changes the state, and wakes the task where there is something to store for the first time,
-    /// or somebody to wait for.
-    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    /// Changes the state. Wakes the task if that creates the first unsaved change or moves the end of the
+    /// reconnect grace period.
+    pub(crate) fn update<T>(&self, update: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        let (was_dirty, grace) = (state.tracker.is_dirty(), state.tracker.reconnect_grace_deadline());
-        let result = change(&mut state);
-        let wake =
-            !was_dirty && state.tracker.is_dirty() || grace != state.tracker.reconnect_grace_deadline();
+        let was_dirty = state.tracker.is_dirty();
+        let old_grace_deadline = state.tracker.reconnect_grace_deadline();
+        let result = update(&mut state);
+        let became_dirty = !was_dirty && state.tracker.is_dirty();
+        let wake = became_dirty || old_grace_deadline != state.tracker.reconnect_grace_deadline();
         drop(state);
         if wake {
             self.wake.notify_one();
@@ -202,50 +207,50 @@ impl Shared {
         result
     }
 
-    /// How long from now the changes so far may wait to be stored; `None` while there are none.
-    pub(crate) fn commit_in(&self) -> Option<Duration> {
+    /// Returns the time left until the unsaved changes are due to be stored; `None` if there are none.
+    pub(crate) fn time_until_commit(&self) -> Option<Duration> {
         let deadline = self.lock().tracker.commit_deadline()?;
         Some(Duration::from_nanos(deadline.nanos_since(self.clock.now())))
     }
 
-    /// How long from now the tracker waits for peers to come back; `None` while it waits for nobody.
-    pub(crate) fn grace_ends_in(&self) -> Option<Duration> {
+    /// Returns the time left until the reconnect grace period of a peer ends; `None` if none is running.
+    pub(crate) fn time_until_grace_ends(&self) -> Option<Duration> {
         let deadline = self.lock().tracker.reconnect_grace_deadline()?;
         Some(Duration::from_nanos(deadline.nanos_since(self.clock.now())))
     }
 
-    /// Tells the tracker the time.
+    /// Advances the tracker to the current time.
     pub(crate) fn advance(&self) {
-        self.change(|state| {
+        self.update(|state| {
             let now = self.now(state);
             state.advance(now);
         });
     }
 
-    /// Compares the wall clock with service time, for the health.
-    fn look_at_wall_clock(&self) {
-        let (now, jumped_ns) = (self.clock.now(), self.clock.jumped_ns());
+    /// Compares the wall clock with service time, and records the result for [`Health`](crate::Health).
+    fn check_wall_clock(&self) {
+        let (now, adjusted_ns) = (self.clock.now(), self.clock.adjusted_ns());
         let drift_ns = self.clock.wall_drift_ns();
-        let step = self.notes().wall_clock.look(now, drift_ns, jumped_ns);
+        let step = self.status().wall_clock.record_drift(now, drift_ns, adjusted_ns);
         if let Some(step) = step {
-            tracing::warn!(by_ns = step.offset_ns, drift_ns, "the wall clock stepped");
+            tracing::warn!(offset_ns = step.offset_ns, drift_ns, "wall clock stepped");
         }
     }
 
-    /// From now on nothing that is recorded is going to be stored.
+    /// Marks the service as shut down: events recorded from now on are not stored.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
     }
 
-    /// The task has ended, in whatever way.
-    pub(crate) fn stopped(&self) {
+    /// Marks the task as ended, and ends all subscriptions.
+    pub(crate) fn mark_stopped(&self) {
         let changes = {
             let mut state = self.lock();
             state.closed = true;
             state.changes.take()
         };
-        // Ends the subscriptions; not with the lock held, as it wakes them.
+        // Dropping the sender wakes the subscribers, so do that without the lock.
         drop(changes);
-        self.notes().running = false;
+        self.status().running = false;
     }
 }

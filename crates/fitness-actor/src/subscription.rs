@@ -1,22 +1,24 @@
-//! Being told of changes as they happen.
+//! Subscriptions to changes.
 
 use fitness_core::Change;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// A stream of changes, in the order in which they happened, from the subscription on.
+/// A stream of changes in order, from the subscription on. Created by
+/// [`Handle::subscribe`](crate::Handle::subscribe).
 ///
-/// At most [`ServiceBuilder::subscription_capacity`](crate::ServiceBuilder::subscription_capacity) changes wait
-/// for a subscriber. One that is slower loses the oldest, and is told how many.
+/// At most [`ServiceBuilder::subscription_capacity`](crate::ServiceBuilder::subscription_capacity) changes
+/// are kept for a subscriber. A slower subscriber misses the oldest changes and receives [`ChangesLagged`]
+/// instead.
 #[derive(Debug)]
 pub struct Subscription {
     changes: broadcast::Receiver<Change>,
 }
 
-/// A subscriber was too slow.
+/// The subscriber was too slow and missed changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{skipped} changes were missed")]
+#[error("subscriber lagged: {skipped} changes skipped")]
 pub struct ChangesLagged {
-    /// How many changes it lost. The next one that it receives is the oldest that was kept.
+    /// The number of skipped changes. The next change received is the oldest that was kept.
     pub skipped: u64,
 }
 
@@ -25,18 +27,18 @@ impl Subscription {
         Self { changes }
     }
 
-    /// Waits for the next change; `None` once the service has stopped and all were received.
+    /// Waits for the next change. Returns `None` once the service has stopped and all changes were received.
     ///
-    /// Cancel-safe: a call whose future is dropped takes nothing.
+    /// Cancel-safe: no change is lost if the future is dropped.
     ///
     /// # Errors
     ///
-    /// [`Missed`] where changes were lost because this subscriber was too slow. The next call goes
-    /// on with those that were kept; a question to the handle tells what is so now.
+    /// Returns [`ChangesLagged`] if this subscriber was too slow and missed changes. The next call continues
+    /// with the changes that were kept. Query the [`Handle`](crate::Handle) for the current state.
     pub async fn next(&mut self) -> Option<Result<Change, ChangesLagged>> {
         match self.changes.recv().await {
             Ok(change) => Some(Ok(change)),
-            Err(RecvError::Lagged(count)) => Some(Err(ChangesLagged { skipped: count })),
+            Err(RecvError::Lagged(skipped)) => Some(Err(ChangesLagged { skipped })),
             Err(RecvError::Closed) => None,
         }
     }

@@ -1,4 +1,4 @@
-//! The task: waits for what comes first, and has it stored.
+//! The task of the service: waits for the next deadline, and stores changes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,52 +10,51 @@ use tokio::time::Instant;
 use crate::FlushError;
 use crate::commit::Committer;
 use crate::health::CommitError;
+use crate::maintenance::Maintenance;
 use crate::shared::{FlushRequest, Shared};
-use crate::stop::{Stop, from_now};
-use crate::upkeep::Upkeep;
+use crate::shutdown_signal::{ShutdownSignal, from_now};
 
-/// How often the service does what.
+/// The intervals of the task; see [`ServiceBuilder`](crate::ServiceBuilder).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Timing {
-    pub(crate) pulse: Duration,
+pub(crate) struct Intervals {
+    pub(crate) stall_check: Duration,
     pub(crate) heartbeat: Duration,
-    pub(crate) upkeep: Duration,
+    pub(crate) maintenance: Duration,
     pub(crate) retry_min: Duration,
     pub(crate) retry_max: Duration,
 }
 
-/// When the first upkeep begins at the latest.
-const FIRST_UPKEEP: Duration = Duration::from_secs(600);
+/// The longest time from the start to the first maintenance run.
+const MAX_FIRST_MAINTENANCE_DELAY: Duration = Duration::from_secs(600);
 
-/// The wait between two parts of an upkeep: it is never urgent.
-const UPKEEP_PAUSE: Duration = Duration::from_millis(50);
+/// The pause between two steps of a maintenance run, which is never urgent.
+const MAINTENANCE_PAUSE: Duration = Duration::from_millis(50);
 
-/// The wait between two tries of the last flush, at first.
-const LAST_RETRY: Duration = Duration::from_millis(100);
+/// The first delay between two attempts of the last flush.
+const FINAL_RETRY_MIN: Duration = Duration::from_millis(100);
 
 pub(crate) struct Task {
     shared: Arc<Shared>,
     committer: Committer,
-    flushes: mpsc::Receiver<FlushRequest>,
-    stop: Stop,
-    timing: Timing,
-    /// When the changes so far are to be stored; `None` while there are none.
+    flush_requests: mpsc::Receiver<FlushRequest>,
+    shutdown: ShutdownSignal,
+    intervals: Intervals,
+    /// When the unsaved changes are to be stored; `None` if there are none.
     commit_at: Option<Instant>,
-    /// When peers that were waited for count as offline; `None` while nobody is waited for.
-    grace_at: Option<Instant>,
-    /// When to see whether we were held up.
-    pulse_at: Instant,
-    /// When a heartbeat is to be written if all else is stored.
+    /// When the reconnect grace period of a peer ends; `None` if none is running.
+    grace_ends_at: Option<Instant>,
+    stall_check_at: Instant,
+    /// When to write a heartbeat, unless changes are waiting to be stored.
     heartbeat_at: Instant,
-    /// When what is old is to be thinned and let go.
-    upkeep_at: Instant,
-    upkeep: Upkeep,
-    /// After a failure: when to try again, and how long to wait should that fail, too.
+    maintenance_at: Instant,
+    maintenance: Maintenance,
+    /// When to retry after a failed commit; `None` if the last commit succeeded.
     retry_at: Option<Instant>,
-    retry_wait: Duration,
-    /// However the task ends, by itself, by panic or by never being polled: the handles are to know.
+    /// The delay before the retry after the next failure.
+    retry_delay: Duration,
+    /// Marks the service as stopped however the task ends: by returning, by a panic or by being dropped.
     _stopped: StoppedGuard,
-    /// Until nothing more is stored.
+    /// Keeps the observer claimed until the task has ended.
     _claim: Claim,
 }
 
@@ -64,149 +63,148 @@ impl Task {
         shared: Arc<Shared>,
         committer: Committer,
         claim: Claim,
-        flushes: mpsc::Receiver<FlushRequest>,
-        stop: Stop,
-        timing: Timing,
+        flush_requests: mpsc::Receiver<FlushRequest>,
+        shutdown: ShutdownSignal,
+        intervals: Intervals,
     ) -> Self {
-        // What is there from the start is not late, whatever its times: they are the last process's.
+        // Changes made at start may have times of the previous process. Do not treat them as overdue.
         let commit_at = shared.lock().tracker.is_dirty().then(|| from_now(shared.commit_delay));
-        let grace_at = shared.grace_ends_in().map(from_now);
-        let heartbeat_at = from_now(timing.heartbeat);
-        let retry_wait = timing.retry_min;
+        let grace_ends_at = shared.time_until_grace_ends().map(from_now);
         Self {
             _stopped: StoppedGuard(Arc::clone(&shared)),
             _claim: claim,
             shared,
             committer,
-            flushes,
-            stop,
-            timing,
+            flush_requests,
+            shutdown,
+            intervals,
             commit_at,
-            grace_at,
-            pulse_at: from_now(timing.pulse),
-            heartbeat_at,
-            // Not while a wallet starts; and one that is started daily is to get there.
-            upkeep_at: from_now(timing.upkeep.min(FIRST_UPKEEP)),
-            upkeep: Upkeep::default(),
+            grace_ends_at,
+            stall_check_at: from_now(intervals.stall_check),
+            heartbeat_at: from_now(intervals.heartbeat),
+            // Not during the start of the wallet, but early enough for a wallet that is restarted every day.
+            maintenance_at: from_now(intervals.maintenance.min(MAX_FIRST_MAINTENANCE_DELAY)),
+            maintenance: Maintenance::default(),
             retry_at: None,
-            retry_wait,
+            retry_delay: intervals.retry_min,
         }
     }
 
-    /// Runs until the service is to stop, and returns what kept the last changes from being stored.
+    /// Runs until the shutdown signal, and then stores the last changes. Returns the error that prevented
+    /// that.
     pub(crate) async fn run(mut self) -> Result<(), FlushError> {
         loop {
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
-                _ = self.stop.asked() => break,
-                Some(request) = self.flushes.recv() => self.flush(request).await,
-                () = self.shared.wake.notified() => self.plan(),
-                () = tokio::time::sleep_until(wake_at) => self.on_time().await,
+                () = self.shutdown.received() => break,
+                Some(request) = self.flush_requests.recv() => self.flush(request).await,
+                () = self.shared.wake.notified() => self.update_schedule(),
+                () = tokio::time::sleep_until(wake_at) => self.run_due_work().await,
             }
-            self.shared.notes().wakeups += 1;
+            self.shared.status().wakeups += 1;
         }
         self.finish().await
     }
 
     fn wake_at(&self) -> Instant {
         let next = self.retry_at.or(self.commit_at).unwrap_or(self.heartbeat_at);
-        let next = self.grace_at.map_or(next, |grace_at| next.min(grace_at));
-        next.min(self.heartbeat_at).min(self.pulse_at).min(self.upkeep_at)
+        let next = self.grace_ends_at.map_or(next, |grace_ends_at| next.min(grace_ends_at));
+        next.min(self.heartbeat_at).min(self.stall_check_at).min(self.maintenance_at)
     }
 
-    /// There is something to store now, or somebody to wait for.
-    fn plan(&mut self) {
-        self.commit_at = self.shared.commit_in().map(from_now);
-        self.grace_at = self.shared.grace_ends_in().map(from_now);
+    fn update_schedule(&mut self) {
+        self.commit_at = self.shared.time_until_commit().map(from_now);
+        self.grace_ends_at = self.shared.time_until_grace_ends().map(from_now);
     }
 
-    async fn on_time(&mut self) {
+    async fn run_due_work(&mut self) {
         let now = Instant::now();
-        if now >= self.pulse_at {
-            self.shared.pulse();
-            self.pulse_at = from_now(self.timing.pulse);
+        if now >= self.stall_check_at {
+            self.shared.check_for_stall();
+            self.stall_check_at = from_now(self.intervals.stall_check);
         }
-        if self.grace_at.is_some_and(|grace_at| now >= grace_at) {
+        if self.grace_ends_at.is_some_and(|grace_ends_at| now >= grace_ends_at) {
             self.shared.advance();
-            self.plan();
+            self.update_schedule();
         }
-        let beat = now >= self.heartbeat_at;
-        if beat {
-            self.heartbeat_at = from_now(self.timing.heartbeat);
+        let is_heartbeat_due = now >= self.heartbeat_at;
+        if is_heartbeat_due {
+            self.heartbeat_at = from_now(self.intervals.heartbeat);
         }
-        let due = match (self.retry_at, self.commit_at) {
+        let is_commit_due = match (self.retry_at, self.commit_at) {
             (Some(retry_at), _) => now >= retry_at,
             (None, Some(commit_at)) => now >= commit_at,
-            // A heartbeat says that everything until then is stored. While something is not, its
-            // commit is the heartbeat.
-            (None, None) => beat,
+            // A heartbeat states that everything before it is stored. While changes wait, their commit is the
+            // next heartbeat.
+            (None, None) => is_heartbeat_due,
         };
-        if due {
-            // Why not is in the health and the log.
+        if is_commit_due {
+            // The committer has logged the error and recorded it in the health.
             let _ = self.commit().await;
         }
-        if now >= self.upkeep_at {
-            let is_done = self.upkeep.some(&mut self.committer).await;
-            self.upkeep_at = from_now(if is_done { self.timing.upkeep } else { UPKEEP_PAUSE });
+        if now >= self.maintenance_at {
+            let is_done = self.maintenance.run_step(&mut self.committer).await;
+            self.maintenance_at =
+                from_now(if is_done { self.intervals.maintenance } else { MAINTENANCE_PAUSE });
         }
     }
 
     async fn commit(&mut self) -> Result<(), CommitError> {
-        let result = self.committer.commit().await;
+        let result = self.committer.commit(self.retry_delay).await;
         match &result {
             Ok(()) => {
                 self.retry_at = None;
-                self.retry_wait = self.timing.retry_min;
-                self.heartbeat_at = from_now(self.timing.heartbeat);
+                self.retry_delay = self.intervals.retry_min;
+                self.heartbeat_at = from_now(self.intervals.heartbeat);
             }
             Err(_) => {
-                self.retry_at = Some(from_now(self.retry_wait));
-                self.retry_wait = self.retry_wait.saturating_mul(2).min(self.timing.retry_max);
+                self.retry_at = Some(from_now(self.retry_delay));
+                self.retry_delay = self.retry_delay.saturating_mul(2).min(self.intervals.retry_max);
             }
         }
-        self.plan();
+        self.update_schedule();
         result
     }
 
-    /// Stores all there is, now, for everybody who waits for it.
+    /// Stores all changes now, and replies to all callers that wait for that.
     async fn flush(&mut self, request: FlushRequest) {
         let mut requests = vec![request];
-        while let Ok(request) = self.flushes.try_recv() {
+        while let Ok(request) = self.flush_requests.try_recv() {
             requests.push(request);
         }
         let result = if self.shared.lock().tracker.is_dirty() { self.commit().await } else { Ok(()) };
-        answer(requests, &result.map_err(FlushError::from));
+        reply(requests, &result.map_err(FlushError::from));
     }
 
-    /// The last flush: tried until it succeeds, or its time is over.
+    /// Stores the last changes. Retries until that succeeds or the shutdown deadline has passed.
     async fn finish(&mut self) -> Result<(), FlushError> {
-        let mut wait = LAST_RETRY;
+        let mut retry_delay = FINAL_RETRY_MIN;
         let result = loop {
-            let Err(err) = self.committer.commit().await else { break Ok(()) };
-            let over = tokio::select! {
+            let Err(error) = self.committer.commit(retry_delay).await else { break Ok(()) };
+            let is_deadline_passed = tokio::select! {
                 biased;
-                _ = self.stop.deadline() => true,
-                () = tokio::time::sleep(wait) => false,
+                _ = self.shutdown.deadline_passed() => true,
+                () = tokio::time::sleep(retry_delay) => false,
             };
-            if over {
-                break Err(FlushError::from(err));
+            if is_deadline_passed {
+                break Err(FlushError::from(error));
             }
-            wait = wait.saturating_mul(2);
+            retry_delay = retry_delay.saturating_mul(2);
         };
-        self.flushes.close();
+        self.flush_requests.close();
         let mut requests = Vec::new();
-        while let Ok(request) = self.flushes.try_recv() {
+        while let Ok(request) = self.flush_requests.try_recv() {
             requests.push(request);
         }
-        answer(requests, &result);
+        reply(requests, &result);
         result
     }
 }
 
-fn answer(requests: Vec<FlushRequest>, result: &Result<(), FlushError>) {
+fn reply(requests: Vec<FlushRequest>, result: &Result<(), FlushError>) {
     for request in requests {
-        // Whoever does not wait any more needs no answer.
+        // The caller may have stopped waiting.
         let _ = request.send(result.clone());
     }
 }
@@ -215,6 +213,6 @@ struct StoppedGuard(Arc<Shared>);
 
 impl Drop for StoppedGuard {
     fn drop(&mut self) {
-        self.0.stopped();
+        self.0.mark_stopped();
     }
 }

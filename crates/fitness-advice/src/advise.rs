@@ -1,4 +1,4 @@
-//! What to close and what to keep.
+//! Recommendations: which channels to close and which to keep.
 
 use std::cmp::Ordering;
 
@@ -6,25 +6,26 @@ use fitness_core::NodeId;
 
 use crate::{Evidence, PeerKind, Policy, Quartiles, Reason, Score};
 
-/// What is recommended.
+/// What to do about a peer's channels. Ordered by severity, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Recommendation {
-    /// Its money would be better off elsewhere.
+    /// Close the channels and use the funds for another peer.
     Close,
-    /// It is to be looked at: something is wrong with its connection, or between us.
+    /// Review the peer: its connection has a problem.
     Review,
-    /// Too little is known of it. One that is young and [gone](Policy::long_offline_after_ns) is to be looked at, though.
+    /// The peer was not observed for long enough to be evaluated. If it has been offline for
+    /// [`Policy::long_offline_after_ns`], the recommendation is [`Recommendation::Review`] instead.
     InsufficientData,
-    /// Nothing speaks against it.
+    /// No issues found.
     Keep,
-    /// It was not judged, as it was asked for.
+    /// The peer is on the ignore list and was not evaluated.
     Ignored,
 }
 
-/// What is recommended for one peer, and why.
+/// The recommendation for one peer, and the reasons for it.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -33,15 +34,15 @@ pub struct Advice {
     pub node_id: NodeId,
     /// What to do.
     pub recommendation: Recommendation,
-    /// Why: every rule that it broke, the gravest first. Empty where nothing speaks against it.
+    /// Every rule that the peer broke, the most severe first. Empty if no issues were found.
     pub reasons: Vec<Reason>,
-    /// Its score; `None` while nothing was observed.
+    /// The peer's score; `None` while no time was observed.
     pub score: Option<Score>,
 }
 
 impl Advice {
-    /// The order in which advice is read: the gravest first, of those the least reliable, and who has no score
-    /// last.
+    /// Orders advice for display: the most urgent recommendation first, then the lowest score. Peers without
+    /// a score come last among those with the same recommendation.
     #[must_use]
     pub fn by_severity(&self, other: &Self) -> Ordering {
         let value = |advice: &Self| advice.score.map_or(f64::INFINITY, |score| score.value);
@@ -49,17 +50,17 @@ impl Advice {
     }
 }
 
-/// Judges peers by `policy`, in the order of `peers`.
+/// Evaluates `peers` by `policy`. Returns one [`Advice`] for each peer, in the same order.
 ///
-/// Each is held against the others, so all are to be passed in. Those that are ignored, too young, private
-/// or mobile are no part of that comparison. Where the log dropped something, a peer is given the benefit
-/// of the doubt.
+/// Pass all peers at once, because each one is compared with the others. Peers that are ignored, private,
+/// mobile or not observed for long enough are left out of the comparison. Where the log is incomplete, a peer
+/// gets the benefit of the doubt.
 #[must_use]
 pub fn advise(peers: &[Evidence], policy: &Policy) -> Vec<Advice> {
     let compared = peers.iter().filter(|peer| is_compared(peer, policy));
-    let among = compared.clone().count();
+    let compared_peers = compared.clone().count();
     let quartiles = Quartiles::of(compared.filter_map(|peer| peer.stats.window.availability));
-    peers.iter().map(|peer| judge(peer, policy, quartiles, among)).collect()
+    peers.iter().map(|peer| evaluate(peer, policy, quartiles, compared_peers)).collect()
 }
 
 fn is_compared(peer: &Evidence, policy: &Policy) -> bool {
@@ -69,82 +70,89 @@ fn is_compared(peer: &Evidence, policy: &Policy) -> bool {
         && !policy.ignore.contains(&peer.node_id)
 }
 
-fn judge(peer: &Evidence, policy: &Policy, quartiles: Option<Quartiles>, among: usize) -> Advice {
-    let advice = |verdict, reasons| Advice {
+fn evaluate(peer: &Evidence, policy: &Policy, quartiles: Option<Quartiles>, compared_peers: usize) -> Advice {
+    let advice = |recommendation, reasons| Advice {
         node_id: peer.node_id,
-        recommendation: verdict,
+        recommendation,
         reasons,
         score: peer.score(),
     };
     if policy.ignore.contains(&peer.node_id) {
         return advice(Recommendation::Ignored, vec![Reason::Ignored]);
     }
-    let mut reasons: Vec<Reason> = gone(peer, policy).into_iter().collect();
+    let mut reasons: Vec<Reason> = long_offline(peer, policy).into_iter().collect();
     if peer.observed_ns < policy.min_observed_ns {
-        let verdict =
+        let recommendation =
             if reasons.is_empty() { Recommendation::InsufficientData } else { Recommendation::Review };
         reasons.push(Reason::InsufficientData {
             observed_ns: peer.observed_ns,
             needed_ns: policy.min_observed_ns,
         });
-        return advice(verdict, reasons);
+        return advice(recommendation, reasons);
     }
     if peer.kind != PeerKind::Routing {
-        let verdict = if reasons.is_empty() { Recommendation::Keep } else { Recommendation::Close };
+        let recommendation = if reasons.is_empty() { Recommendation::Keep } else { Recommendation::Close };
         reasons.push(Reason::NotCompared);
-        return advice(verdict, reasons);
+        return advice(recommendation, reasons);
     }
-    reasons.extend(below_threshold(peer, policy));
-    reasons.extend(outlier(peer, policy, quartiles, among));
-    let is_bad = !reasons.is_empty();
+    reasons.extend(availability_low(peer, policy));
+    reasons.extend(outlier(peer, policy, quartiles, compared_peers));
+    let is_unreliable = !reasons.is_empty();
     reasons.extend(flapping(peer, policy));
-    let verdict = match (is_bad, reasons.is_empty()) {
+    let recommendation = match (is_unreliable, reasons.is_empty()) {
         (true, _) => Recommendation::Close,
         (false, false) => Recommendation::Review,
         (false, true) => Recommendation::Keep,
     };
-    advice(verdict, reasons)
+    advice(recommendation, reasons)
 }
 
-fn gone(peer: &Evidence, policy: &Policy) -> Option<Reason> {
+fn long_offline(peer: &Evidence, policy: &Policy) -> Option<Reason> {
     let (offline_ns, limit_ns) = (peer.offline_ns, policy.long_offline_after_ns?);
     (offline_ns >= limit_ns).then_some(Reason::LongOffline { offline_ns, limit_ns })
 }
 
-/// Its availability if all that the log dropped was in its favour.
-// Lengths of time become a ratio.
-#[allow(clippy::cast_precision_loss)]
-fn upper_bound(peer: &Evidence) -> Option<f64> {
+/// Returns the highest availability that is possible if everything that the log dropped counts in the peer's
+/// favour.
+#[allow(clippy::cast_precision_loss, reason = "the ratio of two durations needs no more precision")]
+fn highest_availability(peer: &Evidence) -> Option<f64> {
     let window = &peer.stats.window;
     let availability = window.availability?;
-    let doubt = window.uptime_error_ns.saturating_add(window.observed_error_ns);
-    Some((availability + doubt as f64 / window.observed_ns as f64).min(1.0))
+    let error_ns = window.uptime_error_ns.saturating_add(window.observed_error_ns);
+    Some((availability + error_ns as f64 / window.observed_ns as f64).min(1.0))
 }
 
-fn below_threshold(peer: &Evidence, policy: &Policy) -> Option<Reason> {
+fn availability_low(peer: &Evidence, policy: &Policy) -> Option<Reason> {
     let (availability, threshold) = (peer.stats.window.availability?, policy.availability_threshold?);
     let observed_ns = peer.stats.window.observed_ns;
-    (upper_bound(peer)? <= threshold).then_some(Reason::AvailabilityLow {
+    (highest_availability(peer)? <= threshold).then_some(Reason::AvailabilityLow {
         availability,
         threshold,
         observed_ns,
     })
 }
 
-fn outlier(peer: &Evidence, policy: &Policy, quartiles: Option<Quartiles>, among: usize) -> Option<Reason> {
-    let (availability, style, quartiles) = (peer.stats.window.availability?, policy.outlier?, quartiles?);
+fn outlier(
+    peer: &Evidence,
+    policy: &Policy,
+    quartiles: Option<Quartiles>,
+    compared_peers: usize,
+) -> Option<Reason> {
+    let (availability, sensitivity, quartiles) =
+        (peer.stats.window.availability?, policy.outlier?, quartiles?);
     let first_quartile = quartiles.first;
-    let fence = quartiles.lower_fence(style.iqr_multiplier()).min(first_quartile - policy.outlier_margin);
-    (upper_bound(peer)? < fence).then_some(Reason::Outlier {
+    let lower_fence =
+        quartiles.lower_fence(sensitivity.iqr_multiplier()).min(first_quartile - policy.outlier_margin);
+    (highest_availability(peer)? < lower_fence).then_some(Reason::Outlier {
         availability,
-        lower_fence: fence,
+        lower_fence,
         first_quartile,
-        compared_peers: among,
+        compared_peers,
     })
 }
 
 fn flapping(peer: &Evidence, policy: &Policy) -> Option<Reason> {
     let limit = policy.max_flaps_7d?;
-    let changes = peer.flaps_7d;
-    (changes > limit).then_some(Reason::Flapping { flaps: changes, limit })
+    let flaps = peer.flaps_7d;
+    (flaps > limit).then_some(Reason::Flapping { flaps, limit })
 }

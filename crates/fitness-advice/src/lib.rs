@@ -1,16 +1,16 @@
-//! What to make of the numbers: a score, advice, alerts.
+//! Scores, recommendations and alerts, derived from the measurements of `fitness-core`.
 //!
-//! - [`Score`]: how much a peer is to be trusted, from 0 to 100, with its parts and its uncertainty.
-//! - [`advise`]: what to close and what to keep, with the reasons and the numbers behind them.
-//! - [`AlertTracker`]: who is to be told of what, and when: a state machine that is told changes and asked
-//!   for alerts.
+//! - [`Score`]: how reliable a peer is, from 0 to 100, with its factors and its uncertainty.
+//! - [`advise`]: which channels to close or keep, with the reasons and the numbers behind them.
+//! - [`AlertTracker`]: which changes deserve an alert, and when. A state machine that takes changes and
+//!   returns alerts.
 //!
-//! Like `fitness-core`, which the numbers come from, it reads no clock and does no I/O. It never acts:
-//! it recommends.
+//! Like `fitness-core`, this crate reads no clock and does no I/O. It only recommends: it never closes a
+//! channel.
 //!
 //! ```
-//! use fitness_advice::{Evidence, Policy, Verdict, advise};
-//! use fitness_core::{Event, HashSeed, NodeId, Span, Timestamp, Tracker, TrackerConfig};
+//! use fitness_advice::{Evidence, Policy, Recommendation, advise};
+//! use fitness_core::{Event, HashSeed, NodeId, StandardWindow, Timestamp, Tracker, TrackerConfig};
 //!
 //! let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([7; 16]));
 //! let (peer, start) = (NodeId([2; 33]), Timestamp::from_secs(1_700_000_000));
@@ -18,15 +18,17 @@
 //! tracker.apply(start, &Event::PeerOffline { node_id: peer });
 //! let now = start.after_secs(60 * 86_400);
 //!
-//! let report = tracker.peer(now, &peer).expect("it is watched");
-//! let history = tracker.history(now, &peer, &[]).expect("it is watched");
-//! let advice = advise(&[Evidence::of(&report, &history, Span::Quarter)], &Policy::default());
-//! assert_eq!(advice[0].verdict, Verdict::Close);
-//! assert_eq!(advice[0].reasons[0].to_string(), "not online for 60.0 days");
+//! let report = tracker.peer(now, &peer).expect("the peer is watched");
+//! let history = tracker.history(now, &peer, &[]).expect("the peer is watched");
+//! let evidence = Evidence::of(&report, &history, StandardWindow::Quarter);
+//! let advice = advise(&[evidence], &Policy::default());
+//! assert_eq!(advice[0].recommendation, Recommendation::Close);
+//! assert_eq!(advice[0].reasons[0].to_string(), "offline for 60 days (limit 30 days)");
 //! ```
 
 mod advise;
 mod alert;
+mod duration_text;
 mod evidence;
 mod policy;
 mod quartiles;
@@ -43,10 +45,3 @@ pub use score::{ConfidenceBounds, SAMPLE_INTERVAL_NS, Score, availability_bounds
 
 const SECOND_NS: u64 = 1_000_000_000;
 const DAY_NS: u64 = 86_400 * SECOND_NS;
-
-/// Nanoseconds as days, for words and ratios.
-// A double's 53 bits are good for 104 days at the nanosecond.
-#[allow(clippy::cast_precision_loss)]
-fn days(ns: u64) -> f64 {
-    ns as f64 / DAY_NS as f64
-}

@@ -1,4 +1,4 @@
-//! What is expected of a peer.
+//! The rules by which peers are evaluated.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,20 @@ use fitness_core::{NodeId, StandardWindow};
 
 use crate::DAY_NS;
 
-/// How far from the others a peer has to be to stand out.
+/// How far below the other peers an availability must be to count as an outlier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum OutlierSensitivity {
-    /// Three interquartile ranges below the first quartile: extreme outliers alone.
+    /// 3 interquartile ranges below the first quartile: extreme outliers only.
     #[default]
     Conservative,
-    /// One and a half: Tukey's fence.
+    /// 1.5 interquartile ranges below the first quartile: Tukey's fence.
     Aggressive,
 }
 
 impl OutlierSensitivity {
-    /// How many interquartile ranges.
+    /// Returns the number of interquartile ranges between the first quartile and the lower fence.
     #[must_use]
     pub const fn iqr_multiplier(self) -> f64 {
         match self {
@@ -29,28 +29,31 @@ impl OutlierSensitivity {
     }
 }
 
-/// The rules of [`advise`](crate::advise). A rule that is `None` is off.
+/// The rules of [`advise`](crate::advise). A rule that is `None` is disabled.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Policy {
-    /// The window that peers are judged by; the default is 90 days.
+    /// The window over which availability is evaluated. The default is 90 days.
     pub window: StandardWindow,
-    /// Who was observed for less is not judged, in nanoseconds; the default is 28 days. It is *observed*
-    /// time: a restart of ours costs nothing.
+    /// How long a peer must be observed before it is evaluated, in nanoseconds of *observed* time: downtime
+    /// of the monitor does not count. The default is 28 days.
     pub min_observed_ns: u64,
-    /// At or below this availability a peer is to be closed, from 0 to 1; the default is 0.8.
+    /// Recommend closing peers at or below this availability, from 0 to 1. The default is 0.8.
     pub availability_threshold: Option<f64>,
-    /// Whether, and how far, a peer has to fall behind the others to be closed.
+    /// Recommend closing peers whose availability is an outlier among all peers.
     pub outlier: Option<OutlierSensitivity>,
-    /// How far below the first quartile an outlier is at least, from 0 to 1; the default is 0.01. Where all
-    /// others are always there their range is 0, and an hour offline would stand out.
+    /// How far below the first quartile an outlier must be at least, from 0 to 1. The default is 0.01.
+    /// Without this margin, an hour offline would be an outlier if all other peers were always online,
+    /// because their interquartile range is 0.
     pub outlier_margin: f64,
-    /// With more changes of its connection in 7 days a peer is to be looked at; the default is 50.
+    /// Recommend reviewing peers with more than this many connection changes (up and down) in 7 days. The
+    /// default is 50.
     pub max_flaps_7d: Option<u64>,
-    /// A peer of any kind that has not been online for so long is to be closed, in nanoseconds of observed
-    /// time; the default is 30 days. One that is not judged yet is to be looked at.
+    /// Recommend closing peers of any kind that have been offline for at least this long, in nanoseconds of
+    /// observed time. Peers with less data than [`Policy::min_observed_ns`] are to be reviewed instead. The
+    /// default is 30 days.
     pub long_offline_after_ns: Option<u64>,
-    /// Peers that are left alone.
+    /// Peers to exclude from the evaluation.
     pub ignore: BTreeSet<NodeId>,
 }
 

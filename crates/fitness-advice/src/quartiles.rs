@@ -1,24 +1,25 @@
-//! Where the middle half of a set of values lies.
+//! Quartiles and the outlier fence of a set of values.
 
 /// The first and the third quartile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Quartiles {
-    /// A quarter of the values is below it.
+    /// A quarter of the values is below this.
     pub first: f64,
-    /// A quarter of the values is above it.
+    /// A quarter of the values is above this.
     pub third: f64,
 }
 
 impl Quartiles {
-    /// The fewest values that have quartiles worth the name.
+    /// The minimum number of values for which quartiles are computed.
     pub const MIN_VALUES: usize = 3;
 
-    /// The quartiles of values, which may be in any order; `None` of fewer than [`Quartiles::MIN_VALUES`].
+    /// Computes the quartiles of `values`, which may be in any order. Returns `None` for fewer than
+    /// [`Quartiles::MIN_VALUES`] finite values.
     ///
-    /// Between two values they are interpolated, as R, NumPy and spreadsheets do it (type 7 of Hyndman and
-    /// Fan, Sample quantiles in statistical packages, 1996). What is no number is left out.
+    /// Interpolates between two values like R, NumPy and spreadsheets (type 7 of Hyndman and Fan, Sample
+    /// quantiles in statistical packages, 1996). Ignores values that are not finite.
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut sorted: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
@@ -29,13 +30,14 @@ impl Quartiles {
         Some(Self { first: quantile(&sorted, 1)?, third: quantile(&sorted, 3)? })
     }
 
-    /// The interquartile range: how far the middle half reaches.
+    /// Returns the interquartile range: the difference between the third and the first quartile.
     #[must_use]
     pub fn iqr(&self) -> f64 {
         self.third - self.first
     }
 
-    /// Below this a value is an outlier: `multiplier` ranges under the first quartile.
+    /// Returns the value that is `multiplier` interquartile ranges below the first quartile. Values below it
+    /// are outliers.
     #[must_use]
     pub fn lower_fence(&self, multiplier: f64) -> f64 {
         self.first - multiplier * self.iqr()
@@ -43,19 +45,19 @@ impl Quartiles {
 }
 
 fn quantile(sorted: &[f64], quarters: usize) -> Option<f64> {
-    let place = (sorted.len() - 1) * quarters;
-    let (below, part) = (place / 4, place % 4);
-    let low = *sorted.get(below)?;
-    let high = *sorted.get(below + 1).unwrap_or(&low);
-    let part = [0.0, 0.25, 0.5, 0.75].get(part)?;
-    Some(low + (high - low) * part)
+    let position = (sorted.len() - 1) * quarters;
+    let (index, remainder) = (position / 4, position % 4);
+    let low = *sorted.get(index)?;
+    let high = *sorted.get(index + 1).unwrap_or(&low);
+    let fraction = [0.0, 0.25, 0.5, 0.75].get(remainder)?;
+    Some(low + (high - low) * fraction)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What NumPy's `quantile` answers.
+    /// The expected values are those of NumPy's `quantile`.
     #[test]
     fn quartiles_are_interpolated() {
         assert_eq!(Quartiles::of([1.0, 2.0]), None);

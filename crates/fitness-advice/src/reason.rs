@@ -1,75 +1,79 @@
-//! Why, in words and with the numbers.
+//! The reasons behind a recommendation.
 
 use std::fmt;
 
-use crate::days;
+use crate::DAY_NS;
+use crate::duration_text::{Days, Percent};
 
-/// A rule that a peer broke, or why no rule was applied to it.
+/// A rule that a peer broke, or the reason why the rules were not applied to it.
 ///
-/// Its text is made for people: `online 71.3 % of 60.2 days, at or below 80.0 %`.
+/// `Display` describes the reason for people: `availability 71.3% over 60.2 days, at or below the 80.0%
+/// threshold`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "rule", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Reason {
-    /// Its availability is at or below the threshold, even with all that the log dropped in its favour.
+    /// The availability is at or below the threshold, even if everything that the log dropped counts in the
+    /// peer's favour.
     AvailabilityLow {
-        /// Its availability, from 0 to 1.
+        /// The peer's availability, from 0 to 1.
         availability: f64,
-        /// The threshold.
+        /// The threshold, from 0 to 1.
         threshold: f64,
-        /// Nanoseconds that it was observed in the window.
+        /// How long the peer was observed in the window, in nanoseconds.
         observed_ns: u64,
     },
-    /// Its availability is far below that of the others.
+    /// The availability is far below that of the other peers.
     Outlier {
-        /// Its availability, from 0 to 1.
+        /// The peer's availability, from 0 to 1.
         availability: f64,
-        /// What an outlier is below.
+        /// The availability below which a peer is an outlier.
         lower_fence: f64,
-        /// The first quartile of all peers that were judged.
+        /// The first quartile of the availability of all compared peers.
         first_quartile: f64,
-        /// How many those were.
+        /// The number of compared peers.
         compared_peers: usize,
     },
-    /// Its connection changes all the time.
+    /// The connection goes up and down too often.
     Flapping {
-        /// How often it changed in 7 days, down and up, at least.
+        /// The number of connection changes in 7 days, up and down. A lower bound if the log is incomplete.
         flaps: u64,
-        /// How often it may.
+        /// The highest number allowed.
         limit: u64,
     },
-    /// It has not been online for long.
+    /// The peer has not been online for a long time.
     LongOffline {
-        /// For how long, in nanoseconds of observed time.
+        /// The observed time since the peer was last online, in nanoseconds.
         offline_ns: u64,
-        /// How long it may be.
+        /// The observed time offline from which this rule applies, in nanoseconds.
         limit_ns: u64,
     },
-    /// It was not observed for long enough to be judged.
+    /// The peer was not observed for long enough to be evaluated.
     InsufficientData {
-        /// How long it was observed, in nanoseconds.
+        /// How long the peer was observed, in nanoseconds.
         observed_ns: u64,
-        /// How long it has to be.
+        /// How long it must be observed, in nanoseconds.
         needed_ns: u64,
     },
-    /// It is private or mobile: not expected to be always online, and not held against the others.
+    /// The peer is private or mobile. Such peers need not always be online, so they are not compared with
+    /// other peers.
     NotCompared,
-    /// It is to be left alone.
+    /// The peer is on the ignore list.
     Ignored,
 }
 
 impl Reason {
-    /// The rule's name, which is also that of its serialised form: `threshold`.
+    /// Returns the name of the rule, such as `availability_low`. The serialised form uses the same name.
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         match self {
-            Self::AvailabilityLow { .. } => "threshold",
+            Self::AvailabilityLow { .. } => "availability_low",
             Self::Outlier { .. } => "outlier",
             Self::Flapping { .. } => "flapping",
-            Self::LongOffline { .. } => "gone",
-            Self::InsufficientData { .. } => "too_early",
-            Self::NotCompared => "apart",
+            Self::LongOffline { .. } => "long_offline",
+            Self::InsufficientData { .. } => "insufficient_data",
+            Self::NotCompared => "not_compared",
             Self::Ignored => "ignored",
         }
     }
@@ -80,43 +84,89 @@ impl fmt::Display for Reason {
         match *self {
             Self::AvailabilityLow { availability, threshold, observed_ns } => write!(
                 f,
-                "online {} of {} days, at or below {}",
+                "availability {} over {}, at or below the {} threshold",
                 Percent(availability),
                 Days(observed_ns),
                 Percent(threshold)
             ),
-            Self::Outlier { availability, lower_fence: fence, first_quartile, compared_peers } => write!(
+            Self::Outlier { availability, lower_fence, first_quartile, compared_peers } => write!(
                 f,
-                "online {}, while three quarters of {compared_peers} peers are at {} or more (outliers are below {})",
+                "availability {}, below the outlier limit of {} ({compared_peers} peers, first quartile {})",
                 Percent(availability),
-                Percent(first_quartile),
-                Percent(fence)
+                Percent(lower_fence),
+                Percent(first_quartile)
             ),
-            Self::Flapping { flaps, limit } => {
-                write!(f, "its connection changed {flaps} times in 7 days, more than {limit}")
+            Self::Flapping { flaps, limit } => write!(f, "{flaps} flaps in 7 days (limit {limit})"),
+            Self::LongOffline { offline_ns, limit_ns } => {
+                write!(f, "offline for {} (limit {})", Days(offline_ns), Days(limit_ns))
             }
-            Self::LongOffline { offline_ns, .. } => write!(f, "not online for {} days", Days(offline_ns)),
             Self::InsufficientData { observed_ns, needed_ns } => {
-                write!(f, "observed for {} days, and judged after {}", Days(observed_ns), Days(needed_ns))
+                let (observed, needed) = (Days(observed_ns), Days(needed_ns));
+                if needed_ns < DAY_NS {
+                    write!(f, "needs {needed} of data (has {observed})")
+                } else if observed_ns < DAY_NS {
+                    write!(f, "needs {needed} of data (has less than 1)")
+                } else {
+                    write!(f, "needs {needed} of data (has {})", observed.number())
+                }
             }
-            Self::NotCompared => f.write_str("private or mobile, and judged by long absence alone"),
+            Self::NotCompared => f.write_str("not compared with other peers (private or mobile)"),
             Self::Ignored => f.write_str("on the ignore list"),
         }
     }
 }
 
-struct Percent(f64);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1} %", self.0 * 100.0)
+    #[test]
+    fn texts_carry_the_numbers_and_their_units() {
+        let hour = DAY_NS / 24;
+        let needs = |observed_ns, needed_ns| Reason::InsufficientData { observed_ns, needed_ns };
+        let texts = [
+            (
+                Reason::AvailabilityLow { availability: 0.713, threshold: 0.8, observed_ns: 60 * DAY_NS },
+                "availability 71.3% over 60 days, at or below the 80.0% threshold",
+            ),
+            (
+                Reason::Outlier {
+                    availability: 0.713,
+                    lower_fence: 0.945,
+                    first_quartile: 0.97,
+                    compared_peers: 10,
+                },
+                "availability 71.3%, below the outlier limit of 94.5% (10 peers, first quartile 97.0%)",
+            ),
+            (Reason::Flapping { flaps: 52, limit: 50 }, "52 flaps in 7 days (limit 50)"),
+            (
+                Reason::LongOffline { offline_ns: 60 * DAY_NS, limit_ns: 30 * DAY_NS },
+                "offline for 60 days (limit 30 days)",
+            ),
+            (needs(hour, 28 * DAY_NS), "needs 28 days of data (has less than 1)"),
+            (needs(28 * DAY_NS - 1, 28 * DAY_NS), "needs 28 days of data (has 27.9)"),
+            (needs(hour / 2, hour), "needs 1 h of data (has 30 min)"),
+        ];
+        for (reason, text) in texts {
+            assert_eq!(reason.to_string(), text);
+        }
     }
-}
 
-struct Days(u64);
-
-impl fmt::Display for Days {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.1}", days(self.0))
+    #[cfg(feature = "serde")]
+    #[test]
+    fn rule_names_match_the_serialised_form() {
+        let reasons = [
+            Reason::AvailabilityLow { availability: 0.5, threshold: 0.8, observed_ns: 1 },
+            Reason::Outlier { availability: 0.5, lower_fence: 0.6, first_quartile: 0.7, compared_peers: 3 },
+            Reason::Flapping { flaps: 2, limit: 1 },
+            Reason::LongOffline { offline_ns: 2, limit_ns: 1 },
+            Reason::InsufficientData { observed_ns: 1, needed_ns: 2 },
+            Reason::NotCompared,
+            Reason::Ignored,
+        ];
+        for reason in reasons {
+            let json = serde_json::to_value(reason).unwrap();
+            assert_eq!(json["rule"], reason.rule());
+        }
     }
 }

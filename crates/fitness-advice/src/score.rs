@@ -1,119 +1,122 @@
-//! One number for a peer, with what it is made of and how sure it is.
+//! The reliability score of a peer, with its factors and its uncertainty.
 
 use fitness_core::WindowStats;
 
-use crate::days;
+use crate::DAY_NS;
 
-/// One look at a peer counts as independent of the one before after so long: an hour.
+/// The observed time that counts as one independent sample of a peer's presence: one hour, in nanoseconds.
 ///
-/// A peer's presence at one moment says much about the next one, so a second is not an observation. That
-/// it is an hour is a convention; it decides how soon a short acquaintance is believed.
+/// A peer's presence at one moment is correlated with its presence at the next, so a second of observation is
+/// not an independent sample. One hour is a convention. It determines how quickly the confidence bounds of a
+/// new peer narrow.
 pub const SAMPLE_INTERVAL_NS: u64 = 3_600 * 1_000_000_000;
 
-/// The one-sided 95 % quantile of the normal distribution.
+/// The one-sided 95% quantile of the normal distribution.
 const Z: f64 = 1.644_853_626_951_472_2;
 
-/// So many disconnects a day halve a score.
+/// The number of disconnects per day that halves a score.
 const HALVING_DISCONNECTS: f64 = 12.0;
 
-/// Where the truth lies with 95 % confidence on either side.
+/// The bounds of an estimated value, each with 95% confidence (one-sided).
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ConfidenceBounds {
-    /// It is this much at least.
+    /// The lower bound.
     pub low: f64,
-    /// It is this much at most.
+    /// The upper bound.
     pub high: f64,
 }
 
-/// How much a peer is to be trusted, from 0 to 100.
+/// How reliable a peer is, from 0 to 100.
 ///
 /// ```text
-/// value = 100 * low * stability * usability
+/// value = 100 * low * stability * usable_ratio
 /// ```
 ///
-/// - `low` is the lower confidence bound of the availability ([`availability_bounds`]): a peer that was
-///   seen for an hour and was always there is not a peer of 100 %.
-/// - `stability = 12 / (12 + d)` with `d` disconnects a day of observed time: each costs whoever is
-///   paying at that moment.
-/// - `usability` is the part of the time it was online in which LDK could send over its channels; 1 where
-///   we were never told.
+/// - `low` is the lower confidence bound of the availability ([`availability_bounds`]). A peer that was
+///   always online, but was observed for an hour only, does not score 100.
+/// - `stability = 12 / (12 + d)` with `d` disconnects per day of observed time, because a disconnect can fail
+///   payments in progress.
+/// - `usable_ratio` is the part of the peer's online time in which LDK could send over its channels, or 1 if
+///   that was never reported.
 ///
-/// `upper_bound` is the same with the upper bound: the longer a peer is known, the closer are the two.
+/// `upper_bound` is the same formula with the upper confidence bound. The two converge as the peer is
+/// observed for longer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Score {
-    /// What can be relied on, from 0 to 100.
+    /// The score, from 0 to 100, based on the lower confidence bound of the availability.
     pub value: f64,
-    /// What it may turn out to be, from `value` to 100.
+    /// The same score based on the upper confidence bound, from `value` to 100.
     pub upper_bound: f64,
-    /// Uptime over observed time, from 0 to 1.
+    /// Uptime divided by observed time, from 0 to 1.
     pub availability: f64,
-    /// The bounds of the availability.
+    /// The confidence bounds of the availability.
     pub availability_bounds: ConfidenceBounds,
-    /// What disconnects leave of it, from 0 to 1.
+    /// The factor for disconnects, from 0 to 1.
     pub stability: f64,
-    /// What unusable channels leave of it, from 0 to 1.
+    /// The factor for unusable channels, from 0 to 1.
     pub usable_ratio: f64,
-    /// Nanoseconds that it is made from.
+    /// The observed time on which the score is based, in nanoseconds.
     pub observed_ns: u64,
 }
 
 impl Score {
-    /// The score of what `stats` say; `None` where nothing was observed.
+    /// Computes the score from `stats`. Returns `None` if no time was observed.
     ///
-    /// `usability` is from 0 to 1; what is beyond is cut.
+    /// `usable_ratio` is clamped to the range from 0 to 1. `None` and values that are not finite count as 1.
     #[must_use]
-    // A count of disconnects becomes a rate.
-    #[allow(clippy::cast_precision_loss)]
-    pub fn of(stats: &WindowStats, usability: Option<f64>) -> Option<Self> {
+    #[allow(clippy::cast_precision_loss, reason = "a rate needs no more precision")]
+    pub fn of(stats: &WindowStats, usable_ratio: Option<f64>) -> Option<Self> {
         let window = &stats.window;
         let availability = window.availability?;
         let bounds = availability_bounds(window.uptime_ns, window.observed_ns)?;
-        let a_day = stats.outages.disconnects as f64 / days(window.observed_ns);
-        let stability = HALVING_DISCONNECTS / (HALVING_DISCONNECTS + a_day);
-        let usability = usability.filter(|part| part.is_finite()).unwrap_or(1.0).clamp(0.0, 1.0);
-        let of = |bound: f64| 100.0 * bound * stability * usability;
+        let observed_days = window.observed_ns as f64 / DAY_NS as f64;
+        let disconnects_per_day = stats.outages.disconnects as f64 / observed_days;
+        let stability = HALVING_DISCONNECTS / (HALVING_DISCONNECTS + disconnects_per_day);
+        let usable_ratio = usable_ratio.filter(|ratio| ratio.is_finite()).unwrap_or(1.0).clamp(0.0, 1.0);
+        let score = |availability: f64| 100.0 * availability * stability * usable_ratio;
         Some(Self {
-            value: of(bounds.low),
-            upper_bound: of(bounds.high),
+            value: score(bounds.low),
+            upper_bound: score(bounds.high),
             availability,
             availability_bounds: bounds,
             stability,
-            usable_ratio: usability,
+            usable_ratio,
             observed_ns: window.observed_ns,
         })
     }
 }
 
-/// Wilson's bounds of an availability, with one look per [`SAMPLE_INTERVAL_NS`] of observed time and 95 % confidence
-/// on either side; `None` where nothing was observed.
+/// Returns Wilson's confidence bounds of an availability, with one sample per [`SAMPLE_INTERVAL_NS`] of
+/// observed time and 95% confidence on each side. Returns `None` if no time was observed.
 ///
-/// With `p` the availability, `n` the looks and `z = 1.645` they are
+/// With the availability `p`, the number of samples `n` and `z = 1.645`, the bounds are
 /// `(p + z²/2n ± z * sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)`
 /// (E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927).
 ///
 /// ```
-/// # use fitness_advice::{SAMPLE_INTERVAL_NS, availability_bounds};
-/// let hour = availability_bounds(SAMPLE_INTERVAL_NS, SAMPLE_INTERVAL_NS).expect("it was observed");
-/// let month = availability_bounds(720 * SAMPLE_INTERVAL_NS, 720 * SAMPLE_INTERVAL_NS).expect("it was observed");
-/// assert!(hour.low < 0.27 && month.low > 0.996);
+/// use fitness_advice::{SAMPLE_INTERVAL_NS, availability_bounds};
+///
+/// const HOUR: u64 = SAMPLE_INTERVAL_NS;
+/// let after_an_hour = availability_bounds(HOUR, HOUR).expect("an hour was observed");
+/// let after_a_month = availability_bounds(720 * HOUR, 720 * HOUR).expect("a month was observed");
+/// assert!(after_an_hour.low < 0.27 && after_a_month.low > 0.996);
 /// ```
 #[must_use]
-// Lengths of time become a ratio.
-#[allow(clippy::cast_precision_loss)]
+#[allow(clippy::cast_precision_loss, reason = "the ratio of two durations needs no more precision")]
 pub fn availability_bounds(uptime_ns: u64, observed_ns: u64) -> Option<ConfidenceBounds> {
     if observed_ns == 0 {
         return None;
     }
     let availability = (uptime_ns as f64 / observed_ns as f64).min(1.0);
-    let looks = observed_ns as f64 / SAMPLE_INTERVAL_NS as f64;
-    let z2_n = Z * Z / looks;
-    let middle = availability + z2_n / 2.0;
-    let reach = Z * (availability * (1.0 - availability) / looks + z2_n / (4.0 * looks)).sqrt();
+    let samples = observed_ns as f64 / SAMPLE_INTERVAL_NS as f64;
+    let z2_n = Z * Z / samples;
+    let center = availability + z2_n / 2.0;
+    let margin = Z * (availability * (1.0 - availability) / samples + z2_n / (4.0 * samples)).sqrt();
     let bound = |value: f64| (value / (1.0 + z2_n)).clamp(0.0, 1.0);
-    // Rounding must not put the truth outside.
-    let (low, high) = (bound(middle - reach).min(availability), bound(middle + reach).max(availability));
+    // Rounding errors must not exclude the availability itself.
+    let (low, high) = (bound(center - margin).min(availability), bound(center + margin).max(availability));
     Some(ConfidenceBounds { low, high })
 }

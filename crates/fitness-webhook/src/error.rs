@@ -1,21 +1,21 @@
-//! What can go wrong, without the address: it may be a credential.
+//! The errors of the webhook. No error contains the URL or the secret: both can be credentials.
 
-/// Why there is no webhook.
+/// Why a webhook could not be created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
-    /// The address is none.
-    #[error("the webhook's address is no URL of http or https")]
+    /// The URL cannot be parsed, or is not an HTTP or HTTPS URL with a host.
+    #[error("invalid webhook URL: expected an http or https URL")]
     InvalidUrl,
 
-    /// The secret is none.
-    #[error("the webhook's secret has to be `whsec_` and 24 to 64 bytes in base64")]
+    /// The secret does not have the expected form.
+    #[error("invalid webhook secret: expected `whsec_` followed by 24 to 64 bytes in base64")]
     InvalidSecret,
 
-    /// TLS could not be set up, or the system has no randomness.
-    #[error("the webhook could not be set up: {reason}")]
+    /// The HTTP client could not be created, for example because TLS is not available.
+    #[error("cannot create the HTTP client of the webhook: {reason}")]
     Setup {
-        /// What the system said.
+        /// The cause.
         reason: String,
     },
 }
@@ -24,30 +24,31 @@ pub enum WebhookError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
-    /// The endpoint refused it.
-    #[error("the endpoint answered {status}")]
+    /// The endpoint responded with a status other than 2xx.
+    #[error("the webhook endpoint responded with HTTP status {status}")]
     Status {
-        /// The HTTP status.
+        /// The HTTP status code.
         status: u16,
     },
 
-    /// The endpoint could not be reached, or did not answer in time.
-    #[error("the endpoint could not be reached: {reason}")]
+    /// The endpoint could not be reached, or did not respond within the timeout.
+    #[error("cannot reach the webhook endpoint: {reason}")]
     Unreachable {
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
 
-    /// The alert could not be written down.
-    #[error("the alert could not be encoded: {reason}")]
+    /// The alert could not be encoded or signed.
+    #[error("cannot encode the alert: {reason}")]
     Encoding {
-        /// What went wrong.
+        /// The cause.
         reason: String,
     },
 }
 
 impl DeliveryError {
-    /// Whether to ask again may help.
+    /// Returns whether another attempt may succeed: after a network error and after the statuses 408, 425,
+    /// 429 and 5xx.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! One alert as one message.
+//! The message that delivers one alert.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{DeliveryError, WebhookError};
 
-/// A message that is the same however often it is sent.
+/// An encoded alert. Every delivery attempt sends the same id and body.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) id: String,
@@ -34,10 +34,10 @@ struct Data<'a> {
 
 impl Message {
     pub(crate) fn new(observer: NodeId, alert: &Alert) -> Result<Self, DeliveryError> {
-        let encoding = |reason: String| DeliveryError::Encoding { reason };
+        let encoding_error = |reason: String| DeliveryError::Encoding { reason };
         let mut random = [0; 18];
-        getrandom::fill(&mut random).map_err(|err| encoding(err.to_string()))?;
-        let value = serde_json::to_value(alert.kind).map_err(|err| encoding(err.to_string()))?;
+        getrandom::fill(&mut random).map_err(|err| encoding_error(err.to_string()))?;
+        let value = serde_json::to_value(alert.kind).map_err(|err| encoding_error(err.to_string()))?;
         let kind = value.get("alert").and_then(|kind| kind.as_str()).unwrap_or("alert");
         let at = UNIX_EPOCH + Duration::from_nanos(alert.at.as_nanos());
         let envelope = Envelope {
@@ -45,7 +45,7 @@ impl Message {
             timestamp: humantime::format_rfc3339_nanos(at).to_string(),
             data: Data { observer, alert, text: alert.to_string() },
         };
-        let body = serde_json::to_string(&envelope).map_err(|err| encoding(err.to_string()))?;
+        let body = serde_json::to_string(&envelope).map_err(|err| encoding_error(err.to_string()))?;
         Ok(Self { id: format!("msg_{}", URL_SAFE_NO_PAD.encode(random)), body })
     }
 }

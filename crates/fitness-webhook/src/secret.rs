@@ -1,4 +1,4 @@
-//! What alerts are signed with.
+//! The secret that signs messages.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,17 +10,17 @@ use sha2::Sha256;
 
 use crate::WebhookError;
 
-/// What alerts are signed with, and the receiver checks them with.
+/// The secret that signs messages. The receiver verifies them with the same secret.
 ///
-/// Its text is `whsec_` followed by 24 to 64 bytes in base64; it is never printed.
+/// Parsed from `whsec_` followed by 24 to 64 bytes in base64. `Debug` does not print it.
 #[derive(Clone)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// The signature of a message: `v1,` and the HMAC-SHA256 of id, time and body in base64.
-    pub(crate) fn sign(&self, id: &str, seconds: u64, body: &str) -> Result<String, WebhookError> {
+    /// Returns the signature of a message: `v1,` followed by the HMAC-SHA256 of id, time and body in base64.
+    pub(crate) fn sign(&self, id: &str, unix_secs: u64, body: &str) -> Result<String, WebhookError> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).map_err(|_| WebhookError::InvalidSecret)?;
-        mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+        mac.update(format!("{id}.{unix_secs}.{body}").as_bytes());
         Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
     }
 }

@@ -1,4 +1,4 @@
-//! Sending, and sending again.
+//! Delivery with retries and a queue.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,120 +14,124 @@ use reqwest::{Client, Url, redirect};
 use crate::message::Message;
 use crate::{DeliveryError, Secret, WebhookError};
 
-/// How a [`Webhook`] is to behave.
+/// Configures a [`Webhook`].
 #[derive(Clone)]
-#[must_use = "nothing is sent until it is built"]
+#[must_use = "call `build` to create the webhook"]
 pub struct WebhookBuilder {
-    address: String,
+    url: String,
     secret: Option<Secret>,
     timeout: Duration,
-    first_wait: Duration,
-    longest_wait: Duration,
+    retry_backoff: (Duration, Duration),
     give_up_after: Duration,
-    capacity: usize,
+    queue_capacity: usize,
 }
 
 impl WebhookBuilder {
-    /// Signs what is sent. Without a secret there is no `webhook-signature`.
+    /// Signs every message with `secret`. Without a secret, messages have no `webhook-signature` header.
     pub fn secret(self, secret: Secret) -> Self {
         Self { secret: Some(secret), ..self }
     }
 
-    /// How long the endpoint may take for an answer; the default is 15 s.
+    /// Sets how long to wait for the response to one attempt. The default is 15 s.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// How long to wait after a first failure, and after many: the wait doubles with each, with jitter. The
-    /// default is 1 s and 5 min.
-    pub fn retry_backoff(self, first: Duration, longest: Duration) -> Self {
-        Self { first_wait: first, longest_wait: longest.max(first), ..self }
+    /// Sets the delay between attempts: `min` after the first failure, doubled after each further failure up
+    /// to `max`, with jitter. The default is 1 s and 5 min.
+    pub fn retry_backoff(self, min: Duration, max: Duration) -> Self {
+        Self { retry_backoff: (min, max.max(min)), ..self }
     }
 
-    /// For how long an alert is tried again before it is given up; the default is a day.
+    /// Sets how long to retry an alert before it is dropped. The default is a day.
     pub fn give_up_after(self, time: Duration) -> Self {
         Self { give_up_after: time, ..self }
     }
 
-    /// How many alerts wait for the endpoint, the oldest of which are dropped if there are more; the default is
-    /// 1,000.
+    /// Sets how many alerts can wait for the endpoint. When the queue is full, the oldest alert is dropped.
+    /// The default is 1,000, the minimum 1.
     pub fn queue_capacity(self, alerts: usize) -> Self {
-        Self { capacity: alerts.max(1), ..self }
+        Self { queue_capacity: alerts.max(1), ..self }
     }
 
-    /// The webhook.
+    /// Creates the webhook. Sends nothing yet.
     ///
     /// # Errors
     ///
-    /// [`WebhookError::InvalidUrl`], or [`WebhookError::Setup`] where TLS cannot be had.
+    /// - [`WebhookError::InvalidUrl`] if the URL is not an HTTP or HTTPS URL with a host.
+    /// - [`WebhookError::Setup`] if TLS is not available.
     pub fn build(self) -> Result<Webhook, WebhookError> {
-        let address = Url::parse(&self.address).map_err(|_| WebhookError::InvalidUrl)?;
-        if !matches!(address.scheme(), "http" | "https") || !address.has_host() {
+        let url = Url::parse(&self.url).map_err(|_| WebhookError::InvalidUrl)?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(WebhookError::InvalidUrl);
         }
         let client = Client::builder()
             .timeout(self.timeout)
-            // What is signed for one is not for another.
+            // A message is signed for one endpoint only.
             .redirect(redirect::Policy::none())
             .user_agent(concat!("ldk-fitness/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| WebhookError::Setup { reason: error.without_url().to_string() })?;
-        Ok(Webhook { client, address, settings: self })
+        Ok(Webhook { client, url, settings: self })
     }
 }
 
-/// An endpoint that is told of alerts.
+/// Delivers alerts to an HTTP endpoint.
 #[derive(Clone)]
 pub struct Webhook {
     client: Client,
-    address: Url,
+    url: Url,
     settings: WebhookBuilder,
 }
 
 impl Webhook {
-    /// A webhook to `address`, a URL of http or https.
-    pub fn builder(address: impl Into<String>) -> WebhookBuilder {
+    /// Returns a builder of a webhook that sends to `url`, an HTTP or HTTPS URL.
+    pub fn builder(url: impl Into<String>) -> WebhookBuilder {
         WebhookBuilder {
-            address: address.into(),
+            url: url.into(),
             secret: None,
             timeout: Duration::from_secs(15),
-            first_wait: Duration::from_secs(1),
-            longest_wait: Duration::from_secs(300),
+            retry_backoff: (Duration::from_secs(1), Duration::from_secs(300)),
             give_up_after: Duration::from_secs(24 * 3600),
-            capacity: 1_000,
+            queue_capacity: 1_000,
         }
     }
 
-    /// Delivers one alert of the node `observer`, and tries again where that may help.
+    /// Delivers one alert of the node `observer`, and retries after transient failures.
     ///
     /// # Errors
     ///
-    /// The last failure, once it is given up.
+    /// Returns the last error if delivery fails permanently or for longer than
+    /// [`WebhookBuilder::give_up_after`].
     pub async fn deliver(&self, observer: NodeId, alert: &Alert) -> Result<(), DeliveryError> {
         let message = Message::new(observer, alert)?;
         let settings = &self.settings;
-        let waits = ExponentialBuilder::default()
-            .with_min_delay(settings.first_wait)
-            .with_max_delay(settings.longest_wait)
+        let (min, max) = settings.retry_backoff;
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(min)
+            .with_max_delay(max)
             .with_total_delay(Some(settings.give_up_after))
             .without_max_times()
             .with_jitter();
         (|| self.post(&message))
-            .retry(waits)
+            .retry(backoff)
             .when(DeliveryError::is_transient)
-            .notify(|error, wait| tracing::warn!(%error, ?wait, id = %message.id, "an alert waits for its webhook"))
+            .notify(|error, retry_in| {
+                let webhook_id = &message.id;
+                tracing::warn!(%error, ?retry_in, webhook_id, "alert delivery failed, will retry");
+            })
             .await
     }
 
-    /// Delivers the alerts of the node `observer` in order, until its service has stopped and all that there
-    /// were are delivered or given up.
+    /// Delivers the alerts of the node `observer` in order. Returns when its service has stopped and every
+    /// alert has been delivered or dropped.
     pub async fn run(&self, observer: NodeId, alerts: AlertStream) {
         let mut alerts = Some(alerts);
-        let mut waiting: VecDeque<Alert> = VecDeque::new();
-        while alerts.is_some() || !waiting.is_empty() {
-            let first = waiting.pop_front();
+        let mut queue: VecDeque<Alert> = VecDeque::new();
+        while alerts.is_some() || !queue.is_empty() {
+            let current = queue.pop_front();
             let delivery = async {
-                match &first {
+                match &current {
                     Some(alert) => self.deliver(observer, alert).await,
                     None => pending().await,
                 }
@@ -135,18 +139,18 @@ impl Webhook {
             tokio::pin!(delivery);
             loop {
                 tokio::select! {
-                    done = &mut delivery => {
-                        if let Err(error) = done {
-                            tracing::error!(%error, alert = ?first, "an alert could not be delivered");
+                    result = &mut delivery => {
+                        if let Err(error) = result {
+                            tracing::error!(%error, alert = ?current, "alert not delivered, dropped");
                         }
                         break;
                     }
-                    alert = next(&mut alerts) => {
+                    alert = next_alert(&mut alerts) => {
                         match alert {
-                            Some(alert) => self.queue(&mut waiting, alert),
+                            Some(alert) => self.enqueue(&mut queue, alert),
                             None => alerts = None,
                         }
-                        if first.is_none() {
+                        if current.is_none() {
                             break;
                         }
                     }
@@ -155,40 +159,42 @@ impl Webhook {
         }
     }
 
-    fn queue(&self, waiting: &mut VecDeque<Alert>, alert: Alert) {
-        if waiting.len() >= self.settings.capacity {
-            let dropped = waiting.pop_front();
-            tracing::error!(alert = ?dropped, "too many alerts wait for the webhook; the oldest is dropped");
+    fn enqueue(&self, queue: &mut VecDeque<Alert>, alert: Alert) {
+        if queue.len() >= self.settings.queue_capacity {
+            let dropped = queue.pop_front();
+            tracing::error!(alert = ?dropped, "webhook queue is full, oldest alert dropped");
         }
-        waiting.push_back(alert);
+        queue.push_back(alert);
     }
 
     async fn post(&self, message: &Message) -> Result<(), DeliveryError> {
-        // The time of this attempt: a receiver refuses what is old.
-        let seconds = SystemClock::new().wall().as_nanos() / 1_000_000_000;
+        // The time of this attempt: receivers reject old messages.
+        let unix_secs = SystemClock::new().wall().as_nanos() / 1_000_000_000;
         let mut request = self
             .client
-            .post(self.address.clone())
+            .post(self.url.clone())
             .header("content-type", "application/json")
             .header("webhook-id", &message.id)
-            .header("webhook-timestamp", seconds.to_string());
+            .header("webhook-timestamp", unix_secs.to_string());
         if let Some(secret) = &self.settings.secret {
-            request = request.header("webhook-signature", secret.sign(&message.id, seconds, &message.body)?);
+            request =
+                request.header("webhook-signature", secret.sign(&message.id, unix_secs, &message.body)?);
         }
-        let answer = request.body(message.body.clone()).send().await.map_err(unreachable)?;
-        let status = answer.status();
+        let response = request.body(message.body.clone()).send().await.map_err(unreachable)?;
+        let status = response.status();
         if status.is_success() { Ok(()) } else { Err(DeliveryError::Status { status: status.as_u16() }) }
     }
 }
 
-/// The next alert; never where there are no more to come.
-async fn next(alerts: &mut Option<AlertStream>) -> Option<Alert> {
+/// Waits for the next alert. Never completes if there are no more alerts.
+async fn next_alert(alerts: &mut Option<AlertStream>) -> Option<Alert> {
     match alerts {
         Some(alerts) => alerts.next().await,
         None => pending().await,
     }
 }
 
+/// Describes an error and its sources without the URL.
 fn unreachable(error: reqwest::Error) -> DeliveryError {
     let error = error.without_url();
     let mut reason = error.to_string();
@@ -202,7 +208,7 @@ fn unreachable(error: reqwest::Error) -> DeliveryError {
 
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhook").field("host", &self.address.host_str()).finish_non_exhaustive()
+        f.debug_struct("Webhook").field("host", &self.url.host_str()).finish_non_exhaustive()
     }
 }
 

@@ -1,16 +1,17 @@
-//! Numbers.
+//! Durations, percentages and counts.
 
 const MICRO: u64 = 1_000;
 const MILLI: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 
-/// What stands for a number that is not known.
+/// The text shown in place of an unknown number.
 pub const NA: &str = "n/a";
 
-/// A duration in nanoseconds, in its two largest units: `3d 04h`, `4h 07m`, `2m 05s`, `12.3s`, `250ms`.
+/// Formats a duration in nanoseconds in its two largest units: `3d 04h`, `4h 07m`, `2m 05s`, `12.3s`,
+/// `250ms`.
 ///
-/// What is smaller is cut off, not rounded, so that a part never looks longer than its whole.
+/// Rounds down, so a part never looks longer than the whole.
 #[must_use]
 pub fn duration(ns: u64) -> String {
     match ns {
@@ -22,7 +23,8 @@ pub fn duration(ns: u64) -> String {
     }
 }
 
-/// The same with nothing below a second, for what is drawn again and again: `3d 04h`, `2m 05s`, `12s`.
+/// Formats a duration in nanoseconds without fractions of a second, for values that are redrawn often:
+/// `3d 04h`, `2m 05s`, `12s`.
 #[must_use]
 pub fn coarse_duration(ns: u64) -> String {
     let secs = ns / SECOND;
@@ -36,44 +38,45 @@ pub fn coarse_duration(ns: u64) -> String {
     }
 }
 
-/// A duration, or [`UNKNOWN`] where there is none.
+/// Formats a duration in nanoseconds like [`duration`], or returns [`NA`] for `None`.
 #[must_use]
 pub fn or_na(ns: Option<u64>) -> String {
     ns.map_or_else(|| NA.to_owned(), duration)
 }
 
-/// A part of a whole: `99.95 %`, or [`UNKNOWN`] where there is no whole.
+/// Formats `part` of `whole` as a percentage such as `99.95%`, or returns [`NA`] if `whole` is 0.
 ///
-/// Only all of it is 100.00 %, and only nothing is 0.00 %.
+/// Only the whole is shown as `100.00%`, and only zero as `0.00%`.
 #[must_use]
 pub fn percent(part: u64, whole: u64) -> String {
     if whole == 0 {
         return NA.to_owned();
     }
-    let (wide_part, wide) = (u128::from(part), u128::from(whole));
+    let (wide_part, wide_whole) = (u128::from(part), u128::from(whole));
     let hundredths = match part {
         0 => 0,
         _ if part >= whole => 10_000,
-        _ => ((wide_part * 10_000 + wide / 2) / wide).clamp(1, 9_999),
+        _ => ((wide_part * 10_000 + wide_whole / 2) / wide_whole).clamp(1, 9_999),
     };
-    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100)
 }
 
-/// The same of a ratio from 0 to 1: `99.95 %`.
+/// Formats a ratio from 0 to 1 as a percentage such as `99.95%`.
 ///
-/// Only 1 is 100.00 %, and only 0 is 0.00 %. What is beyond is cut, and what is no number is [`UNKNOWN`].
+/// Only 1 is shown as `100.00%`, and only 0 as `0.00%`. Clamps ratios outside that range. Returns [`NA`] for
+/// NaN.
 #[must_use]
 pub fn ratio_percent(ratio: f64) -> String {
-    let shown = match ratio {
+    let hundredths = match ratio {
         _ if ratio.is_nan() => return NA.to_owned(),
-        whole if whole >= 1.0 => 10_000.0,
-        none if none <= 0.0 => 0.0,
+        _ if ratio >= 1.0 => 10_000.0,
+        _ if ratio <= 0.0 => 0.0,
         _ => (ratio * 10_000.0).round().clamp(1.0, 9_999.0),
     };
-    format!("{:.2} %", shown / 100.0)
+    format!("{:.2}%", hundredths / 100.0)
 }
 
-/// A whole number with its thousands apart: `1,234,567`.
+/// Formats a whole number with thousands separators: `1,234,567`.
 #[must_use]
 pub fn group_digits(number: u64) -> String {
     let digits = number.to_string();
@@ -87,10 +90,10 @@ pub fn group_digits(number: u64) -> String {
     text
 }
 
-/// How many there are of something: `1 outage`, `3 outages`.
+/// Formats a count with its noun in the right form: `1 outage`, `3 outages`.
 #[must_use]
-pub fn pluralize(number: u64, one: &str, more: &str) -> String {
-    format!("{} {}", group_digits(number), if number == 1 { one } else { more })
+pub fn pluralize(number: u64, singular: &str, plural: &str) -> String {
+    format!("{} {}", group_digits(number), if number == 1 { singular } else { plural })
 }
 
 #[cfg(test)]
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_two_units() {
+    fn durations_show_the_two_largest_units() {
         let texts = [
             (0, "0s"),
             (1, "1ns"),
@@ -127,30 +130,30 @@ mod tests {
     }
 
     #[test]
-    fn only_perfection_looks_perfect() {
+    fn only_the_whole_is_shown_as_100_percent() {
         assert_eq!(percent(0, 0), "n/a");
-        assert_eq!(percent(0, 5), "0.00 %");
-        assert_eq!(percent(1, u64::MAX), "0.01 %");
-        assert_eq!(percent(2, 3), "66.67 %");
-        assert_eq!(percent(57, 100), "57.00 %");
-        assert_eq!(percent(u64::MAX - 1, u64::MAX), "99.99 %");
-        assert_eq!(percent(u64::MAX, u64::MAX), "100.00 %");
+        assert_eq!(percent(0, 5), "0.00%");
+        assert_eq!(percent(1, u64::MAX), "0.01%");
+        assert_eq!(percent(2, 3), "66.67%");
+        assert_eq!(percent(57, 100), "57.00%");
+        assert_eq!(percent(u64::MAX - 1, u64::MAX), "99.99%");
+        assert_eq!(percent(u64::MAX, u64::MAX), "100.00%");
     }
 
     #[test]
-    fn ratios_look_like_the_parts_that_they_are_of() {
+    fn a_ratio_is_formatted_like_the_fraction() {
         for (part, whole) in
             [(0, 5), (1, u64::MAX), (1, 2), (2, 3), (57, 100), (9_999_999, 10_000_000), (7, 7)]
         {
             #[allow(clippy::cast_precision_loss)]
-            let of = part as f64 / whole as f64;
-            assert_eq!(ratio_percent(of), percent(part, whole));
+            let ratio = part as f64 / whole as f64;
+            assert_eq!(ratio_percent(ratio), percent(part, whole));
         }
-        assert_eq!([f64::NAN, -1.0, 2.0].map(ratio_percent), ["n/a", "0.00 %", "100.00 %"]);
+        assert_eq!([f64::NAN, -1.0, 2.0].map(ratio_percent), ["n/a", "0.00%", "100.00%"]);
     }
 
     #[test]
-    fn what_is_counted_has_its_thousands_apart() {
+    fn counts_have_thousands_separators() {
         assert_eq!(
             [0, 999, 1_000, 12_345, 1_234_567].map(group_digits),
             ["0", "999", "1,000", "12,345", "1,234,567"]

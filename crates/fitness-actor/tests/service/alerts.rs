@@ -9,17 +9,17 @@ use tokio::time::Instant;
 use crate::support::*;
 
 #[tokio::test(start_paused = true)]
-async fn who_is_offline_for_too_long_is_told_and_when_it_is_back() {
+async fn a_long_outage_raises_an_alert_and_a_resolution() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     (1..=5).for_each(|number| handle.record(opened(number, Some(true))));
     let mut alerts = handle.alerts(AlertRules::default());
     handle.record(offline(1));
-    let began = Instant::now();
+    let offline_at = Instant::now();
     let alert = alerts.next().await.unwrap();
     assert_eq!(alert.node_id, Some(peer(1)));
     assert!(matches!(alert.kind, AlertKind::Offline { .. }), "{alert}");
-    assert!(began.elapsed().abs_diff(SECOND * 600) < SECOND, "{:?}", began.elapsed());
+    assert!(offline_at.elapsed().abs_diff(SECOND * 600) < SECOND, "{:?}", offline_at.elapsed());
 
     handle.record(online(1));
     let alert = alerts.next().await.unwrap();
@@ -29,7 +29,7 @@ async fn who_is_offline_for_too_long_is_told_and_when_it_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_that_missed_changes_looks_at_what_is_so() {
+async fn a_lagged_alert_stream_reads_the_current_state() {
     let store = FaultyStore::new();
     let service = builder(&store).subscription_capacity(2).start().await.unwrap();
     let handle = service.handle();
@@ -43,7 +43,7 @@ async fn a_subscriber_that_missed_changes_looks_at_what_is_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_was_closed_is_no_longer_waited_for() {
+async fn an_untracked_peer_raises_no_alert() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     (1..=5).for_each(|number| handle.record(opened(number, Some(true))));
@@ -55,20 +55,20 @@ async fn a_peer_that_was_closed_is_no_longer_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn availability_is_measured_now_and_then() {
+async fn low_availability_raises_an_alert() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     (1..=5).for_each(|number| handle.record(opened(number, Some(true))));
     let rule = AvailabilityRule { threshold: 0.995, ..AvailabilityRule::default() };
     let rules = AlertRules { availability: Some(rule), offline_after_ns: None, ..AlertRules::default() };
     let mut alerts = handle.alerts(rules);
-    pass(Duration::from_secs(7_000)).await;
-    // The log holds 64 of these changes: the rest has to be read from the store.
+    sleep(Duration::from_secs(7_000)).await;
+    // The log in memory holds 64 of these changes, so the rest must be read from the store.
     for _ in 0..100 {
         handle.record(offline(2));
-        pass(Duration::from_millis(1_500)).await;
+        sleep(Duration::from_millis(1_500)).await;
         handle.record(online(2));
-        pass(Duration::from_secs(120)).await;
+        sleep(Duration::from_secs(120)).await;
     }
     loop {
         let alert = tokio::time::timeout(SECOND * 600, alerts.next()).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Questions that reach back further than memory.
+//! Queries that reach further back than memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,40 +10,40 @@ use fitness_core::{
 
 use crate::support::*;
 
-/// On and off, so often: each time `on`, and then half as long off.
-async fn flap(handle: &Handle, times: u32, on: Duration) {
+/// Keeps the peer online for `online_for` and offline for half of that, `times` times.
+async fn flap(handle: &Handle, times: u32, online_for: Duration) {
     for _ in 0..times {
-        pass(on).await;
+        sleep(online_for).await;
         handle.record(offline(1));
-        pass(on / 2).await;
+        sleep(online_for / 2).await;
         handle.record(online(1));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_day_of_a_long_history_reads_a_part_of_it() {
+async fn a_short_window_reads_only_part_of_a_long_history() {
     let hour = SECOND * 3_600;
     let store = FaultyStore::new();
-    // Nothing is thinned, and nothing is so frequent that it is not logged.
+    // Nothing is downsampled, and the changes are rare enough for the rate limit of the log.
     let retention = Retention::default().with_full_detail_ns(u64::MAX).with_full_detail_entries(u32::MAX);
     let service = builder(&store)
         .tracker(TrackerConfig::default().with_retention(retention))
-        .pulse(hour * 3)
-        .heartbeat(hour * 3)
+        .stall_check_interval(hour * 3)
+        .heartbeat_interval(hour * 3)
         .start()
         .await
         .unwrap();
     let handle = service.handle();
     handle.record(opened(1, Some(true)));
     flap(&handle, 1_000, hour * 4).await;
-    pass(hour).await;
+    sleep(hour).await;
     handle.flush().await.unwrap();
     let now = handle.now();
 
     let before = store.rows_read();
     let whole = handle.history(&peer(1)).await.unwrap().unwrap();
     let all_rows = store.rows_read() - before;
-    assert!(all_rows > 30, "memory holds a part alone: {all_rows}");
+    assert!(all_rows > 30, "memory holds only part of the history: {all_rows}");
     for hours in [1, 2, 3, 60, 600, 2_000, 4_000] {
         let from = now.before_nanos(hours * 3_600 * SECOND_NS);
         let before = store.rows_read();
@@ -53,15 +53,15 @@ async fn a_day_of_a_long_history_reads_a_part_of_it() {
         assert_eq!(part.stats(Timestamp::EPOCH, now), whole.stats(from, now), "{hours}");
         assert_eq!(part.timeline(from, now), whole.timeline(from, now));
         assert!(rows < all_rows, "{hours}: {rows} of {all_rows}");
-        assert!(hours > 40 || rows == 0, "what is in memory is not read: {rows}");
+        assert!(hours > 40 || rows == 0, "history in memory is not read from the store: {rows}");
     }
-    // Memory answers alone, and says how wrong it can be.
+    // A query from memory states its error.
     let from = now.before_nanos(4_000 * 3_600 * SECOND_NS);
     let exact = whole.window(from, now);
-    let quick = handle.peer_window(&peer(1), from, now).unwrap();
+    let from_memory = handle.peer_window(&peer(1), from, now).unwrap();
     assert_eq!(exact.uptime_error_ns, 0);
-    assert!(quick.uptime_error_ns > 0);
-    assert!(quick.uptime_ns.abs_diff(exact.uptime_ns) <= quick.uptime_error_ns);
+    assert!(from_memory.uptime_error_ns > 0);
+    assert!(from_memory.uptime_ns.abs_diff(exact.uptime_ns) <= from_memory.uptime_error_ns);
 
     let day = handle.peer_stats(&peer(1), StandardWindow::Day).await.unwrap().unwrap();
     assert_eq!(day, whole.stats_over(StandardWindow::Day));
@@ -74,13 +74,13 @@ async fn a_day_of_a_long_history_reads_a_part_of_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_has_the_history_of_its_peer_since_it_opened() {
+async fn a_channel_history_starts_when_the_channel_opened() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     handle.record(Event::Watch { node_id: peer(1) });
     handle.record(online(1));
     flap(&handle, 150, SECOND * 120).await;
-    pass(SECOND * 30).await;
+    sleep(SECOND * 30).await;
     let opened_at = handle.now();
     handle.record(opened(1, None));
     flap(&handle, 150, SECOND * 120).await;
@@ -104,30 +104,30 @@ async fn a_channel_has_the_history_of_its_peer_since_it_opened() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeline_says_why_it_could_not_tell() {
+async fn a_timeline_states_the_causes_of_gaps() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     handle.record(opened(1, Some(true)));
-    pass(SECOND * 600).await;
+    sleep(SECOND * 600).await;
     handle.record(Event::ObservationPaused);
-    pass(SECOND * 300).await;
+    sleep(SECOND * 300).await;
     handle.record(Event::ObservationResumed);
-    pass(SECOND * 10).await;
+    sleep(SECOND * 10).await;
     handle.record(online(1));
-    pass(SECOND * 600).await;
+    sleep(SECOND * 600).await;
     service.shutdown().await.unwrap();
 
-    pass(SECOND * 1_000).await;
+    sleep(SECOND * 1_000).await;
     let clock = TokioClock::starting_at(EPOCH.after_secs(2_510));
     let service = builder(&store).clock(Arc::new(clock)).start().await.unwrap();
     let handle = service.handle();
     handle.record(online(1));
-    pass(SECOND * 60).await;
+    sleep(SECOND * 60).await;
     handle.record(Event::ObservationPaused);
-    pass(SECOND * 5).await;
+    sleep(SECOND * 5).await;
     let now = handle.now();
     let timeline = handle.timeline(&peer(1), EPOCH, now).await.unwrap().unwrap();
-    let told: Vec<_> = timeline
+    let intervals: Vec<_> = timeline
         .iter()
         .map(|interval| (interval.length_ns() / SECOND_NS, interval.presence.unwrap(), interval.cause))
         .collect();
@@ -141,7 +141,7 @@ async fn a_timeline_says_why_it_could_not_tell() {
         (60, online, None),
         (5, unobserved, Some(GapCause::Paused)),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(intervals, expected);
 
     let gaps = handle.gaps(EPOCH, now).await.unwrap();
     assert_eq!(
@@ -158,30 +158,30 @@ async fn a_timeline_says_why_it_could_not_tell() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn gaps_that_left_memory_are_read() {
+async fn older_gaps_are_read_from_the_store() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     for _ in 0..6_000 {
         handle.record(Event::ObservationPaused);
-        pass(SECOND).await;
+        sleep(SECOND).await;
         handle.record(Event::ObservationResumed);
-        pass(SECOND).await;
+        sleep(SECOND).await;
     }
     handle.flush().await.unwrap();
     let now = handle.now();
     let before = store.rows_read();
     assert_eq!(handle.gaps(now.before_nanos(100 * SECOND_NS), now).await.unwrap().len(), 50);
-    assert_eq!(store.rows_read(), before, "they are in memory");
+    assert_eq!(store.rows_read(), before, "recent gaps are in memory");
     let all = handle.gaps(EPOCH, now).await.unwrap();
     assert_eq!(all.len(), 6_000);
     assert!(all.iter().zip(&all[1..]).all(|(one, next)| one.to < next.from));
-    let middle = EPOCH.after_secs(1_500);
-    assert_eq!(handle.gaps(middle, middle.after_secs(10)).await.unwrap().len(), 5);
+    let from = EPOCH.after_secs(1_500);
+    assert_eq!(handle.gaps(from, from.after_secs(10)).await.unwrap().len(), 5);
     service.shutdown().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_service_has_stopped_memory_answers() {
+async fn a_stopped_service_answers_from_memory() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     handle.record(opened(1, Some(true)));

@@ -1,19 +1,19 @@
-//! The service, by its public face.
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers, too")]
+//! Tests of the service through its public interface.
+#![allow(clippy::unwrap_used, reason = "helpers of a test may panic")]
 
 mod alerts;
+mod archive;
 mod clocks;
-mod disks;
-mod failing_disk;
-mod faults;
+mod disk_faults;
+mod faulty_disk;
 mod heartbeat;
 mod history;
-mod questions;
+mod maintenance;
+mod queries;
 mod recording;
-mod rest;
 mod restart;
 mod schedule;
 mod shutdown;
+mod store_faults;
 mod subscription;
 mod support;
-mod upkeep;

@@ -1,4 +1,4 @@
-//! Recording: from anywhere, at any time, nothing lost.
+//! Recording from any thread, at any time, without loss.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -9,16 +9,16 @@ use fitness_store::{MemoryStore, Store};
 
 use crate::support::*;
 
-/// Threads outside the runtime record while questions are asked and flushes run: every event
-/// counts, in memory and in the store.
+/// Threads outside the runtime record while queries and flushes run. Every event counts, in memory and in the
+/// store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn threads_record_while_others_ask_and_flush() {
+async fn concurrent_records_queries_and_flushes_lose_nothing() {
     const THREADS: u32 = 2;
     const PEERS: u32 = 50;
     const ROUNDS: u32 = 400;
 
     let store = MemoryStore::default();
-    let service = Service::builder(OURSELVES, Arc::new(store.clone()))
+    let service = Service::builder(OBSERVER, Arc::new(store.clone()))
         .commit_delay(Duration::from_millis(1))
         .start()
         .await
@@ -33,7 +33,7 @@ async fn threads_record_while_others_ask_and_flush() {
                     for number in peers.clone() {
                         handle.record(offline(number));
                         let report = handle.peer(&peer(number)).unwrap();
-                        assert_eq!(report.disconnects, round + 1, "a question sees what was recorded");
+                        assert_eq!(report.disconnects, round + 1, "a query sees what was recorded before");
                         handle.record(online(number));
                     }
                 }
@@ -55,9 +55,9 @@ async fn threads_record_while_others_ask_and_flush() {
     recorders.await.unwrap();
 
     let health = handle.health();
-    assert_eq!(health.clock_faults, Default::default(), "stamps are in order");
+    assert_eq!(health.clock_faults, Default::default(), "time stamps are in order");
     service.shutdown().await.unwrap();
-    let stored = store.peers(&OURSELVES, None, 1_000).await.unwrap();
+    let stored = store.peers(&OBSERVER, None, 1_000).await.unwrap();
     assert_eq!(stored.len(), (THREADS * PEERS) as usize);
     for record in stored {
         assert_eq!(record.disconnects, ROUNDS);
@@ -65,16 +65,15 @@ async fn threads_record_while_others_ask_and_flush() {
     }
 }
 
-/// As LDK calls us: from a thread of its own, with locks of its own held.
+/// LDK calls its handlers from its own threads while holding its own locks.
 #[tokio::test(start_paused = true)]
-async fn a_thread_without_runtime_records_with_its_own_locks_held() {
+async fn a_thread_outside_the_runtime_records_while_holding_a_lock() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
-    let peers_of_ldk = Arc::new(Mutex::new(()));
-    let held = Arc::clone(&peers_of_ldk);
+    let ldk_lock = Arc::new(Mutex::new(()));
     let recorder = handle.clone();
     thread::spawn(move || {
-        let _held = held.lock().unwrap();
+        let _guard = ldk_lock.lock().unwrap();
         recorder.record(opened(1, Some(true)));
         assert_eq!(recorder.is_connected(&peer(1)), Some(true));
     })
@@ -85,15 +84,15 @@ async fn a_thread_without_runtime_records_with_its_own_locks_held() {
     service.shutdown().await.unwrap();
 }
 
-/// The lock must not become a trap when one of its holders panics.
+/// A panic of a thread must not make the lock unusable.
 #[tokio::test(start_paused = true)]
-async fn a_panicking_thread_takes_nobody_with_it() {
+async fn a_panic_of_a_recording_thread_is_tolerated() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     let recorder = handle.clone();
     let panicked = thread::spawn(move || {
         recorder.record(opened(1, Some(true)));
-        panic!("on purpose");
+        panic!("injected panic");
     })
     .join();
     assert!(panicked.is_err());
@@ -103,7 +102,7 @@ async fn a_panicking_thread_takes_nobody_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_shutdown_events_are_counted_and_questions_answered() {
+async fn events_after_a_shutdown_are_counted_and_visible_to_queries() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     handle.record(opened(1, Some(true)));

@@ -1,4 +1,4 @@
-//! Being told of changes.
+//! Subscriptions to changes.
 
 use fitness_actor::ChangesLagged;
 use fitness_core::{Change, Presence};
@@ -6,19 +6,19 @@ use fitness_core::{Change, Presence};
 use crate::support::*;
 
 #[tokio::test(start_paused = true)]
-async fn subscribers_see_changes_in_order_and_repetitions_not_at_all() {
+async fn subscribers_see_changes_in_order_without_repeats() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     handle.record(opened(1, Some(true)));
     let mut changes = handle.subscribe();
-    let mut others = handle.subscribe();
+    let mut other_changes = handle.subscribe();
     assert_eq!(handle.health().subscribers, 2);
 
     handle.record(online(1));
     handle.record(offline(1));
     handle.record(opened(2, None));
     handle.record(fitness_core::Event::ChannelClosed { channel_id: channel(1) });
-    for changes in [&mut changes, &mut others] {
+    for changes in [&mut changes, &mut other_changes] {
         let change = changes.next().await.unwrap().unwrap();
         assert!(
             matches!(
@@ -39,7 +39,7 @@ async fn subscribers_see_changes_in_order_and_repetitions_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_subscriber_is_told_how_much_it_missed() {
+async fn a_slow_subscriber_learns_how_many_changes_it_missed() {
     let store = FaultyStore::new();
     let service = builder(&store).subscription_capacity(4).start().await.unwrap();
     let handle = service.handle();
@@ -52,7 +52,7 @@ async fn a_slow_subscriber_is_told_how_much_it_missed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn subscriptions_come_and_go_and_end_with_the_service() {
+async fn subscriptions_end_with_the_service() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     drop(handle.subscribe());
@@ -61,7 +61,7 @@ async fn subscriptions_come_and_go_and_end_with_the_service() {
     let mut changes = handle.subscribe();
     handle.record(opened(2, None));
     service.shutdown().await.unwrap();
-    assert!(changes.next().await.unwrap().is_ok(), "what happened before the end is still told");
+    assert!(changes.next().await.unwrap().is_ok(), "changes before the end are still received");
     assert_eq!(changes.next().await, None);
     assert_eq!(handle.subscribe().next().await, None);
 }

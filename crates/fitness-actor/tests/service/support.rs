@@ -1,4 +1,4 @@
-//! A store that fails, hangs and dawdles as it is told, and short ways to say things.
+//! A store with injected faults, and helpers for short tests.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,11 +11,11 @@ use fitness_core::{
 use fitness_store::{Batch, Claim, MemoryStore, Store, StoreError};
 use tokio::sync::watch;
 
-pub(crate) const OURSELVES: NodeId = NodeId([2; 33]);
+pub(crate) const OBSERVER: NodeId = NodeId([2; 33]);
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const SECOND_NS: u64 = 1_000_000_000;
 
-/// When the tests' wall clocks start.
+/// The time at which the wall clocks of the tests start.
 pub(crate) const EPOCH: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 pub(crate) fn peer(number: u32) -> NodeId {
@@ -47,14 +47,14 @@ pub(crate) fn offline(number: u32) -> Event {
     Event::PeerOffline { node_id: peer(number) }
 }
 
-/// A batch that was stored, in short.
+/// A summary of a batch that was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Committed {
+pub(crate) struct StoredBatch {
     pub(crate) peers: usize,
     pub(crate) observer: Option<ObserverRecord>,
 }
 
-/// A store in memory whose commits go wrong as they are told.
+/// An in-memory store with injected faults. Clones share the data and the faults.
 #[derive(Clone)]
 pub(crate) struct FaultyStore {
     pub(crate) inner: MemoryStore,
@@ -62,85 +62,86 @@ pub(crate) struct FaultyStore {
 }
 
 struct Faults {
-    failures: AtomicU64,
-    dead: AtomicBool,
-    panicking: AtomicBool,
-    hanging: watch::Sender<bool>,
+    remaining_failures: AtomicU64,
+    always_fails: AtomicBool,
+    panics: AtomicBool,
+    hangs: watch::Sender<bool>,
     delay: Mutex<Duration>,
-    delay_by_peer: Mutex<Duration>,
-    begun: watch::Sender<usize>,
+    delay_per_peer: Mutex<Duration>,
+    attempts: watch::Sender<usize>,
     rows_read: AtomicU64,
-    committed: Mutex<Vec<Committed>>,
+    batches: Mutex<Vec<StoredBatch>>,
 }
 
 impl FaultyStore {
     pub(crate) fn new() -> Self {
         let faults = Faults {
-            failures: AtomicU64::new(0),
-            dead: AtomicBool::new(false),
-            panicking: AtomicBool::new(false),
-            hanging: watch::Sender::new(false),
+            remaining_failures: AtomicU64::new(0),
+            always_fails: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+            hangs: watch::Sender::new(false),
             delay: Mutex::new(Duration::ZERO),
-            delay_by_peer: Mutex::new(Duration::ZERO),
-            begun: watch::Sender::new(0),
+            delay_per_peer: Mutex::new(Duration::ZERO),
+            attempts: watch::Sender::new(0),
             rows_read: AtomicU64::new(0),
-            committed: Mutex::new(Vec::new()),
+            batches: Mutex::new(Vec::new()),
         };
         Self { inner: MemoryStore::default(), faults: Arc::new(faults) }
     }
 
-    /// The next so many commits fail.
-    pub(crate) fn fail(&self, commits: u64) {
-        self.faults.failures.store(commits, Ordering::SeqCst);
+    /// Makes the next `commits` commits fail.
+    pub(crate) fn fail_next(&self, commits: u64) {
+        self.faults.remaining_failures.store(commits, Ordering::SeqCst);
     }
 
-    /// All commits fail.
-    pub(crate) fn die(&self) {
-        self.faults.dead.store(true, Ordering::SeqCst);
+    /// Makes all commits and all reads of the peers fail.
+    pub(crate) fn fail_always(&self) {
+        self.faults.always_fails.store(true, Ordering::SeqCst);
     }
 
-    /// Commits are not answered, until told otherwise. One whose future is dropped does not land.
-    pub(crate) fn hang(&self, hang: bool) {
-        self.faults.hanging.send_replace(hang);
+    /// Makes commits hang until this is called with `false`. A commit whose future is dropped stores nothing.
+    pub(crate) fn set_hanging(&self, hangs: bool) {
+        self.faults.hangs.send_replace(hangs);
     }
 
-    /// Every commit takes so long.
-    pub(crate) fn dawdle(&self, delay: Duration) {
+    /// Sets how long every commit takes.
+    pub(crate) fn set_delay(&self, delay: Duration) {
         *self.faults.delay.lock().unwrap() = delay;
     }
 
-    /// Every commit takes so long for each of its peers, too.
-    pub(crate) fn dawdle_by_peer(&self, delay: Duration) {
-        *self.faults.delay_by_peer.lock().unwrap() = delay;
+    /// Sets how much longer a commit takes for each of its peers.
+    pub(crate) fn set_delay_per_peer(&self, delay: Duration) {
+        *self.faults.delay_per_peer.lock().unwrap() = delay;
     }
 
-    /// The next commit panics.
-    pub(crate) fn panic(&self) {
-        self.faults.panicking.store(true, Ordering::SeqCst);
+    /// Makes every commit panic.
+    pub(crate) fn panic_on_commit(&self) {
+        self.faults.panics.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until so many commits were begun.
-    pub(crate) async fn begun(&self, commits: usize) {
-        let mut begun = self.faults.begun.subscribe();
-        begun.wait_for(|&begun| begun >= commits).await.unwrap();
+    /// Waits until `commits` commits were started.
+    pub(crate) async fn wait_for_attempts(&self, commits: usize) {
+        let mut attempts = self.faults.attempts.subscribe();
+        attempts.wait_for(|&attempts| attempts >= commits).await.unwrap();
     }
 
-    /// How many log segments and gaps were read.
+    /// Returns how many log segments and gaps were read.
     pub(crate) fn rows_read(&self) -> u64 {
         self.faults.rows_read.load(Ordering::SeqCst)
     }
 
+    /// Returns how many commits were started.
     pub(crate) fn attempts(&self) -> usize {
-        *self.faults.begun.borrow()
+        *self.faults.attempts.borrow()
     }
 
-    /// What was stored, batch by batch.
-    pub(crate) fn committed(&self) -> Vec<Committed> {
-        self.faults.committed.lock().unwrap().clone()
+    /// Returns the batches that were stored.
+    pub(crate) fn batches(&self) -> Vec<StoredBatch> {
+        self.faults.batches.lock().unwrap().clone()
     }
 
     pub(crate) async fn stored_peer(&self, number: u32) -> PeerRecord {
-        self.inner.peer(&OURSELVES, &peer(number)).await.unwrap().expect("it is stored")
+        self.inner.peer(&OBSERVER, &peer(number)).await.unwrap().expect("the peer is stored")
     }
 }
 
@@ -160,8 +161,8 @@ impl Store for FaultyStore {
         after: Option<&NodeId>,
         limit: usize,
     ) -> Result<Vec<PeerRecord>, StoreError> {
-        if self.faults.dead.load(Ordering::SeqCst) {
-            return Err(refused("read the peers"));
+        if self.faults.always_fails.load(Ordering::SeqCst) {
+            return Err(injected_error("read the peers"));
         }
         self.inner.peers(observer, after, limit).await
     }
@@ -193,36 +194,39 @@ impl Store for FaultyStore {
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
-        self.faults.begun.send_modify(|begun| *begun += 1);
-        assert!(!self.faults.panicking.load(Ordering::SeqCst), "on purpose");
+        self.faults.attempts.send_modify(|attempts| *attempts += 1);
+        assert!(!self.faults.panics.load(Ordering::SeqCst), "injected panic");
         let peers = u32::try_from(batch.changes.peers.len()).unwrap();
-        let delay = *self.faults.delay.lock().unwrap() + *self.faults.delay_by_peer.lock().unwrap() * peers;
+        let delay = *self.faults.delay.lock().unwrap() + *self.faults.delay_per_peer.lock().unwrap() * peers;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let mut hanging = self.faults.hanging.subscribe();
-        hanging.wait_for(|hanging| !hanging).await.unwrap();
-        let fail = |left: u64| left.checked_sub(1);
-        let failures = &self.faults.failures;
-        if self.faults.dead.load(Ordering::SeqCst)
-            || failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fail).is_ok()
+        let mut hangs = self.faults.hangs.subscribe();
+        hangs.wait_for(|hangs| !hangs).await.unwrap();
+        let decrement = |remaining: u64| remaining.checked_sub(1);
+        let remaining_failures = &self.faults.remaining_failures;
+        if self.faults.always_fails.load(Ordering::SeqCst)
+            || remaining_failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, decrement).is_ok()
         {
-            return Err(refused("store the batch"));
+            return Err(injected_error("store the batch"));
         }
-        let committed = Committed { peers: batch.changes.peers.len(), observer: batch.observer };
+        let stored = StoredBatch { peers: batch.changes.peers.len(), observer: batch.observer };
         self.inner.commit(observer, batch).await?;
-        self.faults.committed.lock().unwrap().push(committed);
+        self.faults.batches.lock().unwrap().push(stored);
         Ok(())
     }
 }
 
-fn refused(operation: &'static str) -> StoreError {
-    StoreError::Backend { operation, location: "the test".into(), source: "as it was told".into() }
+/// The source of every error of a [`FaultyStore`].
+pub(crate) const INJECTED_FAILURE: &str = "injected failure";
+
+fn injected_error(operation: &'static str) -> StoreError {
+    StoreError::Backend { operation, location: "FaultyStore".into(), source: INJECTED_FAILURE.into() }
 }
 
-/// A builder on tokio's clock, which the tests pause.
+/// Returns a builder with a clock that starts at [`EPOCH`] and follows tokio's time, which the tests pause.
 pub(crate) fn builder(store: &FaultyStore) -> ServiceBuilder {
-    Service::builder(OURSELVES, Arc::new(store.clone())).clock(Arc::new(TokioClock::starting_at(EPOCH)))
+    Service::builder(OBSERVER, Arc::new(store.clone())).clock(Arc::new(TokioClock::starting_at(EPOCH)))
 }
 
 pub(crate) async fn start(store: &FaultyStore) -> (Service, Handle) {
@@ -231,7 +235,7 @@ pub(crate) async fn start(store: &FaultyStore) -> (Service, Handle) {
     (service, handle)
 }
 
-/// Lets time pass; the clock is paused, so nobody waits.
-pub(crate) async fn pass(time: Duration) {
+/// Advances the paused clock by `time`, and runs all timers that are due meanwhile.
+pub(crate) async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
 }

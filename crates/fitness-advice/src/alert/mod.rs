@@ -1,9 +1,9 @@
-//! Who is to be told of what, and when.
+//! Alerts: which changes are reported, and when.
 //!
-//! [`AlertTracker`] is told changes and asked for alerts. What has been said is not said again until the
-//! opposite has been: one flap is one alert. What is our own doing is one notice, and not one a peer.
+//! [`AlertTracker`] takes changes and returns alerts. Each problem is reported once, and not again until it
+//! has been resolved. A failure on our own side is one alert, not one for each peer.
 
-mod peer;
+mod peer_state;
 mod rules;
 mod text;
 
@@ -13,79 +13,79 @@ use fitness_core::{Change, GapCause, NodeId, PeerReport, Presence, Timestamp, Wi
 
 pub use rules::{AlertRules, AvailabilityRule, FlappingRule};
 
-use peer::Watched;
+use peer_state::PeerState;
 
-/// Something to be told to somebody.
+/// An alert about a peer or about the monitoring.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Alert {
-    /// When it became so: that may have turned out later.
+    /// When the condition was met. The alert may have been raised later.
     #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
     pub at: Timestamp,
-    /// The peer that it is about; `None` where it is about ourselves.
+    /// The peer that the alert is about; `None` if it is about the monitoring.
     pub node_id: Option<NodeId>,
-    /// What is so.
+    /// The condition.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub kind: AlertKind,
 }
 
-/// What there is to tell. Each has a text for people, without the peer's name.
+/// The condition that raised an alert. `Display` describes it for people, without the peer's name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "alert", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum AlertKind {
-    /// The peer has been offline for longer than the rule allows.
+    /// The peer has been offline for at least [`AlertRules::offline_after_ns`].
     Offline {
-        /// Since when.
+        /// When the outage began.
         #[cfg_attr(feature = "serde", serde(rename = "offline_since_ns"))]
         offline_since: Timestamp,
-        /// How long that is by now, in nanoseconds.
+        /// The length of the outage when the alert was raised, in nanoseconds.
         offline_ns: u64,
     },
-    /// A peer that was reported offline is back.
+    /// A peer that was reported offline is online again.
     BackOnline {
-        /// How long it was away, in nanoseconds, gaps of ours included.
+        /// The length of the outage in nanoseconds, including monitoring gaps.
         outage_ns: u64,
     },
-    /// The peer's connection changes all the time.
+    /// The peer's connection goes up and down too often.
     Flapping {
-        /// How often it changed.
+        /// The number of connection changes, up and down.
         flaps: u32,
-        /// In how many nanoseconds.
+        /// The window in which they occurred, in nanoseconds.
         window_ns: u64,
     },
-    /// A peer that was reported flapping is calm.
+    /// A peer that was reported flapping is stable again.
     FlappingStopped,
-    /// The peer's availability has fallen below what the rule allows.
+    /// The peer's availability has fallen below [`AvailabilityRule::threshold`].
     AvailabilityLow {
-        /// Its availability, from 0 to 1.
+        /// The peer's availability, from 0 to 1.
         availability: f64,
-        /// What it should be.
+        /// The threshold, from 0 to 1.
         threshold: f64,
     },
     /// The availability of a peer that was reported low has recovered.
     AvailabilityRecovered {
-        /// Its availability, from 0 to 1.
+        /// The peer's availability, from 0 to 1.
         availability: f64,
     },
-    /// We ourselves cannot tell who is online: nothing is said of peers until that is over.
+    /// A monitoring gap began: presence is unobserved, and no peer is reported until the gap ends.
     MonitoringInterrupted {
-        /// Why.
+        /// The cause of the gap.
         cause: GapCause,
     },
-    /// We can tell again.
+    /// The monitoring gap ended.
     MonitoringResumed {
-        /// Why we could not.
+        /// The cause of the gap.
         cause: GapCause,
-        /// For how long, in nanoseconds.
+        /// The length of the gap in nanoseconds.
         gap_ns: u64,
     },
 }
 
 impl AlertKind {
-    /// Whether it is the end of something that was told before.
+    /// Returns whether this alert reports the end of a problem that was reported before.
     #[must_use]
     pub const fn is_resolution(&self) -> bool {
         matches!(
@@ -98,176 +98,188 @@ impl AlertKind {
     }
 }
 
-/// So long a gap of ours has to last before it is told, in nanoseconds: whoever only slept knows it.
-const GAP_PATIENCE_NS: u64 = 60 * crate::SECOND_NS;
+/// How long a monitoring gap must last before it is reported, in nanoseconds. A short suspend is not worth an
+/// alert.
+const MIN_REPORTED_GAP_NS: u64 = 60 * crate::SECOND_NS;
 
+/// A monitoring gap that has not ended.
 #[derive(Clone, Copy, Debug)]
-struct OurGap {
+struct OpenGap {
     cause: GapCause,
     from: Timestamp,
-    told: bool,
+    is_reported: bool,
 }
 
-impl OurGap {
-    const fn told_at(&self) -> Timestamp {
-        self.from.after_nanos(GAP_PATIENCE_NS)
+impl OpenGap {
+    const fn report_at(&self) -> Timestamp {
+        self.from.after_nanos(MIN_REPORTED_GAP_NS)
     }
 }
 
-/// What is to be told, worked out from what happens.
+/// Derives alerts from changes.
 ///
-/// It is told changes ([`AlertTracker::changed`]) in their order, and where there is a rule on availability
-/// also measurements ([`AlertTracker::measured`]); it says when it wants to be asked again ([`AlertTracker::wake_at`])
-/// and what there is to tell ([`AlertTracker::advance`]).
+/// Pass every change in order to [`AlertTracker::record_change`] and, if the rules include one on
+/// availability, measurements to [`AlertTracker::record_availability`]. Call [`AlertTracker::advance`] after
+/// each of these, and at [`AlertTracker::next_deadline`], to get the alerts.
 #[derive(Clone, Debug)]
 pub struct AlertTracker {
     rules: AlertRules,
-    peers: BTreeMap<NodeId, Watched>,
-    /// Whose deadline comes when.
+    peers: BTreeMap<NodeId, PeerState>,
+    /// The next deadline of each peer that has one.
     deadlines: BTreeSet<(Timestamp, NodeId)>,
-    /// The gap of ours that lasts.
-    gap: Option<OurGap>,
-    /// What has happened and is not told yet.
-    told: Vec<Alert>,
+    open_gap: Option<OpenGap>,
+    /// Alerts that `advance` has not returned yet.
+    pending: Vec<Alert>,
 }
 
 impl AlertTracker {
-    /// Nobody is known yet.
+    /// Creates a tracker that knows no peers.
     #[must_use]
     pub const fn new(rules: AlertRules) -> Self {
-        Self { rules, peers: BTreeMap::new(), deadlines: BTreeSet::new(), gap: None, told: Vec::new() }
+        Self {
+            rules,
+            peers: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            open_gap: None,
+            pending: Vec::new(),
+        }
     }
 
-    /// The rules that it goes by.
+    /// Returns the rules.
     #[must_use]
     pub const fn rules(&self) -> &AlertRules {
         &self.rules
     }
 
-    /// Takes over what is so now: at the start, and after changes were missed.
+    /// Replaces the set of peers and their presence with the current reports. Call this at the start and
+    /// after changes were missed.
     ///
-    /// What was told stays told. A peer that has been offline since before is waited for from then on.
+    /// Problems that were already reported are not reported again. The outage of a peer that is offline
+    /// counts from [`PeerReport::presence_since`].
     pub fn reconcile(&mut self, peers: &[PeerReport]) {
         let listed: BTreeSet<NodeId> = peers.iter().map(|peer| peer.node_id).collect();
-        let gone: Vec<NodeId> =
+        let unlisted: Vec<NodeId> =
             self.peers.keys().filter(|node_id| !listed.contains(node_id)).copied().collect();
-        for node_id in gone {
-            self.drop_peer(&node_id);
+        for node_id in unlisted {
+            self.remove_peer(&node_id);
         }
         for peer in peers.iter().filter(|peer| peer.untracked_at.is_none()) {
-            self.update(peer.node_id, |watched, rules| watched.is(peer.presence, peer.presence_since, rules));
+            self.update_peer(peer.node_id, |state, rules| {
+                state.set_presence(peer.presence, peer.presence_since, rules);
+            });
         }
     }
 
-    /// Takes note of a change.
+    /// Records a change.
     pub fn record_change(&mut self, change: &Change) {
         match *change {
-            Change::Presence { node_id, at, previous: was, presence: online, .. } => {
-                self.update(node_id, |watched, rules| {
-                    watched.is(online, at, rules);
-                    if was != Presence::Unobserved && online != Presence::Unobserved {
-                        watched.count(at, rules);
+            Change::Presence { node_id, at, previous, presence, .. } => {
+                self.update_peer(node_id, |state, rules| {
+                    state.set_presence(presence, at, rules);
+                    if previous != Presence::Unobserved && presence != Presence::Unobserved {
+                        state.count_flap(at, rules);
                     }
                 });
             }
-            Change::GapBegan { cause, at } => self.gap_began(cause, at),
+            Change::GapBegan { cause, at } => self.begin_gap(cause, at),
             Change::GapEnded(gap) => {
-                if let Some(OurGap { cause, from, .. }) = self.gap.take().filter(|gap| gap.told) {
-                    let length_ns = gap.to.nanos_since(from);
-                    let kind = AlertKind::MonitoringResumed { cause, gap_ns: length_ns };
-                    self.told.push(Alert { at: gap.to, node_id: None, kind });
+                if let Some(OpenGap { cause, from, .. }) = self.open_gap.take().filter(|gap| gap.is_reported)
+                {
+                    let kind = AlertKind::MonitoringResumed { cause, gap_ns: gap.to.nanos_since(from) };
+                    self.pending.push(Alert { at: gap.to, node_id: None, kind });
                 }
             }
             _ => {}
         }
     }
 
-    /// Takes note of a peer's availability over [`AvailabilityRule::window`], as of `at`.
+    /// Records a peer's availability over [`AvailabilityRule::window`], as of `at`.
     pub fn record_availability(&mut self, at: Timestamp, node_id: &NodeId, window: &WindowReport) {
-        if self.gap.is_some() || self.rules.ignore.contains(node_id) {
+        if self.open_gap.is_some() || self.rules.ignore.contains(node_id) {
             return;
         }
         let Some(rule) = self.rules.availability else { return };
-        let Some(watched) = self.peers.get_mut(node_id) else { return };
-        if let Some(kind) = watched.measure(window, rule) {
-            self.told.push(Alert { at, node_id: Some(*node_id), kind });
+        let Some(state) = self.peers.get_mut(node_id) else { return };
+        if let Some(kind) = state.check_availability(window, rule) {
+            self.pending.push(Alert { at, node_id: Some(*node_id), kind });
         }
     }
 
-    /// The peers that are known, for whoever measures them.
+    /// Returns the known peers, whose availability is to be measured.
     pub fn peers(&self) -> impl Iterator<Item = &NodeId> {
         self.peers.keys()
     }
 
-    /// When something will be there to tell if nothing else happens; `None` while nothing is awaited.
+    /// Returns when the next alert is due if no further change comes; `None` if none will be.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        match self.gap {
-            Some(gap) if gap.told || !self.rules.monitoring_gaps => None,
-            Some(gap) => Some(gap.told_at()),
+        match self.open_gap {
+            Some(gap) if gap.is_reported || !self.rules.monitoring_gaps => None,
+            Some(gap) => Some(gap.report_at()),
             None => self.deadlines.first().map(|(at, _)| *at),
         }
     }
 
-    /// What there is to tell by `now`, in the order in which it became so.
+    /// Returns the alerts that are due by `now` and were not returned before, in order of time.
     pub fn advance(&mut self, now: Timestamp) -> Vec<Alert> {
-        if let Some(gap) = self.gap.as_mut().filter(|gap| !gap.told && gap.told_at() <= now) {
+        if let Some(gap) = self.open_gap.as_mut().filter(|gap| !gap.is_reported && gap.report_at() <= now) {
             if self.rules.monitoring_gaps {
-                gap.told = true;
+                gap.is_reported = true;
                 let kind = AlertKind::MonitoringInterrupted { cause: gap.cause };
-                self.told.push(Alert { at: gap.told_at(), node_id: None, kind });
+                self.pending.push(Alert { at: gap.report_at(), node_id: None, kind });
             }
         }
-        // While we cannot tell, nothing is said of anybody.
-        let is_due =
-            |deadlines: &BTreeSet<(Timestamp, NodeId)>| deadlines.first().copied().filter(|due| due.0 <= now);
-        while let Some((at, node_id)) = is_due(&self.deadlines).filter(|_| self.gap.is_none()) {
-            self.deadlines.remove(&(at, node_id));
-            let Some(watched) = self.peers.get_mut(&node_id) else { continue };
-            for kind in watched.due(at, &self.rules) {
-                self.told.push(Alert { at, node_id: Some(node_id), kind });
+        // No peer is reported during a monitoring gap.
+        if self.open_gap.is_none() {
+            while let Some((at, node_id)) = self.deadlines.first().copied().filter(|due| due.0 <= now) {
+                self.deadlines.remove(&(at, node_id));
+                let Some(state) = self.peers.get_mut(&node_id) else { continue };
+                for kind in state.alerts_due(at, &self.rules) {
+                    self.pending.push(Alert { at, node_id: Some(node_id), kind });
+                }
+                self.deadlines.extend(state.deadline(&self.rules).map(|at| (at, node_id)));
             }
-            self.deadlines.extend(watched.deadline(&self.rules).map(|at| (at, node_id)));
         }
-        let mut told = std::mem::take(&mut self.told);
-        told.sort_by_key(|alert| alert.at);
-        told
+        let mut alerts = std::mem::take(&mut self.pending);
+        alerts.sort_by_key(|alert| alert.at);
+        alerts
     }
 
-    fn update(&mut self, node_id: NodeId, update: impl FnOnce(&mut Watched, &AlertRules)) {
+    fn update_peer(&mut self, node_id: NodeId, update: impl FnOnce(&mut PeerState, &AlertRules)) {
         if self.rules.ignore.contains(&node_id) {
             return;
         }
-        let watched = self.peers.entry(node_id).or_default();
-        let before = watched.deadline(&self.rules);
-        update(watched, &self.rules);
-        let after = watched.deadline(&self.rules);
-        for (at, kind) in watched.take_news() {
-            self.told.push(Alert { at, node_id: Some(node_id), kind });
+        let state = self.peers.entry(node_id).or_default();
+        let old_deadline = state.deadline(&self.rules);
+        update(state, &self.rules);
+        let new_deadline = state.deadline(&self.rules);
+        for (at, kind) in state.take_alerts() {
+            self.pending.push(Alert { at, node_id: Some(node_id), kind });
         }
-        if before != after {
-            if let Some(at) = before {
+        if old_deadline != new_deadline {
+            if let Some(at) = old_deadline {
                 self.deadlines.remove(&(at, node_id));
             }
-            self.deadlines.extend(after.map(|at| (at, node_id)));
+            self.deadlines.extend(new_deadline.map(|at| (at, node_id)));
         }
     }
 
-    fn drop_peer(&mut self, node_id: &NodeId) {
-        if let Some(watched) = self.peers.remove(node_id) {
-            if let Some(at) = watched.deadline(&self.rules) {
+    fn remove_peer(&mut self, node_id: &NodeId) {
+        if let Some(state) = self.peers.remove(node_id) {
+            if let Some(at) = state.deadline(&self.rules) {
                 self.deadlines.remove(&(at, *node_id));
             }
         }
     }
 
-    /// What happened since `at` was ours: it is not held against anybody.
-    fn gap_began(&mut self, cause: GapCause, at: Timestamp) {
-        let ids: Vec<NodeId> = self.peers.keys().copied().collect();
-        for node_id in ids {
-            self.update(node_id, |watched, _| watched.take_back(at));
+    /// Withdraws the alerts that are pending for changes since `at`: the monitoring gap caused them, not the
+    /// peers.
+    fn begin_gap(&mut self, cause: GapCause, at: Timestamp) {
+        let node_ids: Vec<NodeId> = self.peers.keys().copied().collect();
+        for node_id in node_ids {
+            self.update_peer(node_id, |state, _| state.discard_changes_since(at));
         }
-        self.told.retain(|alert| alert.node_id.is_none() || alert.at < at);
-        self.gap.get_or_insert(OurGap { cause, from: at, told: false });
+        self.pending.retain(|alert| alert.node_id.is_none() || alert.at < at);
+        self.open_gap.get_or_insert(OpenGap { cause, from: at, is_reported: false });
     }
 }

@@ -1,4 +1,4 @@
-//! What is worth an alert.
+//! The rules that decide what raises an alert.
 
 use std::collections::BTreeSet;
 
@@ -6,24 +6,29 @@ use fitness_core::{NodeId, StandardWindow};
 
 use crate::SECOND_NS;
 
-/// What is worth an alert. A rule that is `None` is off.
+/// The shortest outage that can be reported, in nanoseconds. An outage that is shorter cannot be
+/// distinguished from a failure of our own network.
+const MIN_OFFLINE_NS: u64 = 60 * SECOND_NS;
+
+/// The rules that decide what raises an alert. A rule that is `None` is disabled.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 pub struct AlertRules {
-    /// A peer that has been offline for so long, in nanoseconds; the default is 10 minutes.
+    /// Report a peer that has been offline for this long, in nanoseconds. The default is 10 minutes.
     ///
-    /// Less than a minute is too soon to tell their outage from ours, and is taken for a minute.
+    /// Values below one minute count as one minute: a shorter outage cannot be distinguished from a failure
+    /// of our own network.
     pub offline_after_ns: Option<u64>,
-    /// Whether it is told when a peer that was reported offline is back; it is, unless this is off.
+    /// Whether to report that a peer that was reported offline is online again. The default is `true`.
     pub back_online: bool,
-    /// A peer whose connection changes all the time.
+    /// Report a peer whose connection goes up and down too often. By default 10 flaps within an hour.
     pub flapping: Option<FlappingRule>,
-    /// A peer whose availability falls; off by default.
+    /// Report a peer whose availability is low. Disabled by default.
     pub availability: Option<AvailabilityRule>,
-    /// Whether our own gaps are told; they are, unless this is off.
+    /// Whether to report monitoring gaps of a minute or more. The default is `true`.
     pub monitoring_gaps: bool,
-    /// Peers that nothing is said of.
+    /// Peers that raise no alerts.
     pub ignore: BTreeSet<NodeId>,
 }
 
@@ -41,19 +46,21 @@ impl Default for AlertRules {
 }
 
 impl AlertRules {
-    /// How long a peer may be offline: the rule, but not too short to tell whose fault it is.
-    pub(super) fn patience_ns(&self) -> Option<u64> {
-        self.offline_after_ns.map(|offline_ns| offline_ns.max(60 * SECOND_NS))
+    /// Returns how long a peer must be offline to be reported, at least [`MIN_OFFLINE_NS`].
+    pub(super) fn min_offline_ns(&self) -> Option<u64> {
+        self.offline_after_ns.map(|offline_ns| offline_ns.max(MIN_OFFLINE_NS))
     }
 }
 
-/// So many changes within so long are an alert; half as many end it.
+/// Reports a peer that flaps `flaps` times within `window_ns`. The alert is resolved when fewer than half as
+/// many flaps are within the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct FlappingRule {
-    /// How many changes, down and up. The default is 10, the most 1,000.
+    /// The number of connection changes, up and down. The default is 10; values outside the range from 2 to
+    /// 1,000 are clamped.
     pub flaps: u32,
-    /// Within how many nanoseconds; the default is an hour.
+    /// The window in nanoseconds. The default is one hour.
     pub window_ns: u64,
 }
 
@@ -63,17 +70,20 @@ impl Default for FlappingRule {
     }
 }
 
-/// An availability below the threshold is an alert; one above it by the margin ends it.
+/// Reports a peer whose availability is below `threshold`. The alert is resolved when the availability is at
+/// least `threshold + recovery_margin`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AvailabilityRule {
-    /// The window that is measured.
+    /// The window over which availability is measured. The default is one day.
     pub window: StandardWindow,
-    /// What a peer's availability should be at least, from 0 to 1.
+    /// The availability below which a peer is reported, from 0 to 1. The default is 0.9.
     pub threshold: f64,
-    /// How far above it a peer has to be before all is well, from 0 to 1.
+    /// How far above the threshold the availability must rise to resolve the alert, from 0 to 1. The default
+    /// is 0.02.
     pub recovery_margin: f64,
-    /// How much of the window has to be observed before anything is said, in nanoseconds.
+    /// How much of the window must be observed before a peer can be reported, in nanoseconds. The default is
+    /// one hour.
     pub min_observed_ns: u64,
 }
 

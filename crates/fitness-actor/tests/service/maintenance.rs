@@ -1,4 +1,4 @@
-//! What is old is thinned and let go, while everything else goes on.
+//! Maintenance: expired history is deleted, old history downsampled.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::*;
 const DAY: Duration = Duration::from_secs(86_400);
 const DAY_NS: u64 = 86_400 * SECOND_NS;
 
-fn short_memory() -> TrackerConfig {
+fn short_retention() -> TrackerConfig {
     let retention = Retention::default()
         .with_full_detail_ns(2 * DAY_NS)
         .with_hourly_ns(5 * DAY_NS)
@@ -19,20 +19,20 @@ fn short_memory() -> TrackerConfig {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_left_is_remembered_for_the_retention() {
+async fn an_untracked_peer_is_kept_for_the_retention_time() {
     let store = FaultyStore::new();
-    let service = builder(&store).tracker(short_memory()).pulse(DAY).start().await.unwrap();
+    let service = builder(&store).tracker(short_retention()).stall_check_interval(DAY).start().await.unwrap();
     let handle = service.handle();
     handle.record(opened(1, Some(true)));
-    pass(DAY).await;
+    sleep(DAY).await;
     handle.record(Event::ChannelClosed { channel_id: channel(1) });
     handle.record(offline(1));
-    pass(DAY * 10).await;
-    let left = handle.peer(&peer(1)).unwrap();
-    assert_eq!((left.observed_ns, left.disconnects), (DAY_NS, 0), "what it does now does not count");
-    assert_eq!(left.untracked_at, Some(EPOCH.after_secs(86_400)));
+    sleep(DAY * 10).await;
+    let untracked = handle.peer(&peer(1)).unwrap();
+    assert_eq!((untracked.observed_ns, untracked.disconnects), (DAY_NS, 0), "untracked time does not count");
+    assert_eq!(untracked.untracked_at, Some(EPOCH.after_secs(86_400)));
 
-    // A new channel finds its history.
+    // A new channel continues the history.
     handle.record(opened(2, Some(true)));
     handle.record(Event::ChannelOpened(fitness_core::ChannelOpened {
         channel_id: channel(77),
@@ -40,57 +40,60 @@ async fn a_peer_that_left_is_remembered_for_the_retention() {
         funding: None,
         online: Some(true),
     }));
-    let back = handle.peer(&peer(1)).unwrap();
-    assert_eq!((back.uptime_ns, back.untracked_at), (DAY_NS, None));
-    assert_eq!(back.channels[0].lifetime_ns, 0);
+    let tracked = handle.peer(&peer(1)).unwrap();
+    assert_eq!((tracked.uptime_ns, tracked.untracked_at), (DAY_NS, None));
+    assert_eq!(tracked.channels[0].lifetime_ns, 0);
     handle.record(Event::ChannelClosed { channel_id: channel(77) });
 
-    pass(DAY * 19).await;
+    sleep(DAY * 19).await;
     assert!(handle.peer(&peer(1)).is_some());
-    pass(DAY * 3).await;
+    sleep(DAY * 3).await;
     assert!(handle.peer(&peer(1)).is_none());
-    assert!(store.inner.peer(&OURSELVES, &peer(1)).await.unwrap().is_none());
-    assert!(store.inner.segments(&OURSELVES, &peer(1), 0, 10).await.unwrap().is_empty());
+    assert!(store.inner.peer(&OBSERVER, &peer(1)).await.unwrap().is_none());
+    assert!(store.inner.segments(&OBSERVER, &peer(1), 0, 10).await.unwrap().is_empty());
     assert!(handle.peer(&peer(2)).is_some());
     service.shutdown().await.unwrap();
 }
 
-/// Two weeks of a flap every five minutes; the log in the store gets no longer than it has to.
+/// The peer flaps every five minutes for two weeks. The stored log stays short.
 #[tokio::test(start_paused = true)]
-async fn old_logs_are_thinned_and_sums_stay_exact() {
+async fn downsampling_shortens_old_logs_and_keeps_totals_exact() {
     let store = FaultyStore::new();
-    let service = builder(&store).tracker(short_memory()).pulse(DAY).start().await.unwrap();
+    let service = builder(&store).tracker(short_retention()).stall_check_interval(DAY).start().await.unwrap();
     let handle = service.handle();
     handle.record(opened(1, Some(true)));
-    let stored = || async {
-        let segments = store.inner.segments(&OURSELVES, &peer(1), 0, 10_000).await.unwrap();
+    let stored_entries = || async {
+        let segments = store.inner.segments(&OBSERVER, &peer(1), 0, 10_000).await.unwrap();
         segments.iter().map(|segment| segment.entries.len()).sum::<usize>()
     };
-    let mut most = 0;
+    let mut max_stored = 0;
     for day in 0..14 {
         for flap in 0..144 {
-            // A restful hour a day lets the log take up every flap.
-            pass(Duration::from_secs(if flap == 0 { 3_600 + 300 } else { 300 })).await;
+            // One stable hour a day keeps the flaps below the rate limit of the log.
+            sleep(Duration::from_secs(if flap == 0 { 3_600 + 300 } else { 300 })).await;
             handle.record(offline(1));
-            pass(Duration::from_secs(if day % 2 == 0 { 200 } else { 250 })).await;
+            sleep(Duration::from_secs(if day % 2 == 0 { 200 } else { 250 })).await;
             handle.record(online(1));
         }
-        most = most.max(stored().await);
+        max_stored = max_stored.max(stored_entries().await);
         if day == 6 {
-            store.fail(1);
+            store.fail_next(1);
         }
     }
     let report = handle.peer(&peer(1)).unwrap();
-    let wrote = store.stored_peer(1).await.log_end as usize;
-    pass(DAY * 2).await;
-    let kept = stored().await;
-    assert!(kept < most && kept + 64 < wrote, "{kept} of {wrote}, {most} at most");
+    let logged = store.stored_peer(1).await.log_end as usize;
+    sleep(DAY * 2).await;
+    let remaining = stored_entries().await;
+    assert!(
+        remaining < max_stored && remaining + 64 < logged,
+        "{remaining} of {logged}, at most {max_stored}"
+    );
     let history = handle.history(&peer(1)).await.unwrap().unwrap();
     let later = handle.peer(&peer(1)).unwrap();
     let whole = history.window(EPOCH, history.end());
     assert_eq!((whole.uptime_ns, whole.uptime_error_ns), (later.uptime_ns, 0));
     assert_eq!(later.disconnects, report.disconnects);
-    // Whole days are exact however old they are.
+    // Whole days are exact at any age.
     for day in history.buckets(EPOCH, history.end(), DAY_NS, 100) {
         assert!(day.observed_error_ns == 0 || day.length_ns < DAY_NS, "{day:?}");
     }
@@ -99,20 +102,20 @@ async fn old_logs_are_thinned_and_sums_stay_exact() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_gaps_are_let_go() {
+async fn expired_gaps_are_pruned() {
     let store = FaultyStore::new();
-    let service = builder(&store).tracker(short_memory()).pulse(DAY).start().await.unwrap();
+    let service = builder(&store).tracker(short_retention()).stall_check_interval(DAY).start().await.unwrap();
     let handle = service.handle();
     for _ in 0..30 {
         handle.record(Event::ObservationPaused);
-        pass(SECOND * 60).await;
+        sleep(SECOND * 60).await;
         handle.record(Event::ObservationResumed);
-        pass(DAY).await;
+        sleep(DAY).await;
     }
-    pass(DAY * 2).await;
-    let gaps = store.inner.gaps(&OURSELVES, 0, 100).await.unwrap();
+    sleep(DAY * 2).await;
+    let gaps = store.inner.gaps(&OBSERVER, 0, 100).await.unwrap();
     assert!((18..=22).contains(&gaps.len()), "{}", gaps.len());
     assert_eq!(gaps.last().unwrap().number, 29);
-    assert_eq!(handle.health().coverage.unwrap().paused.count, 30, "the sums stay");
+    assert_eq!(handle.health().coverage.unwrap().paused.count, 30, "the totals are kept");
     service.shutdown().await.unwrap();
 }

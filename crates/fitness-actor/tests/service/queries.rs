@@ -1,4 +1,4 @@
-//! Questions to the handle.
+//! Queries of the handle.
 
 use fitness_core::{ChannelOpened, Event, LogEntry, NotFound, OutPoint, PeerRecord, Presence, TrackerConfig};
 use fitness_store::{Batch, Store};
@@ -6,7 +6,7 @@ use fitness_store::{Batch, Store};
 use crate::support::*;
 
 #[tokio::test(start_paused = true)]
-async fn channels_are_found_by_every_name() {
+async fn channels_are_found_by_id_funding_and_peer() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     let funding = OutPoint { txid: [7; 32], vout: 1 };
@@ -16,9 +16,9 @@ async fn channels_are_found_by_every_name() {
         funding: Some(funding),
         online: Some(true),
     }));
-    pass(SECOND * 3).await;
+    sleep(SECOND * 3).await;
     handle.record(offline(1));
-    pass(SECOND).await;
+    sleep(SECOND).await;
 
     let report = handle.channel(&channel(1)).unwrap();
     assert_eq!((report.lifetime_ns, report.uptime_ns), (4 * SECOND_NS, 3 * SECOND_NS));
@@ -26,7 +26,7 @@ async fn channels_are_found_by_every_name() {
     assert_eq!(handle.peer_channel(&peer(1), &channel(1)), Ok(report));
     assert_eq!(handle.peer_channel(&peer(1), &channel(2)), Err(NotFound::Channel(channel(2))));
     assert_eq!(handle.peer_channel(&peer(2), &channel(1)), Err(NotFound::Peer(peer(2))));
-    assert_eq!(handle.observer(), OURSELVES);
+    assert_eq!(handle.observer(), OBSERVER);
     assert_eq!(handle.now(), EPOCH.after_secs(4));
 
     let window = handle.channel_window(&channel(1), EPOCH.after_secs(2), handle.now()).unwrap();
@@ -44,13 +44,13 @@ async fn peers_are_listed_by_node_id() {
     handle.record(online(9));
     let listed: Vec<_> = handle.peers().into_iter().map(|report| report.node_id).collect();
     assert_eq!(listed, [peer(1), peer(2), peer(3)]);
-    assert_eq!(handle.is_connected(&peer(9)), Some(true), "strangers are not followed, but heard");
+    assert_eq!(handle.is_connected(&peer(9)), Some(true), "the connection state of untracked peers is known");
     assert_eq!(handle.is_connected(&peer(8)), None);
     service.shutdown().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flap_count_comes_from_memory_or_else_from_the_store() {
+async fn a_flap_count_is_read_from_memory_or_from_the_store() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     handle.record(opened(1, Some(true)));
@@ -58,7 +58,7 @@ async fn a_flap_count_comes_from_memory_or_else_from_the_store() {
     let info = handle.flap_count(&peer(1)).await.unwrap().unwrap();
     assert_eq!((info.count, info.last_flap), (1, Some(EPOCH)));
 
-    // Another process put it there while we ran.
+    // Another process has stored this peer meanwhile.
     let record = PeerRecord {
         node_id: peer(2),
         watched: false,
@@ -76,7 +76,7 @@ async fn a_flap_count_comes_from_memory_or_else_from_the_store() {
     };
     let mut batch = Batch::default();
     batch.changes.peers.push(record);
-    store.inner.commit(&OURSELVES, batch.into()).await.unwrap();
+    store.inner.commit(&OBSERVER, batch.into()).await.unwrap();
     let info = handle.flap_count(&peer(2)).await.unwrap().unwrap();
     assert_eq!((info.count, info.last_flap), (17, Some(EPOCH)));
     assert_eq!(handle.flap_count(&peer(3)).await.unwrap(), None);
@@ -84,21 +84,21 @@ async fn a_flap_count_comes_from_memory_or_else_from_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_forgotten_peer_is_gone_here_and_from_the_store() {
+async fn a_forgotten_peer_is_deleted_from_memory_and_from_the_store() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
     handle.record(opened(1, Some(true)));
-    assert!(!handle.forget(&peer(1)), "it has a channel");
+    assert!(!handle.forget(&peer(1)), "a peer with a channel is not deleted");
     handle.record(Event::ChannelClosed { channel_id: channel(1) });
     handle.flush().await.unwrap();
     assert_eq!(store.stored_peer(1).await.channels.len(), 0);
 
-    store.fail(1);
+    store.fail_next(1);
     assert!(handle.forget(&peer(1)));
     assert!(!handle.forget(&peer(1)));
-    assert_eq!(handle.flap_count(&peer(1)).await.unwrap(), None, "nor does the store bring it back");
+    assert_eq!(handle.flap_count(&peer(1)).await.unwrap(), None, "the stored record is ignored");
     assert!(handle.flush().await.is_err());
-    // It comes back as somebody new before the store has let go of the old one.
+    // The peer is tracked again, as a new one, before the old record is deleted from the store.
     handle.record(opened(1, Some(false)));
     handle.record(online(1));
     handle.flush().await.unwrap();
@@ -107,14 +107,14 @@ async fn a_forgotten_peer_is_gone_here_and_from_the_store() {
 
     handle.record(Event::ChannelClosed { channel_id: channel(1) });
     handle.flush().await.unwrap();
-    store.fail(1);
+    store.fail_next(1);
     assert!(handle.forget(&peer(1)));
-    pass(SECOND * 3).await;
+    sleep(SECOND * 3).await;
     assert_eq!(handle.health().store.failures, 2);
     assert_eq!(
-        store.inner.peer(&OURSELVES, &peer(1)).await.unwrap(),
+        store.inner.peer(&OBSERVER, &peer(1)).await.unwrap(),
         None,
-        "without a flush, too, and though that failed"
+        "the deletion is retried after a failed commit"
     );
     service.shutdown().await.unwrap();
 }
@@ -130,20 +130,20 @@ async fn a_preset_counts_as_lnd_does() {
     service.shutdown().await.unwrap();
 }
 
-/// The names are those of the program's JSON: they are not to change by accident.
+/// The field names are part of the JSON interface and must not change by accident.
 #[cfg(feature = "serde")]
 #[tokio::test(start_paused = true)]
 async fn health_has_a_serialised_form() {
     let store = FaultyStore::new();
     let (service, handle) = start(&store).await;
-    store.fail(1);
+    store.fail_next(1);
     handle.record(opened(1, Some(true)));
-    pass(SECOND * 3).await;
+    sleep(SECOND * 3).await;
     let json = serde_json::to_value(handle.health()).unwrap();
     let expected = serde_json::json!({
-        "observer": OURSELVES.to_string(),
+        "observer": OBSERVER.to_string(),
         "running": true,
-        "at_rest": false,
+        "archived": false,
         "paused": false,
         "started_at_ns": EPOCH.as_nanos(),
         "now_ns": EPOCH.after_secs(3).as_nanos(),

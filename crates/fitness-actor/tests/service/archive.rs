@@ -1,4 +1,4 @@
-//! A store that no service runs on, asked as if one did.
+//! Queries on a stored history without a running service.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use fitness_store::{Batch, MemoryStore, Store};
 use crate::support::*;
 
 #[tokio::test(start_paused = true)]
-async fn it_answers_what_the_service_did_at_its_last_moment() {
+async fn an_archive_answers_like_the_service_at_its_last_commit() {
     let store = FaultyStore::new();
-    // So little is held in memory that histories need the store.
+    // Memory holds so little that histories must be read from the store.
     let config = TrackerConfig::default().with_log_capacity(8);
     let clock = Arc::new(TokioClock::starting_at(EPOCH));
     let service = builder(&store).tracker(config).clock(clock).start().await.unwrap();
@@ -20,73 +20,73 @@ async fn it_answers_what_the_service_did_at_its_last_moment() {
         live.record(opened(number, Some(number != 3)));
     }
     for _ in 0..100 {
-        pass(SECOND * 40).await;
+        sleep(SECOND * 40).await;
         live.record(offline(1));
-        pass(SECOND * 20).await;
+        sleep(SECOND * 20).await;
         live.record(online(1));
     }
     live.record(Event::ChannelUsable { channel_id: channel(1), usable: true });
     live.record(offline(2));
-    pass(SECOND * 5).await;
-    // The last commit's moment is that of the shutdown: time stands still meanwhile.
+    sleep(SECOND * 5).await;
+    // Time is paused, so this is also the time of the last commit, at shutdown.
     let (now, peers, coverage) = (live.now(), live.peers(), live.coverage());
     let stats = live.peer_stats(&peer(1), StandardWindow::Lifetime).await.unwrap();
     service.shutdown().await.unwrap();
-    pass(SECOND * 10_000).await;
+    sleep(SECOND * 10_000).await;
 
-    let rest = Archive::open(OURSELVES, Arc::new(store.inner.clone())).await.unwrap();
-    let handle = rest.handle();
-    assert_eq!((rest.as_of(), handle.now(), handle.observer()), (now, now, OURSELVES));
+    let archive = Archive::open(OBSERVER, Arc::new(store.inner.clone())).await.unwrap();
+    let handle = archive.handle();
+    assert_eq!((archive.as_of(), handle.now(), handle.observer()), (now, now, OBSERVER));
     assert_eq!(handle.peers(), peers);
     assert_eq!(handle.coverage(), coverage);
     assert_eq!(handle.peer_stats(&peer(1), StandardWindow::Lifetime).await.unwrap(), stats);
-    assert_eq!(stats.unwrap().outages.disconnects, 100, "of which most are in the store alone");
+    assert_eq!(stats.unwrap().outages.disconnects, 100, "most of them are only in the store");
     assert_eq!(handle.peer(&peer(2)).unwrap().presence, Presence::Offline);
 
     let health = handle.health();
     assert!(health.archived && !health.running && health.dirty_peers == 0);
     assert!(matches!(handle.flush().await, Err(FlushError::Stopped)));
     assert!(handle.subscribe().next().await.is_none());
-    let before = store.inner.observer(&OURSELVES).await.unwrap();
+    let before = store.inner.observer(&OBSERVER).await.unwrap();
     handle.record(online(2));
     assert_eq!(handle.health().events_after_shutdown, 1);
-    assert_eq!(store.inner.observer(&OURSELVES).await.unwrap(), before, "nothing is written");
-    drop(rest);
-    assert!(handle.peer(&peer(1)).is_some(), "what is in memory outlives it");
+    assert_eq!(store.inner.observer(&OBSERVER).await.unwrap(), before, "an archive writes nothing");
+    drop(archive);
+    assert!(handle.peer(&peer(1)).is_some(), "handles answer from memory after the archive is dropped");
 }
 
-/// A service may run on the store, and a flush may have been interrupted half way.
+/// A flush may have been interrupted, so the records of some peers are newer than those of others.
 #[tokio::test(start_paused = true)]
-async fn who_is_known_for_less_long_is_unobserved_from_then_on() {
+async fn peers_with_older_records_are_unobserved_since_the_heartbeat() {
     let store = FaultyStore::new();
     let clock = Arc::new(TokioClock::starting_at(EPOCH));
     let service = builder(&store).clock(clock).start().await.unwrap();
     service.handle().record(opened(1, Some(true)));
     service.handle().record(opened(2, Some(true)));
-    pass(SECOND * 5).await;
+    sleep(SECOND * 5).await;
     service.handle().flush().await.unwrap();
-    let heartbeat_ns = store.inner.observer(&OURSELVES).await.unwrap().unwrap().last_heartbeat_ns;
-    // The first part of a commit that never came to its end.
-    let mut record = store.inner.peer(&OURSELVES, &peer(2)).await.unwrap().unwrap();
+    let heartbeat_ns = store.inner.observer(&OBSERVER).await.unwrap().unwrap().last_heartbeat_ns;
+    // Store the first batch of a flush that was interrupted.
+    let mut record = store.inner.peer(&OBSERVER, &peer(2)).await.unwrap().unwrap();
     let online_ns = heartbeat_ns - record.presence_since_ns;
     record.totals.online_ns += online_ns;
     record.totals.observed_ns += online_ns;
     (record.presence, record.presence_since_ns) = (Presence::Offline, heartbeat_ns + SECOND_NS);
     let mut batch = Batch::default();
     batch.changes.peers.push(record);
-    store.inner.commit(&OURSELVES, Arc::new(batch)).await.unwrap();
+    store.inner.commit(&OBSERVER, Arc::new(batch)).await.unwrap();
 
-    let rest = Archive::open(OURSELVES, Arc::new(store.inner.clone())).await.unwrap();
-    assert_eq!(rest.as_of(), Timestamp::from_nanos(heartbeat_ns + SECOND_NS));
-    let peers = rest.handle().peers();
+    let archive = Archive::open(OBSERVER, Arc::new(store.inner.clone())).await.unwrap();
+    assert_eq!(archive.as_of(), Timestamp::from_nanos(heartbeat_ns + SECOND_NS));
+    let peers = archive.handle().peers();
     assert_eq!((peers[0].presence, peers[1].presence), (Presence::Unobserved, Presence::Offline));
     assert_eq!(peers[0].observed_ns, heartbeat_ns - EPOCH.as_nanos());
     service.shutdown().await.unwrap();
 }
 
 #[tokio::test]
-async fn of_whom_is_not_there_nothing_is_known() {
-    let rest = Archive::open(NodeId([7; 33]), Arc::new(MemoryStore::default())).await.unwrap();
-    assert_eq!(rest.as_of(), Timestamp::EPOCH);
-    assert!(rest.handle().peers().is_empty() && rest.handle().coverage().is_none());
+async fn an_archive_of_an_unknown_observer_is_empty() {
+    let archive = Archive::open(NodeId([7; 33]), Arc::new(MemoryStore::default())).await.unwrap();
+    assert_eq!(archive.as_of(), Timestamp::EPOCH);
+    assert!(archive.handle().peers().is_empty() && archive.handle().coverage().is_none());
 }

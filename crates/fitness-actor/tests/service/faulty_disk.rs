@@ -1,4 +1,4 @@
-//! A database on a disk of memory that fails as it is told.
+//! A redb database on an in-memory disk with injected faults.
 
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,132 +9,141 @@ use fitness_store::{Batch, Claim, Store, StoreError};
 use fitness_store_redb::RedbStore;
 use redb::StorageBackend;
 
-/// What is asked of a disk.
+/// The kind of a disk operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Call {
-    Look,
-    Change,
+enum Operation {
+    Read,
+    Write,
     Sync,
 }
 
-/// How a call of a disk fails.
+/// How a disk operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It does not happen.
-    Refused(ErrorKind),
-    /// It happens, and is reported as an error all the same.
-    Done(ErrorKind),
+    /// The operation has no effect.
+    NoEffect(ErrorKind),
+    /// The operation takes effect, but returns an error.
+    AfterEffect(ErrorKind),
 }
 
-pub(crate) const FULL: Fault = Fault::Refused(ErrorKind::StorageFull);
-pub(crate) const BROKEN: Fault = Fault::Refused(ErrorKind::Other);
-pub(crate) const ANSWER_LOST: Fault = Fault::Done(ErrorKind::Other);
+/// The name of the disk in error messages.
+pub(crate) const DISK_NAME: &str = "in-memory disk";
+
+pub(crate) const FULL: Fault = Fault::NoEffect(ErrorKind::StorageFull);
+pub(crate) const BROKEN: Fault = Fault::NoEffect(ErrorKind::Other);
+pub(crate) const RESULT_LOST: Fault = Fault::AfterEffect(ErrorKind::Other);
 
 impl Fault {
-    /// Only what breaks breaks looks as well.
-    fn concerns(self, call: Call) -> bool {
-        self == BROKEN || call != Call::Look
+    /// Returns whether the fault affects an operation of this kind. Only a broken disk fails to read.
+    fn affects(self, operation: Operation) -> bool {
+        self == BROKEN || operation != Operation::Read
     }
 
-    /// Which of the counters of calls tells when.
+    /// Returns the index of the operation counter that this fault refers to.
     pub(crate) fn counter(self) -> usize {
         usize::from(self != BROKEN)
     }
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Platter {
+pub(crate) struct DiskState {
     bytes: Vec<u8>,
-    /// All calls so far, and those that were no looks.
-    pub(crate) calls: [usize; 2],
-    /// The call of that number fails.
+    /// The number of all operations so far, and of those other than reads.
+    pub(crate) operations: [usize; 2],
+    /// The number of the operation that fails, and how.
     pub(crate) fault: Option<(usize, Fault)>,
-    /// There is no room for anything new.
+    /// Whether all writes fail because the disk is full.
     pub(crate) full: bool,
+    /// The number of failed operations.
     pub(crate) failed: usize,
 }
 
-/// A disk of memory. Clones are the same one.
+/// An in-memory disk. Clones share the same data.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Disk(Arc<Mutex<Platter>>);
+pub(crate) struct Disk(Arc<Mutex<DiskState>>);
 
 impl Disk {
     pub(crate) fn open(&self) -> Result<RedbStore, StoreError> {
         let disk = self.clone();
-        RedbStore::with_backend("a disk of memory", move || Ok(disk.clone()))
+        RedbStore::with_backend(DISK_NAME, move || Ok(disk.clone()))
     }
 
-    pub(crate) fn failing(call: usize, fault: Fault) -> Self {
+    pub(crate) fn failing(number: usize, fault: Fault) -> Self {
         let disk = Self::default();
-        disk.platter().fault = Some((call, fault));
+        disk.state().fault = Some((number, fault));
         disk
     }
 
-    pub(crate) fn platter(&self) -> MutexGuard<'_, Platter> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, DiskState> {
         self.0.lock().unwrap()
     }
 
-    fn call<T>(&self, call: Call, does: impl FnOnce(&mut Vec<u8>) -> io::Result<T>) -> io::Result<T> {
-        let mut platter = self.platter();
-        let numbers = platter.calls;
-        platter.calls = [numbers[0] + 1, numbers[1] + usize::from(call != Call::Look)];
-        let fault = match platter.fault {
-            Some((number, fault)) if fault.concerns(call) && number == numbers[fault.counter()] => {
+    fn run<T>(
+        &self,
+        operation: Operation,
+        effect: impl FnOnce(&mut Vec<u8>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut state = self.state();
+        let numbers = state.operations;
+        state.operations = [numbers[0] + 1, numbers[1] + usize::from(operation != Operation::Read)];
+        let fault = match state.fault {
+            Some((number, fault)) if fault.affects(operation) && number == numbers[fault.counter()] => {
                 Some(fault)
             }
-            _ if platter.full && call == Call::Change => Some(FULL),
+            _ if state.full && operation == Operation::Write => Some(FULL),
             _ => None,
         };
-        platter.failed += usize::from(fault.is_some());
+        state.failed += usize::from(fault.is_some());
         match fault {
-            None => does(&mut platter.bytes),
-            Some(Fault::Refused(kind)) => Err(kind.into()),
-            Some(Fault::Done(kind)) => does(&mut platter.bytes).and(Err(kind.into())),
+            None => effect(&mut state.bytes),
+            Some(Fault::NoEffect(kind)) => Err(kind.into()),
+            Some(Fault::AfterEffect(kind)) => effect(&mut state.bytes).and(Err(kind.into())),
         }
     }
 }
 
-fn part(bytes: &mut [u8], offset: u64, len: usize) -> io::Result<&mut [u8]> {
+fn range(bytes: &mut [u8], offset: u64, len: usize) -> io::Result<&mut [u8]> {
     let offset = usize::try_from(offset).map_err(io::Error::other)?;
     bytes.get_mut(offset..offset + len).ok_or_else(|| ErrorKind::UnexpectedEof.into())
 }
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        self.call(Call::Look, |bytes| Ok(bytes.len() as u64))
+        self.run(Operation::Read, |bytes| Ok(bytes.len() as u64))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.call(Call::Look, |bytes| {
-            out.copy_from_slice(part(bytes, offset, out.len())?);
+        self.run(Operation::Read, |bytes| {
+            out.copy_from_slice(range(bytes, offset, out.len())?);
             Ok(())
         })
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.call(Call::Change, |bytes| {
+        self.run(Operation::Write, |bytes| {
             bytes.resize(usize::try_from(len).map_err(io::Error::other)?, 0);
             Ok(())
         })
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.call(Call::Sync, |_| Ok(()))
+        self.run(Operation::Sync, |_| Ok(()))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.call(Call::Change, |bytes| {
-            part(bytes, offset, data.len())?.copy_from_slice(data);
+        self.run(Operation::Write, |bytes| {
+            range(bytes, offset, data.len())?.copy_from_slice(data);
             Ok(())
         })
     }
 }
 
-/// The database, whose threads are waited for here: a paused clock goes on while a task waits.
-pub(crate) struct OnThisThread(pub(crate) RedbStore);
+/// A database that blocks the calling thread. Redb works on threads of its own, and tokio's paused clock
+/// would advance while a task waits for them.
+pub(crate) struct Blocking(pub(crate) RedbStore);
 
 #[async_trait::async_trait]
-impl Store for OnThisThread {
+impl Store for Blocking {
     async fn observers(&self) -> Result<Vec<NodeId>, StoreError> {
         block_on(self.0.observers())
     }
