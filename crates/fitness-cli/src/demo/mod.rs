@@ -39,7 +39,7 @@ would, and restarts the wallet; neither counts against a peer.
 At the end it prints the table of peers and compares the measured values with what the demo did. The exit code is 1 \
 if they differ.
 
-The demo uses no other machine and no real money. With --store the history is kept: a later demo with the same store \
+The demo runs on this machine only and uses no real money. With --store the history is kept: a later demo with the same store \
 has the same peers, with their flap counts. With --listen the dashboard shows the demo live in a browser, and stays \
 available afterwards until Ctrl-C.";
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::verification::{GapCheck, Verification};
 use crate::error::CliError;
-use crate::output::{self, Document, OutputArgs, gap_cause_label, humanise};
+use crate::output::{self, Document, OutputArgs, humanise};
 
 /// The common JSON document with the verification added.
 #[derive(Serialize)]
@@ -126,7 +126,7 @@ fn print_result(out: &mut impl Write, verification: &Verification) -> io::Result
 }
 
 fn print_gap(out: &mut impl Write, started_at: Timestamp, gap: &GapCheck) -> io::Result<()> {
-    let causes: Vec<&str> = gap.causes.iter().rev().map(|cause| gap_cause_label(*cause)).collect();
+    let causes: Vec<String> = gap.causes.iter().rev().map(ToString::to_string).collect();
     let causes = if causes.is_empty() { "not detected".to_owned() } else { causes.join(", ") };
     let seconds = |at: Option<Timestamp>| {
         let tenths = at.map(|at| at.nanos_since(started_at) / 100_000_000);

@@ -33,7 +33,7 @@ pub(super) fn render(section: &Section, width: Option<u16>) -> Option<String> {
         lines.push(format!(
             "Not monitored since {}: {} ({} so far)",
             rfc3339(gap.from),
-            gap_cause_label(gap.cause),
+            gap.cause,
             humanise::duration(gap.length_ns()),
         ));
     }
@@ -49,7 +49,7 @@ fn gap_table(section: &Section, width: Option<u16>) -> String {
     let omitted = if section.all_gaps { 0 } else { section.gaps.len().saturating_sub(MAX_LISTED) };
     let row = |gap: &Gap| {
         let to = if gap.ongoing { "-".to_owned() } else { rfc3339(gap.to) };
-        [gap_cause_label(gap.cause).to_owned(), rfc3339(gap.from), to, humanise::duration(gap.length_ns())]
+        [gap.cause.to_string(), rfc3339(gap.from), to, humanise::duration(gap.length_ns())]
     };
     let rows = section.gaps.iter().skip(omitted).map(row);
     let mut lines = grid::lines(["monitoring gap", "from", "to", ">length"], rows, width);
@@ -62,16 +62,5 @@ fn gap_table(section: &Section, width: Option<u16>) -> String {
 
 fn total(cause: GapCause, totals: GapTotals) -> Option<String> {
     let GapTotals { count, length_ns } = totals;
-    (count > 0).then(|| format!("{} {count}x ({})", gap_cause_label(cause), humanise::duration(length_ns)))
-}
-
-/// Returns the label of a gap's cause.
-pub(crate) const fn gap_cause_label(cause: GapCause) -> &'static str {
-    match cause {
-        GapCause::NotRunning => "not running",
-        GapCause::Suspended => "suspended",
-        GapCause::NetworkDown => "network down",
-        GapCause::Paused => "paused",
-        _ => "unknown cause",
-    }
+    (count > 0).then(|| format!("{cause} {count}x ({})", humanise::duration(length_ns)))
 }

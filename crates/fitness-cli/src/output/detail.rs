@@ -2,7 +2,6 @@
 
 use fitness_core::{BucketWidth, ImportedReport, Presence, PresenceInterval, WindowReport, WindowStats};
 
-use super::coverage::gap_cause_label;
 use super::document::{PeerEntry, Section};
 use super::{grid, humanise};
 use fitness_words::{pluralize, rfc3339};
@@ -69,7 +68,7 @@ fn window_table(peer: &PeerEntry, width: Option<u16>) -> String {
 fn timeline_table(timeline: &[PresenceInterval], width: Option<u16>) -> String {
     let row = |interval: &PresenceInterval| {
         let state = match (interval.presence, interval.cause) {
-            (Some(Presence::Unobserved), Some(cause)) => format!("unobserved: {}", gap_cause_label(cause)),
+            (Some(Presence::Unobserved), Some(cause)) => format!("unobserved: {cause}"),
             (Some(presence), _) => super::presence_label(presence).to_owned(),
             (None, _) => {
                 let availability = humanise::availability(interval.uptime_ns, interval.observed_ns);

@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn utf8_locales_are_detected() {
         let is_utf8 = |variables: &[(&str, &str)]| {
-            super::is_utf8(|name| Some(variables.iter().find(|variable| variable.0 == name)?.1.to_owned()))
+            is_utf8(|name| Some(variables.iter().find(|variable| variable.0 == name)?.1.to_owned()))
         };
         assert!(is_utf8(&[("LANG", "en_GB.UTF-8")]));
         assert!(is_utf8(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]));

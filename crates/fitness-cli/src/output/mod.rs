@@ -19,7 +19,6 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use comfy_table::Table;
 use fitness_core::Presence;
 
-pub(crate) use self::coverage::gap_cause_label;
 pub(crate) use self::document::{Document, Observer, PeerEntry, Section};
 use self::glyphs::Glyphs;
 pub(crate) use self::glyphs::supports_unicode;

@@ -265,24 +265,24 @@ mod tests {
     #[test]
     fn wide_terminal_shows_alias_and_true_uptime() {
         let expected = "\
-1 peer, 1 channel, at 2026-01-01T00:00:30Z
+1 peer, 1 channel, as of 2026-01-01T00:00:30Z
 
-name       peer          channel       lifetime   observed   uptime   true uptime   off by   availability   flaps   last flap   state    since
---------------------------------------------------------------------------------------------------------------------------------------------------
-flapping   020202…0202   070707…0707      30.0s      30.0s    28.4s         28.5s    -12ms        94.96 %       2   18.4s ago   online   18.4s ago";
+alias      peer          channel       lifetime   observed   uptime   true uptime   off by   availability   flaps (decaying)   last flap   state    last change
+---------------------------------------------------------------------------------------------------------------------------------------------------------------
+flapping   020202…0202   070707…0707      30.0s      30.0s    28.4s         28.5s    -12ms         94.96%                  2   18.4s ago   online   18.4s ago";
         assert_eq!(render_plain(&document(), 160), expected);
     }
 
     #[test]
     fn narrow_terminals_get_shorter_ids_and_headings() {
         let expected = "\
-1 peer, 1 channel, at 2026-01-01T00:00:30Z
+1 peer, 1 channel, as of 2026-01-01T00:00:30Z
 
-name     peer      channel   lifetime observed uptime   true off by  avail- flaps last  state  for
-                                                      uptime        ability       flap
-----------------------------------------------------------------------------------------------------
-flapping 0202…0202 0707…0707    30.0s    30.0s  28.4s  28.5s  -12ms 94.96 %     2 18.4s online 18.4s";
-        assert_eq!(render_plain(&document(), 100), expected);
+alias    peer      channel   lifetime observed uptime   true off by  avail- flaps last  state  last
+                                                      uptime        ability       flap         change
+-----------------------------------------------------------------------------------------------------
+flapping 0202…0202 0707…0707    30.0s    30.0s  28.4s  28.5s  -12ms  94.96%     2 18.4s online 18.4s";
+        assert_eq!(render_plain(&document(), 101), expected);
         assert!(render_plain(&document(), 80).lines().all(|line| line.chars().count() <= 80));
     }
 

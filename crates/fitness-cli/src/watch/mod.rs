@@ -35,14 +35,15 @@ Watch any Lightning nodes, without channels and without a wallet.
 Each node is dialled, completes the Lightning handshake and `init` exchange, and stays connected. After a disconnect \
 it is dialled again, with increasing delays. Every attempt is printed with its duration or with the reason why it \
 failed: connection refused, timeout, not a Lightning node, a different node, a different network. Alerts are printed \
-as well: a node has been offline for long, is flapping, has a low availability, or is back online. If no node can be \
-reached, the cause is our own network, and there is one alert instead of one for each node.
+as well: a node has been offline for long, is flapping, has a low availability, or is back online. If all nodes \
+become unreachable, the cause is assumed to be the local network, and there is one alert instead of one for each \
+node.
 
 With --store the history is kept for `report` and `compare`, and a later run with the same store continues it. Use a \
 separate store, not that of a wallet. The watcher's identity key is kept in a key file beside the store.
 
 The command runs until it is interrupted, or for --duration. Watch at least two nodes: with only one, a failure of \
-our own network looks like an outage of that node.";
+the local network looks like an outage of that node.";
 
 const EXAMPLES: &str = "\
 Examples:
