@@ -384,8 +384,8 @@ fn every_json_field_is_documented() {
     let trace = std::fs::read(data("small.jsonl")).expect("read the trace");
     collect(&common::replay_json(trace, &["--preset", "lnd-0.19"]), &mut names);
     assert!(names.len() > 50, "{names:?}");
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/JSON.md");
-    let text = std::fs::read_to_string(path).expect("read docs/JSON.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/json.md");
+    let text = std::fs::read_to_string(path).expect("read the reference");
     for name in names {
         assert!(text.contains(&format!("`{name}`")), "{name}");
     }

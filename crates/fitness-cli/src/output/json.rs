@@ -1,7 +1,8 @@
 //! The JSON form of a document, the same for every command.
 //!
 //! Times and durations are integers in nanoseconds, in fields that end in `_ns`. Unknown values are `null`.
-//! Fields that concern only some commands are absent in the others. docs/JSON.md describes every field.
+//! Fields that concern only some commands are absent in the others. docs/reference/json.md describes all
+//! fields.
 
 use fitness_core::{
     ChannelReport, Coverage, Gap, ImportedReport, NodeId, Presence, PresenceInterval, StandardWindow,
