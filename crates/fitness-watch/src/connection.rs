@@ -222,7 +222,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // Has no effect if LDK knows already.
+        // Has no effect if LDK closed the connection.
         self.ldk.peer_manager.socket_disconnected(&self.descriptor);
         // Its `init` may have been received and not been taken yet.
         self.ldk.init_handler.take(&self.node);
