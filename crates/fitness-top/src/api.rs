@@ -40,8 +40,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Returns the observed time and the uptime at `now`. They are exact if the presence has not changed since the
-    /// response.
+    /// Returns the observed time and the uptime at `now`. They are exact if the presence has not changed
+    /// since the response.
     pub(crate) fn totals(&self, now: Timestamp) -> (u64, u64) {
         let elapsed_ns = now.nanos_since(self.as_of);
         match self.presence {

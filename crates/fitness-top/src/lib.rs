@@ -16,8 +16,8 @@
 //!
 //! # Structure
 //!
-//! Input and data arrive as messages. A message changes the model, and the model is drawn. `model` reads no clock
-//! and performs no I/O, `draw` does not change the model, `feed` fetches the data that is visible, and
+//! Input and data arrive as messages. A message changes the model, and the model is drawn. `model` reads no
+//! clock and performs no I/O, `draw` does not change the model, `feed` fetches the data that is visible, and
 //! `terminal` connects them.
 
 mod api;

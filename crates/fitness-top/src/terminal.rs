@@ -44,8 +44,8 @@ pub enum TopError {
 
 /// Shows the data of `source` until the user quits or the process receives `SIGINT`, `SIGTERM` or `SIGHUP`.
 ///
-/// Uses the terminal on standard output, and restores it when the function returns or panics. A source that stops
-/// responding is contacted again until it responds. A source that never responded is an error.
+/// Uses the terminal on standard output, and restores it when the function returns or panics. A source that
+/// stops responding is contacted again until it responds. A source that never responded is an error.
 ///
 /// # Errors
 ///

@@ -6,9 +6,9 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 /// How long to wait before a node is dialled again.
 ///
-/// The delay doubles after each failure, up to `max`. Each delay is drawn at random between its base and twice
-/// its base, so nodes that were lost together are not dialled together. The end of an outage is noticed at
-/// the next dial, so an outage is measured too long by up to one delay.
+/// The delay doubles after each failure, up to `max`. Each delay is drawn at random between its base and
+/// twice its base, so nodes that were lost together are not dialled together. The end of an outage is noticed
+/// at the next dial, so an outage is measured too long by up to one delay.
 ///
 /// If a node sends data after a time in which none did, our own network was down: the delays of all nodes
 /// start again at `min`.

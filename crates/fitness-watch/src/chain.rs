@@ -11,7 +11,8 @@ use lightning::bitcoin::constants::ChainHash;
 pub struct Chain(ChainHash);
 
 impl Chain {
-    /// Returns the network, or `None` if it is unknown. All signets that share a genesis block are one network.
+    /// Returns the network, or `None` if it is unknown. All signets that share a genesis block are one
+    /// network.
     #[must_use]
     pub fn network(&self) -> Option<Network> {
         Network::try_from(self.0).ok()

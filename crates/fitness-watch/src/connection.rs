@@ -1,7 +1,7 @@
 //! One connection: passes bytes between a socket and LDK without interpreting them.
 //!
-//! `lightning-net-tokio` does the same but does not report how far a handshake got. The watcher has to know that to
-//! distinguish a node that does not reply from a different service or another node.
+//! `lightning-net-tokio` does the same but does not report how far a handshake got. The watcher has to know
+//! that to distinguish a node that does not reply from a different service or another node.
 
 use std::hash::{Hash, Hasher};
 use std::io;
@@ -122,8 +122,8 @@ pub(crate) enum Step {
 }
 
 impl Connection {
-    /// Starts a connection to a node over a stream. Also returns the first message of the handshake, 50 bytes,
-    /// which the caller has to send with [`Connection::send`].
+    /// Starts a connection to a node over a stream. Also returns the first message of the handshake, 50
+    /// bytes, which the caller has to send with [`Connection::send`].
     ///
     /// Returns `None` if LDK rejects the connection.
     pub(crate) fn new(
@@ -277,8 +277,8 @@ mod tests {
             (received, other)
         });
         while !reading.is_finished() {
-            // The test plays LDK's part: it sends more when `write_buffer_space_avail` was called. LDK then requests
-            // reads again, which shows that the call was made.
+            // The test plays LDK's part: it sends more when `write_buffer_space_avail` was called. LDK then
+            // requests reads again, which shows that the call was made.
             tokio::select! {
                 biased;
                 step = connection.step() => panic!("{step:?}"),

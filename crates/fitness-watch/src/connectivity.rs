@@ -1,8 +1,8 @@
 //! Detects whether our own network works: it does while an authenticated node sends data.
 //!
-//! The service detects a network outage when nearly all connections are lost at once. It cannot detect that
-//! a dial failed because no node could have been reached; this module can. It also detects when the network
-//! is back. All nodes are dialled again at that moment, because the service's reconnect grace period is limited.
+//! The service detects a network outage when nearly all connections are lost at once. It cannot detect that a
+//! dial failed because no node could have been reached; this module can. It also detects when the network is
+//! back. All nodes are dialled again at that moment, because the service's reconnect grace period is limited.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -15,8 +15,8 @@ use crate::outcome::{ConnectPhase, Outcome};
 /// The most addresses of one host name that are tried.
 const MAX_ADDRESSES: usize = 4;
 
-/// A SOCKS5 proxy, such as Tor's at `127.0.0.1:9050`. The proxy resolves host names, so they do not leak to our
-/// own resolver.
+/// A SOCKS5 proxy, such as Tor's at `127.0.0.1:9050`. The proxy resolves host names, so they do not leak to
+/// our own resolver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxy {
@@ -44,12 +44,12 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the proxy to connect. The default is 60 s, because Tor is slow.
     pub proxy: Duration,
-    /// For each of the node's two replies: its part of the handshake, and its `init`. The default is 10 s. LDK
-    /// closes the connection if both together take longer than one to two ping intervals.
+    /// For each of the node's two replies: its part of the handshake, and its `init`. The default is 10 s.
+    /// LDK closes the connection if both together take longer than one to two ping intervals.
     pub handshake: Duration,
-    /// How long the last byte of our first message is delayed, which distinguishes a wrong key from a different
-    /// service. The byte is delayed only if the listener closed a connection without a reply. The default is
-    /// 500 ms. On slow connections the delay is longer, up to 3 s.
+    /// How long the last byte of our first message is delayed, which distinguishes a wrong key from a
+    /// different service. The byte is delayed only if the listener closed a connection without a reply. The
+    /// default is 500 ms. On slow connections the delay is longer, up to 3 s.
     pub last_byte_delay: Duration,
 }
 

@@ -11,9 +11,9 @@ use crate::StartError;
 /// The key with which the watcher connects to nodes. It has no channels and no funds.
 ///
 /// The watched nodes see its node id, so an operator of several of them can recognise the watcher. It is
-/// random unless you keep the seed. A service needs the same observer id in each run for its history to survive a
-/// restart: keep the seed, or start the service with a fixed observer id. Two watchers must not share an identity,
-/// because a node accepts only one connection from each node id.
+/// random unless you keep the seed. A service needs the same observer id in each run for its history to
+/// survive a restart: keep the seed, or start the service with a fixed observer id. Two watchers must not
+/// share an identity, because a node accepts only one connection from each node id.
 pub struct Identity {
     pub(crate) keys: KeysManager,
     node_id: NodeId,

@@ -9,15 +9,15 @@ use crate::chain::Chain;
 ///
 /// # Reliability
 ///
-/// - A listener that closes the connection without a reply may be a node with another key, or a different service.
-///   The watcher therefore dials a second time at once and delays the last byte of its first message. A
-///   listener that closes the connection before that byte, or long after it, has not acted on the message
-///   ([`Outcome::ClosedDuringHandshake`]). A listener that waits for that byte and then closes the connection
-///   at once has read the whole message and cannot decrypt it, as BOLT 8 prescribes for a node with another key
-///   ([`Outcome::WrongKey`]). A different service that waits for exactly 50 bytes cannot be distinguished from
-///   that; none is known.
-/// - A listener that never replies ([`Outcome::TimedOut`] in [`ConnectPhase::Handshake`]) may be an overloaded
-///   node or a service that expects more data. The two cannot be distinguished.
+/// - A listener that closes the connection without a reply may be a node with another key, or a different
+///   service. The watcher therefore dials a second time at once and delays the last byte of its first
+///   message. A listener that closes the connection before that byte, or long after it, has not acted on the
+///   message ([`Outcome::ClosedDuringHandshake`]). A listener that waits for that byte and then closes the
+///   connection at once has read the whole message and cannot decrypt it, as BOLT 8 prescribes for a node
+///   with another key ([`Outcome::WrongKey`]). A different service that waits for exactly 50 bytes cannot be
+///   distinguished from that; none is known.
+/// - A listener that never replies ([`Outcome::TimedOut`] in [`ConnectPhase::Handshake`]) may be an
+///   overloaded node or a service that expects more data. The two cannot be distinguished.
 /// - Through a proxy, the outcome is the one that the proxy reports. Tor reports many failures as an
 ///   unreachable host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub enum Outcome {
         /// The resolver's error.
         reason: String,
     },
-    /// The listener closed the connection before it had received all of our first message, or in the middle of its
-    /// reply.
+    /// The listener closed the connection before it had received all of our first message, or in the middle
+    /// of its reply.
     ClosedDuringHandshake,
     /// Something other than a Lightning node replied.
     NotLightning,

@@ -30,7 +30,7 @@ pub struct RankedCandidate {
     /// The score by which the node was ranked; `None` if it was never observed.
     pub score: Option<Score>,
     /// Whether the node may turn out to be better than the one ranked before it. This is so if they were not
-    /// observed for long enough to tell.
+    /// observed for long enough to be sure.
     pub rank_uncertain: bool,
     /// The node's statistics.
     pub stats: WindowStats,
@@ -45,8 +45,8 @@ pub struct RankedCandidate {
 /// Ranks nodes by their [`Score`], the best first.
 ///
 /// The score is the lower bound of the availability minus a penalty for disconnects, so one hour online does
-/// not beat a good year. Ties are broken by fewer disconnects, then by a shorter connect time. Nodes that were
-/// never observed come last.
+/// not beat a good year. Ties are broken by fewer disconnects, then by a shorter connect time. Nodes that
+/// were never observed come last.
 #[must_use]
 pub fn rank(candidates: impl IntoIterator<Item = Candidate>) -> Vec<RankedCandidate> {
     let mut ranked: Vec<RankedCandidate> = candidates.into_iter().map(RankedCandidate::unranked).collect();

@@ -112,8 +112,8 @@ pub struct TargetReport {
     pub last_attempt: Option<Attempt>,
     /// How long each phase of the last successful attempt took.
     pub last_connect_timings: Option<ConnectTimings>,
-    /// The median total time of the last 64 successful attempts. For an even number of attempts it is the mean
-    /// of the two in the middle.
+    /// The median total time of the last 64 successful attempts. For an even number of attempts it is the
+    /// mean of the two in the middle.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "median_connect_time_ns", serialize_with = "crate::nanos::serialize_option")
@@ -220,7 +220,9 @@ mod tests {
         let expected = serde_json::json!({
             "node_id": node_id, "addresses": ["host:1"], "state": "waiting", "retry_at_ns": 1_000_000_000_u64,
             "attempts": 1, "outcomes": {"connected": 1}, "last_attempt": attempt,
-            "last_connect_timings": {"resolve_ns": 0, "connect_ns": 7_000_000, "handshake_ns": 0, "init_ns": 0},
+            "last_connect_timings": {
+                "resolve_ns": 0, "connect_ns": 7_000_000, "handshake_ns": 0, "init_ns": 0,
+            },
             "median_connect_time_ns": 7_000_000, "last_disconnect_reason": null, "chains": [],
         });
         assert_eq!(json, expected);

@@ -74,8 +74,8 @@ impl Target {
         Ok(target)
     }
 
-    /// Parses a list of targets, one per line. Comments start with `#`; empty lines are ignored. A node on more than
-    /// one line becomes one target with all its addresses.
+    /// Parses a list of targets, one per line. Comments start with `#`; empty lines are ignored. A node on
+    /// more than one line becomes one target with all its addresses.
     ///
     /// # Errors
     ///

@@ -90,7 +90,8 @@ impl TargetTask {
         }
     }
 
-    /// Waits before the next dial. If our network works again meanwhile, the delay starts over at its minimum.
+    /// Waits before the next dial. If our network works again meanwhile, the delay starts over at its
+    /// minimum.
     async fn wait(&mut self) {
         loop {
             let delay = self.delays.next();

@@ -27,8 +27,8 @@ use crate::target_task::{self, SharedStatus, WatchContext};
 
 /// Watches nodes from outside and records their presence in a service.
 ///
-/// [`Watcher::stop`] stops it, and so does dropping it: monitoring pauses, so the time afterwards does not count
-/// against any node. The service continues to run; shut it down afterwards.
+/// [`Watcher::stop`] stops it, and so does dropping it: monitoring pauses, so the time afterwards does not
+/// count against any node. The service continues to run; shut it down afterwards.
 #[must_use = "dropping the watcher stops it"]
 pub struct Watcher {
     context: Arc<WatchContext>,
@@ -40,8 +40,8 @@ pub struct Watcher {
 impl Watcher {
     /// Returns a builder for a watcher that records events with `handle`.
     ///
-    /// The service behind `handle` must not be shared with other event sources: the watcher decides which peers
-    /// are watched and when monitoring pauses. Do not use the service of a wallet.
+    /// The service behind `handle` must not be shared with other event sources: the watcher decides which
+    /// peers are watched and when monitoring pauses. Do not use the service of a wallet.
     pub fn builder(handle: Handle) -> WatcherBuilder {
         WatcherBuilder {
             handle,
@@ -57,8 +57,8 @@ impl Watcher {
         }
     }
 
-    /// Returns a report on each node's connection attempts, in the order in which the targets were given. Query
-    /// the service's handle for the nodes' availability.
+    /// Returns a report on each node's connection attempts, in the order in which the targets were given.
+    /// Query the service's handle for the nodes' availability.
     #[must_use]
     pub fn targets(&self) -> Vec<TargetReport> {
         self.statuses.iter().map(|status| status.lock().report()).collect()
@@ -117,8 +117,8 @@ impl WatcherBuilder {
         self
     }
 
-    /// Sets the network that the nodes must be on. The outcome for a node that announces only other networks is
-    /// [`WrongNetwork`](crate::Outcome::WrongNetwork), and it is neither online nor offline.
+    /// Sets the network that the nodes must be on. The outcome for a node that announces only other networks
+    /// is [`WrongNetwork`](crate::Outcome::WrongNetwork), and it is neither online nor offline.
     ///
     /// By default every network is accepted, and [`TargetReport::chains`] has the chains of each node.
     pub fn network(self, network: Network) -> Self {
@@ -145,15 +145,16 @@ impl WatcherBuilder {
         Self { backoff, ..self }
     }
 
-    /// Sets how many nodes are dialled concurrently. The default is 128, the minimum 1. At the start, the nodes with
-    /// the most recorded uptime are dialled first, because their reconnect grace period is limited.
+    /// Sets how many nodes are dialled concurrently. The default is 128, the minimum 1. At the start, the
+    /// nodes with the most recorded uptime are dialled first, because their reconnect grace period is
+    /// limited.
     pub fn max_concurrent_dials(self, max_concurrent_dials: usize) -> Self {
         Self { max_concurrent_dials, ..self }
     }
 
-    /// Sets how often connected nodes are pinged. The default is 10 s, the minimum 10 ms, the maximum a day. A node
-    /// that sends nothing for one to two intervals is disconnected, and so is one whose handshake takes that
-    /// long.
+    /// Sets how often connected nodes are pinged. The default is 10 s, the minimum 10 ms, the maximum a day.
+    /// A node that sends nothing for one to two intervals is disconnected, and so is one whose handshake
+    /// takes that long.
     pub fn ping_interval(self, period: Duration) -> Self {
         let ping_interval = period.clamp(Duration::from_millis(10), Duration::from_secs(24 * 3600));
         Self { ping_interval, ..self }
@@ -203,7 +204,8 @@ impl WatcherBuilder {
             handle: self.handle,
         });
         let mut dial_order = update_watched_peers(&context.handle, &targets);
-        tracing::info!(targets = targets.len(), network = ?self.network, proxy = ?self.proxy, "watcher started");
+        let (network, proxy) = (self.network, self.proxy);
+        tracing::info!(targets = targets.len(), ?network, ?proxy, "watcher started");
 
         let mut watcher = Watcher { context, statuses: Vec::new(), fitness, tasks: JoinSet::new() };
         let (context, ping_interval) = (Arc::clone(&watcher.context), self.ping_interval);

@@ -9,6 +9,9 @@ use crate::layout::{COVERAGE_HEIGHT, Layout};
 use crate::model::{FeedState, Model};
 use crate::text;
 
+/// The end of the state of stored history. The title omits it to make room for the location.
+const NOT_LIVE_SUFFIX: &str = " (not live)";
+
 pub(super) fn draw(screen: &mut Screen<'_>, model: &Model, layout: &Layout) {
     if layout.header == 0 {
         return;
@@ -38,7 +41,7 @@ pub(super) fn data_state(model: &Model) -> (String, bool) {
             ("no stored history".to_owned(), true)
         }
         FeedState::Connected if model.is_archive => {
-            (format!("stored history as of {} (not live)", text::datetime(model.clock)), true)
+            (format!("stored history as of {}{NOT_LIVE_SUFFIX}", text::datetime(model.clock)), true)
         }
         FeedState::Connected => ("live".to_owned(), true),
     }
@@ -59,12 +62,14 @@ fn draw_title(screen: &mut Screen<'_>, model: &Model, y: u16) {
     let caps = screen.caps;
     let style = if is_expected { caps.good() } else { caps.alert() };
     let width = screen.area.width;
+    let mut title = format!("ldk-fitness  {}", model.location);
     if width < 60 {
         short_data_state(model).clone_into(&mut state);
+    } else if text::width(&title) + 1 + text::width(&state) > width.into() {
+        state.truncate(state.trim_end_matches(NOT_LIVE_SUFFIX).len());
     }
     let state_width = u16::try_from(text::width(&state)).unwrap_or(width).min(width);
     let available = width.saturating_sub(state_width + 1);
-    let mut title = format!("ldk-fitness  {}", model.location);
     let observer = model.service.as_ref().map(|service| service.health.observer);
     if let Some(observer) = observer {
         let with_observer = format!("{title}  node {}", text::shorten_id(&observer, 8, caps.ellipsis()));

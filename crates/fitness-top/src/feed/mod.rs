@@ -25,7 +25,8 @@ const CHANGE_DELAY: Duration = Duration::from_millis(100);
 /// If more peers than this changed, all peers are fetched.
 const MAX_CHANGED_PEERS: usize = 24;
 
-/// How often a snapshot, a page and a strip are fetched without any change. The model extrapolates in between.
+/// How often a snapshot, a page and a strip are fetched without any change. The model extrapolates in
+/// between.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(60);
 const PAGE_INTERVAL: Duration = Duration::from_secs(15);
 const STRIP_INTERVAL: Duration = Duration::from_secs(300);

@@ -31,7 +31,7 @@ pub(crate) struct List {
     /// The index of the first visible row.
     top: usize,
     /// The peer that the cursor follows when the order changes; `None` if the cursor stays at the top.
-    followed: Option<NodeId>,
+    cursor_peer: Option<NodeId>,
     pub(crate) strips: HashMap<NodeId, Strip>,
 }
 
@@ -45,7 +45,7 @@ impl Default for List {
             filter: String::new(),
             cursor: 0,
             top: 0,
-            followed: None,
+            cursor_peer: None,
             strips: HashMap::new(),
         }
     }
@@ -90,8 +90,8 @@ impl List {
         counts
     }
 
-    /// Returns the visible peers, with whether the cursor is on them, for a list of `rows` rows. Only these peers are
-    /// drawn, and only their strips are fetched.
+    /// Returns the visible peers, with whether the cursor is on them, for a list of `rows` rows. Only these
+    /// peers are drawn, and only their strips are fetched.
     pub(crate) fn visible(&self, rows: usize) -> impl Iterator<Item = (&Peer, bool)> {
         let visible = self.order.iter().enumerate().skip(self.top).take(rows);
         visible.filter_map(|(index, node_id)| Some((self.peers.get(node_id)?, index == self.cursor)))
@@ -148,8 +148,8 @@ impl List {
         matching.sort_unstable_by(|one, other| self.sort.compare(self.is_reversed, now, one, other));
         self.order = matching.into_iter().map(|peer| peer.node_id).collect();
         let last = self.order.len().saturating_sub(1);
-        let index = self.followed.and_then(|followed| self.order.iter().position(|id| *id == followed));
-        self.cursor = match (self.followed, index) {
+        let index = self.cursor_peer.and_then(|node_id| self.order.iter().position(|id| *id == node_id));
+        self.cursor = match (self.cursor_peer, index) {
             (None, _) => 0,
             (Some(_), Some(index)) => index,
             (Some(_), None) => self.cursor.min(last),
@@ -163,16 +163,16 @@ impl List {
 
     pub(crate) fn move_to(&mut self, index: usize) {
         self.cursor = index.min(self.order.len().saturating_sub(1));
-        self.followed = self.order.get(self.cursor).copied();
+        self.cursor_peer = self.order.get(self.cursor).copied();
     }
 
     /// Moves the cursor to the first row, where it stays when the order changes.
     pub(crate) fn move_to_top(&mut self) {
-        (self.cursor, self.top, self.followed) = (0, 0, None);
+        (self.cursor, self.top, self.cursor_peer) = (0, 0, None);
     }
 
-    /// Moves the cursor to the nearest match at or after index `from`, or at or before it if not `forwards`. Wraps
-    /// around. Returns whether there is a match.
+    /// Moves the cursor to the nearest match at or after index `from`, or at or before it if not `forwards`.
+    /// Wraps around. Returns whether there is a match.
     pub(crate) fn find(&mut self, query: &str, from: usize, forwards: bool) -> bool {
         let query = query.trim().to_lowercase();
         let count = self.order.len();

@@ -46,7 +46,8 @@ pub(crate) struct Strip {
 }
 
 impl Strip {
-    /// Returns one mark for each of the last `count` hours, the oldest first. The last mark is the current hour.
+    /// Returns one mark for each of the last `count` hours, the oldest first. The last mark is the current
+    /// hour.
     pub(crate) fn marks(&self, now: Timestamp, count: u16, gaps: &[MonitoringGap]) -> Vec<Mark> {
         let this_hour = now.as_nanos() / HOUR_NS;
         let start_of_hour = |ago: u64| this_hour.checked_sub(ago).map(|hour| hour.saturating_mul(HOUR_NS));

@@ -30,14 +30,15 @@ pub struct Source {
 }
 
 impl Source {
-    /// Uses the service at `address`, such as `http://127.0.0.1:8080`. Include the path if the service's router is
-    /// mounted under one. Requests contain `token` if there is one.
+    /// Uses the service at `address`, such as `http://127.0.0.1:8080`. Include the path if the service's
+    /// router is mounted under one. Requests contain `token` if there is one.
     ///
     /// Sends no request.
     ///
     /// # Errors
     ///
-    /// [`SourceError::InvalidAddress`] or [`SourceError::InvalidToken`]. Neither contains the token or a password.
+    /// [`SourceError::InvalidAddress`] or [`SourceError::InvalidToken`]. Neither contains the token or a
+    /// password.
     pub fn service(address: &str, token: Option<&str>) -> Result<Self, SourceError> {
         let http = Http::new(address, token)?;
         Ok(Self { location: http.address(), transport: Box::new(http), is_remote: true })

@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn the_cursor_stays_visible_and_screens_have_no_control_characters(messages in proptest::collection::vec(any_message(), 1..60)) {
+    fn any_messages_keep_the_cursor_visible_and_screens_clean(messages in proptest::collection::vec(any_message(), 1..60)) {
         let mut model = Model::new("http://x".to_owned(), (80, 24));
         for message in messages {
             let description = format!("{message:?}");

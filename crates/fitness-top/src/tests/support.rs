@@ -48,9 +48,9 @@ pub(super) fn channel(number: u32) -> ChannelId {
     channel_id
 }
 
-/// Creates an archive with thirty hours of `peers` peers. Peer 0 has an alias with control characters, peer 1 one with
-/// wide characters. If there are at least four, peer 2 is offline for 20 minutes several times, and peer 3 goes
-/// offline after 26 hours. Monitoring is paused for one hour.
+/// Creates an archive with thirty hours of `peers` peers. Peer 0 has an alias with control characters, peer 1
+/// one with wide characters. If there are at least four, peer 2 is offline for 20 minutes several times, and
+/// peer 3 goes offline after 26 hours. Monitoring is paused for one hour.
 async fn source(peers: u32) -> (Source, Archive) {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     for number in 0..peers {

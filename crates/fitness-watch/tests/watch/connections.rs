@@ -98,8 +98,8 @@ async fn a_node_that_stops_replying_is_disconnected_by_a_ping_timeout() {
     let mut events = watcher.events();
     until_connected(&mut events).await;
     proxy.black_hole();
-    // If the test machine stalls for a second, the connection is lost and made again before the black hole takes
-    // effect. `next_disconnect` skips such attempts.
+    // If the test machine stalls for a second, the connection is lost and made again before the black hole
+    // takes effect. `next_disconnect` skips such attempts.
     let (_, reason) = next_disconnect(&mut events).await;
     assert_eq!(reason, DisconnectReason::PingTimeout);
     assert_eq!(presence(&service.handle(), id(&node)), Presence::Offline);

@@ -34,8 +34,8 @@ async fn delays_grow_for_a_node_that_disconnects_at_once() {
 #[tokio::test]
 async fn a_stable_connection_resets_the_delay() {
     let (service, node) = (service().await, node(1));
-    // Every connection counts as stable, so each delay is the first one. Without the reset, the sum of the delays
-    // would be 17 minutes.
+    // Every connection counts as stable, so each delay is the first one. Without the reset, the sum of the
+    // delays would be 17 minutes.
     let backoff = Backoff {
         min: Duration::from_millis(1),
         max: Duration::from_secs(3600),
