@@ -1,7 +1,8 @@
-//! `advise`: what to close and what to keep.
+//! The `advise` command: recommends which channels to close and which to keep.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use fitness_actor::Archive;
@@ -9,7 +10,7 @@ use fitness_advice::{Advice, Evidence, OutlierSensitivity, PeerKind, Policy, Rec
 use fitness_core::{NodeId, StandardWindow, Timestamp};
 use serde::Serialize;
 
-use crate::each::{self, figure};
+use crate::each::{evaluate_observers, print, score_cell};
 use crate::error::CliError;
 use crate::help;
 use crate::moment::rfc3339;
@@ -17,70 +18,81 @@ use crate::output::{available_width, grid, humanise};
 use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
-Say what to close and what to keep, and why.
+Recommend which channels to close and which to keep, with reasons.
 
-Peers with a channel, and watched ones, are judged by a window of their history, as of the last moment that \
-the store knows. A peer is to be closed whose availability is at or below the threshold, that falls far behind \
-the others (below Q1 - m * IQR, with m = 3 or, aggressively, 1.5), or that has not been online for a month; \
-one whose connection changes all the time is to be looked at. Nobody is judged before 28 days of observed \
-time: our own outages cost nothing. Phones and private peers are judged by long absence alone.
+Each tracked peer is evaluated over a window of its history, up to the last heartbeat in the store. Closing is \
+recommended for a peer
 
-The score is what can be relied on, from 0 to 100: the lower confidence bound of the availability, times what \
-disconnects and unusable channels leave of it. `at best` is what it may turn out to be.
+  - whose availability is at or below --availability-threshold,
+  - whose availability is far below that of the others (--outliers), or
+  - that has been offline for at least --long-offline-after.
 
-Nothing is ever closed: this recommends.";
+Review is recommended for a peer whose connection changes more often than --max-flaps. Peers with less than \
+--min-observed of observed time are not evaluated; if they have been offline for long, review is recommended. \
+Monitoring gaps do not count as observed time. Mobile and private peers are not compared with other peers and are \
+evaluated for long outages only.
+
+An outlier is below Q1 - m * IQR of the compared peers, where Q1 is the first quartile, IQR the interquartile range, \
+and m is 3 (conservative) or 1.5 (aggressive).
+
+The score, from 0 to 100, is the lower confidence bound of the availability, reduced for disconnects and for time \
+in which channels were unusable. `upper bound` is the same for the upper confidence bound.
+
+These are recommendations only: no channel is ever closed.";
 
 const EXAMPLES: &str = "\
 Examples:
   ldk-fitness advise fitness.redb
-  ldk-fitness advise fitness.redb --threshold 95% --style aggressive
+  ldk-fitness advise fitness.redb --availability-threshold 95% --outliers aggressive
   ldk-fitness advise fitness.redb --ignore 02ab… --mobile 03cd… --json";
 
-/// Say what to close and what to keep, and why
+/// Recommend which channels to close and which to keep
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
-    /// The store: a redb file, or another kind by its name, as below
+    /// The store: a redb file, or another kind of store as listed below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
     store: StoreUrl,
 
-    /// Judge only what this node observed; by default all that share the store are told
+    /// Evaluate only the peers of this observer; by default those of all observers in the store
     #[arg(long, value_name = "NODE_ID")]
     observer: Option<NodeId>,
 
-    /// The window that peers are judged by: 24h, 7d, 30d, 90d or lifetime
+    /// The window to evaluate: 24h, 7d, 30d, 90d or lifetime
     #[arg(long, default_value = "90d")]
     window: StandardWindow,
 
-    /// At or below this availability a peer is to be closed, such as 80%; 0% for not at all
-    #[arg(long, default_value = "80%", value_parser = parse_share)]
-    threshold: f64,
+    /// Recommend closing peers at or below this availability, such as 80%; 0% disables the rule
+    #[arg(long, default_value = "80%", value_name = "PERCENT", value_parser = parse_fraction)]
+    availability_threshold: f64,
 
-    /// How far a peer has to fall behind the others to be closed
+    /// Recommend closing peers whose availability is an outlier
     #[arg(long, value_enum, default_value_t)]
-    style: Fence,
+    outliers: OutlierArg,
 
-    /// With more changes of its connection in 7 days a peer is to be looked at
-    #[arg(long, default_value_t = 50, value_name = "CHANGES")]
-    flapping: u64,
+    /// Recommend reviewing peers with more connection changes than this in 7 days
+    #[arg(long, default_value_t = 50, value_name = "COUNT")]
+    max_flaps: u64,
 
-    /// Who was observed for less is not judged, such as 28d
-    #[arg(long, default_value = "28d", value_parser = humantime::parse_duration, value_name = "TIME")]
-    min_observed: std::time::Duration,
+    /// Evaluate only peers with at least this much observed time, such as 28d
+    #[arg(long, default_value = "28d", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    min_observed: Duration,
 
-    /// Who has been offline for so long is to be closed, or looked at where it is not judged yet, such as 30d
-    #[arg(long, default_value = "30d", value_parser = humantime::parse_duration, value_name = "TIME")]
-    gone: std::time::Duration,
+    /// Recommend closing peers that have been offline for at least this long, such as 30d
+    ///
+    /// Peers with less observed time than --min-observed are recommended for review instead.
+    #[arg(long, default_value = "30d", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    long_offline_after: Duration,
 
-    /// Leave this peer alone; may be given several times
+    /// Do not evaluate this peer; can be repeated
     #[arg(long, value_name = "NODE_ID")]
     ignore: Vec<NodeId>,
 
-    /// This peer is a phone or the like; may be given several times
+    /// Treat this peer as a mobile node; can be repeated
     #[arg(long, value_name = "NODE_ID")]
     mobile: Vec<NodeId>,
 
-    /// All channels with this peer are unannounced; may be given several times
+    /// Treat this peer as private (unannounced channels only); can be repeated
     #[arg(long, value_name = "NODE_ID")]
     private: Vec<NodeId>,
 
@@ -89,93 +101,99 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// How far from the others is too far.
+/// The outlier rule.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Fence {
-    /// Three interquartile ranges below the first quartile
+enum OutlierArg {
+    /// More than 3 interquartile ranges below the first quartile
     #[default]
-    Careful,
-    /// One and a half
+    Conservative,
+    /// More than 1.5 interquartile ranges below the first quartile
     Aggressive,
-    /// Peers are not compared
+    /// Do not compare peers
     Off,
 }
 
-fn parse_share(text: &str) -> Result<f64, String> {
+fn parse_fraction(text: &str) -> Result<f64, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
-    let share = text.strip_suffix('%').map_or_else(|| number(text), |percent| Some(number(percent)? / 100.0));
-    share
-        .filter(|share| (0.0..=1.0).contains(share))
-        .ok_or_else(|| "expected a share such as 80% or 0.8".to_owned())
+    let fraction =
+        text.strip_suffix('%').map_or_else(|| number(text), |percent| Some(number(percent)? / 100.0));
+    fraction
+        .filter(|fraction| (0.0..=1.0).contains(fraction))
+        .ok_or_else(|| "expected a percentage such as 80% or a fraction such as 0.8".to_owned())
 }
 
-/// What is said of one observer's peers.
+/// The recommendations for one observer's peers.
 #[derive(Serialize)]
-struct Judged {
+struct ObserverAdvice {
     observer: NodeId,
     #[serde(rename = "at_ns")]
     at: Timestamp,
-    advice: Vec<Told>,
+    advice: Vec<AdviceEntry>,
 }
 
 #[derive(Serialize)]
-struct Told {
+struct AdviceEntry {
     #[serde(flatten)]
     advice: Advice,
-    /// Each reason in words.
-    texts: Vec<String>,
+    /// The text of each reason, in the order of `advice.reasons`.
+    reason_texts: Vec<String>,
 }
 
-/// Reads the store and prints the advice.
+/// Reads the store and prints the recommendations.
 ///
 /// # Errors
 ///
-/// A store that cannot be opened or read, an observer that it does not know, or an output that cannot be
+/// Fails if the store cannot be opened or read, if it has no such observer, or if the output cannot be
 /// written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let judged = each::judge(&args.store, args.observer, async |known| judge(known, args).await)?;
-    each::print(&judged, args.json, print_table)
+    let observers =
+        evaluate_observers(&args.store, args.observer, async |archive| evaluate(archive, args).await)?;
+    print(&observers, args.json, print_table)
 }
 
-async fn judge(known: Archive, args: &Args) -> Result<Judged, CliError> {
-    let handle = known.handle();
+async fn evaluate(archive: Archive, args: &Args) -> Result<ObserverAdvice, CliError> {
+    let handle = archive.handle();
     let mut peers = Vec::new();
     for report in handle.peers() {
-        // All of it: who is gone may have been for longer than the window.
+        // The whole history: an outage can be longer than the window.
         let Some(history) = handle.history(&report.node_id).await? else { continue };
-        peers.push(Evidence::of(&report, &history, args.window).with_kind(args.kind(&report.node_id)));
+        let kind = args.peer_kind(&report.node_id);
+        peers.push(Evidence::of(&report, &history, args.window).with_kind(kind));
     }
     let mut advice = advise(&peers, &args.policy());
     advice.sort_by(Advice::by_severity);
-    let tell =
-        |advice: Advice| Told { texts: advice.reasons.iter().map(ToString::to_string).collect(), advice };
-    Ok(Judged {
+    let entry = |advice: Advice| AdviceEntry {
+        reason_texts: advice.reasons.iter().map(ToString::to_string).collect(),
+        advice,
+    };
+    Ok(ObserverAdvice {
         observer: handle.observer(),
-        at: known.as_of(),
-        advice: advice.into_iter().map(tell).collect(),
+        at: archive.as_of(),
+        advice: advice.into_iter().map(entry).collect(),
     })
 }
 
 impl Args {
     fn policy(&self) -> Policy {
-        let nanos = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Policy {
             window: self.window,
             min_observed_ns: nanos(self.min_observed),
-            availability_threshold: (self.threshold > 0.0).then_some(self.threshold),
-            outlier: match self.style {
-                Fence::Careful => Some(OutlierSensitivity::Conservative),
-                Fence::Aggressive => Some(OutlierSensitivity::Aggressive),
-                Fence::Off => None,
+            availability_threshold: (self.availability_threshold > 0.0)
+                .then_some(self.availability_threshold),
+            outlier: match self.outliers {
+                OutlierArg::Conservative => Some(OutlierSensitivity::Conservative),
+                OutlierArg::Aggressive => Some(OutlierSensitivity::Aggressive),
+                OutlierArg::Off => None,
             },
-            max_flaps_7d: Some(self.flapping),
-            long_offline_after_ns: Some(nanos(self.gone)),
+            max_flaps_7d: Some(self.max_flaps),
+            long_offline_after_ns: Some(nanos(self.long_offline_after)),
             ignore: self.ignore.iter().copied().collect::<BTreeSet<_>>(),
             ..Policy::default()
         }
     }
 
-    fn kind(&self, node_id: &NodeId) -> PeerKind {
+    fn peer_kind(&self, node_id: &NodeId) -> PeerKind {
         if self.mobile.contains(node_id) {
             PeerKind::Mobile
         } else if self.private.contains(node_id) {
@@ -186,35 +204,35 @@ impl Args {
     }
 }
 
-fn print_table(out: &mut dyn Write, judged: &Judged) -> io::Result<()> {
-    let Judged { observer, at, advice } = judged;
+fn print_table(out: &mut dyn Write, observer_advice: &ObserverAdvice) -> io::Result<()> {
+    let ObserverAdvice { observer, at, advice } = observer_advice;
     let peers = fitness_words::pluralize(advice.len() as u64, "peer", "peers");
     writeln!(out, "{peers} of {observer}, as of {}\n", rfc3339(*at))?;
-    let headings = ["peer", "advice", ">score", ">at best", ">availability", ">observed", "why"];
-    writeln!(out, "{}", grid::lines(headings, advice.iter().map(row), available_width()))
+    let headings = ["peer", "advice", ">score", ">upper bound", ">availability", ">observed", "reasons"];
+    writeln!(out, "{}", grid::lines(headings, advice.iter().map(cells), available_width()))
 }
 
-fn row(told: &Told) -> [String; 7] {
-    let Advice { node_id, recommendation: verdict, score, .. } = &told.advice;
-    let figure = |of| figure(score.as_ref(), of);
+fn cells(entry: &AdviceEntry) -> [String; 7] {
+    let Advice { node_id, recommendation, score, .. } = &entry.advice;
+    let score_cell = |format| score_cell(score.as_ref(), format);
     [
         humanise::short(&node_id.to_string(), 6, "…"),
-        word(*verdict).to_owned(),
-        figure(|score| format!("{:.1}", score.value)),
-        figure(|score| format!("{:.1}", score.upper_bound)),
-        figure(|score| fitness_words::ratio_percent(score.availability)),
-        figure(|score| humanise::duration(score.observed_ns)),
-        told.texts.join("; "),
+        recommendation_label(*recommendation).to_owned(),
+        score_cell(|score| format!("{:.1}", score.value)),
+        score_cell(|score| format!("{:.1}", score.upper_bound)),
+        score_cell(|score| fitness_words::ratio_percent(score.availability)),
+        score_cell(|score| humanise::duration(score.observed_ns)),
+        entry.reason_texts.join("; "),
     ]
 }
 
-const fn word(verdict: Recommendation) -> &'static str {
-    match verdict {
+const fn recommendation_label(recommendation: Recommendation) -> &'static str {
+    match recommendation {
         Recommendation::Close => "close",
-        Recommendation::Review => "look at",
-        Recommendation::InsufficientData => "too early",
+        Recommendation::Review => "review",
+        Recommendation::InsufficientData => "insufficient data",
         Recommendation::Keep => "keep",
         Recommendation::Ignored => "ignored",
-        _ => "?",
+        _ => "unknown",
     }
 }

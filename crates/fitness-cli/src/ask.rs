@@ -1,4 +1,4 @@
-//! What can be asked of histories, by every command that has some.
+//! The query options that commands with histories share: window, peer, timeline, buckets and gaps.
 
 use clap::ValueEnum;
 use fitness_core::{
@@ -9,45 +9,46 @@ use crate::error::CliError;
 use crate::moment::Window;
 use crate::output::{PeerEntry, Section, Strip};
 
-/// How many hours or days of a peer are told at most: ten years of days, and over a year of hours.
-const MOST_BUCKETS: usize = 10_000;
+/// The maximum number of buckets per peer: 27 years of days, or more than a year of hours.
+const MAX_BUCKETS: usize = 10_000;
 
-/// What to tell of peers and channels.
+/// Which peers to report, and what to report about them.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct AskArgs {
-    /// Show the numbers of this stretch of time before the moment of the question: 24h, 7d, lifetime
+    /// Report the statistics of this window, such as 24h, 7d or lifetime
     ///
-    /// Any duration such as `90m` or `1d 12h`. Beside uptime it tells how often each peer was lost, the
-    /// uptime for each loss (between), and the median and the worst time to return.
+    /// The window is any duration, such as `90m` or `1d 12h`, and ends at the time of the report. The table
+    /// then also shows disconnects, the mean time between disconnects (MTBD), and the median and longest
+    /// recovery, which are the times that peers took to come back online.
     #[arg(long, value_name = "DURATION")]
     window: Option<Window>,
 
-    /// Tell only of this peer, and more of it; the beginning of its id is enough
+    /// Report on this peer only, in more detail; a unique prefix of its id is enough
     #[arg(long, value_name = "NODE_ID", value_parser = parse_prefix)]
     peer: Option<String>,
 
-    /// Tell what each peer was when, and where that is not known, why
+    /// Show when each peer was online, offline or unobserved, and the cause of unobserved time
     #[arg(long)]
     timeline: bool,
 
-    /// Tell each hour or day of each peer, as they begin in UTC
+    /// Show the statistics of each hour or day (UTC) of each peer
     #[arg(long, value_enum, value_name = "WIDTH")]
     buckets: Option<BucketArg>,
 
-    /// List all gaps of our own observation, and not the latest alone
+    /// List all monitoring gaps instead of only the latest
     #[arg(long)]
     gaps: bool,
 
-    /// Tell of peers that were let go, too: their last channel was closed
+    /// Include peers that are no longer tracked because their last channel was closed
     #[arg(long)]
     all: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum BucketArg {
-    /// Hours
+    /// One bucket per hour
     Hour,
-    /// Days
+    /// One bucket per day
     Day,
 }
 
@@ -55,33 +56,34 @@ fn parse_prefix(text: &str) -> Result<String, String> {
     let is_hex = !text.is_empty() && text.len() <= 66 && text.bytes().all(|b| b.is_ascii_hexdigit());
     is_hex
         .then(|| text.to_ascii_lowercase())
-        .ok_or_else(|| "expected a node id of 66 hexadecimal digits, or how one begins".to_owned())
+        .ok_or_else(|| "expected a node id of 66 hexadecimal digits, or a prefix of one".to_owned())
 }
 
-/// A question at a moment, to one observer.
+/// A query of one observer's peers as of one time.
 pub(crate) struct Question<'a> {
     args: &'a AskArgs,
     at: Timestamp,
-    /// Whether people are going to look at the answer.
-    to_look_at: bool,
+    /// Whether the output is a table, which has strips.
+    with_strips: bool,
 }
 
 impl AskArgs {
+    /// Creates the query as of `at`. JSON output has no strips.
     pub(crate) const fn question(&self, at: Timestamp, json: bool) -> Question<'_> {
-        Question { args: self, at, to_look_at: !json }
+        Question { args: self, at, with_strips: !json }
     }
 
-    /// Whether peers that were let go are asked about, too.
+    /// Returns whether untracked peers are included.
     pub(crate) const fn asks_for_closed(&self) -> bool {
         self.all || self.peer.is_some()
     }
 
-    /// Whether more gaps are asked for than the latest ones.
-    pub(crate) const fn asks_for_gaps(&self, json: bool) -> bool {
+    /// Returns whether all monitoring gaps are needed instead of only the latest.
+    pub(crate) const fn needs_all_gaps(&self, json: bool) -> bool {
         self.gaps || self.timeline || json
     }
 
-    /// Leaves out the peers that were not asked for. At most one is left where one was.
+    /// Removes all peers except the one given with `--peer`, if any.
     ///
     /// # Errors
     ///
@@ -106,67 +108,69 @@ impl AskArgs {
 }
 
 impl Question<'_> {
-    /// The moment from which on things are asked.
-    fn from(&self) -> Timestamp {
-        self.args.window.as_ref().map_or(Timestamp::EPOCH, |window| window.before(self.at))
+    /// Returns the start of the queried window.
+    fn window_start(&self) -> Timestamp {
+        self.args.window.as_ref().map_or(Timestamp::EPOCH, |window| window.start(self.at))
     }
 
-    /// Whether histories are needed to answer it.
+    /// Returns whether the query needs the peers' histories.
     pub(crate) fn needs_histories(&self) -> bool {
         let AskArgs { window, peer, timeline, buckets, .. } = self.args;
-        self.to_look_at || window.is_some() || peer.is_some() || *timeline || buckets.is_some()
+        self.with_strips || window.is_some() || peer.is_some() || *timeline || buckets.is_some()
     }
 
-    /// Says in the section what was asked, before its peers are told more of.
+    /// Sets what concerns the whole section: its window, gaps and strips.
     pub(crate) fn begin(&self, section: &mut Section) {
         section.window.clone_from(&self.args.window);
         section.all_gaps = self.args.gaps;
-        section.gaps.retain(|gap| gap.to >= self.from());
+        section.gaps.retain(|gap| gap.to >= self.window_start());
         let tracked_since = section.peers.iter().map(|peer| peer.report.tracked_since).min();
-        section.strips_from = tracked_since.map(|at| at.max(self.from())).filter(|_| self.to_look_at);
+        section.strips_from =
+            tracked_since.map(|at| at.max(self.window_start())).filter(|_| self.with_strips);
     }
 
-    /// Tells of one peer what was asked, from its history and those of its channels. `gaps` are all
-    /// there were.
+    /// Fills in a peer from its history and those of its channels. `gaps` are all monitoring gaps.
     pub(crate) fn answer(
         &self,
         peer: &mut PeerEntry,
         strips_from: Option<Timestamp>,
         gaps: &[Gap],
         history: &PeerHistory,
-        of_channel: impl Fn(&ChannelId) -> Option<PeerHistory>,
+        channel_history: impl Fn(&ChannelId) -> Option<PeerHistory>,
     ) {
-        let (from, to) = (self.from(), self.at);
-        let AskArgs { window, peer: named, timeline, buckets, .. } = self.args;
-        let (online, since) = (peer.report.presence, peer.report.presence_since);
-        let as_reported = |history: &PeerHistory, stats: WindowStats| {
-            // A history at rest ends with nothing known; the report says what was, until then.
-            let mut stats = stats;
-            (stats.presence, stats.presence_since) = (online, since.max(history.start()));
+        let (from, to) = (self.window_start(), self.at);
+        let AskArgs { window, peer: peer_arg, timeline, buckets, .. } = self.args;
+        let (presence, presence_since) = (peer.report.presence, peer.report.presence_since);
+        let with_reported_presence = |history: &PeerHistory, mut stats: WindowStats| {
+            // An archived history ends unobserved; the report has the presence up to that time.
+            (stats.presence, stats.presence_since) = (presence, presence_since.max(history.start()));
             stats
         };
-        let ask = |history: &PeerHistory| {
-            let in_window = window.as_ref().map(|_| as_reported(history, history.stats(from, to)));
-            let spans = StandardWindow::ALL.into_iter().filter(|_| named.is_some());
-            let spans = spans.map(|span| (span, as_reported(history, history.stats_over(span))));
-            (in_window, spans.collect())
+        let stats = |history: &PeerHistory| {
+            let window = window.as_ref().map(|_| with_reported_presence(history, history.stats(from, to)));
+            let standard_windows = StandardWindow::ALL
+                .into_iter()
+                .filter(|_| peer_arg.is_some())
+                .map(|window| (window, with_reported_presence(history, history.stats_over(window))))
+                .collect();
+            (window, standard_windows)
         };
-        (peer.window, peer.spans) = ask(history);
+        (peer.window, peer.standard_windows) = stats(history);
         for channel in &mut peer.channels {
-            if let Some(history) = of_channel(&channel.report.channel_id) {
-                (channel.window, channel.spans) = ask(&history);
+            if let Some(history) = channel_history(&channel.report.channel_id) {
+                (channel.window, channel.standard_windows) = stats(&history);
             }
         }
         peer.timeline = timeline.then(|| history.timeline_with_gaps(from, to, gaps));
-        peer.buckets = buckets.map(|width| {
-            let bucket = match width {
+        peer.buckets = buckets.map(|bucket| {
+            let width = match bucket {
                 BucketArg::Hour => BucketWidth::Hour,
                 BucketArg::Day => BucketWidth::Day,
             };
-            (bucket, history.calendar_buckets(from, to, bucket, MOST_BUCKETS))
+            (width, history.calendar_buckets(from, to, width, MAX_BUCKETS))
         });
         if let Some(strips_from) = strips_from {
-            peer.strip = Strip::of(history, strips_from, to);
+            peer.strip = Strip::new(history, strips_from, to);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `compare`: which of the nodes that are watched is the most reliable.
+//! The `compare` command: ranks watched nodes by reliability.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use fitness_core::{NodeId, StandardWindow, Timestamp};
 use fitness_watch::{Candidate, RankedCandidate, rank};
 use serde::Serialize;
 
-use crate::each::{self, figure};
+use crate::each::{evaluate_observers, print, score_cell};
 use crate::error::CliError;
 use crate::help;
 use crate::moment::rfc3339;
@@ -16,13 +16,15 @@ use crate::output::{available_width, grid, humanise};
 use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
-Rank the nodes that are watched, the most reliable first.
+Rank watched nodes, most reliable first.
 
-They are ranked by their score, from 0 to 100, in a window of their history, as of the last moment that the \
-store knows: the lower confidence bound of the availability, less what disconnects cost. So a node that was \
-seen for an hour and was always there does not beat one that has been there for a month. `at best` is what \
-the score may turn out to be; a ~ before a place says that this is better than the score one place above, so \
-that the order of the two may be chance. Of equals the fewer disconnects come first.";
+Nodes are ranked by their score over a window of their history, up to the last heartbeat in the store. The score, \
+from 0 to 100, is the lower confidence bound of the availability, reduced for disconnects: a node that was online \
+during one observed hour does not rank above a node that was online for a month. Nodes with equal scores are ranked \
+by the number of disconnects.
+
+`upper bound` is the score for the upper confidence bound. A ~ before a rank means that the order is uncertain: \
+the upper bound of the node exceeds the score of the node above it.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,19 +32,19 @@ Examples:
   ldk-fitness compare lsps.redb --window 7d
   ldk-fitness compare lsps.redb --json | jq -r '.observers[].ranks[0].node_id'";
 
-/// Rank the nodes that are watched
+/// Rank watched nodes by reliability
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
-    /// The store: a redb file, or another kind by its name, as below
+    /// The store: a redb file, or another kind of store as listed below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
     store: StoreUrl,
 
-    /// Rank only what this node watches; by default all that share the store are told
+    /// Rank only the nodes that this observer watches; by default those of all observers in the store
     #[arg(long, value_name = "NODE_ID")]
     observer: Option<NodeId>,
 
-    /// The window that nodes are ranked by: 24h, 7d, 30d, 90d or lifetime
+    /// The window to rank by: 24h, 7d, 30d, 90d or lifetime
     #[arg(long, default_value = "30d")]
     window: StandardWindow,
 
@@ -51,9 +53,9 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// What one observer watches.
+/// The ranking of one observer's watched nodes.
 #[derive(Serialize)]
-struct Ranked {
+struct Ranking {
     observer: NodeId,
     #[serde(rename = "at_ns")]
     at: Timestamp,
@@ -61,78 +63,79 @@ struct Ranked {
     ranks: Vec<RankedCandidate>,
 }
 
-/// Reads the store and prints the ranks.
+/// Reads the store and prints the ranking.
 ///
 /// # Errors
 ///
-/// A store that cannot be opened or read, an observer that it does not know, or an output that cannot be
+/// Fails if the store cannot be opened or read, if it has no such observer, or if the output cannot be
 /// written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let ranked =
-        each::judge(&args.store, args.observer, async |known| rank_watched(known, args.window).await)?;
-    each::print(&ranked, args.json, print_table)
+    let rankings = evaluate_observers(&args.store, args.observer, async |archive| {
+        rank_archive(archive, args.window).await
+    })?;
+    print(&rankings, args.json, print_table)
 }
 
-async fn rank_watched(known: Archive, window: StandardWindow) -> Result<Ranked, CliError> {
-    let handle = known.handle();
+async fn rank_archive(archive: Archive, window: StandardWindow) -> Result<Ranking, CliError> {
+    let handle = archive.handle();
     let watched = handle.peers().into_iter().filter(|report| report.watched);
-    let ranks = ranks(&handle, watched.map(|report| (report.node_id, None)), window).await?;
-    Ok(Ranked { observer: handle.observer(), at: known.as_of(), window, ranks })
+    let ranks = rank_nodes(&handle, watched.map(|report| (report.node_id, None)), window).await?;
+    Ok(Ranking { observer: handle.observer(), at: archive.as_of(), window, ranks })
 }
 
-/// The nodes as they rank, with how long it takes to connect to them.
+/// Ranks nodes, each given with its median connect time where known.
 ///
 /// # Errors
 ///
-/// What the store says.
-pub(crate) async fn ranks(
+/// Fails if the store cannot be read.
+pub(crate) async fn rank_nodes(
     handle: &Handle,
     nodes: impl IntoIterator<Item = (NodeId, Option<Duration>)>,
     window: StandardWindow,
 ) -> Result<Vec<RankedCandidate>, CliError> {
-    let mut entrants = Vec::new();
-    for (node_id, connecting) in nodes {
+    let mut candidates = Vec::new();
+    for (node_id, connect_time) in nodes {
         if let Some(stats) = handle.peer_stats(&node_id, window).await? {
-            entrants.push(Candidate { node_id, stats, connect_time: connecting });
+            candidates.push(Candidate { node_id, stats, connect_time });
         }
     }
-    Ok(rank(entrants))
+    Ok(rank(candidates))
 }
 
-fn print_table(mut out: &mut dyn Write, ranked: &Ranked) -> io::Result<()> {
-    let Ranked { observer, at, window, ranks } = ranked;
+fn print_table(mut out: &mut dyn Write, ranking: &Ranking) -> io::Result<()> {
+    let Ranking { observer, at, window, ranks } = ranking;
     let at = rfc3339(*at);
     if ranks.is_empty() {
-        return writeln!(out, "Nobody is watched by {observer}, as of {at}.");
+        return writeln!(out, "No nodes watched by {observer}, as of {at}");
     }
     let nodes = fitness_words::pluralize(ranks.len() as u64, "node", "nodes");
-    writeln!(out, "{nodes} watched by {observer}, window {}, as of {at}\n", window.name())?;
-    let headings = [">#", "node", ">score", ">at best", ">availability", ">observed", ">disconnects"];
-    writeln!(out, "{}", grid::lines(headings, ranks.iter().map(row), available_width()))?;
-    explain(&mut out, ranks)
+    writeln!(out, "{nodes} watched by {observer}, as of {at}, window {}\n", window.name())?;
+    let headings = [">rank", "node", ">score", ">upper bound", ">availability", ">observed", ">disconnects"];
+    writeln!(out, "{}", grid::lines(headings, ranks.iter().map(rank_cells), available_width()))?;
+    print_uncertainty_note(&mut out, ranks)
 }
 
-/// A rank's cells: its place, the node, its score, what that may be at best, availability, observed time and
-/// disconnects.
-pub(crate) fn row(row: &RankedCandidate) -> [String; 7] {
-    let figure = |of| figure(row.score.as_ref(), of);
-    let window = &row.stats.window;
-    let least = if row.stats.outages.complete { "" } else { ">= " };
+/// Returns the cells of a ranked node: rank, node id, score, upper bound of the score, availability,
+/// observed time and disconnects.
+pub(crate) fn rank_cells(ranked: &RankedCandidate) -> [String; 7] {
+    let score_cell = |format| score_cell(ranked.score.as_ref(), format);
+    let window = &ranked.stats.window;
+    let lower_bound_mark = if ranked.stats.outages.complete { "" } else { ">= " };
     [
-        format!("{}{}", if row.rank_uncertain { "~" } else { "" }, row.rank),
-        humanise::short(&row.node_id.to_string(), 6, "…"),
-        figure(|score| format!("{:.1}", score.value)),
-        figure(|score| format!("{:.1}", score.upper_bound)),
+        format!("{}{}", if ranked.rank_uncertain { "~" } else { "" }, ranked.rank),
+        humanise::short(&ranked.node_id.to_string(), 6, "…"),
+        score_cell(|score| format!("{:.1}", score.value)),
+        score_cell(|score| format!("{:.1}", score.upper_bound)),
         humanise::availability(window.uptime_ns, window.observed_ns),
         humanise::duration(window.observed_ns),
-        format!("{least}{}", row.stats.outages.disconnects),
+        format!("{lower_bound_mark}{}", ranked.stats.outages.disconnects),
     ]
 }
 
-/// Says what the marks of the table mean, where it has some.
-pub(crate) fn explain(out: &mut impl Write, ranks: &[RankedCandidate]) -> io::Result<()> {
-    if ranks.iter().any(|row| row.rank_uncertain) {
-        writeln!(out, "\n~ may turn out better than the one above: they have not been watched long enough.")?;
+/// Prints what `~` means, if a rank is uncertain.
+pub(crate) fn print_uncertainty_note(out: &mut impl Write, ranks: &[RankedCandidate]) -> io::Result<()> {
+    if ranks.iter().any(|ranked| ranked.rank_uncertain) {
+        writeln!(out, "\n~ uncertain rank: too little observed time to tell it from the node above")?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What `advise` and `compare` have in common: they judge the peers of each observer of a store at rest.
+//! What `advise` and `compare` share: evaluating each observer of a store, and printing the results.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -9,38 +9,38 @@ use fitness_core::NodeId;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::output::humanise;
+use crate::output::{self, humanise};
 use crate::store::{self, StoreUrl};
 
-/// Opens the store and judges what each of its observers knows, or the one that was `asked` for.
+/// Opens the store and calls `evaluate` with the archive of `observer`, or of each observer if it is `None`.
 ///
 /// # Errors
 ///
-/// A store that cannot be opened or read, an observer that it does not know, and what `judge` says.
-pub(crate) fn judge<T>(
+/// Fails if the store cannot be opened or read, if it has no such observer, or if `evaluate` fails.
+pub(crate) fn evaluate_observers<T>(
     url: &StoreUrl,
-    asked: Option<NodeId>,
-    judge: impl AsyncFn(Archive) -> Result<T, CliError>,
+    observer: Option<NodeId>,
+    evaluate: impl AsyncFn(Archive) -> Result<T, CliError>,
 ) -> Result<Vec<T>, CliError> {
     store::runtime()?.block_on(async {
         let store = url.open_read_only().await?;
-        let mut judged = Vec::new();
-        for observer in url.observers(&*store, asked).await? {
-            judged.push(judge(Archive::open(observer, Arc::clone(&store)).await?).await?);
+        let mut results = Vec::new();
+        for observer in url.observers(&*store, observer).await? {
+            results.push(evaluate(Archive::open(observer, Arc::clone(&store)).await?).await?);
         }
-        Ok(judged)
+        Ok(results)
     })
 }
 
-/// Prints one JSON document, or a table for each observer by `table`.
+/// Prints the results of all observers as one JSON document, or as one table each with `print_table`.
 ///
 /// # Errors
 ///
-/// An output that cannot be written.
+/// Fails if the output cannot be written.
 pub(crate) fn print<T: Serialize>(
     observers: &[T],
     json: bool,
-    table: impl Fn(&mut dyn Write, &T) -> io::Result<()>,
+    print_table: impl Fn(&mut dyn Write, &T) -> io::Result<()>,
 ) -> Result<(), CliError> {
     #[derive(Serialize)]
     struct Document<'a, T> {
@@ -54,20 +54,20 @@ pub(crate) fn print<T: Serialize>(
         }
         let mut out = anstream::stdout().lock();
         if observers.is_empty() {
-            writeln!(out, "Nothing has been recorded yet.")?;
+            writeln!(out, "{}", output::NO_DATA)?;
         }
         for (index, observer) in observers.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
             }
-            table(&mut out, observer)?;
+            print_table(&mut out, observer)?;
         }
         Ok(())
     };
     print().map_err(CliError::Output)
 }
 
-/// A part of a score as it stands in a table, `n/a` where there is no score.
-pub(crate) fn figure(score: Option<&Score>, of: fn(&Score) -> String) -> String {
-    score.map_or_else(|| humanise::NA.to_owned(), of)
+/// Formats a part of a score for a table cell; `n/a` without a score.
+pub(crate) fn score_cell(score: Option<&Score>, format: fn(&Score) -> String) -> String {
+    score.map_or_else(|| humanise::NA.to_owned(), format)
 }

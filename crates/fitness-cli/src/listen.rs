@@ -1,4 +1,4 @@
-//! `--listen`: the dashboard, the API and the metrics of what is known.
+//! The `--listen` option: serves the dashboard, the JSON API and the metrics.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -14,178 +14,181 @@ use tokio::task::JoinHandle;
 
 use crate::error::CliError;
 
-/// Where to serve what is known.
+/// The options of the HTTP server.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ListenArgs {
-    /// Serve the dashboard, the JSON API and the metrics here, on 127.0.0.1:8080 if nothing is said; port 0
-    /// is a free one
+    /// Serve the dashboard, the JSON API and the metrics on this address, 127.0.0.1:8080 if omitted; port 0
+    /// selects a free port
     ///
-    /// An address that other machines can reach takes a token. There is no TLS: put a proxy in front that
-    /// has it.
+    /// An address that other machines can reach requires an access token. There is no TLS support: use a
+    /// reverse proxy for it.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8080")]
     listen: Option<SocketAddr>,
 
-    /// What whoever asks has to know is in this file; by default in the variable LDK_FITNESS_TOKEN, if anywhere
+    /// File with the access token for --listen; by default the variable LDK_FITNESS_TOKEN, if set
     #[arg(long, value_name = "FILE", requires = "listen")]
     token_file: Option<PathBuf>,
 
-    /// Answer under this name as well, that of a proxy in front; may be given several times
+    /// Also accept requests for this host name, such as that of a reverse proxy; can be repeated
     ///
-    /// Whoever the proxy lets through is answered, unless there is a token.
-    #[arg(long, value_name = "NAME", requires = "listen")]
-    host: Vec<String>,
+    /// The access token still applies. Without a token, the proxy has to control access.
+    #[arg(long = "allowed-host", value_name = "HOST", requires = "listen")]
+    allowed_hosts: Vec<String>,
 
-    /// What peers are called: a file with a node id and a name a line
+    /// File with peer aliases: a node id and an alias on each line
     #[arg(long, value_name = "FILE", requires = "listen")]
-    names: Option<PathBuf>,
+    aliases: Option<PathBuf>,
 }
 
 impl ListenArgs {
-    /// What is to be served, where that was asked for. `beside` is a file of names that may be there.
+    /// Creates the server if `--listen` was given. `default_aliases` is an alias file that is used if it
+    /// exists and `--aliases` was not given.
     ///
     /// # Errors
     ///
-    /// Files that cannot be read or are not what they should be.
-    pub(crate) fn front(&self, beside: Option<&Path>) -> Result<Option<Front>, CliError> {
+    /// Fails if the alias or token file cannot be read or is malformed.
+    pub(crate) fn front(&self, default_aliases: Option<&Path>) -> Result<Option<Front>, CliError> {
         let Some(addr) = self.listen else { return Ok(None) };
-        let names = match (&self.names, beside) {
-            (Some(path), _) => read_names(path)?,
-            (None, Some(path)) if path.is_file() => read_names(path)?,
+        let aliases = match (&self.aliases, default_aliases) {
+            (Some(path), _) => read_aliases(path)?,
+            (None, Some(path)) if path.is_file() => read_aliases(path)?,
             (None, _) => HashMap::new(),
         };
-        let (hosts, token) = (self.host.clone(), self.token()?);
-        Ok(Some(Front { addr, hosts, token, names: Arc::new(names), is_told: false }))
+        let (allowed_hosts, token) = (self.allowed_hosts.clone(), self.token()?);
+        Ok(Some(Front { addr, allowed_hosts, token, aliases: Arc::new(aliases), announced: false }))
     }
 
     fn token(&self) -> Result<Option<Token>, CliError> {
-        Ok(read_secret(self.token_file.as_deref())?.as_deref().map(Token::new).transpose()?)
+        Ok(read_token(self.token_file.as_deref())?.as_deref().map(Token::new).transpose()?)
     }
 }
 
-/// The token that stands in a file, or where none is named in the variable `LDK_FITNESS_TOKEN`, if anything does.
+/// Reads the access token from `file`, or from the variable `LDK_FITNESS_TOKEN` if `file` is `None`.
 ///
 /// # Errors
 ///
-/// A file that cannot be read.
-pub(crate) fn read_secret(file: Option<&Path>) -> Result<Option<String>, CliError> {
+/// Fails if the file cannot be read.
+pub(crate) fn read_token(file: Option<&Path>) -> Result<Option<String>, CliError> {
     match file {
         Some(path) => {
             let failed = |source| CliError::Open { file: path.display().to_string(), source };
-            // An empty file is no token, and not none.
+            // An empty file is an invalid token, not a missing one.
             Ok(Some(std::fs::read_to_string(path).map_err(failed)?.trim().to_owned()))
         }
         None => {
-            let secret = std::env::var("LDK_FITNESS_TOKEN").unwrap_or_default();
-            Ok(Some(secret.trim().to_owned()).filter(|secret| !secret.is_empty()))
+            let token = std::env::var("LDK_FITNESS_TOKEN").unwrap_or_default();
+            Ok(Some(token.trim().to_owned()).filter(|token| !token.is_empty()))
         }
     }
 }
 
-/// What peers are called, from a file with a node id and a name a line.
+/// Reads an alias file: a node id and an alias on each line.
 ///
 /// # Errors
 ///
-/// A file that cannot be read, or a line that is something else.
-pub(crate) fn read_names(path: &Path) -> Result<HashMap<NodeId, String>, CliError> {
+/// Fails if the file cannot be read or a line is malformed.
+pub(crate) fn read_aliases(path: &Path) -> Result<HashMap<NodeId, String>, CliError> {
     let file = path.display().to_string();
     let text =
         std::fs::read_to_string(path).map_err(|source| CliError::Open { file: file.clone(), source })?;
-    let mut names = HashMap::new();
+    let mut aliases = HashMap::new();
     for (line, number) in text.lines().zip(1_u64..) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let named = line.split_once(char::is_whitespace);
-        let Some((node_id, name)) = named.and_then(|(id, name)| Some((id.parse().ok()?, name.trim()))) else {
+        let parts = line.split_once(char::is_whitespace);
+        let entry = parts.and_then(|(id, alias)| Some((id.parse().ok()?, alias.trim().to_owned())));
+        let Some((node_id, alias)) = entry else {
             let source = io::Error::from(io::ErrorKind::InvalidData);
-            let expected = "expected a node id and a name";
+            let expected = "expected a node id and an alias";
             return Err(CliError::Read { file, line: number, expected, source });
         };
-        names.insert(node_id, name.to_owned());
+        aliases.insert(node_id, alias);
     }
-    Ok(names)
+    Ok(aliases)
 }
 
-/// What is served, one handle after the other, at one address.
+/// An HTTP server that serves one handle after another on the same address.
 pub(crate) struct Front {
     addr: SocketAddr,
-    hosts: Vec<String>,
+    allowed_hosts: Vec<String>,
     token: Option<Token>,
-    names: Arc<HashMap<NodeId, String>>,
-    is_told: bool,
+    aliases: Arc<HashMap<NodeId, String>>,
+    /// Whether the address was printed.
+    announced: bool,
 }
 
 impl Front {
-    /// Calls a peer so, unless the user calls it otherwise.
-    pub(crate) fn name(&mut self, node_id: NodeId, name: &str) {
-        Arc::make_mut(&mut self.names).entry(node_id).or_insert_with(|| name.to_owned());
+    /// Sets the alias of a peer that has none yet.
+    pub(crate) fn set_default_alias(&mut self, node_id: NodeId, alias: &str) {
+        Arc::make_mut(&mut self.aliases).entry(node_id).or_insert_with(|| alias.to_owned());
     }
 
-    /// Serves what `handle` knows, on a task of its own. Says where, the first time.
+    /// Serves `handle` in a new task. Prints the address on the first call.
     ///
     /// # Errors
     ///
-    /// An address that cannot be listened on, or not without a token.
-    pub(crate) async fn serve(&mut self, handle: Handle) -> Result<Serving, CliError> {
-        let names = Arc::clone(&self.names);
-        let mut web = Web::builder(handle).aliases(move |node_id| names.get(node_id).cloned());
-        for host in &self.hosts {
+    /// Fails if the address cannot be bound or requires a token.
+    pub(crate) async fn serve(&mut self, handle: Handle) -> Result<RunningServer, CliError> {
+        let aliases = Arc::clone(&self.aliases);
+        let mut web = Web::builder(handle).aliases(move |node_id| aliases.get(node_id).cloned());
+        for host in &self.allowed_hosts {
             web = web.allowed_host(host);
         }
         if let Some(token) = &self.token {
             web = web.token(token.clone());
         }
         let server = web.build().listen(self.addr).await?;
-        // A free port is that of all that follows, so that a page finds it again.
+        // Later calls reuse the selected port, so that an open page can reconnect.
         self.addr = server.addr();
-        if !std::mem::replace(&mut self.is_told, true) {
-            // There is nobody to tell where standard error is closed.
-            let _ = writeln!(anstream::stderr(), "Dashboard at http://{}/ until Ctrl-C", self.addr);
+        if !std::mem::replace(&mut self.announced, true) {
+            // Standard error may be closed.
+            let _ = writeln!(anstream::stderr(), "Dashboard at http://{}/ (press Ctrl-C to stop)", self.addr);
         }
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(server.run(async {
-            // Whoever drops the sender wants it to end as well.
+            // Dropping the sender stops the server as well.
             let _ = stopped.await;
         }));
-        Ok(Serving { stop, task })
+        Ok(RunningServer { stop, task })
     }
 
-    /// Serves what a store at rest knows, until the user has had enough.
+    /// Serves stored history until a shutdown signal arrives.
     ///
     /// # Errors
     ///
     /// As [`Front::serve`].
-    pub(crate) async fn show(mut self, known: Archive) -> Result<(), CliError> {
-        let stopped = stopped().map_err(CliError::Runtime)?;
-        let serving = self.serve(known.handle()).await?;
-        stopped.await;
-        serving.stop().await;
+    pub(crate) async fn show(mut self, archive: Archive) -> Result<(), CliError> {
+        let shutdown = shutdown_signal().map_err(CliError::Runtime)?;
+        let server = self.serve(archive.handle()).await?;
+        shutdown.await;
+        server.stop().await;
         Ok(())
     }
 }
 
-/// A server that answers. Dropped, it ends when its task gets round to it.
-pub(crate) struct Serving {
+/// A running server. Dropping it stops the server without waiting.
+pub(crate) struct RunningServer {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Serving {
-    /// Ends it, with the answers that are under way.
+impl RunningServer {
+    /// Stops the server and waits until pending requests are answered.
     pub(crate) async fn stop(self) {
         drop(self.stop);
-        // A server that panicked has ended.
+        // A server that panicked has stopped as well.
         let _ = self.task.await;
     }
 }
 
-/// Ready when the user has had enough, by Ctrl-C, or a service manager.
+/// Returns a future that completes on Ctrl-C or, on Unix, SIGTERM.
 ///
 /// # Errors
 ///
-/// What the system says of its signals.
-pub(crate) fn stopped() -> io::Result<impl Future<Output = ()>> {
+/// Fails if the signal handler cannot be installed.
+pub(crate) fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     Ok(async move {

@@ -1,15 +1,15 @@
-//! Moments and stretches of time, as people write them on a command line.
+//! Times and windows as command-line values.
 
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use fitness_core::{StandardWindow, Timestamp};
 
-/// A moment: nanoseconds since the Unix epoch, or RFC 3339 such as `2026-03-01T12:00:00Z`.
+/// Parses a time: nanoseconds since the Unix epoch, or RFC 3339 such as `2026-03-01T12:00:00Z`.
 ///
 /// # Errors
 ///
-/// What was expected, in words.
+/// Returns a message with the expected format.
 pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
     const EXPECTED: &str =
         "expected RFC 3339 such as 2026-03-01T12:00:00Z, or nanoseconds since 1970 as an integer";
@@ -17,51 +17,51 @@ pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
         let nanos = text.parse().map_err(|_| format!("{EXPECTED} up to {}", u64::MAX))?;
         return Ok(Timestamp::from_nanos(nanos));
     }
-    let (local, ahead_secs) = split_offset(text).ok_or(EXPECTED)?;
+    let (local, utc_offset_secs) = split_offset(text).ok_or(EXPECTED)?;
     let local = humantime::parse_rfc3339_weak(local).map_err(|error| format!("{EXPECTED}: {error}"))?;
     let since_epoch = local.duration_since(UNIX_EPOCH).map_err(|_| EXPECTED)?;
     let nanos = i128::try_from(since_epoch.as_nanos()).map_err(|_| EXPECTED)?;
-    let nanos = u64::try_from(nanos - i128::from(ahead_secs) * 1_000_000_000)
-        .map_err(|_| "expected a moment from 1970 to 2554")?;
+    let nanos = u64::try_from(nanos - i128::from(utc_offset_secs) * 1_000_000_000)
+        .map_err(|_| "expected a time from 1970 to 2554")?;
     Ok(Timestamp::from_nanos(nanos))
 }
 
-/// Splits `…+02:00` into what stands before and the seconds that its clock is ahead of UTC.
+/// Splits `…+02:00` into the local time and its UTC offset in seconds.
 fn split_offset(text: &str) -> Option<(&str, i64)> {
     let Some((local, offset)) = text.len().checked_sub(6).and_then(|start| text.split_at_checked(start))
     else {
         return Some((text, 0));
     };
-    // The time of day has no sign, and the date's dashes stand further left.
+    // A sign after a colon starts the offset: a time of day has no sign, and the dashes of the date come first.
     let sign = match offset.as_bytes().first() {
         Some(b'+') if local.contains(':') => 1,
         Some(b'-') if local.contains(':') => -1,
         _ => return Some((text, 0)),
     };
     let (hours, minutes) = offset[1..].split_once(':')?;
-    let two_digits = |text: &str, most: i64| {
+    let two_digits = |text: &str, max: i64| {
         let digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<i64>().ok().filter(|&number| digits && number <= most)
+        text.parse::<i64>().ok().filter(|&number| digits && number <= max)
     };
     Some((local, sign * (two_digits(hours, 23)? * 3600 + two_digits(minutes, 59)? * 60)))
 }
 
-/// A stretch of time that ends at the moment of the question.
+/// A window of time that ends at the time of the report.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
-    /// Its length in nanoseconds; not 0. A lifetime is as long as can be.
+    /// Length in nanoseconds, greater than 0; `u64::MAX` for `lifetime`.
     pub(crate) length_ns: u64,
-    /// As it was written.
+    /// The window as given on the command line.
     pub(crate) text: String,
 }
 
 impl Window {
-    /// Where it begins if it ends at `at`.
-    pub(crate) const fn before(&self, at: Timestamp) -> Timestamp {
-        at.before_nanos(self.length_ns)
+    /// Returns the start of the window that ends at `end`.
+    pub(crate) const fn start(&self, end: Timestamp) -> Timestamp {
+        end.before_nanos(self.length_ns)
     }
 
-    /// Whether it is all the time there is.
+    /// Returns whether the window is `lifetime`.
     pub(crate) fn is_lifetime(&self) -> bool {
         self.text == StandardWindow::Lifetime.name()
     }
@@ -84,7 +84,7 @@ impl FromStr for Window {
     }
 }
 
-/// A moment as RFC 3339, in UTC, with as many digits as it has.
+/// Formats a time as RFC 3339 in UTC, with fractional seconds if there are any.
 pub(crate) fn rfc3339(at: Timestamp) -> String {
     humantime::format_rfc3339(UNIX_EPOCH + Duration::from_nanos(at.as_nanos())).to_string()
 }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_in_every_spelling() {
+    fn all_time_formats_are_parsed() {
         let noon = Timestamp::from_secs(1_772_366_400);
         for text in [
             "1772366400000000000",
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn no_moment_is_an_error_that_says_what_is() {
+    fn invalid_times_are_rejected_with_the_expected_format() {
         for text in [
             "",
             "-1",
@@ -135,16 +135,16 @@ mod tests {
     }
 
     #[test]
-    fn windows() {
-        let week: Window = "7d".parse().expect("a week");
+    fn windows_are_parsed() {
+        let week: Window = "7d".parse().expect("a valid window");
         assert_eq!(week.length_ns, 7 * 86_400 * 1_000_000_000);
         assert_eq!("1000years".parse::<Window>().map(|window| window.length_ns), Ok(u64::MAX));
-        let lifetime: Window = "lifetime".parse().expect("all the time there is");
-        assert_eq!((lifetime.is_lifetime(), lifetime.before(Timestamp::MAX)), (true, Timestamp::EPOCH));
+        let lifetime: Window = "lifetime".parse().expect("a valid window");
+        assert_eq!((lifetime.is_lifetime(), lifetime.start(Timestamp::MAX)), (true, Timestamp::EPOCH));
         assert!(!week.is_lifetime());
-        for span in StandardWindow::ALL {
-            let window: Window = span.name().parse().expect("a usual window");
-            assert_eq!(window.length_ns, span.length_ns().unwrap_or(u64::MAX));
+        for standard_window in StandardWindow::ALL {
+            let window: Window = standard_window.name().parse().expect("a standard window");
+            assert_eq!(window.length_ns, standard_window.length_ns().unwrap_or(u64::MAX));
         }
         for text in ["", "0s", "7", "week", "-1d"] {
             let error = text.parse::<Window>().expect_err(text);

@@ -1,4 +1,4 @@
-//! `top`: peers as they come and go, on the terminal.
+//! The `top` command: a live view of peers in the terminal.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,19 +12,19 @@ use fitness_web::Web;
 
 use crate::error::CliError;
 use crate::help;
-use crate::listen::{read_names, read_secret};
-use crate::output::knows_unicode;
+use crate::listen::{read_aliases, read_token};
+use crate::output::supports_unicode;
 use crate::store::{StoreUrl, StoreUrlParser};
 
 const LONG_ABOUT: &str = "\
-Watch peers come and go, on the terminal.
+Show peers and their status in the terminal, live.
 
-What is asked is a service that runs, at the address of its dashboard (--listen of the other commands, or \
-wherever a wallet serves it), or a store at rest, as of its last heartbeat. Keys are those of htop; F1 or h \
-tells them all: arrows move, Enter opens a peer, F6 sorts, / searches, \\ filters, q quits.
+The source is a running service, given by the URL of its dashboard (--listen of other commands, or the address \
+on which a wallet serves it), or a store, as of its last heartbeat. The keys are those of htop: arrow keys move, \
+Enter opens a peer, F6 sorts, / searches, \\ filters, q quits; F1 or h lists all keys.
 
-Where a service goes away, what was known of it stays and is said to be not live; it goes on when the \
-service is back.";
+If the service becomes unreachable, its last data stays on the screen, marked as not live, and the view reconnects \
+when the service is back.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,107 +33,107 @@ Examples:
   ldk-fitness top fitness.redb
   LDK_FITNESS_STORE=postgres://fitness@db/fitness ldk-fitness top --observer 02ab…";
 
-/// Watch peers come and go, on the terminal
+/// Show peers and their status in the terminal, live
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
-    /// The address of a service, such as http://127.0.0.1:8080; or a store, a redb file or another kind as below
-    #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true, value_name = "ADDRESS|STORE")]
-    place: Place,
+    /// The URL of a service, such as http://127.0.0.1:8080, or a store as listed below
+    #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true, value_name = "URL|STORE")]
+    source: SourceArg,
 
-    /// The token of the service is in this file; by default in the variable LDK_FITNESS_TOKEN, if anywhere
+    /// File with the access token of the service; by default the variable LDK_FITNESS_TOKEN, if set
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
-    /// Of a store in which several nodes have observed, this one
+    /// The observer to show, if the store has several
     #[arg(long, value_name = "NODE_ID")]
     observer: Option<NodeId>,
 
-    /// What the peers of a store are called: a file with a node id and a name a line
+    /// File with peer aliases for a store: a node id and an alias on each line
     #[arg(long, value_name = "FILE")]
-    names: Option<PathBuf>,
+    aliases: Option<PathBuf>,
 
-    /// Draw with ASCII characters alone
+    /// Use ASCII characters only
     ///
-    /// It is the default where the locale is not UTF-8.
+    /// This is the default if the locale is not UTF-8.
     #[arg(long)]
     ascii: bool,
 }
 
-/// What is asked.
+/// Where the data comes from.
 #[derive(Clone, Debug)]
-enum Place {
+enum SourceArg {
     Service(String),
     Store(StoreUrl),
 }
 
-impl ValueParserFactory for Place {
-    type Parser = PlaceParser;
+impl ValueParserFactory for SourceArg {
+    type Parser = SourceArgParser;
 
-    fn value_parser() -> PlaceParser {
-        PlaceParser
+    fn value_parser() -> SourceArgParser {
+        SourceArgParser
     }
 }
 
-/// Reads a place from the command line. Of neither kind it repeats what was typed.
+/// Parses a [`SourceArg`]: an HTTP or HTTPS URL is a service, everything else a store.
 #[derive(Clone, Copy, Debug)]
-struct PlaceParser;
+struct SourceArgParser;
 
-impl TypedValueParser for PlaceParser {
-    type Value = Place;
+impl TypedValueParser for SourceArgParser {
+    type Value = SourceArg;
 
     fn parse_ref(
         &self,
         command: &clap::Command,
         argument: Option<&clap::Arg>,
         value: &OsStr,
-    ) -> Result<Place, clap::Error> {
+    ) -> Result<SourceArg, clap::Error> {
         let scheme = value.to_str().and_then(|text| text.split_once("://"));
         match (scheme, value.to_str()) {
             (Some((scheme, _)), Some(text))
                 if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
             {
-                Ok(Place::Service(text.to_owned()))
+                Ok(SourceArg::Service(text.to_owned()))
             }
-            _ => StoreUrlParser.parse_ref(command, argument, value).map(Place::Store),
+            _ => StoreUrlParser.parse_ref(command, argument, value).map(SourceArg::Store),
         }
     }
 }
 
-/// Shows what is known until the user has seen enough.
+/// Shows the source until the user quits.
 ///
 /// # Errors
 ///
-/// Standard output that is no terminal, a service that does not answer, or a store that cannot be read.
+/// Fails if standard output is not a terminal, if the service does not respond, or if the store cannot be read.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
-    let look = TerminalCapabilities { unicode: !args.ascii && knows_unicode(), colour };
+    let capabilities = TerminalCapabilities { unicode: !args.ascii && supports_unicode(), colour };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(CliError::Runtime)?.block_on(async {
-        match &args.place {
-            Place::Service(address) => {
-                args.refuse("--observer", args.observer.is_some(), "a store; a service says who observes")?;
-                args.refuse("--names", args.names.is_some(), "a store; a service knows its peers' names")?;
-                let token = read_secret(args.token_file.as_deref())?;
-                Ok(fitness_top::run(Source::service(address, token.as_deref())?, look).await?)
+        match &args.source {
+            SourceArg::Service(url) => {
+                reject_option("--observer", args.observer.is_some(), "a store; a service has one observer")?;
+                reject_option("--aliases", args.aliases.is_some(), "a store; a service sends the aliases")?;
+                let token = read_token(args.token_file.as_deref())?;
+                Ok(fitness_top::run(Source::service(url, token.as_deref())?, capabilities).await?)
             }
-            Place::Store(url) => {
-                args.refuse("--token-file", args.token_file.is_some(), "a service; a store has no token")?;
-                let names = args.names.as_deref().map(read_names).transpose()?.unwrap_or_default();
+            SourceArg::Store(url) => {
+                let has_token = args.token_file.is_some();
+                reject_option("--token-file", has_token, "a service; a store has no access token")?;
+                let aliases = args.aliases.as_deref().map(read_aliases).transpose()?.unwrap_or_default();
                 let store = url.open_read_only().await?;
                 let observer = url.one_observer(&*store, args.observer).await?;
-                let known = Archive::open(observer, store).await?;
-                let web = Web::builder(known.handle()).aliases(move |node_id| names.get(node_id).cloned());
+                let archive = Archive::open(observer, store).await?;
+                let web =
+                    Web::builder(archive.handle()).aliases(move |node_id| aliases.get(node_id).cloned());
                 let source = Source::archive(web.build().router(), url.to_string());
-                Ok(fitness_top::run(source, look).await?)
+                Ok(fitness_top::run(source, capabilities).await?)
             }
         }
     })
 }
 
-impl Args {
-    /// An option that has no meaning here is not passed over in silence.
-    fn refuse(&self, option: &'static str, is_given: bool, meant: &'static str) -> Result<(), CliError> {
-        if is_given { Err(CliError::NotMeant { option, meant }) } else { Ok(()) }
-    }
+/// Rejects an option that has no effect on the given kind of source.
+fn reject_option(option: &'static str, is_given: bool, meant: &'static str) -> Result<(), CliError> {
+    if is_given { Err(CliError::NotMeant { option, meant }) } else { Ok(()) }
 }

@@ -1,4 +1,4 @@
-//! Any trace: `replay --json` says what a tracker says that is asked directly.
+//! Properties of `replay` for random input: its JSON equals the reports of a tracker, and it never panics.
 
 mod common;
 
@@ -53,17 +53,17 @@ fn event() -> impl Strategy<Value = Event> {
         1 => snapshot().prop_map(Event::Snapshot),
         1 => Just(Event::ObservationPaused),
         1 => Just(Event::ObservationResumed),
-        1 => span().prop_map(|since| Event::Unobserved { since }),
-        1 => span().prop_map(|to| Event::ClockSet { to }),
+        1 => offset().prop_map(|since| Event::Unobserved { since }),
+        1 => offset().prop_map(|to| Event::ClockSet { to }),
     ]
 }
 
-/// How long ago, or how far ahead; in a trace it becomes a moment.
-fn span() -> impl Strategy<Value = Timestamp> {
+/// A duration before or after the event. [`trace`] turns it into a time.
+fn offset() -> impl Strategy<Value = Timestamp> {
     (0..100 * common::HOUR).prop_map(Timestamp::from_nanos)
 }
 
-/// Events some time apart; now and then at the same moment.
+/// Events with random intervals between them, some of them 0.
 fn trace() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
     let step = prop_oneof![Just(0), 1..2_000_000_000_u64, 0..100 * common::HOUR];
     proptest::collection::vec((step, event()), 0..60).prop_map(|steps| {
@@ -72,7 +72,7 @@ fn trace() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
             .into_iter()
             .map(|(step, mut event)| {
                 at = at.after_nanos(step);
-                let happened = at;
+                let event_time = at;
                 match &mut event {
                     Event::Unobserved { since } => *since = at.before_nanos(since.as_nanos()),
                     Event::ClockSet { to } => {
@@ -81,17 +81,17 @@ fn trace() -> impl Strategy<Value = Vec<(Timestamp, Event)>> {
                     }
                     _ => {}
                 }
-                (happened, event)
+                (event_time, event)
             })
             .collect()
     })
 }
 
-fn as_lines(trace: &[(Timestamp, Event)]) -> String {
+fn to_json_lines(trace: &[(Timestamp, Event)]) -> String {
     let line = |(at, event): &(Timestamp, Event)| {
         let mut line = json!({ "at_ns": at });
-        let Value::Object(event) = serde_json::to_value(event).expect("events serialise") else {
-            unreachable!("events are objects")
+        let Value::Object(event) = serde_json::to_value(event).expect("serialize the event") else {
+            unreachable!("an event is serialized as an object")
         };
         line.as_object_mut().expect("an object").extend(event);
         line.to_string() + "\n"
@@ -99,8 +99,8 @@ fn as_lines(trace: &[(Timestamp, Event)]) -> String {
     trace.iter().map(line).collect()
 }
 
-/// What a tracker says, in the shape of the document.
-fn directly(config: TrackerConfig, trace: &[(Timestamp, Event)], window_ns: Option<u64>) -> Value {
+/// Builds the expected document from a tracker.
+fn expected_document(config: TrackerConfig, trace: &[(Timestamp, Event)], window_ns: Option<u64>) -> Value {
     let mut tracker = Tracker::new(config, HashSeed([1; 16]));
     for (at, event) in trace {
         tracker.apply(*at, event);
@@ -116,36 +116,38 @@ fn directly(config: TrackerConfig, trace: &[(Timestamp, Event)], window_ns: Opti
     let from = at.before_nanos(window_ns.unwrap_or(u64::MAX));
     for report in reports {
         for channel in &report.channels {
-            let mut value = serde_json::to_value(channel).expect("reports serialise");
+            let mut value = serde_json::to_value(channel).expect("serialize the report");
             if window_ns.is_some() {
-                let history = tracker.channel_history(at, &channel.channel_id, &[]).expect("it is open");
-                value["window"] = serde_json::to_value(history.stats(from, at)).expect("reports serialise");
+                let history =
+                    tracker.channel_history(at, &channel.channel_id, &[]).expect("the channel is open");
+                value["window"] =
+                    serde_json::to_value(history.stats(from, at)).expect("serialize the report");
             }
             channels.push(value);
         }
-        let mut value = serde_json::to_value(&report).expect("reports serialise");
+        let mut value = serde_json::to_value(&report).expect("serialize the report");
         value.as_object_mut().expect("an object").remove("channels");
         if window_ns.is_some() {
-            let history = tracker.history(at, &report.node_id, &[]).expect("it is known");
-            value["window"] = serde_json::to_value(history.stats(from, at)).expect("reports serialise");
+            let history = tracker.history(at, &report.node_id, &[]).expect("the peer is tracked");
+            value["window"] = serde_json::to_value(history.stats(from, at)).expect("serialize the report");
         }
         peers.push(value);
     }
     let mut document = json!({ "at_ns": at, "peers": peers, "channels": channels });
     if config == TrackerConfig::default() {
-        let mut coverage = serde_json::to_value(tracker.coverage(at)).expect("coverages serialise");
+        let mut coverage = serde_json::to_value(tracker.coverage(at)).expect("serialize the coverage");
         let gaps = tracker.gaps(at, &[], Timestamp::EPOCH, Timestamp::MAX);
         let gaps: Vec<_> = gaps.into_iter().filter(|gap| gap.to >= from).collect();
-        coverage["gaps"] = serde_json::to_value(gaps).expect("gaps serialise");
+        coverage["gaps"] = serde_json::to_value(gaps).expect("serialize the gaps");
         document["coverage"] = json!([coverage]);
     }
-    // Numbers with a point are not read back to the last bit, neither here nor there.
-    serde_json::from_str(&document.to_string()).expect("it was JSON")
+    // Parsing floats can change the last bit, so the expected document is parsed from text as well.
+    serde_json::from_str(&document.to_string()).expect("parse the document")
 }
 
-/// Without what only the program knows.
+/// Removes the field that only the program adds.
 fn without_lnd_uptime(mut document: Value) -> Value {
-    for channel in document["channels"].as_array_mut().expect("a list") {
+    for channel in document["channels"].as_array_mut().expect("an array") {
         channel.as_object_mut().expect("an object").remove("lnd_uptime_ns");
     }
     document
@@ -155,25 +157,25 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn replay_says_what_the_tracker_says(trace in trace()) {
-        let lines = as_lines(&trace);
-        let said = common::replay_json(lines.clone(), &["--sort", "peer"]);
-        prop_assert_eq!(said, directly(TrackerConfig::default(), &trace, None));
-        let said = common::replay_json(lines.clone(), &["--sort", "peer", "--window", "36h"]);
-        prop_assert_eq!(said, directly(TrackerConfig::default(), &trace, Some(36 * common::HOUR)));
-        let said = common::replay_json(lines, &["--sort", "peer", "--preset", "lnd-master"]);
-        prop_assert_eq!(without_lnd_uptime(said), directly(TrackerConfig::lnd_master(), &trace, None));
+    fn replay_equals_the_tracker(trace in trace()) {
+        let lines = to_json_lines(&trace);
+        let document = common::replay_json(lines.clone(), &["--sort", "peer"]);
+        prop_assert_eq!(document, expected_document(TrackerConfig::default(), &trace, None));
+        let document = common::replay_json(lines.clone(), &["--sort", "peer", "--window", "36h"]);
+        prop_assert_eq!(document, expected_document(TrackerConfig::default(), &trace, Some(36 * common::HOUR)));
+        let document = common::replay_json(lines, &["--sort", "peer", "--preset", "lnd-master"]);
+        prop_assert_eq!(without_lnd_uptime(document), expected_document(TrackerConfig::lnd_master(), &trace, None));
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), gzip: bool) {
+    fn random_bytes_never_cause_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), gzip: bool) {
         let bytes = if gzip { [&[0x1f, 0x8b, 8, 0][..], &bytes].concat() } else { bytes };
         let output = common::replay(bytes, &[]);
         prop_assert!(matches!(output.status.code(), Some(0 | 2)), "{}", common::stderr(&output));
     }
 
     #[test]
-    fn no_times_make_it_panic(times in proptest::collection::vec(any::<u64>(), 1..20), preset: bool) {
+    fn random_times_never_cause_a_panic(times in proptest::collection::vec(any::<u64>(), 1..20), preset: bool) {
         let opened = ChannelOpened {
             channel_id: ChannelId([1; 32]), node_id: NodeId([2; 33]), funding: None, online: Some(true),
         };
@@ -184,7 +186,7 @@ proptest! {
         });
         let trace: Vec<_> = times.iter().enumerate().map(event).collect();
         let more: &[&str] = if preset { &["--preset", "lnd-0.19"] } else { &["--window", "1d"] };
-        let output = common::replay(as_lines(&trace), more);
+        let output = common::replay(to_json_lines(&trace), more);
         prop_assert_eq!(output.status.code(), Some(0), "{}", common::stderr(&output));
     }
 }

@@ -1,12 +1,11 @@
-//! `top`, driven as somebody drives it: the real program in a pseudo-terminal, over a service that is served
-//! and over a file. Whatever is waited for is waited for on the screen.
+//! `top` in a pseudo-terminal, with a live service and with a store. The tests wait for text on the screen.
 #![cfg(unix)]
 
 mod common;
-#[path = "top/served.rs"]
-mod served;
-#[path = "top/stored.rs"]
-mod stored;
+#[path = "top/live_service.rs"]
+mod live_service;
+#[path = "top/store_file.rs"]
+mod store_file;
 #[path = "top/terminal.rs"]
 mod terminal;
 
@@ -15,217 +14,251 @@ use std::process::{Command, Stdio};
 
 use common::{ldk_fitness, stderr};
 use fitness_core::NodeId;
+use live_service::{LiveService, peer};
 use rustix::process::Signal;
-use served::{Served, peer};
-use stored::file;
+use store_file::create_store;
 use terminal::Terminal;
 
-const US: NodeId = NodeId([3; 33]);
+const OBSERVER: NodeId = NodeId([3; 33]);
 
-/// What the keys of a terminal send.
+/// The escape sequences of keys.
 const ENTER: &str = "\r";
 const ESCAPE: &str = "\x1b";
 const DOWN: &str = "\x1b[B";
+const RIGHT: &str = "\x1b[C";
 const END: &str = "\x1b[F";
+const BACKSPACE: &str = "\x7f";
+const CTRL_C: &str = "\x03";
+const CTRL_L: &str = "\x0c";
 const F4: &str = "\x1bOS";
 const F6: &str = "\x1b[17~";
+const F10: &str = "\x1b[21~";
+
+fn is_not_live(screen: &str) -> bool {
+    screen.to_lowercase().contains("not live")
+}
+
+/// Returns the heading of the sorted column, which ends in `v` or `^`.
+fn sorted_heading(screen: &str) -> Option<&str> {
+    let headings = screen.lines().find(|line| line.starts_with("S PEER"))?;
+    headings.split_whitespace().find(|heading| heading.ends_with(['v', '^']))
+}
+
+/// Returns whether the help is shown. Only the help lists Ctrl-L.
+fn shows_help(screen: &str) -> bool {
+    screen.contains("Ctrl-L")
+}
 
 #[test]
-fn a_service_is_seen_as_it_goes() {
-    let served = Served::new(3);
-    let mut top = Terminal::new(&["top", &served.address()], 100, 24, &[]);
-    let before = top.modes();
-    top.see("live at first", |screen| screen.contains("live") && screen.contains("● 3 online"));
-    served.lose(1);
-    top.see("somebody is lost", |screen| {
+fn live_service_updates_the_screen() {
+    let service = LiveService::new(3);
+    let mut top = Terminal::run(&["top", &service.url()], 100, 24, &[]);
+    let modes = top.modes();
+    top.wait_for("the list", |screen| screen.contains("live") && screen.contains("● 3 online"));
+    service.disconnect(1);
+    top.wait_for("a peer is offline", |screen| {
         screen.contains("● 2 online  ○ 1 offline")
             && screen.lines().nth(4).is_some_and(|line| line.starts_with('○'))
     });
-    served.open(7);
-    top.see("somebody came", |screen| screen.contains("4 peers"));
-    assert_ne!(top.modes(), before, "the terminal is ours");
+    service.open_channel(7);
+    top.wait_for("a new peer", |screen| screen.contains("4 peers"));
+    assert_ne!(top.modes(), modes, "raw mode");
 
     top.press(ENTER);
-    top.see("its page", |screen| screen.contains(&peer(1).to_string()) && screen.contains("[24h]"));
-    top.see("its outage", |screen| screen.contains("theirs    it was offline"));
-    served.find(1);
-    top.see("it is back, on its page", |screen| {
-        screen.contains("online for") && screen.contains("lost 1 time")
+    top.wait_for("the peer's page", |screen| {
+        screen.contains(&peer(1).to_string()) && screen.contains("[24h]")
     });
-    top.press("\x1b[C");
-    top.see("another window", |screen| screen.contains("[7d]") && screen.contains("in the last 7d"));
-    top.press("\x7f");
-    top.see("back", |screen| screen.contains("4 peers"));
+    let has_outage = |screen: &str| screen.lines().any(|line| line.starts_with("20"));
+    top.wait_for("the outage", has_outage);
+    service.connect(1);
+    top.wait_for("the peer is online", |screen| screen.lines().any(|line| line.starts_with("online")));
+    top.press(RIGHT);
+    top.wait_for("the next window", |screen| screen.contains("[7d]"));
+    top.press(BACKSPACE);
+    top.wait_for("the list again", |screen| screen.contains("4 peers"));
     top.press("q");
-    assert_eq!(top.ends(), Some(0));
-    assert!(!top.is_taken_over(), "the screen and the cursor are given back");
-    assert_eq!(top.modes(), before, "and so is the line discipline");
+    assert_eq!(top.wait_for_exit(), Some(0));
+    assert!(!top.is_modified(), "the screen and the cursor are restored");
+    assert_eq!(top.modes(), modes, "the modes are restored");
 }
 
 #[test]
-fn a_service_that_is_gone_is_waited_for() {
-    let mut served = Served::new(3);
-    let mut top = Terminal::new(&["top", &served.address()], 110, 24, &[]);
-    top.see("live at first", |screen| screen.contains("● 3 online") && screen.contains(" live"));
-    served.die();
-    top.see("it is gone, and what was known stays", |screen| {
-        screen.contains("not live since") && screen.contains("Not live for") && screen.contains("● 3 online")
+fn unreachable_service_keeps_the_last_data_until_it_is_back() {
+    let mut service = LiveService::new(3);
+    let mut top = Terminal::run(&["top", &service.url()], 110, 24, &[]);
+    top.wait_for("the list", |screen| screen.contains("● 3 online") && screen.contains(" live"));
+    service.stop_server();
+    top.wait_for("not live, with the last data", |screen| {
+        is_not_live(screen) && screen.contains("● 3 online")
     });
-    served.lose(2);
-    served.rise();
-    top.see("it is back", |screen| {
-        !screen.contains("ot live") && screen.contains("live") && screen.contains("○ 1 offline")
+    service.disconnect(2);
+    service.start_server();
+    top.wait_for("live again", |screen| {
+        !is_not_live(screen) && screen.contains("live") && screen.contains("○ 1 offline")
     });
-    served.find(2);
-    top.see("and live", |screen| screen.contains("● 3 online"));
-    top.press("\x03");
-    assert_eq!(top.ends(), Some(0));
+    service.connect(2);
+    top.wait_for("an update", |screen| screen.contains("● 3 online"));
+    top.press(CTRL_C);
+    assert_eq!(top.wait_for_exit(), Some(0));
 }
 
 #[test]
-fn who_knows_the_token_may_look() {
-    let served = Served::with_token(2, "correct-horse-battery");
-    let address = served.address();
-    let mut top =
-        Terminal::new(&["top", &address], 80, 24, &[("LDK_FITNESS_TOKEN", "correct-horse-battery")]);
-    top.see("it may", |screen| screen.contains("● 2 online"));
-    // A kind request to end.
+fn access_requires_the_token() {
+    let service = LiveService::with_token(2, "correct-horse-battery");
+    let url = service.url();
+    let token = [("LDK_FITNESS_TOKEN", "correct-horse-battery")];
+    let mut top = Terminal::run(&["top", &url], 80, 24, &token);
+    top.wait_for("the list", |screen| screen.contains("● 2 online"));
     top.signal(Signal::TERM);
-    assert_eq!(top.ends(), Some(0));
-    assert!(!top.is_taken_over());
+    assert_eq!(top.wait_for_exit(), Some(0));
+    assert!(!top.is_modified());
 
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("create a directory");
     let token = directory.path().join("token");
-    std::fs::write(&token, "wrong-horse-battery\n").expect("it can be written");
-    let mut top =
-        Terminal::new(&["top", &address, "--token-file", &token.display().to_string()], 80, 24, &[]);
-    top.see("it may not", |screen| screen.contains("error: ") && screen.contains("--token-file"));
-    assert_eq!(top.ends(), Some(2));
+    std::fs::write(&token, "wrong-horse-battery\n").expect("write the token");
+    let args = ["top", &url, "--token-file", &token.display().to_string()];
+    let mut top = Terminal::run(&args, 80, 24, &[]);
+    top.wait_for("an error", |screen| screen.contains("error: "));
+    assert_eq!(top.wait_for_exit(), Some(2));
 }
 
 #[test]
-fn a_file_is_seen_at_every_size() {
-    let directory = tempfile::tempdir().expect("a directory");
+fn store_is_shown_at_every_size() {
+    let directory = tempfile::tempdir().expect("create a directory");
     for peers in [0, 1, 5_000] {
-        let file = file(directory.path(), peers);
-        let mut top = Terminal::new(&["top", &file], 40, 12, &[]);
+        let store = create_store(directory.path(), peers);
+        let mut top = Terminal::run(&["top", &store], 40, 12, &[]);
         for (columns, rows) in [(40, 12), (80, 24), (120, 40), (200, 50), (10, 3), (80, 24)] {
             top.resize(columns, rows);
-            let size = format!("{columns}x{rows} with {peers}");
-            // The lowest line is drawn last.
-            top.see(&size, |screen| {
+            let size = format!("{columns}x{rows} with {peers} peers");
+            // The last line is drawn last.
+            top.wait_for(&size, |screen| {
                 let lines: Vec<&str> = screen.lines().collect();
                 lines.len() == usize::from(rows)
-                    && (rows < 4 || lines.last().is_some_and(|line| line.starts_with("F1Help")))
+                    && (rows < 4 || lines.last().is_some_and(|line| line.starts_with("F1")))
             });
             if columns >= 40 && peers > 0 {
-                top.see(&size, |screen| screen.contains("~") && screen.contains(" %"));
+                top.wait_for(&size, |screen| screen.contains("~") && screen.contains('%'));
             }
-            top.show(&size);
+            top.print(&size);
         }
         if peers == 5_000 {
-            top.see("all of them", |screen| screen.contains("5,000 peers: ● 2,500 online  ○ 2,500 offline"));
+            top.wait_for("all peers", |screen| {
+                ["5,000", "● 2,500 online", "○ 2,500 offline"].iter().all(|part| screen.contains(part))
+            });
             top.press(END);
-            top.see("the last is online, and its strip is there", |screen| {
+            top.wait_for("the last peer, online and with its strip", |screen| {
                 screen.lines().nth(22).is_some_and(|line| line.starts_with("● ") && line.contains("███~██"))
             });
             top.press("\\0202020202020202020202020202020202020202020202020202020202000000ff");
-            top.see("the only one", |screen| screen.contains("Filter: 0202"));
+            top.wait_for("the filter prompt", |screen| screen.contains("Filter: 0202"));
             top.press(ENTER);
-            top.see("it stays filtered", |screen| screen.contains("1 of 5,000"));
+            top.wait_for("the filtered list", |screen| screen.contains("1 of 5,000"));
             top.press(ESCAPE);
-            top.see("all again", |screen| !screen.contains("1 of 5,000"));
+            top.wait_for("all peers again", |screen| !screen.contains("1 of 5,000"));
         }
+        let default_heading = sorted_heading(&top.text()).expect("a sorted column").to_owned();
         top.press(F6);
-        top.see("the columns", |screen| screen.contains("Sort by"));
+        top.wait_for("the sort menu", |screen| screen.contains("Sort by"));
         top.press(DOWN);
         top.press(ENTER);
-        top.see("sorted by the next", |screen| screen.contains("FORv"));
+        top.wait_for("the list sorted by the next column", |screen| {
+            sorted_heading(screen).is_some_and(|heading| heading != default_heading && heading.ends_with('v'))
+        });
         top.press("I");
-        top.see("and the other way round", |screen| screen.contains("FOR^"));
+        let is_reversed = |screen: &str| sorted_heading(screen).is_some_and(|heading| heading.ends_with('^'));
+        top.wait_for("the list in reverse order", is_reversed);
         top.press("h");
-        top.see("help", |screen| screen.contains("this help"));
+        top.wait_for("the help", shows_help);
         top.press(ESCAPE);
-        top.see("no help", |screen| screen.contains("FOR^"));
-        top.scribble("\x1b[3;1Hwall: the machine goes down");
-        assert!(top.text().contains("goes down"));
-        top.press("\x0c");
-        top.see("it is drawn anew", |screen| !screen.contains("goes down") && screen.contains("We watched"));
+        top.wait_for("the list without the help", |screen| !shows_help(screen) && is_reversed(screen));
+        // The screen is drawn from top to bottom: the lines above the headings are complete.
+        let third_line = top.text().lines().nth(2).map(str::to_owned);
+        top.write_over("\x1b[3;1Hwall: system shutdown");
+        assert!(top.text().contains("system shutdown"));
+        top.press(CTRL_L);
+        top.wait_for("the redrawn list", |screen| screen.lines().nth(2) == third_line.as_deref());
         top.press(F4);
-        top.see("what is typed", |screen| screen.contains("Filter:"));
+        top.wait_for("the filter prompt", |screen| screen.contains("Filter:"));
         top.press("q");
-        top.see("is typed", |screen| screen.contains("Filter: q"));
-        top.press("\x1b[21~");
-        assert_eq!(top.ends(), Some(0));
-        assert!(!top.is_taken_over());
+        top.wait_for("the typed text", |screen| screen.contains("Filter: q"));
+        top.press(F10);
+        assert_eq!(top.wait_for_exit(), Some(0));
+        assert!(!top.is_modified());
     }
 }
 
 #[test]
-fn a_file_that_is_served_stands_still() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = file(directory.path(), 6);
+fn service_with_stored_history_is_shown_as_of_its_last_heartbeat() {
+    let directory = tempfile::tempdir().expect("create a directory");
+    let store = create_store(directory.path(), 6);
     let mut server = Command::new(assert_cmd::cargo::cargo_bin!("ldk-fitness"))
-        .args(["report", &file, "--listen", "127.0.0.1:0"])
+        .args(["report", &store, "--listen", "127.0.0.1:0"])
         .env_remove("LDK_FITNESS_TOKEN")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("it starts");
-    let said = BufReader::new(server.stderr.take().expect("it is piped"));
-    let mut words = said
+        .expect("start the program");
+    let stderr = BufReader::new(server.stderr.take().expect("a pipe"));
+    let mut words = stderr
         .lines()
         .map_while(Result::ok)
         .flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    let address = words.find(|word| word.starts_with("http://")).expect("it says where");
-    let mut top = Terminal::new(&["top", &address], 100, 24, &[]);
-    top.see("as of its last moment", |screen| {
-        screen.contains("at rest, as of 2026-01-01 10:00:00") && screen.contains("○ 3 offline")
+    let url = words.find(|word| word.starts_with("http://")).expect("the address");
+    let mut top = Terminal::run(&["top", &url], 100, 24, &[]);
+    top.wait_for("the time of the last heartbeat", |screen| {
+        screen.contains("2026-01-01 10:00:00") && screen.contains("○ 3 offline")
     });
-    server.kill().and_then(|()| server.wait()).expect("it is ours");
-    top.see("not even that", |screen| screen.contains("Not live for"));
+    server.kill().and_then(|()| server.wait()).expect("stop the server");
+    top.wait_for("the loss of the connection", is_not_live);
     top.press("q");
-    assert_eq!(top.ends(), Some(0));
+    assert_eq!(top.wait_for_exit(), Some(0));
 }
 
 #[test]
-fn without_colours_and_without_unicode_all_is_told() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = file(directory.path(), 4);
-    let mut colours = Terminal::new(&["top", &file], 80, 24, &[]);
-    colours.see("coloured", |screen| screen.contains("● 2 online"));
-    assert!(colours.has_colours());
-    let mut plain = Terminal::new(&["top", &file], 80, 24, &[("NO_COLOR", "1"), ("LC_ALL", "C")]);
-    plain.see("plain", |screen| {
+fn colours_and_unicode_can_be_disabled() {
+    let directory = tempfile::tempdir().expect("create a directory");
+    let store = create_store(directory.path(), 4);
+    let mut coloured = Terminal::run(&["top", &store], 80, 24, &[]);
+    coloured.wait_for("the list with colours", |screen| screen.contains("● 2 online"));
+    assert!(coloured.has_colours());
+    let mut plain = Terminal::run(&["top", &store], 80, 24, &[("NO_COLOR", "1"), ("LC_ALL", "C")]);
+    plain.wait_for("the plain list", |screen| {
         screen.contains("+ 2 online  - 2 offline") && screen.contains("#~##") && screen.contains("_")
     });
-    assert!(!plain.has_colours(), "nothing is coloured");
+    assert!(!plain.has_colours());
     assert!(plain.text().is_ascii(), "{}", plain.text());
-    for mut top in [colours, plain] {
+    for mut top in [coloured, plain] {
         top.press("q");
-        assert_eq!(top.ends(), Some(0));
+        assert_eq!(top.wait_for_exit(), Some(0));
     }
 }
 
 #[test]
-fn what_cannot_be_shown_is_said_before_anything_is() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = file(directory.path(), 1);
-    let told = |args: &[&str], code: i32, parts: &[&str]| {
-        let output = ldk_fitness().arg("top").args(args).output().expect("it runs");
-        let said = stderr(&output);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
-        assert!(parts.iter().all(|part| said.contains(part)), "{args:?}: {said}");
-        assert!(output.stdout.is_empty() && !said.contains("hunter2"), "{said}");
+fn invalid_sources_and_options_are_reported_before_drawing() {
+    let directory = tempfile::tempdir().expect("create a directory");
+    let store = create_store(directory.path(), 1);
+    let assert_rejected = |args: &[&str], part: &str| {
+        let output = ldk_fitness().arg("top").args(args).output().expect("run the program");
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+        assert!(message.contains(part), "{args:?}: {message}");
+        assert!(output.stdout.is_empty() && !message.contains("hunter2"), "{message}");
     };
-    told(&[&file], 2, &["no", "terminal", "report"]);
-    told(&["http://me:hunter2@127.0.0.1:1"], 2, &["password"]);
-    told(&["ftp://x"], 2, &["sqlite:PATH"]);
-    told(&[&file, "--token-file", "x"], 2, &["--token-file is for a service"]);
-    told(&["http://127.0.0.1:1", "--observer", &US.to_string()], 2, &["--observer is for a store"]);
-    told(&["/nowhere/x.redb"], 2, &["/nowhere/x.redb"]);
-    // Nobody listens there.
-    let mut top = Terminal::new(&["top", "http://127.0.0.1:1"], 80, 24, &[]);
-    top.see("nobody answers", |screen| screen.contains("error: no answer from http://127.0.0.1:1"));
-    assert_eq!(top.ends(), Some(1));
+    // Standard output is a pipe.
+    assert_rejected(&[&store], "terminal");
+    assert_rejected(&["http://me:hunter2@127.0.0.1:1"], "password");
+    assert_rejected(&["ftp://x"], "sqlite:PATH");
+    assert_rejected(&[&store, "--token-file", "x"], "--token-file");
+    assert_rejected(&["http://127.0.0.1:1", "--observer", &OBSERVER.to_string()], "--observer");
+    assert_rejected(&["http://127.0.0.1:1", "--aliases", "x"], "--aliases");
+    assert_rejected(&["/nowhere/x.redb"], "/nowhere/x.redb");
+}
+
+#[test]
+fn unreachable_service_is_reported() {
+    // No server listens on port 1.
+    let mut top = Terminal::run(&["top", "http://127.0.0.1:1"], 80, 24, &[]);
+    top.wait_for("an error", |screen| screen.contains("error: ") && screen.contains("127.0.0.1:1"));
+    assert_eq!(top.wait_for_exit(), Some(1));
 }

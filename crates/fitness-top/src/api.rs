@@ -1,11 +1,11 @@
-//! What of the JSON API's answers is shown. docs/openapi.json describes them whole.
+//! The parts of the JSON API's responses that are shown. docs/openapi.json documents the complete responses.
 
-use fitness_core::{ChannelId, NodeId, OutPoint, Presence, Timestamp};
+use fitness_core::{ChannelId, GapCause, NodeId, OutPoint, Presence, Timestamp};
 use serde::{Deserialize, Deserializer};
 
 use crate::text;
 
-/// A part of the list of peers.
+/// One page of the peer list.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PeerList {
     pub(crate) at_ns: Timestamp,
@@ -13,12 +13,12 @@ pub(crate) struct PeerList {
     pub(crate) peers: Vec<Peer>,
 }
 
-/// A peer, as of the moment at which it was asked about.
+/// A peer at the time of the response.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(crate) struct Peer {
     pub(crate) node_id: NodeId,
-    /// Made harmless: peers name themselves.
-    #[serde(default, deserialize_with = "harmless")]
+    /// Sanitized, because peers choose their own aliases.
+    #[serde(default, deserialize_with = "sanitized")]
     pub(crate) alias: Option<String>,
     pub(crate) presence: Presence,
     pub(crate) presence_since_ns: Timestamp,
@@ -34,26 +34,27 @@ pub(crate) struct Peer {
     pub(crate) imported: Option<Imported>,
     #[serde(default)]
     pub(crate) channel_count: usize,
-    /// The moment of the question.
+    /// The time of the response.
     #[serde(skip)]
     pub(crate) as_of: Timestamp,
 }
 
 impl Peer {
-    /// Its observed time and its uptime at `now`, if nothing has changed since: exact, as long as that is so.
+    /// Returns the observed time and the uptime at `now`. They are exact if the presence has not changed
+    /// since the response.
     pub(crate) fn totals(&self, now: Timestamp) -> (u64, u64) {
-        let since_ns = now.nanos_since(self.as_of);
+        let elapsed_ns = now.nanos_since(self.as_of);
         match self.presence {
             Presence::Online => {
-                (self.observed_ns.saturating_add(since_ns), self.uptime_ns.saturating_add(since_ns))
+                (self.observed_ns.saturating_add(elapsed_ns), self.uptime_ns.saturating_add(elapsed_ns))
             }
-            Presence::Offline => (self.observed_ns.saturating_add(since_ns), self.uptime_ns),
+            Presence::Offline => (self.observed_ns.saturating_add(elapsed_ns), self.uptime_ns),
             Presence::Unobserved => (self.observed_ns, self.uptime_ns),
         }
     }
 }
 
-/// That another program had counted a part of it.
+/// Marks a peer whose earlier values were imported from another program.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub(crate) struct Imported {
     pub(crate) source: String,
@@ -82,32 +83,32 @@ pub(crate) struct Channel {
     pub(crate) usable_observed_ns: u64,
 }
 
-/// Sums over a stretch of time.
+/// Totals over a time range.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub(crate) struct Sums {
+pub(crate) struct TimeTotals {
     pub(crate) from_ns: Timestamp,
     pub(crate) to_ns: Timestamp,
     pub(crate) observed_ns: u64,
     pub(crate) uptime_ns: u64,
 }
 
-/// Hours of a peer.
+/// The totals of a peer by hour.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Buckets {
-    pub(crate) buckets: Vec<Sums>,
+    pub(crate) buckets: Vec<TimeTotals>,
 }
 
-/// A usual window.
+/// The statistics of a standard window.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Window {
     #[serde(flatten)]
-    pub(crate) sums: Sums,
+    pub(crate) totals: TimeTotals,
     pub(crate) uptime_error_ns: u64,
     pub(crate) observed_error_ns: u64,
     pub(crate) outages: Outages,
 }
 
-/// How often a peer was lost, and for how long.
+/// Statistics of a peer's outages.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Outages {
     pub(crate) disconnects: u64,
@@ -117,7 +118,7 @@ pub(crate) struct Outages {
     pub(crate) complete: bool,
 }
 
-/// The usual windows, the shortest first.
+/// The statistics of all standard windows, the shortest first.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Windows {
     #[serde(rename = "24h")]
@@ -132,40 +133,32 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// All of them, as [`Span::ALL`](fitness_core::Span::ALL) has them.
+    /// Returns all windows in the order of [`StandardWindow::ALL`](fitness_core::StandardWindow::ALL).
     pub(crate) const fn all(&self) -> [&Window; 5] {
         [&self.day, &self.week, &self.month, &self.quarter, &self.lifetime]
     }
 }
 
-/// A part of a timeline.
+/// One page of a timeline.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Timeline {
     pub(crate) next_ns: Option<Timestamp>,
     pub(crate) timeline: Vec<Interval>,
 }
 
-/// A stretch of a peer's timeline.
+/// An interval of a peer's timeline.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Interval {
     pub(crate) from_ns: Timestamp,
     pub(crate) to_ns: Timestamp,
     pub(crate) observed_ns: u64,
     pub(crate) uptime_ns: u64,
-    pub(crate) presence: Option<Word>,
+    /// `None` if the details were downsampled and only the totals are known.
+    pub(crate) presence: Option<Presence>,
     pub(crate) cause: Option<Cause>,
 }
 
-/// What a peer was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Word {
-    Online,
-    Offline,
-    Unobserved,
-}
-
-/// Why we could not tell.
+/// The cause of a monitoring gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
@@ -173,17 +166,30 @@ pub(crate) enum Cause {
     Suspended,
     NetworkDown,
     Paused,
-    /// Also what a later release has a word for.
+    /// A cause that this release does not know.
     #[serde(other)]
     Other,
 }
 
-/// How the service is doing.
+impl Cause {
+    /// Returns the cause, or `None` if this release does not know it.
+    pub(crate) const fn known(self) -> Option<GapCause> {
+        match self {
+            Self::NotRunning => Some(GapCause::NotRunning),
+            Self::Suspended => Some(GapCause::Suspended),
+            Self::NetworkDown => Some(GapCause::NetworkDown),
+            Self::Paused => Some(GapCause::Paused),
+            Self::Other => None,
+        }
+    }
+}
+
+/// The health of the service.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Health {
     pub(crate) observer: NodeId,
     pub(crate) running: bool,
-    /// Whether it is a store that no service runs on.
+    /// Whether this is stored history without a running service.
     #[serde(default)]
     pub(crate) archived: bool,
     pub(crate) now_ns: Timestamp,
@@ -203,7 +209,7 @@ pub(crate) struct StoreFailure {
     pub(crate) error: String,
 }
 
-/// How long we have watched, and how often we were gone.
+/// How much of its lifetime the service monitored, and the totals of its gaps.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Coverage {
     pub(crate) lifetime_ns: u64,
@@ -212,7 +218,7 @@ pub(crate) struct Coverage {
     pub(crate) suspended: GapTotals,
     pub(crate) network_down: GapTotals,
     pub(crate) paused: GapTotals,
-    pub(crate) ongoing_gap: Option<OwnGap>,
+    pub(crate) ongoing_gap: Option<MonitoringGap>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -221,60 +227,61 @@ pub(crate) struct GapTotals {
     pub(crate) length_ns: u64,
 }
 
-/// A stretch of time in which we could not tell who was online.
+/// An interval in which the service could not observe any peer.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub(crate) struct OwnGap {
+pub(crate) struct MonitoringGap {
     pub(crate) cause: Cause,
     pub(crate) from_ns: Timestamp,
     pub(crate) to_ns: Timestamp,
 }
 
-/// Our own gaps.
+/// The monitoring gaps of a time range.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Gaps {
-    pub(crate) gaps: Vec<OwnGap>,
+    pub(crate) gaps: Vec<MonitoringGap>,
 }
 
-/// Whom a change concerns: nobody where it concerns all.
+/// A change. It names one peer, or none if it affects all.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Changed {
+pub(crate) struct Change {
     #[serde(default)]
     pub(crate) node_id: Option<NodeId>,
-    /// The last report of a channel that was closed.
+    /// The last report of a closed channel.
     #[serde(default)]
-    report: Option<Whose>,
+    report: Option<ChannelReport>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Whose {
+struct ChannelReport {
     node_id: NodeId,
 }
 
-impl Changed {
-    pub(crate) fn who(&self) -> Option<NodeId> {
+impl Change {
+    /// Returns the peer that changed, or `None` if the change affects all peers.
+    pub(crate) fn peer(&self) -> Option<NodeId> {
         self.node_id.or_else(|| Some(self.report.as_ref()?.node_id))
     }
 }
 
-/// Why there is no answer.
+/// An error response.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Problem {
+pub(crate) struct ErrorResponse {
     pub(crate) detail: String,
 }
 
-fn harmless<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.and_then(|name| text::harmless(&name)))
+fn sanitized<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.and_then(|alias| text::sanitize(&alias)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn peer(online: Presence) -> Peer {
-        let told = serde_json::json!({
+    fn peer(presence: Presence) -> Peer {
+        let json = serde_json::json!({
             "node_id": NodeId([2; 33]),
             "alias": "evil\u{1b}[2J\u{202e}name\n",
-            "presence": online,
+            "presence": presence,
             "presence_since_ns": 5,
             "flap_count": 1,
             "last_flap_ns": null,
@@ -287,17 +294,17 @@ mod tests {
             "availability": 0.4,
             "something_new": { "of": "a later release" },
         });
-        let peer: Peer = serde_json::from_value(told).expect("it is what the API tells");
+        let peer: Peer = serde_json::from_value(json).expect("the JSON is a valid peer");
         Peer { as_of: Timestamp::from_nanos(100), ..peer }
     }
 
     #[test]
-    fn names_are_harmless_from_here_on() {
+    fn aliases_are_sanitized() {
         assert_eq!(peer(Presence::Unobserved).alias.as_deref(), Some("evil\u{fffd}[2J\u{fffd}name"));
     }
 
     #[test]
-    fn totals_go_on_as_they_do_where_they_are_kept() {
+    fn totals_are_extrapolated_by_presence() {
         let now = Timestamp::from_nanos(107);
         assert_eq!(peer(Presence::Online).totals(now), (17, 11));
         assert_eq!(peer(Presence::Offline).totals(now), (17, 4));
@@ -305,12 +312,15 @@ mod tests {
         assert_eq!(
             peer(Presence::Online).totals(Timestamp::EPOCH),
             (10, 4),
-            "a clock that went back adds nothing"
+            "a clock that moved back adds nothing"
         );
     }
 
     #[test]
-    fn a_cause_that_has_no_word_yet_is_some_cause() {
-        assert_eq!(serde_json::from_str::<Cause>("\"abducted\"").expect("any"), Cause::Other);
+    fn an_unknown_gap_cause_is_other() {
+        assert_eq!(
+            serde_json::from_str::<Cause>("\"new_in_a_later_release\"").expect("valid JSON"),
+            Cause::Other
+        );
     }
 }

@@ -1,29 +1,29 @@
-//! Keys, as htop has them, and what they mean where.
+//! Key bindings, which follow htop, and the commands that they invoke in each mode.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-/// What is seen, as far as keys are concerned.
+/// The part of the screen that receives keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// The list of peers.
+    /// The peer list.
     List,
-    /// One peer.
+    /// The page of a peer.
     Page,
     /// The help.
     Help,
-    /// The choice of a column.
+    /// The menu of sort columns.
     Menu,
-    /// A line that is typed.
+    /// A text prompt.
     Prompt,
 }
 
-/// What somebody wants.
+/// A command of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Quit,
-    /// The screen from scratch, whatever became of it.
+    /// Redraws the whole screen.
     Redraw,
-    /// All data anew.
+    /// Fetches all data again.
     Refresh,
     Up,
     Down,
@@ -33,27 +33,27 @@ pub(crate) enum Command {
     End,
     Left,
     Right,
-    /// Enters what is chosen, or accepts what was typed.
+    /// Opens the selection, or accepts the typed text.
     Enter,
-    /// Leaves where one is.
+    /// Closes the current view.
     Back,
     Help,
     Search,
-    /// To the next that was searched for.
-    Next,
-    Previous,
+    /// Goes to the next match of the search.
+    NextMatch,
+    PreviousMatch,
     Filter,
     Menu,
-    SortLeft,
-    SortRight,
-    Invert,
+    SortByPreviousColumn,
+    SortByNextColumn,
+    ReverseOrder,
     Type(char),
     Erase,
     EraseWord,
     EraseAll,
 }
 
-/// What a key means.
+/// Returns the command of a key in a mode.
 pub(crate) fn command(mode: Mode, key: KeyEvent) -> Option<Command> {
     if key.kind == KeyEventKind::Release {
         return None;
@@ -69,17 +69,17 @@ pub(crate) fn command(mode: Mode, key: KeyEvent) -> Option<Command> {
             _ => None,
         };
     }
-    if mode == Mode::Prompt { typed(key) } else { pressed(mode, key.code) }
+    if mode == Mode::Prompt { prompt_command(key) } else { view_command(mode, key.code) }
 }
 
-fn typed(key: KeyEvent) -> Option<Command> {
+fn prompt_command(key: KeyEvent) -> Option<Command> {
     Some(match key.code {
         KeyCode::Char(_) if key.modifiers.contains(KeyModifiers::ALT) => return None,
         KeyCode::Char(c) => Command::Type(c),
         KeyCode::Backspace => Command::Erase,
         KeyCode::Enter => Command::Enter,
         KeyCode::Esc => Command::Back,
-        KeyCode::F(3) => Command::Next,
+        KeyCode::F(3) => Command::NextMatch,
         KeyCode::F(10) => Command::Quit,
         KeyCode::Up => Command::Up,
         KeyCode::Down => Command::Down,
@@ -89,7 +89,7 @@ fn typed(key: KeyEvent) -> Option<Command> {
     })
 }
 
-fn pressed(mode: Mode, code: KeyCode) -> Option<Command> {
+fn view_command(mode: Mode, code: KeyCode) -> Option<Command> {
     Some(match (mode, code) {
         (_, KeyCode::F(10)) => Command::Quit,
         (_, KeyCode::Up | KeyCode::Char('k')) => Command::Up,
@@ -100,10 +100,10 @@ fn pressed(mode: Mode, code: KeyCode) -> Option<Command> {
         (_, KeyCode::End | KeyCode::Char('G')) => Command::End,
         (_, KeyCode::Enter) => Command::Enter,
         (_, KeyCode::Esc | KeyCode::Backspace) => Command::Back,
-        // The help and the menu go away by the key that they came by.
+        // The key that opens the help or the menu closes it as well.
         (Mode::Help, KeyCode::F(1) | KeyCode::Char('h' | '?' | 'q')) => Command::Back,
         (Mode::Menu, KeyCode::F(6) | KeyCode::Char('s' | 'q')) => Command::Back,
-        (Mode::List | Mode::Menu, KeyCode::Char('I')) => Command::Invert,
+        (Mode::List | Mode::Menu, KeyCode::Char('I')) => Command::ReverseOrder,
         (Mode::Help | Mode::Menu | Mode::Prompt, _) => return None,
         (_, KeyCode::Char('q')) => Command::Quit,
         (_, KeyCode::F(1) | KeyCode::Char('h' | '?')) => Command::Help,
@@ -113,12 +113,12 @@ fn pressed(mode: Mode, code: KeyCode) -> Option<Command> {
         (Mode::Page, KeyCode::Tab | KeyCode::Char('>')) => Command::Right,
         (Mode::Page, KeyCode::BackTab | KeyCode::Char('<')) => Command::Left,
         (Mode::List, KeyCode::F(3) | KeyCode::Char('/')) => Command::Search,
-        (Mode::List, KeyCode::Char('n')) => Command::Next,
-        (Mode::List, KeyCode::Char('N')) => Command::Previous,
+        (Mode::List, KeyCode::Char('n')) => Command::NextMatch,
+        (Mode::List, KeyCode::Char('N')) => Command::PreviousMatch,
         (Mode::List, KeyCode::F(4) | KeyCode::Char('\\')) => Command::Filter,
         (Mode::List, KeyCode::F(6) | KeyCode::Char('s')) => Command::Menu,
-        (Mode::List, KeyCode::Char('<')) => Command::SortLeft,
-        (Mode::List, KeyCode::Char('>')) => Command::SortRight,
+        (Mode::List, KeyCode::Char('<')) => Command::SortByPreviousColumn,
+        (Mode::List, KeyCode::Char('>')) => Command::SortByNextColumn,
         _ => return None,
     })
 }
@@ -132,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_those_of_htop() {
+    fn key_bindings_follow_htop() {
         for (codes, wanted) in [
             (&[KeyCode::F(1), KeyCode::Char('h'), KeyCode::Char('?')][..], Command::Help),
             (&[KeyCode::F(3), KeyCode::Char('/')], Command::Search),
             (&[KeyCode::F(4), KeyCode::Char('\\')], Command::Filter),
             (&[KeyCode::F(6), KeyCode::Char('s')], Command::Menu),
-            (&[KeyCode::Char('I')], Command::Invert),
+            (&[KeyCode::Char('I')], Command::ReverseOrder),
             (&[KeyCode::F(10), KeyCode::Char('q')], Command::Quit),
             (&[KeyCode::Esc, KeyCode::Backspace], Command::Back),
         ] {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_text_and_control_c_always_quits() {
+    fn prompt_keys_are_text_and_control_c_quits_in_every_mode() {
         for c in ['q', 'h', '/', 's', ' ', 'ä', '⚡'] {
             assert_eq!(press(Mode::Prompt, KeyCode::Char(c)), Some(Command::Type(c)));
         }

@@ -1,29 +1,31 @@
-//! A live terminal view of ldk-fitness: peers sorted by any column, the last hours of each, a page for
-//! each, and when we ourselves were gone.
+//! A live terminal view of ldk-fitness: peers sorted by any column with a strip of their last hours, a page
+//! per peer, and the monitoring gaps.
 //!
-//! It is a client of the JSON API (`/api/v1`) and of nothing else: over HTTP where a service runs
-//! ([`Source::service`]), and without a socket where a store is at rest ([`Source::archive`]), by the same
-//! router in this process.
+//! It is a client of the JSON API (`/api/v1`) and uses nothing else of ldk-fitness: over HTTP for a running
+//! service ([`Source::service`]), or with the same router in this process and without a socket for stored
+//! history ([`Source::archive`]).
 //!
 //! ```no_run
 //! # async fn top() -> Result<(), fitness_top::TopError> {
-//! use fitness_top::{Look, Source, run};
+//! use fitness_top::{Source, TerminalCapabilities, run};
 //!
 //! let source = Source::service("http://127.0.0.1:8080", None)?;
-//! run(source, Look { unicode: true, colour: true }).await
+//! run(source, TerminalCapabilities { unicode: true, colour: true }).await
 //! # }
 //! ```
 //!
-//! Inside it goes around in a circle: what happens is a message, a message changes the model, the model is
-//! drawn. `model` reads no clock and asks nobody, `draw` changes nothing, `feed` asks for what is seen, and
-//! `terminal` joins them.
+//! # Structure
+//!
+//! Input and data arrive as messages. A message changes the model, and the model is drawn. `model` reads no
+//! clock and performs no I/O, `draw` does not change the model, `feed` fetches the data that is visible, and
+//! `terminal` connects them.
 
 mod api;
+mod capabilities;
 mod draw;
 mod feed;
 mod keys;
 mod layout;
-mod look;
 mod model;
 mod source;
 mod terminal;
@@ -31,6 +33,6 @@ mod terminal;
 mod tests;
 mod text;
 
-pub use look::TerminalCapabilities;
+pub use capabilities::TerminalCapabilities;
 pub use source::{Source, SourceError};
 pub use terminal::{TopError, run};

@@ -1,4 +1,4 @@
-//! The terminal: taken over, drawn on, and given back whatever happens.
+//! Runs the view on the terminal, and restores the terminal afterwards.
 
 use std::io::{self, IsTerminal as _};
 use std::pin::pin;
@@ -12,132 +12,136 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::api::Health;
+use crate::capabilities::TerminalCapabilities;
 use crate::draw::draw;
 use crate::feed::Feed;
-use crate::look::TerminalCapabilities;
-use crate::model::{Message, Model, News, Then, Wants};
+use crate::model::{Action, DataNeeds, FeedUpdate, Message, Model};
 use crate::source::{Source, SourceError};
 
-/// How often what only time changes is drawn anew.
+/// How often the screen is drawn to update durations.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How many messages may wait, and are drawn together.
-const MESSAGES: usize = 256;
+/// The capacity of the update channel. Updates that wait in it are drawn together.
+const UPDATE_CAPACITY: usize = 256;
 
-/// Why there is nothing to see, or no more.
+/// An error that ends the view.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TopError {
-    /// Standard output is a file or a pipe.
-    #[error("top draws on a terminal, and standard output is none; `report` prints what a store knows")]
+    /// Standard output is not a terminal.
+    #[error("`top` needs a terminal on standard output; use `report` instead")]
     NotATerminal,
-    /// The source does not answer.
+    /// The first request to the source failed.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The terminal cannot be drawn on, or read.
-    #[error("the terminal: {0}")]
+    /// The terminal cannot be written to or read from.
+    #[error("cannot use the terminal")]
     Terminal(#[from] io::Error),
-    /// What asks the source came to an end before its time, which is our fault.
-    #[error("nothing more can be asked: this is a fault of ldk-fitness")]
+    /// The task that fetches the data stopped. This is a bug.
+    #[error("the task that fetches the data stopped unexpectedly; this is a bug in ldk-fitness")]
     FeedStopped,
 }
 
-/// Shows what `source` knows until somebody has seen enough.
+/// Shows the data of `source` until the user quits or the process receives `SIGINT`, `SIGTERM` or `SIGHUP`.
 ///
-/// It takes over the terminal that standard output is, and gives it back when it returns, or panics. A
-/// source that answers is waited for when it does not any more; one that never did is an error.
+/// Uses the terminal on standard output, and restores it when the function returns or panics. A source that
+/// stops responding is contacted again until it responds. A source that never responded is an error.
 ///
 /// # Errors
 ///
 /// [`TopError`].
-pub async fn run(source: Source, look: TerminalCapabilities) -> Result<(), TopError> {
+pub async fn run(source: Source, capabilities: TerminalCapabilities) -> Result<(), TopError> {
     if !io::stdout().is_terminal() {
         return Err(TopError::NotATerminal);
     }
-    // Who has mistyped an address should not have to find out on a screen that is empty.
+    // Report a wrong address as an error instead of on an empty screen.
     let _: Health = source.get("health").await?;
-    let mut terminal = GivenBack::taken()?;
-    show(&mut terminal, source, look).await
+    let mut terminal = TerminalGuard::new()?;
+    show(&mut terminal, source, capabilities).await
 }
 
-/// Gives the terminal back when it is dropped.
-struct GivenBack(DefaultTerminal);
+/// Restores the terminal when it is dropped.
+struct TerminalGuard(DefaultTerminal);
 
-impl GivenBack {
-    fn taken() -> io::Result<Self> {
+impl TerminalGuard {
+    fn new() -> io::Result<Self> {
         ratatui::try_init().map(Self).inspect_err(|_| {
-            // Half of it may be done.
+            // The terminal may be initialized in part.
             let _ = ratatui::try_restore();
         })
     }
 }
 
-impl Drop for GivenBack {
+impl Drop for TerminalGuard {
     fn drop(&mut self) {
-        // There is nobody left to tell where the terminal is gone.
+        // Fails if the terminal is closed, which cannot be reported.
         let _ = ratatui::try_restore();
     }
 }
 
 async fn show(
-    GivenBack(terminal): &mut GivenBack,
+    TerminalGuard(terminal): &mut TerminalGuard,
     source: Source,
-    look: TerminalCapabilities,
+    capabilities: TerminalCapabilities,
 ) -> Result<(), TopError> {
     let size = terminal.size()?;
-    let mut model = Model::new(source.place().to_owned(), (size.width, size.height));
-    let (wants, wanted) = watch::channel(Wants::default());
-    let (told, mut news) = mpsc::channel(MESSAGES);
-    let feed = tokio::spawn(Feed::new(source, wanted, told).run());
+    let mut model = Model::new(source.location().to_owned(), (size.width, size.height));
+    let (needs, needs_receiver) = watch::channel(DataNeeds::default());
+    let (update_sender, mut updates) = mpsc::channel(UPDATE_CAPACITY);
+    let feed = tokio::spawn(Feed::new(source, needs_receiver, update_sender).run());
     let mut keys = EventStream::new();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let (mut clock, mut then) = (Clock::default(), Then::Draw);
-    let mut ended = pin!(ended());
+    let (mut clock, mut action) = (ServiceClock::default(), Action::Draw);
+    let mut termination = pin!(termination_signal());
     let outcome = loop {
-        match then {
-            Then::Quit => break Ok(()),
-            // To clear it would ask the terminal where its cursor is, and wait for an answer among the keys.
-            Then::Redraw => terminal.resize(terminal.size()?.into())?,
-            Then::Nothing | Then::Draw => {}
+        match action {
+            Action::Quit => break Ok(()),
+            // `clear` would query the cursor position, and its reply would be mixed with the keys.
+            Action::Redraw => terminal.resize(terminal.size()?.into())?,
+            Action::Nothing | Action::Draw => {}
         }
-        if then != Then::Nothing {
-            see(terminal, &mut model, look)?;
-            wants.send_if_modified(|wants| {
-                let next = model.wants();
-                std::mem::replace(wants, next.clone()) != next
+        if action != Action::Nothing {
+            draw_model(terminal, &mut model, capabilities)?;
+            needs.send_if_modified(|needs| {
+                let next = model.data_needs();
+                std::mem::replace(needs, next.clone()) != next
             });
         }
         let first = tokio::select! {
             key = keys.next() => match key {
                 Some(Ok(event)) => message(event),
                 Some(Err(error)) => break Err(error.into()),
-                // The terminal is gone.
+                // The terminal is closed.
                 None => break Ok(()),
             },
-            told = news.recv() => match told {
-                Some(told) => Some(clock.heard(told)),
+            update = updates.recv() => match update {
+                Some(update) => Some(clock.synchronize(update)),
                 None => break Err(TopError::FeedStopped),
             },
             _ = ticks.tick() => Some(Message::Tick(clock.now())),
-            () = &mut ended => break Ok(()),
+            () = &mut termination => break Ok(()),
         };
-        // What came together is drawn together.
-        let more = std::iter::from_fn(|| Some(clock.heard(news.try_recv().ok()?)));
-        let messages = first.into_iter().chain(more.take(MESSAGES));
-        then = messages.map(|message| model.update(message)).max().unwrap_or(Then::Nothing);
+        // Updates that already wait are drawn together.
+        let more = std::iter::from_fn(|| Some(clock.synchronize(updates.try_recv().ok()?)));
+        let messages = first.into_iter().chain(more.take(UPDATE_CAPACITY));
+        action = messages.map(|message| model.update(message)).max().unwrap_or(Action::Nothing);
     };
     feed.abort();
     outcome
 }
 
-fn see(terminal: &mut DefaultTerminal, model: &mut Model, look: TerminalCapabilities) -> io::Result<()> {
-    // Not every terminal tells that it was resized.
+fn draw_model(
+    terminal: &mut DefaultTerminal,
+    model: &mut Model,
+    capabilities: TerminalCapabilities,
+) -> io::Result<()> {
+    // Not every terminal reports that it was resized.
     let size = terminal.size()?;
     if model.size != (size.width, size.height) {
         model.update(Message::Resized(size.width, size.height));
     }
-    terminal.draw(|frame| draw(frame, model, look)).map(drop)
+    terminal.draw(|frame| draw(frame, model, capabilities)).map(drop)
 }
 
 fn message(event: Event) -> Option<Message> {
@@ -148,31 +152,34 @@ fn message(event: Event) -> Option<Message> {
     }
 }
 
-/// The service's clock, as it goes on between two answers.
+/// The service's clock, extrapolated between updates.
 #[derive(Default)]
-struct Clock(Option<(Timestamp, Instant)>);
+struct ServiceClock(Option<(Timestamp, Instant)>);
 
-impl Clock {
-    fn heard(&mut self, news: News) -> Message {
-        if let News::All { at, .. } | News::Peer { at, .. } | News::Live { at } = &news {
+impl ServiceClock {
+    /// Sets the clock to the time of an update.
+    fn synchronize(&mut self, update: FeedUpdate) -> Message {
+        if let FeedUpdate::Snapshot { at, .. } | FeedUpdate::Peer { at, .. } | FeedUpdate::Connected { at } =
+            &update
+        {
             self.0 = Some((*at, Instant::now()));
         }
-        Message::Told(news)
+        Message::Update(update)
     }
 
     fn now(&self) -> Timestamp {
-        let Some((at, read)) = self.0 else { return Timestamp::EPOCH };
-        at.after_nanos(u64::try_from(read.elapsed().as_nanos()).unwrap_or(u64::MAX))
+        let Some((at, read_at)) = self.0 else { return Timestamp::EPOCH };
+        at.after_nanos(u64::try_from(read_at.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 }
 
-/// Ready when the system wants us to end, other than by a key.
-async fn ended() {
+/// Completes when the process receives a signal to terminate.
+async fn termination_signal() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let asked = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()].map(signal);
-        if let [Ok(mut terminate), Ok(mut hangup), Ok(mut interrupt)] = asked {
+        let signals = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()].map(signal);
+        if let [Ok(mut terminate), Ok(mut hangup), Ok(mut interrupt)] = signals {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {}

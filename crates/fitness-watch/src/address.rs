@@ -1,101 +1,101 @@
-//! Where a node may be found, as text.
+//! Network addresses of nodes, as text.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 
-/// The port of Lightning nodes that name none.
+/// The default port of Lightning nodes.
 pub const DEFAULT_PORT: u16 = 9735;
 
-/// What DNS and SOCKS5 have room for.
-const LONGEST_HOST: usize = 253;
+/// The longest host name that DNS and SOCKS5 support.
+const MAX_HOST_LEN: usize = 253;
 
-/// A place where a node may be found.
+/// The network address of a node.
 ///
-/// As text: `203.0.113.7:9735`, `[2001:db8::7]:9735`, `ln.example.com:9735` or the name of an onion
-/// service, of version 3. Without a port it is [`DEFAULT_PORT`].
+/// Parsed from `203.0.113.7:9735`, `[2001:db8::7]:9735`, `ln.example.com:9735` or a version 3 onion address.
+/// The port defaults to [`DEFAULT_PORT`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Address {
     /// An IP address and a port.
     Ip(SocketAddr),
-    /// A name that has to be resolved at each attempt: by us, or by the proxy where there is one.
+    /// A host name and a port. The name is resolved at each attempt, by the proxy if there is one.
     #[non_exhaustive]
     Hostname {
-        /// In lower case.
+        /// The host name, in lower case.
         host: String,
         /// The port.
         port: u16,
     },
-    /// A Tor onion service, which takes a proxy to reach.
+    /// A Tor onion service, which is dialled through a proxy.
     #[non_exhaustive]
     Onion {
-        /// In lower case, `.onion` included.
+        /// The onion address, in lower case and with its `.onion`.
         host: String,
         /// The port.
         port: u16,
     },
 }
 
-/// Why a text is no address.
+/// An error in the text of an [`Address`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// There is no host.
-    #[error("the host is missing: expected HOST:PORT")]
+    /// The host is missing.
+    #[error("missing host: expected HOST:PORT")]
     MissingHost,
-    /// The port is none.
-    #[error("port {found:?} is no number from 1 to 65535")]
+    /// The port is not a number from 1 to 65535.
+    #[error("invalid port {found:?}: expected 1 to 65535")]
     InvalidPort {
-        /// What is written there.
+        /// The invalid text.
         found: String,
     },
-    /// An IPv6 address has to stand in brackets, as its own colons hide the port.
-    #[error("{found:?} has more than one colon: an IPv6 address goes in brackets, as in [2001:db8::7]:9735")]
+    /// There is more than one colon. An IPv6 address needs brackets, because its colons hide the port.
+    #[error("more than one colon in {found:?}: put an IPv6 address in brackets, as in [2001:db8::7]:9735")]
     MissingBrackets {
-        /// What is written there.
+        /// The invalid text.
         found: String,
     },
-    /// What stands in brackets is no IPv6 address.
-    #[error("{found:?} is no IPv6 address")]
+    /// The text in brackets is not an IPv6 address.
+    #[error("invalid IPv6 address {found:?}")]
     InvalidIpv6 {
-        /// What is written there.
+        /// The invalid text.
         found: String,
     },
-    /// All digits and dots, but no IPv4 address.
-    #[error("{found:?} is no IPv4 address")]
+    /// The host consists of digits and dots, and is not an IPv4 address.
+    #[error("invalid IPv4 address {found:?}")]
     InvalidIpv4 {
-        /// What is written there.
+        /// The invalid text.
         found: String,
     },
-    /// An onion service's name that is none, or one of the old kind.
-    #[error("{found:?} is no onion service of version 3: those have 56 characters before .onion")]
+    /// The host ends in `.onion` and is not a version 3 onion address.
+    #[error("invalid onion address {found:?}: expected 56 base32 characters before .onion (version 3)")]
     InvalidOnion {
-        /// What is written there.
+        /// The invalid text.
         found: String,
     },
-    /// A host with a character that no host name has.
-    #[error("{character:?} cannot stand in a host name; a name with other letters is written as xn--…")]
+    /// The host contains a character that is not allowed in host names.
+    #[error("invalid character {character:?} in the host name; write an international name as xn--…")]
     InvalidCharacter {
-        /// The first such character.
+        /// The first invalid character.
         character: char,
     },
-    /// A host that is too long for DNS.
-    #[error("the host has {length} characters, and no host name has more than {LONGEST_HOST}")]
+    /// The host is too long for DNS.
+    #[error("host name too long: {length} characters, at most {MAX_HOST_LEN} are allowed")]
     HostTooLong {
-        /// How many it has.
+        /// The number of characters.
         length: usize,
     },
 }
 
 impl Address {
-    /// Whether it takes a proxy to reach.
+    /// Whether this is an onion service, which is dialled through a proxy.
     #[must_use]
     pub fn is_onion(&self) -> bool {
         matches!(self, Self::Onion { .. })
     }
 
-    /// The port.
+    /// Returns the port.
     #[must_use]
     pub fn port(&self) -> u16 {
         match self {
@@ -116,15 +116,15 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(inner) = text.strip_prefix('[') {
-            let none = || AddressError::InvalidIpv6 { found: text.into() };
-            let (ip, rest) = inner.split_once(']').ok_or_else(none)?;
+            let invalid = || AddressError::InvalidIpv6 { found: text.into() };
+            let (ip, rest) = inner.split_once(']').ok_or_else(invalid)?;
             let port = match rest.strip_prefix(':') {
                 Some(port) => parse_port(port)?,
                 None if rest.is_empty() => DEFAULT_PORT,
-                None => return Err(none()),
+                None => return Err(invalid()),
             };
-            // With the port, as only so a scope (`%2`) is understood.
-            let addr: SocketAddrV6 = format!("[{ip}]:{port}").parse().map_err(|_| none())?;
+            // Parsed together with a port, because only `SocketAddrV6` accepts a scope id (`%2`).
+            let addr: SocketAddrV6 = format!("[{ip}]:{port}").parse().map_err(|_| invalid())?;
             return Ok(Self::Ip(addr.into()));
         }
         let (host, port) = match text.split_once(':') {
@@ -139,12 +139,12 @@ impl FromStr for Address {
 }
 
 fn parse_port(text: &str) -> Result<u16, AddressError> {
-    let bad = || AddressError::InvalidPort { found: text.into() };
-    // `u16::from_str` takes a leading `+`; a port has none.
+    let invalid = || AddressError::InvalidPort { found: text.into() };
+    // `u16::from_str` accepts a leading `+`, which is not valid in a port.
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(bad());
+        return Err(invalid());
     }
-    text.parse().ok().filter(|port| *port > 0).ok_or_else(bad)
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(invalid)
 }
 
 fn parse_host(host: &str, port: u16) -> Result<Address, AddressError> {
@@ -157,11 +157,11 @@ fn parse_host(host: &str, port: u16) -> Result<Address, AddressError> {
     if host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return Err(AddressError::InvalidIpv4 { found: host.into() });
     }
-    let belongs = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if let Some(character) = host.chars().find(|c| !belongs(c)) {
+    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if let Some(character) = host.chars().find(|c| !is_allowed(c)) {
         return Err(AddressError::InvalidCharacter { character });
     }
-    if host.len() > LONGEST_HOST {
+    if host.len() > MAX_HOST_LEN {
         return Err(AddressError::HostTooLong { length: host.len() });
     }
     let host = host.to_ascii_lowercase();
@@ -172,7 +172,7 @@ fn parse_host(host: &str, port: u16) -> Result<Address, AddressError> {
     }
 }
 
-/// 35 bytes in base32, of which the last is the version: so all of version 3 end in the same letter.
+/// A version 3 onion address is 35 bytes in base32. The last byte is the version, so all of them end in `d`.
 fn is_onion_v3(service: &str) -> bool {
     let is_base32 = |byte: u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
     service.len() == 56 && service.bytes().all(is_base32) && service.ends_with('d')
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_understood_and_reads_as_it_was_written() {
+    fn every_kind_of_address_parses_and_displays_as_written() {
         for text in ["203.0.113.7:1", "[2001:db8::7]:65535", "[fe80::1%2]:9735", "ln.Example.com:9736"] {
             assert_eq!(parse(text).unwrap().to_string(), text.to_lowercase());
         }
@@ -215,14 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_port_it_is_lightnings() {
+    fn the_port_defaults_to_9735() {
         for text in ["203.0.113.7", "[2001:db8::7]", "localhost", ONION] {
             assert_eq!(parse(text).unwrap().port(), 9735, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_address_is_refused_for_its_reason() {
+    fn invalid_addresses_are_rejected_with_the_cause() {
         let found = |text: &str| text.to_owned();
         let long = format!("{}.example", "a".repeat(250));
         let cases = [
@@ -247,21 +247,21 @@ mod tests {
         for (text, error) in cases {
             assert_eq!(parse(text), Err(error), "{text}");
         }
-        // The wrong version, and a letter that base32 has not.
+        // The wrong version, and a character that is not base32.
         assert!(parse(&ONION.replace("yd.", "ye.")).is_err());
         assert!(parse(&ONION.replace("pg6", "pg1")).is_err());
     }
 
     proptest! {
         #[test]
-        fn no_text_panics_and_what_is_understood_survives(text in ".*") {
+        fn parsed_addresses_round_trip_and_no_text_panics(text in ".*") {
             if let Ok(address) = parse(&text) {
                 prop_assert_eq!(parse(&address.to_string()), Ok(address));
             }
         }
 
         #[test]
-        fn all_sockets_survive(ip: IpAddr, port in 1_u16..) {
+        fn socket_addresses_round_trip(ip: IpAddr, port in 1_u16..) {
             let address = Address::Ip(SocketAddr::new(ip, port));
             prop_assert_eq!(parse(&address.to_string()), Ok(address));
         }

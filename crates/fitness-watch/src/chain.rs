@@ -1,17 +1,18 @@
-//! Which chain a node is on, as its greeting says it.
+//! The chain that a node is on, as announced in its `init` message.
 
 use std::fmt;
 
 use lightning::bitcoin::Network;
 use lightning::bitcoin::constants::ChainHash;
 
-/// A chain, by the hash of its first block. As text it is the network's name, or the hash where we
-/// know none.
+/// A chain, identified by the hash of its genesis block. Displayed as the network's name, or as the hash if
+/// the network is unknown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Chain(ChainHash);
 
 impl Chain {
-    /// The network, where it is one that we know. All signets look the same here.
+    /// Returns the network, or `None` if it is unknown. All signets that share a genesis block are one
+    /// network.
     #[must_use]
     pub fn network(&self) -> Option<Network> {
         Network::try_from(self.0).ok()
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chains_that_we_know_have_names() {
+    fn known_chains_display_the_network_name_and_others_the_hash() {
         assert_eq!(Chain::from(Network::Signet).to_string(), "signet");
         assert_eq!(Chain::from(Network::Bitcoin).network(), Some(Network::Bitcoin));
         let unknown = Chain::from(ChainHash::from([7; 32]));

@@ -1,4 +1,4 @@
-//! A stream to an address: resolved, dialled, through a proxy where there is one.
+//! Opens a stream to an address: resolves it and dials it, through a proxy if there is one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,21 +12,22 @@ use tokio_socks::tcp::Socks5Stream;
 use crate::address::Address;
 use crate::outcome::{ConnectPhase, Outcome};
 
-/// Of the addresses that a name has no more than this many are tried.
-const MOST_ADDRESSES: usize = 4;
+/// The most addresses of one host name that are tried.
+const MAX_ADDRESSES: usize = 4;
 
-/// A SOCKS5 proxy, such as Tor's at `127.0.0.1:9050`. It resolves names, so that nobody else learns them.
+/// A SOCKS5 proxy, such as Tor's at `127.0.0.1:9050`. The proxy resolves host names, so they do not leak to
+/// our own resolver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxy {
-    /// For all addresses.
+    /// Dial all addresses through the proxy.
     AllAddresses(SocketAddr),
-    /// For onion services only: all others see where we dial from.
+    /// Dial only onion services through the proxy. All other nodes see our IP address.
     OnionOnly(SocketAddr),
 }
 
 impl Proxy {
-    fn of(proxy: Option<Self>, address: &Address) -> Option<SocketAddr> {
+    fn for_address(proxy: Option<Self>, address: &Address) -> Option<SocketAddr> {
         match proxy? {
             Self::AllAddresses(proxy) => Some(proxy),
             Self::OnionOnly(proxy) => address.is_onion().then_some(proxy),
@@ -34,21 +35,21 @@ impl Proxy {
     }
 }
 
-/// How long to wait for what, a day at most.
+/// Timeouts for each phase of connecting, at most a day each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a name to resolve; the default is 10 s.
+    /// For resolving a host name. The default is 10 s.
     pub resolve: Duration,
-    /// For a TCP connection to each address that it resolves to, or to the proxy; the default is 10 s.
+    /// For the TCP connection to each resolved address, or to the proxy. The default is 10 s.
     pub connect: Duration,
-    /// For the proxy to bring a connection about; the default is 60 s, as Tor takes its time.
+    /// For the proxy to connect. The default is 60 s, because Tor is slow.
     pub proxy: Duration,
-    /// For each of the node's two answers: its part of the handshake, and its `init`. The default is
-    /// 10 s; after one to two ping intervals for both LDK gives up by itself.
+    /// For each of the node's two replies: its part of the handshake, and its `init`. The default is 10 s.
+    /// LDK closes the connection if both together take longer than one to two ping intervals.
     pub handshake: Duration,
-    /// For how long the last byte of our first message is held back, where it takes that to tell a wrong
-    /// key from a service that hangs up. The default is half a second; where the connection took long to
-    /// make it is more, up to 3 s.
+    /// How long the last byte of our first message is delayed, which distinguishes a wrong key from a
+    /// different service. The byte is delayed only if the listener closed a connection without a reply. The
+    /// default is 500 ms. On slow connections the delay is longer, up to 3 s.
     pub last_byte_delay: Duration,
 }
 
@@ -65,7 +66,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// The same, with a day where there is more.
+    /// Returns the timeouts, limited to a day each.
     pub(crate) fn bounded(self) -> Self {
         let bound = |time: Duration| time.min(Duration::from_secs(24 * 3600));
         Self {
@@ -78,48 +79,48 @@ impl Timeouts {
     }
 }
 
-/// A stream, and how long it took.
+/// An open stream, and how long it took to open.
 pub(crate) struct Dialled {
     pub(crate) stream: TcpStream,
     pub(crate) resolve: Duration,
     pub(crate) connect: Duration,
 }
 
-/// Dials an address.
+/// Opens a stream to an address.
 pub(crate) async fn dial(
     address: &Address,
     proxy: Option<Proxy>,
     timeouts: &Timeouts,
 ) -> Result<Dialled, Outcome> {
     let began = Instant::now();
-    if let Some(proxy) = Proxy::of(proxy, address) {
+    if let Some(proxy) = Proxy::for_address(proxy, address) {
         let stream = dial_through(proxy, address, timeouts).await?;
         return Ok(Dialled { stream, resolve: Duration::ZERO, connect: began.elapsed() });
     }
     let addrs = resolve(address, timeouts).await?;
     let resolve = if matches!(address, Address::Ip(_)) { Duration::ZERO } else { began.elapsed() };
-    let (stream, connect) = first_of(&addrs, timeouts.connect).await?;
+    let (stream, connect) = connect_first(&addrs, timeouts.connect).await?;
     Ok(Dialled { stream, resolve, connect })
 }
 
-/// A stream to the first of several addresses that has one, and how long it took there.
-async fn first_of(addrs: &[SocketAddr], time: Duration) -> Result<(TcpStream, Duration), Outcome> {
-    let mut failure = Outcome::ResolveFailed { reason: "the name has no address".into() };
-    for addr in addrs.iter().take(MOST_ADDRESSES) {
+/// Opens a stream to the first address that accepts one. Returns it and how long that address took.
+async fn connect_first(addrs: &[SocketAddr], limit: Duration) -> Result<(TcpStream, Duration), Outcome> {
+    let mut failure = Outcome::ResolveFailed { reason: "no addresses found".into() };
+    for addr in addrs.iter().take(MAX_ADDRESSES) {
         let began = Instant::now();
-        let result = timeout(time, TcpStream::connect(addr)).await;
+        let result = timeout(limit, TcpStream::connect(addr)).await;
         let stream = match result {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
-                failure = more_telling(failure, failed(&error));
+                failure = more_specific(failure, connect_outcome(&error));
                 continue;
             }
             Err(_) => {
-                failure = more_telling(failure, Outcome::TimedOut { phase: ConnectPhase::Connect });
+                failure = more_specific(failure, Outcome::TimedOut { phase: ConnectPhase::Connect });
                 continue;
             }
         };
-        // Messages are small, and waited for.
+        // Messages are small, and the other side waits for each of them.
         let _ = stream.set_nodelay(true);
         return Ok((stream, began.elapsed()));
     }
@@ -130,9 +131,9 @@ async fn resolve(address: &Address, timeouts: &Timeouts) -> Result<Vec<SocketAdd
     let (host, port) = match address {
         Address::Ip(addr) => return Ok(vec![*addr]),
         Address::Hostname { host, port } => (host, port),
-        // Without a proxy none is ever dialled.
+        // The watcher does not start with an onion address and without a proxy.
         Address::Onion { .. } => {
-            return Err(Outcome::ProxyError { reason: "an onion service takes one to reach".into() });
+            return Err(Outcome::ProxyError { reason: "an onion address requires a proxy".into() });
         }
     };
     match timeout(timeouts.resolve, lookup_host((host.as_str(), *port))).await {
@@ -142,8 +143,8 @@ async fn resolve(address: &Address, timeouts: &Timeouts) -> Result<Vec<SocketAdd
     }
 }
 
-/// Why a TCP connection did not come about.
-fn failed(error: &io::Error) -> Outcome {
+/// Classifies the error of a TCP connect.
+fn connect_outcome(error: &io::Error) -> Outcome {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Outcome::ConnectionRefused,
         io::ErrorKind::TimedOut => Outcome::TimedOut { phase: ConnectPhase::Connect },
@@ -153,8 +154,8 @@ fn failed(error: &io::Error) -> Outcome {
     }
 }
 
-/// Of two failures at addresses of one name, the one that says more of the node.
-fn more_telling(one: Outcome, other: Outcome) -> Outcome {
+/// Returns the one of two failures, at addresses of one host name, that reveals more about the node.
+fn more_specific(one: Outcome, other: Outcome) -> Outcome {
     let rank = |outcome: &Outcome| match outcome {
         Outcome::ResolveFailed { .. } => 0,
         Outcome::LocalError { .. } => 1,
@@ -170,11 +171,11 @@ async fn dial_through(
     address: &Address,
     timeouts: &Timeouts,
 ) -> Result<TcpStream, Outcome> {
-    let of_proxy = |reason: String| Outcome::ProxyError { reason };
+    let proxy_error = |reason: String| Outcome::ProxyError { reason };
     let stream = match timeout(timeouts.connect, TcpStream::connect(proxy)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Err(of_proxy(format!("{proxy} cannot be reached: {error}"))),
-        Err(_) => return Err(of_proxy(format!("{proxy} cannot be reached: timed out"))),
+        Ok(Err(error)) => return Err(proxy_error(format!("cannot connect to {proxy}: {error}"))),
+        Err(_) => return Err(proxy_error(format!("cannot connect to {proxy}: timed out"))),
     };
     let _ = stream.set_nodelay(true);
     let target = match address {
@@ -185,22 +186,22 @@ async fn dial_through(
     };
     match timeout(timeouts.proxy, Socks5Stream::connect_with_socket(stream, target)).await {
         Ok(Ok(stream)) => Ok(stream.into_inner()),
-        Ok(Err(error)) => Err(proxy_said(&error)),
+        Ok(Err(error)) => Err(socks_outcome(&error)),
         Err(_) => Err(Outcome::TimedOut { phase: ConnectPhase::Proxy }),
     }
 }
 
-/// What the proxy says of the node, or shows of itself.
-fn proxy_said(error: &tokio_socks::Error) -> Outcome {
+/// Classifies an error of the proxy: a failure of the node that the proxy reports, or a failure of the proxy.
+fn socks_outcome(error: &tokio_socks::Error) -> Outcome {
     use tokio_socks::Error;
     match error {
         Error::ConnectionRefused => Outcome::ConnectionRefused,
         Error::TtlExpired => Outcome::TimedOut { phase: ConnectPhase::Proxy },
         Error::HostUnreachable | Error::NetworkUnreachable => {
-            Outcome::HostUnreachable { reason: format!("the proxy says {error:?}") }
+            Outcome::HostUnreachable { reason: format!("proxy reply: {error}") }
         }
         Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Outcome::ProxyError { reason: "it hung up".into() }
+            Outcome::ProxyError { reason: "connection closed".into() }
         }
         other => Outcome::ProxyError { reason: other.to_string() },
     }
@@ -211,49 +212,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_several_failures_the_one_that_says_most_counts() {
-        let none = Outcome::LocalError { reason: "no route".into() };
-        let refused = more_telling(none.clone(), Outcome::ConnectionRefused);
+    fn the_most_specific_of_several_failures_is_returned() {
+        let local = Outcome::LocalError { reason: "no route".into() };
+        let refused = more_specific(local.clone(), Outcome::ConnectionRefused);
         assert_eq!(refused, Outcome::ConnectionRefused);
-        assert_eq!(more_telling(refused, none), Outcome::ConnectionRefused);
+        assert_eq!(more_specific(refused, local), Outcome::ConnectionRefused);
     }
 
     #[tokio::test]
-    async fn the_first_address_that_works_is_taken() {
+    async fn the_first_address_that_accepts_is_used() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        // It has a port, and does not listen.
+        // It occupies a port and does not listen.
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let (works, refuses) = (listener.local_addr().unwrap(), socket.local_addr().unwrap());
-        let (stream, _) = first_of(&[refuses, works, refuses], Duration::MAX).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), works);
+        let (accepts, refuses) = (listener.local_addr().unwrap(), socket.local_addr().unwrap());
+        let (stream, _) = connect_first(&[refuses, accepts, refuses], Duration::MAX).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), accepts);
         let failure = |addrs: Vec<SocketAddr>| async move {
-            first_of(&addrs, Duration::MAX).await.map(drop).unwrap_err().kind()
+            connect_first(&addrs, Duration::MAX).await.map(drop).unwrap_err().kind()
         };
         use crate::outcome::OutcomeKind as Kind;
         assert_eq!(failure(vec![refuses]).await, Kind::ConnectionRefused);
         assert_eq!(failure(vec![]).await, Kind::ResolveFailed);
         assert_eq!(
-            failure([vec![refuses; MOST_ADDRESSES], vec![works]].concat()).await,
+            failure([vec![refuses; MAX_ADDRESSES], vec![accepts]].concat()).await,
             Kind::ConnectionRefused,
-            "enough"
+            "the fifth address is not tried"
         );
     }
 
     #[test]
-    fn a_proxy_for_onions_leaves_others_alone() {
+    fn an_onion_only_proxy_is_not_used_for_other_addresses() {
         let addr: SocketAddr = "127.0.0.1:9050".parse().unwrap();
         let onion = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion".parse().unwrap();
         let name = "example.com".parse().unwrap();
-        assert_eq!(Proxy::of(Some(Proxy::OnionOnly(addr)), &onion), Some(addr));
-        assert_eq!(Proxy::of(Some(Proxy::OnionOnly(addr)), &name), None);
-        assert_eq!(Proxy::of(Some(Proxy::AllAddresses(addr)), &name), Some(addr));
-        assert_eq!(Proxy::of(None, &name), None);
+        assert_eq!(Proxy::for_address(Some(Proxy::OnionOnly(addr)), &onion), Some(addr));
+        assert_eq!(Proxy::for_address(Some(Proxy::OnionOnly(addr)), &name), None);
+        assert_eq!(Proxy::for_address(Some(Proxy::AllAddresses(addr)), &name), Some(addr));
+        assert_eq!(Proxy::for_address(None, &name), None);
     }
 
     #[test]
-    fn what_the_system_says_is_theirs_or_ours() {
-        let of = |kind: io::ErrorKind| failed(&kind.into()).kind();
+    fn connect_errors_are_attributed_to_the_node_or_to_our_system() {
+        let of = |kind: io::ErrorKind| connect_outcome(&kind.into()).kind();
         use crate::outcome::OutcomeKind as Kind;
         assert_eq!(of(io::ErrorKind::ConnectionRefused), Kind::ConnectionRefused);
         assert_eq!(of(io::ErrorKind::TimedOut), Kind::TimedOut);

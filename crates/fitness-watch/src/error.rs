@@ -1,30 +1,30 @@
-//! Why a watcher does not start.
+//! Errors that prevent a watcher from starting.
 
 use fitness_core::NodeId;
 
-/// Why a watcher does not start. Nothing was changed.
+/// An error that prevents a watcher from starting. The service's state is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// It was to start outside a tokio runtime.
-    #[error("there is no tokio runtime: start the watcher within one")]
+    /// The watcher was started outside a tokio runtime.
+    #[error("cannot start the watcher outside a tokio runtime")]
     NoRuntime,
-    /// There is nobody to watch.
-    #[error("there is nobody to watch: name at least one node, as NODE@HOST:PORT")]
+    /// No targets were given.
+    #[error("no nodes to watch: give at least one, as NODE_ID@HOST:PORT")]
     NoTargets,
-    /// An onion service is to be watched, and there is no proxy.
-    #[error("{node_id} is at an onion service: that takes a SOCKS5 proxy, such as Tor's at 127.0.0.1:9050")]
+    /// A target has an onion address, and no proxy is configured.
+    #[error("{node_id} has an onion address, which requires a SOCKS5 proxy such as Tor's at 127.0.0.1:9050")]
     OnionWithoutProxy {
         /// The node.
         node_id: NodeId,
     },
-    /// The system has no random numbers, so no connection could be secure.
-    #[error("the system has no random numbers")]
+    /// The operating system provides no random numbers, so no connection would be secure.
+    #[error("cannot read random numbers from the operating system")]
     RandomnessUnavailable {
-        /// What it says.
+        /// The operating system's error.
         source: getrandom::Error,
     },
-    /// No key grows from the identity's seed.
-    #[error("no key grows from the identity's seed: use another one")]
+    /// The identity's seed does not yield a valid key.
+    #[error("the identity seed does not yield a valid key; use another seed")]
     InvalidSeed,
 }

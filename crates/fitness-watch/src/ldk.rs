@@ -1,4 +1,4 @@
-//! LDK's `PeerManager` with nothing behind it: no channels, no graph, no money.
+//! LDK's `PeerManager` without channels, network graph or funds.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -20,105 +20,106 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::chain::Chain;
+use crate::connection::Descriptor;
 use crate::identity::Identity;
-use crate::link::Descriptor;
 
-/// It answers what is said of channels with an error, and ignores the rest.
-type Peers = PeerManager<
+/// Answers messages about channels with an error, and ignores all other messages.
+type WatchPeerManager = PeerManager<
     Descriptor,
     ErroringMessageHandler,
     IgnoringMessageHandler,
     IgnoringMessageHandler,
-    Arc<Log>,
-    Arc<ConnectionRecorder<Arc<Greeter>>>,
+    Arc<LdkLogger>,
+    Arc<ConnectionRecorder<Arc<InitHandler>>>,
     Arc<KeysManager>,
     IgnoringMessageHandler,
 >;
 
-/// LDK, as far as it takes part.
+/// The parts of LDK that the watcher uses.
 pub(crate) struct Ldk {
-    pub(crate) peers: Peers,
-    pub(crate) greeter: Arc<Greeter>,
-    work: Notify,
+    pub(crate) peer_manager: WatchPeerManager,
+    pub(crate) init_handler: Arc<InitHandler>,
+    work_pending: Notify,
 }
 
 impl Ldk {
-    /// `random` has to be new each time: the keys of connections come from it.
+    /// `random` must be different in each run: the ephemeral keys of connections are derived from it.
     pub(crate) fn new(
         fitness: &LdkFitness,
         identity: Identity,
         network: Option<Chain>,
         random: &[u8; 32],
     ) -> Self {
-        let greeter = Arc::new(Greeter { network, greetings: Mutex::default() });
+        let init_handler = Arc::new(InitHandler { network, received: Mutex::default() });
         let handlers = MessageHandler {
             chan_handler: ErroringMessageHandler::new(),
             route_handler: IgnoringMessageHandler {},
             onion_message_handler: IgnoringMessageHandler {},
-            custom_message_handler: Arc::new(fitness.wrap(Arc::clone(&greeter))),
+            custom_message_handler: Arc::new(fitness.wrap(Arc::clone(&init_handler))),
             send_only_message_handler: IgnoringMessageHandler {},
         };
-        // The time numbers our announcements, of which there are none.
-        let peers = PeerManager::new(handlers, 0, random, Arc::new(Log), Arc::new(identity.keys));
-        Self { peers, greeter, work: Notify::new() }
+        // The time only affects node announcements, and the watcher sends none.
+        let peer_manager =
+            PeerManager::new(handlers, 0, random, Arc::new(LdkLogger), Arc::new(identity.keys));
+        Self { peer_manager, init_handler, work_pending: Notify::new() }
     }
 
-    /// Something was read: what LDK has to say to it is to be sent.
-    pub(crate) fn process(&self) {
-        self.work.notify_one();
+    /// Requests that LDK process received messages and send its replies.
+    pub(crate) fn request_processing(&self) {
+        self.work_pending.notify_one();
     }
 
-    /// Has LDK say what it has to say, and ping everybody in each `period`. Never ends.
+    /// Lets LDK process messages on request, and ping all nodes once per `period`. Never returns.
     ///
-    /// In one place, as it goes through all connections each time: what was read meanwhile, of however
-    /// many, is done in one go.
+    /// One task does this for all connections, because each call visits all of them. Requests that arrive
+    /// meanwhile are handled by one call.
     pub(crate) async fn run(&self, period: Duration) {
         let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
-        // Late is late: two at once would leave no time for an answer.
+        // Two ticks in a row would leave no time for a reply to the ping.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = self.work.notified() => {}
-                _ = ticks.tick() => self.peers.timer_tick_occurred(),
+                () = self.work_pending.notified() => {}
+                _ = ticks.tick() => self.peer_manager.timer_tick_occurred(),
             }
-            self.peers.process_events();
+            self.peer_manager.process_events();
         }
     }
 }
 
-/// What a node said of itself when it greeted us.
+/// The `init` message that a node sent.
 #[derive(Clone, Debug)]
-pub(crate) struct Greeting {
-    /// The chains that it is on, where it says so.
+pub(crate) struct ReceivedInit {
+    /// The chains that it announces; empty if it announces none.
     pub(crate) chains: Vec<Chain>,
-    /// Whether one of them is ours.
-    pub(crate) accepted: bool,
+    /// Whether the expected network is one of them, or it announces none.
+    pub(crate) is_accepted: bool,
 }
 
-/// Reads greetings, and turns away who is on another network.
+/// Records received `init` messages, and disconnects nodes on another network than the expected one.
 ///
-/// We do not say in our own greeting which network we ask for: whoever is on another one would then
-/// hang up before we know why.
+/// Our own `init` does not name the expected network: a node on another one would close the connection before
+/// its network is known.
 #[derive(Debug)]
-pub(crate) struct Greeter {
+pub(crate) struct InitHandler {
     network: Option<Chain>,
-    /// Until their connections take note.
-    greetings: Mutex<HashMap<PublicKey, Greeting>>,
+    /// The messages that were received and not taken yet.
+    received: Mutex<HashMap<PublicKey, ReceivedInit>>,
 }
 
-impl Greeter {
-    /// What a node has said since this was asked last.
-    pub(crate) fn take(&self, node: &PublicKey) -> Option<Greeting> {
+impl InitHandler {
+    /// Removes and returns the `init` that a node sent since the last call.
+    pub(crate) fn take(&self, node: &PublicKey) -> Option<ReceivedInit> {
         self.lock().remove(node)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PublicKey, Greeting>> {
-        // No code of others runs under this lock, and a map survives a panic whole.
-        self.greetings.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<PublicKey, ReceivedInit>> {
+        // No foreign code runs under this lock, and a panic leaves the map consistent.
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl CustomMessageReader for Greeter {
+impl CustomMessageReader for InitHandler {
     type CustomMessage = Infallible;
 
     fn read<R: LengthLimitedRead>(&self, _: u16, _: &mut R) -> Result<Option<Infallible>, DecodeError> {
@@ -126,7 +127,7 @@ impl CustomMessageReader for Greeter {
     }
 }
 
-impl CustomMessageHandler for Greeter {
+impl CustomMessageHandler for InitHandler {
     fn handle_custom_message(&self, message: Infallible, _: PublicKey) -> Result<(), LightningError> {
         match message {}
     }
@@ -137,10 +138,10 @@ impl CustomMessageHandler for Greeter {
 
     fn peer_connected(&self, node: PublicKey, init: &Init, _: bool) -> Result<(), ()> {
         let chains: Vec<Chain> = init.networks.iter().flatten().copied().map(Chain::from).collect();
-        // Who names none may be on any.
-        let accepted = self.network.is_none_or(|ours| chains.is_empty() || chains.contains(&ours));
-        self.lock().insert(node, Greeting { chains, accepted });
-        if accepted { Ok(()) } else { Err(()) }
+        // A node that announces no chain may be on any.
+        let is_accepted = self.network.is_none_or(|expected| chains.is_empty() || chains.contains(&expected));
+        self.lock().insert(node, ReceivedInit { chains, is_accepted });
+        if is_accepted { Ok(()) } else { Err(()) }
     }
 
     fn peer_disconnected(&self, _: PublicKey) {}
@@ -154,11 +155,11 @@ impl CustomMessageHandler for Greeter {
     }
 }
 
-/// LDK's log, in ours. What it calls informative is a detail here.
+/// Forwards LDK's log to `tracing`. LDK's `Info` becomes `DEBUG`.
 #[derive(Debug)]
-pub(crate) struct Log;
+pub(crate) struct LdkLogger;
 
-impl Logger for Log {
+impl Logger for LdkLogger {
     fn log(&self, record: Record<'_>) {
         let (module, text) = (record.module_path, record.args);
         let peer = record.peer_id.map(tracing::field::display);
@@ -183,7 +184,7 @@ mod tests {
     use lightning::bitcoin::secp256k1::{Secp256k1, SecretKey};
 
     #[test]
-    fn who_names_no_network_may_be_on_any() {
+    fn init_is_accepted_if_it_announces_the_expected_chain_or_none() {
         let node = PublicKey::from_secret_key(&Secp256k1::new(), &SecretKey::from_slice(&[7; 32]).unwrap());
         let hashes =
             |networks: &[Network]| Some(networks.iter().map(|network| network.chain_hash()).collect());
@@ -194,16 +195,16 @@ mod tests {
             (hashes(&[Network::Bitcoin, Network::Signet]), true),
             (hashes(&[Network::Bitcoin, Network::Testnet]), false),
         ];
-        let greeter = Greeter { network: Some(Network::Signet.into()), greetings: Mutex::default() };
+        let handler = InitHandler { network: Some(Network::Signet.into()), received: Mutex::default() };
         for (networks, accepted) in cases {
             let init = Init { features: InitFeatures::empty(), networks, remote_network_address: None };
-            assert_eq!(greeter.peer_connected(node, &init, false).is_ok(), accepted, "{init:?}");
-            let greeting = greeter.take(&node).unwrap();
+            assert_eq!(handler.peer_connected(node, &init, false).is_ok(), accepted, "{init:?}");
+            let received = handler.take(&node).unwrap();
             assert_eq!(
-                (greeting.accepted, greeting.chains.len()),
+                (received.is_accepted, received.chains.len()),
                 (accepted, init.networks.iter().flatten().count())
             );
-            assert!(greeter.take(&node).is_none(), "it was taken");
+            assert!(handler.take(&node).is_none(), "it was taken already");
         }
     }
 }

@@ -1,11 +1,10 @@
-//! Watches any Lightning nodes from outside, with no channels and no wallet.
+//! Watches Lightning nodes from outside, without channels or a wallet.
 //!
-//! A [`Watcher`] dials the nodes it is given, of any implementation, goes through the real handshake
-//! of BOLT 8 and the exchange of `init` with each, and stays connected: LDK's `PeerManager` does the talking.
-//! A node that is lost is dialled again, with back-off and jitter. Presence goes to a service of
-//! `fitness-actor`, which has the history and answers all questions of fitness; what an attempt to
-//! connect came to, and how long it took, is the watcher's own to tell ([`Watcher::targets`],
-//! [`Watcher::events`]).
+//! A [`Watcher`] dials nodes of any implementation, completes the BOLT 8 handshake and exchanges `init`
+//! messages through LDK's `PeerManager`, and stays connected. It dials a disconnected node again, with
+//! exponential backoff and jitter. It records presence in a `fitness-actor` service, which stores the history
+//! and answers queries. The watcher itself reports the outcome and duration of connection attempts
+//! ([`Watcher::targets`], [`Watcher::events`]).
 //!
 //! ```
 //! use std::sync::Arc;
@@ -17,16 +16,16 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let lsps = "
 //!     0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798@127.0.0.1:9735   # the LSP
-//!     0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798@[::1]:9735       # once more
+//!     0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798@[::1]:9735       # second address
 //! ";
 //! let identity = Identity::from_seed(&[42; 32])?;
 //! let service = Service::builder(identity.node_id(), Arc::new(MemoryStore::default())).start().await?;
 //! let builder = Watcher::builder(service.handle()).targets(Target::parse_list(lsps)?).identity(identity);
-//! let mut news = builder.news();
+//! let mut events = builder.events();
 //! let watcher = builder.start()?;
 //!
-//! if let Some(news) = news.next().await {
-//!     println!("{news:?}");
+//! if let Some(event) = events.next().await {
+//!     println!("{event:?}");
 //! }
 //!
 //! watcher.stop().await;
@@ -35,53 +34,55 @@
 //! # }
 //! ```
 //!
-//! # What counts
+//! # When a node counts as online or offline
 //!
-//! A node is online while it is connected, from its `init` on. It is offline when that connection is lost.
-//! One that is dialled in vain is offline if nobody is at its port, or another node is. Anything else may
-//! be our own network's fault (no answer, a hotel's portal that answers for everybody), and counts only
-//! while another node is connected and heard of: so watch two at least. A name that does not resolve, a
-//! proxy that does not work, a node on another network and one that turns us away say nothing either way:
-//! see [`Outcome`].
+//! - A node is online from its `init` until its connection ends; then it is offline.
+//! - After a failed dial it is offline if the connection was refused or another node uses the address.
+//! - After any other failure, such as a timeout or a reply from a captive portal, our own network may be at
+//!   fault. The node is offline only if another watched node is connected and has sent data recently, so
+//!   watch at least two nodes.
+//! - The node's presence does not change if the host name does not resolve, the proxy fails, the node is on
+//!   another network or it rejects our connection. See [`Outcome`].
 //!
-//! An absence lasts, for us, until the next dial; [`Backoff`] says how far that is off.
+//! The end of an outage is noticed at the next dial; [`Backoff`] determines when that is.
 //!
-//! # What it costs the nodes
+//! # Load on the watched nodes
 //!
-//! A connection, and a ping now and then. Some nodes drop peers without a channel when they have many.
-//! We ask for no gossip; what is sent unasked is dropped.
+//! Each node has one connection and receives a ping per interval. Some nodes disconnect peers without a
+//! channel when they have many connections. The watcher requests no gossip, and discards gossip that it
+//! receives.
 
 mod address;
-mod attempt;
+mod backoff;
 mod chain;
-mod compare;
+mod connection;
+mod connectivity;
+mod connector;
 mod dial;
 mod error;
-mod follow;
+mod events;
 mod identity;
 mod ldk;
-mod link;
 #[cfg(feature = "serde")]
 mod nanos;
-mod news;
 mod outcome;
-mod pace;
+mod ranking;
 mod report;
 mod target;
+mod target_task;
 mod watcher;
-mod witness;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
+pub use backoff::Backoff;
 pub use chain::Chain;
-pub use compare::{Candidate, RankedCandidate, rank};
 pub use dial::{Proxy, Timeouts};
 pub use error::StartError;
+pub use events::{WatchEvent, WatchEvents, WatchLagged};
 pub use identity::Identity;
-/// The networks, by their names.
+/// The Bitcoin networks.
 pub use lightning::bitcoin::Network;
-pub use news::{WatchEvent, WatchEvents, WatchLagged};
 pub use outcome::{ConnectPhase, ConnectTimings, Outcome, OutcomeKind};
-pub use pace::Backoff;
+pub use ranking::{Candidate, RankedCandidate, rank};
 pub use report::{Attempt, DisconnectReason, TargetReport, TargetState};
 pub use target::{Target, TargetError, TargetListError};
 pub use watcher::{Watcher, WatcherBuilder};

@@ -1,128 +1,131 @@
-//! What became of an attempt to connect.
+//! The outcome of an attempt to connect.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::chain::Chain;
 
-/// What became of an attempt to connect, and where it failed.
+/// The outcome of an attempt to connect: success, or the phase and cause of the failure.
 ///
-/// # How sure that is
+/// # Reliability
 ///
-/// - A listener that hangs up without a word may have the wrong key, or be something else. So it is asked
-///   a second time at once, and the last byte of our first message is held back for a moment. Who hangs up
-///   before that byte has not looked at our message, and who does long after it was tired of waiting
-///   ([`Outcome::ClosedDuringHandshake`]). Who waits for it and then hangs up at once has read the message whole and cannot
-///   decrypt it: that is what BOLT 8 tells a node to do that has another key ([`Outcome::WrongKey`]).
-///   Another service that happens to wait for exactly fifty bytes looks the same; we know of none.
-/// - A listener that never answers ([`Outcome::TimedOut`] in the handshake) may be a node that is
-///   overloaded, or a service that waits for more than we say: that cannot be told apart.
-/// - Through a proxy we know what the proxy says. Tor says of many failures that the host is unreachable.
+/// - A listener that closes the connection without a reply may be a node with another key, or a different
+///   service. The watcher therefore dials a second time at once and delays the last byte of its first
+///   message. A listener that closes the connection before that byte, or long after it, has not acted on the
+///   message ([`Outcome::ClosedDuringHandshake`]). A listener that waits for that byte and then closes the
+///   connection at once has read the whole message and cannot decrypt it, as BOLT 8 prescribes for a node
+///   with another key ([`Outcome::WrongKey`]). A different service that waits for exactly 50 bytes cannot be
+///   distinguished from that; none is known.
+/// - A listener that never replies ([`Outcome::TimedOut`] in [`ConnectPhase::Handshake`]) may be an
+///   overloaded node or a service that expects more data. The two cannot be distinguished.
+/// - Through a proxy, the outcome is the one that the proxy reports. Tor reports many failures as an
+///   unreachable host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(tag = "outcome", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It is the node, and it has greeted us.
+    /// The node completed the handshake and sent its `init`.
     Connected(ConnectTimings),
-    /// There is nobody at this port, or a firewall says so.
+    /// The host, or a firewall, refused the TCP connection: nothing listens at this port.
     ConnectionRefused,
-    /// Nothing came in time.
+    /// A phase did not finish in time.
     TimedOut {
-        /// What we waited for.
+        /// The phase.
         phase: ConnectPhase,
     },
-    /// There is no way to the host: a router, or the proxy, says so.
+    /// A router or the proxy reported that the host is unreachable.
     HostUnreachable {
-        /// What it said.
+        /// The reported error.
         reason: String,
     },
-    /// The host's name does not resolve. Whether that is its owner's fault or our resolver's is not known.
+    /// The host name did not resolve. The cause may be the name or our resolver.
     ResolveFailed {
-        /// What the resolver said.
+        /// The resolver's error.
         reason: String,
     },
-    /// The connection was closed during the handshake, and before the other side had even seen our
-    /// first message whole; or it broke while the other side was answering.
+    /// The listener closed the connection before it had received all of our first message, or in the middle
+    /// of its reply.
     ClosedDuringHandshake,
-    /// Something other than a Lightning node answered.
+    /// Something other than a Lightning node replied.
     NotLightning,
-    /// There is a Lightning node, by all signs, and it is another one.
+    /// The listener behaves like a Lightning node with another key.
     WrongKey,
-    /// It is the node: it closed the connection before it greeted us. It may be full, or not want us.
+    /// The node proved its key and closed the connection before its `init`. It may have no free slots, or not
+    /// accept our node id.
     RejectedByPeer,
-    /// It is the node: it demands what we do not know, or its greeting is none.
+    /// The node proved its key, and LDK rejected its `init`: it requires unknown features or is malformed.
     Incompatible,
-    /// It is the node, and it is on other chains than the one asked for.
+    /// The node is not on the expected network.
     WrongNetwork {
-        /// Those that it says it is on.
+        /// The chains that the node announced.
         chains: Vec<Chain>,
     },
-    /// Our proxy does not do what it should.
+    /// Our proxy failed.
     ProxyError {
-        /// In which way.
+        /// What failed.
         reason: String,
     },
-    /// We could not even begin: we have no network, no route to it, or no more file descriptors.
+    /// Our own system could not dial: it has no network, no route or no free file descriptors.
     LocalError {
-        /// What the system said.
+        /// The operating system's error.
         reason: String,
     },
 }
 
-/// What an attempt was waiting for.
+/// A phase of an attempt to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ConnectPhase {
-    /// The address that a name has.
+    /// Resolving the host name.
     Resolve,
-    /// The TCP connection.
+    /// Opening the TCP connection.
     Connect,
-    /// A connection through the proxy.
+    /// Waiting for the proxy to connect.
     Proxy,
-    /// The other side's part of the BOLT 8 handshake, which proves who it is.
+    /// Waiting for the node's part of the BOLT 8 handshake, which proves its key.
     Handshake,
-    /// The `init` message, with which a Lightning connection begins.
+    /// Waiting for the `init` message, the first message of a Lightning connection.
     Init,
 }
 
-/// How long the parts of connecting took.
+/// How long each phase of connecting took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct ConnectTimings {
-    /// Resolving the name; 0 where there was none to resolve.
+    /// Resolving the host name; 0 if the address is not a host name.
     #[cfg_attr(feature = "serde", serde(rename = "resolve_ns", serialize_with = "crate::nanos::serialize"))]
     pub resolve: Duration,
-    /// The TCP connection, or all that the proxy did.
+    /// Opening the TCP connection, or everything that the proxy did.
     #[cfg_attr(feature = "serde", serde(rename = "connect_ns", serialize_with = "crate::nanos::serialize"))]
     pub connect: Duration,
-    /// The handshake: one way there and back.
+    /// The BOLT 8 handshake: one round trip.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "handshake_ns", serialize_with = "crate::nanos::serialize")
     )]
     pub handshake: Duration,
-    /// From there to the node's `init`: another way there and back.
+    /// From the handshake to the node's `init`: another round trip.
     #[cfg_attr(feature = "serde", serde(rename = "init_ns", serialize_with = "crate::nanos::serialize"))]
     pub init: Duration,
 }
 
 impl ConnectTimings {
-    /// All of it.
+    /// Returns the sum of all phases.
     #[must_use]
     pub fn total(&self) -> Duration {
         self.resolve + self.connect + self.handshake + self.init
     }
 }
 
-/// The kinds of [`Outcome`], to count them by. In the order in which an attempt can come to them.
+/// The kind of an [`Outcome`]. The order is that of the phases of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[allow(missing_docs, reason = "they are documented at `Outcome`")]
+#[allow(missing_docs, reason = "`Outcome` documents them")]
 #[non_exhaustive]
 pub enum OutcomeKind {
     LocalError,
@@ -140,23 +143,23 @@ pub enum OutcomeKind {
     Connected,
 }
 
-/// What an outcome says of the node.
+/// What an outcome implies about a node's presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// It is there.
+pub(crate) enum Evidence {
+    /// The node is connected.
     Online,
-    /// It is there, and of no use to us.
-    Present,
-    /// It is not there, and our network is fine.
+    /// The node was reached but cannot be used, so it is neither online nor offline.
+    Unusable,
+    /// The node is not reachable, and our network works.
     Offline,
-    /// It is not there, if our network is fine.
-    OfflineIfWeAreFine,
-    /// Nothing.
-    Unknown,
+    /// The node is offline if our network works; otherwise nothing follows.
+    OfflineIfNetworkUp,
+    /// Nothing follows about the node.
+    None,
 }
 
 impl Outcome {
-    /// Its kind.
+    /// Returns the kind of the outcome.
     #[must_use]
     pub fn kind(&self) -> OutcomeKind {
         match self {
@@ -176,22 +179,22 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub(crate) fn evidence(&self) -> Evidence {
         match self {
-            Self::Connected(_) => Verdict::Online,
-            Self::ConnectionRefused | Self::WrongKey => Verdict::Offline,
+            Self::Connected(_) => Evidence::Online,
+            Self::ConnectionRefused | Self::WrongKey => Evidence::Offline,
             Self::TimedOut {
                 phase:
                     ConnectPhase::Connect | ConnectPhase::Proxy | ConnectPhase::Handshake | ConnectPhase::Init,
             }
             | Self::HostUnreachable { .. }
             | Self::ClosedDuringHandshake
-            | Self::NotLightning => Verdict::OfflineIfWeAreFine,
-            Self::WrongNetwork { .. } | Self::Incompatible | Self::RejectedByPeer => Verdict::Present,
+            | Self::NotLightning => Evidence::OfflineIfNetworkUp,
+            Self::WrongNetwork { .. } | Self::Incompatible | Self::RejectedByPeer => Evidence::Unusable,
             Self::TimedOut { phase: ConnectPhase::Resolve }
             | Self::ResolveFailed { .. }
             | Self::ProxyError { .. }
-            | Self::LocalError { .. } => Verdict::Unknown,
+            | Self::LocalError { .. } => Evidence::None,
         }
     }
 }
@@ -199,26 +202,26 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connected(took) => write!(f, "connected in {:.1?}", took.total()),
+            Self::Connected(timings) => write!(f, "connected in {:.1?}", timings.total()),
             Self::ConnectionRefused => f.write_str("connection refused"),
-            Self::TimedOut { phase: stage } => write!(f, "timed out: {stage}"),
-            Self::HostUnreachable { reason } => write!(f, "unreachable: {reason}"),
-            Self::ResolveFailed { reason } => write!(f, "the name does not resolve: {reason}"),
-            Self::ClosedDuringHandshake => f.write_str("hung up during the handshake"),
-            Self::NotLightning => f.write_str("something answers that is no Lightning node"),
-            Self::WrongKey => f.write_str("wrong key: another node is there"),
-            Self::RejectedByPeer => f.write_str("turned away: it closed the connection before its init"),
-            Self::Incompatible => f.write_str("incompatible: it requires what we do not know"),
+            Self::TimedOut { phase } => write!(f, "timed out {phase}"),
+            Self::HostUnreachable { reason } => write!(f, "host unreachable: {reason}"),
+            Self::ResolveFailed { reason } => write!(f, "host name not resolved: {reason}"),
+            Self::ClosedDuringHandshake => f.write_str("connection closed during the handshake"),
+            Self::NotLightning => f.write_str("not a Lightning node"),
+            Self::WrongKey => f.write_str("wrong key: another node uses this address"),
+            Self::RejectedByPeer => f.write_str("rejected by the peer: connection closed before init"),
+            Self::Incompatible => f.write_str("incompatible: LDK rejected the peer's init"),
             Self::WrongNetwork { chains } => {
-                f.write_str("wrong network: it is on ")?;
+                f.write_str("wrong network: the node is on ")?;
                 for (i, chain) in chains.iter().enumerate() {
                     let comma = if i == 0 { "" } else { ", " };
                     write!(f, "{comma}{chain}")?;
                 }
                 Ok(())
             }
-            Self::ProxyError { reason } => write!(f, "the proxy: {reason}"),
-            Self::LocalError { reason } => write!(f, "our own system: {reason}"),
+            Self::ProxyError { reason } => write!(f, "proxy error: {reason}"),
+            Self::LocalError { reason } => write!(f, "local error: {reason}"),
         }
     }
 }
@@ -226,11 +229,11 @@ impl fmt::Display for Outcome {
 impl fmt::Display for ConnectPhase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Resolve => "the name was not resolved",
-            Self::Connect => "no TCP connection came about",
-            Self::Proxy => "the proxy brought no connection about",
-            Self::Handshake => "somebody listens there and does not answer",
-            Self::Init => "the node is there and sends no init",
+            Self::Resolve => "resolving the host name",
+            Self::Connect => "opening the TCP connection",
+            Self::Proxy => "waiting for the proxy",
+            Self::Handshake => "waiting for the handshake reply",
+            Self::Init => "waiting for init",
         })
     }
 }

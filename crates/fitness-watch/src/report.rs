@@ -1,4 +1,4 @@
-//! What there is to say of a node that is watched, beyond its fitness: how dialling it went.
+//! Reports on the attempts to connect to a watched node.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -11,157 +11,157 @@ use crate::chain::Chain;
 use crate::outcome::{ConnectTimings, Outcome, OutcomeKind};
 use crate::target::Target;
 
-/// Of how many connections the median is taken.
-const REMEMBERED: usize = 64;
+/// How many connections the median connect time covers.
+const MEDIAN_SAMPLES: usize = 64;
 
 /// An attempt to connect to a node at one of its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Attempt {
-    /// When it began, by the service's clock.
+    /// When the attempt began, by the service's clock.
     #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
     pub at: Timestamp,
-    /// Where.
+    /// The address that was dialled.
     pub address: Address,
-    /// How long it took to come to its outcome, whichever that is.
+    /// How long the attempt took, whether it succeeded or failed.
     #[cfg_attr(feature = "serde", serde(rename = "duration_ns", serialize_with = "crate::nanos::serialize"))]
     pub duration: Duration,
-    /// What became of it.
+    /// The outcome.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub outcome: Outcome,
 }
 
-/// How a connection came to its end.
+/// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum DisconnectReason {
-    /// The node closed it, or whoever stands between us, in good order.
+    /// The node, or a proxy in between, closed the connection cleanly.
     ClosedByPeer,
-    /// It broke: a reset, a host that is gone.
+    /// The socket failed, for example with a connection reset.
     IoError,
-    /// No answer to our pings: we gave it up.
+    /// The node did not answer our pings, and LDK closed the connection.
     PingTimeout,
-    /// The node said something that it must not: LDK gave it up.
+    /// The node violated the protocol, and LDK closed the connection.
     ProtocolError,
 }
 
 impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ClosedByPeer => "the other side closed the connection",
-            Self::IoError => "the connection broke",
-            Self::PingTimeout => "it did not answer our pings",
-            Self::ProtocolError => "it said what it must not",
+            Self::ClosedByPeer => "closed by the peer",
+            Self::IoError => "I/O error",
+            Self::PingTimeout => "ping timeout",
+            Self::ProtocolError => "protocol error",
         })
     }
 }
 
-/// What is being done about a node.
+/// What the watcher currently does with a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(tag = "state", rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TargetState {
-    /// It is next, as soon as fewer are dialled than may be at once.
+    /// Dialling starts as soon as the number of concurrent dials allows.
     #[non_exhaustive]
     Queued,
-    /// It is being dialled.
+    /// The node is being dialled.
     #[non_exhaustive]
     Dialling {
-        /// Where.
+        /// The address that is dialled.
         address: Address,
     },
-    /// It is connected.
+    /// The node is connected.
     #[non_exhaustive]
     Connected {
-        /// Where.
+        /// The address of the connection.
         address: Address,
-        /// Since when.
+        /// When the node was connected.
         #[cfg_attr(feature = "serde", serde(rename = "connected_at_ns"))]
         connected_at: Timestamp,
     },
-    /// It will be dialled again.
+    /// The node is not connected and will be dialled again.
     #[non_exhaustive]
     Waiting {
-        /// When.
+        /// When it will be dialled.
         #[cfg_attr(feature = "serde", serde(rename = "retry_at_ns"))]
         retry_at: Timestamp,
     },
 }
 
-/// How dialling a node went, since the watcher's start: none of this is stored.
+/// The state of a watched node and its connection attempts since the watcher started. None of it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TargetReport {
     /// The node.
     pub node_id: NodeId,
-    /// Where it may be found.
+    /// The node's addresses, in the order in which they were given.
     pub addresses: Vec<Address>,
-    /// What is being done about it.
+    /// What the watcher currently does with the node.
     #[cfg_attr(feature = "serde", serde(flatten))]
     pub state: TargetState,
-    /// How often it was dialled, all addresses together.
+    /// The number of attempts to connect, over all addresses.
     pub attempts: u64,
-    /// How many of these attempts had which outcome.
+    /// The number of attempts by kind of outcome.
     pub outcomes: BTreeMap<OutcomeKind, u64>,
-    /// The last attempt that came to an outcome.
+    /// The last finished attempt.
     pub last_attempt: Option<Attempt>,
-    /// How long the parts of the last connection took to make.
+    /// How long each phase of the last successful attempt took.
     pub last_connect_timings: Option<ConnectTimings>,
-    /// The median of what the last 64 connections took to make, all parts together; of an even number
-    /// the mean of the two in the middle.
+    /// The median total time of the last 64 successful attempts. For an even number of attempts it is the
+    /// mean of the two in the middle.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "median_connect_time_ns", serialize_with = "crate::nanos::serialize_option")
     )]
     pub median_connect_time: Option<Duration>,
-    /// How the last connection ended.
+    /// Why the last connection ended.
     pub last_disconnect_reason: Option<DisconnectReason>,
-    /// The chains that it says it is on: none where it has not been asked yet, or does not say.
+    /// The chains that the node announced. Empty if no `init` was received yet or if it announces none.
     pub chains: Vec<Chain>,
 }
 
-/// The account of one node that reports are made from.
+/// The data from which the reports on one node are made.
 #[derive(Debug)]
-pub(crate) struct Account {
+pub(crate) struct TargetStatus {
     target: Target,
     pub(crate) state: TargetState,
     outcomes: BTreeMap<OutcomeKind, u64>,
     last_attempt: Option<Attempt>,
-    took: Option<ConnectTimings>,
-    /// The newest last.
-    totals: VecDeque<Duration>,
-    pub(crate) parting: Option<DisconnectReason>,
+    last_connect_timings: Option<ConnectTimings>,
+    /// The total times of the last successful attempts, the newest last.
+    connect_times: VecDeque<Duration>,
+    pub(crate) last_disconnect_reason: Option<DisconnectReason>,
     pub(crate) chains: Vec<Chain>,
 }
 
-impl Account {
+impl TargetStatus {
     pub(crate) fn new(target: Target) -> Self {
         Self {
             target,
             state: TargetState::Queued,
             outcomes: BTreeMap::new(),
             last_attempt: None,
-            took: None,
-            totals: VecDeque::new(),
-            parting: None,
+            last_connect_timings: None,
+            connect_times: VecDeque::new(),
+            last_disconnect_reason: None,
             chains: Vec::new(),
         }
     }
 
-    pub(crate) fn note(&mut self, attempt: Attempt) {
+    pub(crate) fn record_attempt(&mut self, attempt: Attempt) {
         *self.outcomes.entry(attempt.outcome.kind()).or_default() += 1;
         match &attempt.outcome {
-            Outcome::Connected(took) => {
-                self.took = Some(*took);
-                if self.totals.len() == REMEMBERED {
-                    self.totals.pop_front();
+            Outcome::Connected(timings) => {
+                self.last_connect_timings = Some(*timings);
+                if self.connect_times.len() == MEDIAN_SAMPLES {
+                    self.connect_times.pop_front();
                 }
-                self.totals.push_back(took.total());
+                self.connect_times.push_back(timings.total());
             }
             Outcome::WrongNetwork { chains } => self.chains.clone_from(chains),
             _ => {}
@@ -177,9 +177,9 @@ impl Account {
             attempts: self.outcomes.values().sum(),
             outcomes: self.outcomes.clone(),
             last_attempt: self.last_attempt.clone(),
-            last_connect_timings: self.took,
-            median_connect_time: median(self.totals.iter().copied().collect()),
-            last_disconnect_reason: self.parting,
+            last_connect_timings: self.last_connect_timings,
+            median_connect_time: median(self.connect_times.iter().copied().collect()),
+            last_disconnect_reason: self.last_disconnect_reason,
             chains: self.chains.clone(),
         }
     }
@@ -196,68 +196,70 @@ mod tests {
     use super::*;
 
     fn connected(ms: u64) -> Attempt {
-        let took = ConnectTimings { connect: Duration::from_millis(ms), ..ConnectTimings::default() };
+        let timings = ConnectTimings { connect: Duration::from_millis(ms), ..ConnectTimings::default() };
         Attempt {
             at: Timestamp::EPOCH,
             address: "host:1".parse().unwrap(),
-            duration: took.total(),
-            outcome: Outcome::Connected(took),
+            duration: timings.total(),
+            outcome: Outcome::Connected(timings),
         }
     }
 
     #[cfg(feature = "serde")]
     #[test]
-    fn a_report_is_one_flat_object() {
-        let mut account = account();
-        account.note(connected(7));
-        account.state = TargetState::Waiting { retry_at: Timestamp::from_secs(1) };
-        let json = serde_json::to_value(account.report()).unwrap();
+    fn a_report_serializes_as_one_flat_object() {
+        let mut status = status();
+        status.record_attempt(connected(7));
+        status.state = TargetState::Waiting { retry_at: Timestamp::from_secs(1) };
+        let json = serde_json::to_value(status.report()).unwrap();
         let node_id = json["node_id"].clone();
         let attempt = serde_json::json!({
-            "at_ns": 0, "address": "host:1", "took_ns": 7_000_000, "outcome": "connected",
+            "at_ns": 0, "address": "host:1", "duration_ns": 7_000_000, "outcome": "connected",
             "resolve_ns": 0, "connect_ns": 7_000_000, "handshake_ns": 0, "init_ns": 0,
         });
         let expected = serde_json::json!({
-            "node_id": node_id, "addresses": ["host:1"], "state": "waiting", "until_ns": 1_000_000_000_u64,
+            "node_id": node_id, "addresses": ["host:1"], "state": "waiting", "retry_at_ns": 1_000_000_000_u64,
             "attempts": 1, "outcomes": {"connected": 1}, "last_attempt": attempt,
-            "took": {"resolve_ns": 0, "connect_ns": 7_000_000, "handshake_ns": 0, "init_ns": 0},
-            "median_connect_time_ns": 7_000_000, "parting": null, "chains": [],
+            "last_connect_timings": {
+                "resolve_ns": 0, "connect_ns": 7_000_000, "handshake_ns": 0, "init_ns": 0,
+            },
+            "median_connect_time_ns": 7_000_000, "last_disconnect_reason": null, "chains": [],
         });
         assert_eq!(json, expected);
-        account.note(Attempt {
+        status.record_attempt(Attempt {
             outcome: Outcome::WrongNetwork { chains: vec![lightning::bitcoin::Network::Signet.into()] },
             ..connected(1)
         });
-        let json = serde_json::to_value(account.report()).unwrap();
+        let json = serde_json::to_value(status.report()).unwrap();
         assert_eq!(json["last_attempt"]["outcome"], "wrong_network");
         assert_eq!(json["last_attempt"]["chains"], serde_json::json!(["signet"]));
     }
 
-    fn account() -> Account {
+    fn status() -> TargetStatus {
         let node = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
-        Account::new(format!("{node}@host:1").parse().unwrap())
+        TargetStatus::new(format!("{node}@host:1").parse().unwrap())
     }
 
     #[test]
-    fn the_median_is_of_the_last_connections() {
-        let mut account = account();
-        assert_eq!(account.report().median_connect_time, None);
+    fn the_median_covers_the_last_64_connections() {
+        let mut status = status();
+        assert_eq!(status.report().median_connect_time, None);
         for ms in [30, 10] {
-            account.note(connected(ms));
+            status.record_attempt(connected(ms));
         }
-        assert_eq!(account.report().median_connect_time, Some(Duration::from_millis(20)));
-        for _ in 0..REMEMBERED {
-            account.note(connected(10));
+        assert_eq!(status.report().median_connect_time, Some(Duration::from_millis(20)));
+        for _ in 0..MEDIAN_SAMPLES {
+            status.record_attempt(connected(10));
         }
-        for _ in 0..=REMEMBERED / 2 {
-            account.note(connected(500));
+        for _ in 0..=MEDIAN_SAMPLES / 2 {
+            status.record_attempt(connected(500));
         }
-        account.note(Attempt { outcome: Outcome::ConnectionRefused, ..connected(1) });
-        let report = account.report();
+        status.record_attempt(Attempt { outcome: Outcome::ConnectionRefused, ..connected(1) });
+        let report = status.report();
         assert_eq!(report.median_connect_time, Some(Duration::from_millis(500)));
         assert_eq!(report.last_connect_timings.unwrap().total(), Duration::from_millis(500));
         assert_eq!(report.attempts, 100);
-        let counted: Vec<_> = report.outcomes.into_iter().collect();
-        assert_eq!(counted, [(OutcomeKind::ConnectionRefused, 1), (OutcomeKind::Connected, 99)]);
+        let outcomes: Vec<_> = report.outcomes.into_iter().collect();
+        assert_eq!(outcomes, [(OutcomeKind::ConnectionRefused, 1), (OutcomeKind::Connected, 99)]);
     }
 }

@@ -1,4 +1,4 @@
-//! Which nodes to watch, and where they may be found.
+//! Nodes to watch, and their addresses.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,9 +10,9 @@ use lightning::bitcoin::secp256k1::PublicKey;
 
 use crate::address::{Address, AddressError};
 
-/// A node to watch, and where it may be found: `NODE@HOST:PORT` as text.
+/// A node to watch and its addresses, parsed from `NODE_ID@HOST:PORT`.
 ///
-/// Its node id is a public key, and it has one address at least.
+/// The node id is a valid public key, and there is at least one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     node_id: NodeId,
@@ -20,51 +20,50 @@ pub struct Target {
     addresses: Vec<Address>,
 }
 
-/// Why a text is no target.
+/// An error in a [`Target`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// There is no `@`.
-    #[error("expected NODE@HOST:PORT, found no @")]
+    /// The `@` is missing.
+    #[error("missing @: expected NODE_ID@HOST:PORT")]
     MissingAtSign,
-    /// What stands before the `@` is no node id.
-    #[error("the node id: {0}")]
-    InvalidNodeId(#[source] ParseIdError),
-    /// The node id has the right length, and is nobody's.
-    #[error("{node_id} is nobody's node id: it is no public key")]
+    /// The text before the `@` is not a node id.
+    #[error("invalid node id: {0}")]
+    InvalidNodeId(ParseIdError),
+    /// The node id has the right length and is not a valid public key.
+    #[error("{node_id} is not a valid public key")]
     InvalidPublicKey {
-        /// What was given for one.
+        /// The invalid node id.
         node_id: NodeId,
     },
-    /// There is no address.
+    /// No address was given.
     #[error("{node_id} has no address")]
     NoAddress {
         /// The node.
         node_id: NodeId,
     },
-    /// What stands after the `@` is no address.
+    /// The text after the `@` is not an address.
     #[error(transparent)]
     InvalidAddress(#[from] AddressError),
 }
 
-/// Where in a list of targets there is something else.
+/// An error in a list of targets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {source}")]
+#[error("line {line}: {error}")]
 #[non_exhaustive]
 pub struct TargetListError {
-    /// The line's number, from 1.
+    /// The line number, starting at 1.
     pub line: usize,
-    /// What is wrong with it.
-    pub source: TargetError,
+    /// The error in this line.
+    pub error: TargetError,
 }
 
 impl Target {
-    /// A node with the places where it may be found, in the order in which they are tried first.
-    /// An address that is named twice counts once.
+    /// Creates a target. The addresses are first tried in the given order. Duplicate addresses are ignored.
     ///
     /// # Errors
     ///
-    /// [`TargetError::InvalidPublicKey`] and [`TargetError::NoAddress`].
+    /// [`TargetError::InvalidPublicKey`] or [`TargetError::NoAddress`].
     pub fn new(node_id: NodeId, addresses: impl IntoIterator<Item = Address>) -> Result<Self, TargetError> {
         let key = convert::public_key(&node_id).map_err(|_| TargetError::InvalidPublicKey { node_id })?;
         let mut target = Self { node_id, key, addresses: Vec::new() };
@@ -75,32 +74,32 @@ impl Target {
         Ok(target)
     }
 
-    /// A list of targets, one a line. What stands after a `#` is a comment; empty lines are passed over.
-    /// A node that is named more than once is one target with all its addresses.
+    /// Parses a list of targets, one per line. Comments start with `#`; empty lines are ignored. A node on
+    /// more than one line becomes one target with all its addresses.
     ///
     /// # Errors
     ///
-    /// [`TargetListError`] for the first line that is something else.
+    /// [`TargetListError`] for the first invalid line.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, TargetListError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut targets = Vec::new();
         for (i, line) in text.lines().enumerate() {
-            let written = line.split('#').next().unwrap_or_default().trim();
-            if !written.is_empty() {
-                targets.push(written.parse().map_err(|source| TargetListError { line: i + 1, source })?);
+            let entry = line.split('#').next().unwrap_or_default().trim();
+            if !entry.is_empty() {
+                targets.push(entry.parse().map_err(|error| TargetListError { line: i + 1, error })?);
             }
         }
         Ok(Self::merge(targets))
     }
 
-    /// The same targets with every node named once, in the order of their first naming.
+    /// Merges targets of the same node into one. Keeps the order of first occurrence.
     pub fn merge(targets: impl IntoIterator<Item = Self>) -> Vec<Self> {
-        let (mut merged, mut places) = (Vec::<Self>::new(), HashMap::new());
+        let (mut merged, mut indexes) = (Vec::<Self>::new(), HashMap::new());
         for target in targets {
-            match places.get(&target.node_id).and_then(|place: &usize| merged.get_mut(*place)) {
-                Some(known) => known.add(target.addresses),
+            match indexes.get(&target.node_id).and_then(|index: &usize| merged.get_mut(*index)) {
+                Some(existing) => existing.add(target.addresses),
                 None => {
-                    places.insert(target.node_id, merged.len());
+                    indexes.insert(target.node_id, merged.len());
                     merged.push(target);
                 }
             }
@@ -116,13 +115,13 @@ impl Target {
         }
     }
 
-    /// The node.
+    /// Returns the node id.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
         self.node_id
     }
 
-    /// Where it may be found: one place at least.
+    /// Returns the addresses. There is at least one.
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
@@ -144,7 +143,7 @@ impl FromStr for Target {
 }
 
 impl fmt::Display for Target {
-    /// `NODE@HOST:PORT`, once for each address, a space in between.
+    /// Writes `NODE_ID@HOST:PORT` for each address, separated by spaces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, address) in self.addresses.iter().enumerate() {
             let space = if i == 0 { "" } else { " " };
@@ -163,31 +162,32 @@ mod tests {
     const BOB: &str = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5";
 
     #[test]
-    fn a_list_has_comments_and_each_node_once() {
+    fn list_parser_skips_comments_and_merges_nodes() {
         let text = format!(
             "\u{feff}# LSPs\r\n\r\n{ALICE}@a.example # the first\r\n  {BOB}@[::1]:1\n\
              {}@b.example:2\n{ALICE}@A.example:9735",
             ALICE.to_uppercase()
         );
         let targets = Target::parse_list(&text).unwrap();
-        let written: Vec<String> = targets.iter().map(ToString::to_string).collect();
+        let displayed: Vec<String> = targets.iter().map(ToString::to_string).collect();
         assert_eq!(
-            written,
+            displayed,
             [format!("{ALICE}@a.example:9735 {ALICE}@b.example:2"), format!("{BOB}@[::1]:1")]
         );
-        assert_eq!(Target::parse_list("\n# nobody\n"), Ok(vec![]));
+        assert_eq!(Target::parse_list("\n# no entries\n"), Ok(vec![]));
     }
 
     #[test]
-    fn an_error_names_the_line_and_the_reason() {
+    fn list_error_has_the_line_number_and_the_cause() {
         let text = format!("{ALICE}@a.example\n\n{BOB}@b.example:x");
         let error = Target::parse_list(&text).unwrap_err();
-        assert_eq!(error.line, 3);
-        assert_eq!(error.to_string(), "line 3: port \"x\" is no number from 1 to 65535");
+        let cause = TargetError::InvalidAddress(AddressError::InvalidPort { found: "x".into() });
+        assert_eq!(error, TargetListError { line: 3, error: cause });
+        assert_eq!(error.to_string(), "line 3: invalid port \"x\": expected 1 to 65535");
     }
 
     #[test]
-    fn what_is_no_target_is_refused_for_its_reason() {
+    fn invalid_targets_are_rejected_with_the_cause() {
         let parse = |text: &str| text.parse::<Target>();
         assert_eq!(parse(ALICE), Err(TargetError::MissingAtSign));
         let short = parse(&ALICE.replacen("02", "", 1).replace("98", "98@host"));
@@ -195,8 +195,8 @@ mod tests {
             short,
             Err(TargetError::InvalidNodeId(ParseIdError::InvalidLength { expected: 66, found: 64 }))
         );
-        let nobody = format!("05{}@host", &ALICE[2..]);
-        assert!(matches!(parse(&nobody), Err(TargetError::InvalidPublicKey { .. })));
+        let not_a_key = format!("05{}@host", &ALICE[2..]);
+        assert!(matches!(parse(&not_a_key), Err(TargetError::InvalidPublicKey { .. })));
         assert_eq!(parse(&format!("{ALICE}@")), Err(TargetError::InvalidAddress(AddressError::MissingHost)));
         let node_id = ALICE.parse().unwrap();
         assert_eq!(Target::new(node_id, []), Err(TargetError::NoAddress { node_id }));

@@ -1,12 +1,12 @@
-//! `demo`: a real wallet, real peers and real outages, and what ldk-fitness makes of them.
+//! The `demo` command: runs a real wallet with real peers and outages, and verifies what ldk-fitness measures.
 
-mod live;
-mod play;
+mod ground_truth;
+mod network;
 mod print;
-mod script;
-mod stage;
-mod truth;
-mod verdict;
+mod progress;
+mod run;
+mod scenario;
+mod verification;
 mod wallet;
 
 use std::io::{self, Write as _};
@@ -17,10 +17,10 @@ use std::time::Duration;
 use fitness_actor::{Archive, Handle};
 use fitness_core::{NodeId, Presence};
 
-use self::live::Live;
-use self::play::Play;
-use self::stage::Stage;
-use self::verdict::Verdict;
+use self::network::DemoNetwork;
+use self::progress::Progress;
+use self::run::ScenarioRun;
+use self::verification::Verification;
 use self::wallet::Wallet;
 use crate::error::CliError;
 use crate::help;
@@ -29,18 +29,19 @@ use crate::output::{Document, OutputArgs, Section};
 use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
-See it work: a real wallet, real peers, real outages.
+Run a demo with a real wallet, real peers and real outages.
 
-Starts an ldk-node wallet and four ldk-node peers over loopback TCP, on a regtest chain inside this \
-process, and opens channels between them for real. Then it cuts the connections: one peer is steady, \
-one flaps, one goes away and returns late, one never returns. It cuts all of them at once, as when \
-the wallet's own network fails, and restarts the wallet on its files: neither is held against a peer. At \
-the end it prints the table, and what really happened, which the demo knows because it did it, and \
-says whether the two agree; the exit code is 1 where they do not.
+Starts an ldk-node wallet and four ldk-node peers on a regtest chain in this process, connected over loopback TCP, \
+and opens a channel to each peer. Then it cuts connections: one peer stays online, one flaps, one has a long outage, \
+and one goes offline and stays offline. It also cuts all connections at once, as a failure of the wallet's network \
+would, and restarts the wallet; neither counts against a peer.
 
-Nothing leaves this machine, and no money is at stake. With --store the history is kept: run it again \
-on the same store, and the same peers come back with their flap counts. With --listen a browser shows it \
-live, and still does when it is over, until Ctrl-C.";
+At the end it prints the table of peers and compares the measured values with what the demo did. The exit code is 1 \
+if they differ.
+
+The demo runs on this machine only and uses no real money. With --store the history is kept: a later demo with the same store \
+has the same peers, with their flap counts. With --listen the dashboard shows the demo live in a browser, and stays \
+available afterwards until Ctrl-C.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,16 +51,15 @@ Examples:
   ldk-fitness demo --store sqlite:demo.sqlite
   ldk-fitness demo --json | jq '.channels[] | {availability, uptime_ns, true_uptime_ns}'";
 
-/// See it work: a real wallet, real peers, real outages
+/// Run a demo with a real wallet, real peers and real outages
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
-    /// How long to cut and restore connections, in seconds, once the channels are open; what a restart
-    /// takes is added
+    /// The length of the scenario in seconds, without the time to start and restart nodes
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(10..=86_400))]
     pub(crate) seconds: u64,
 
-    /// Keep the history in this store, a redb file or another kind as below; by default it goes with the demo
+    /// Keep the history in this store, as listed below; by default it is deleted at the end
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<StoreUrl>,
 
@@ -70,97 +70,98 @@ pub(crate) struct Args {
     pub(crate) output: OutputArgs,
 }
 
-/// Runs the demo and prints its table.
+/// Runs the demo and prints its result.
 ///
 /// # Errors
 ///
-/// A store that cannot be opened, nodes that do not start, an output that cannot be written, or
-/// [`CliError::Untrue`] where the table is not what happened.
+/// Fails if the store cannot be opened, if the nodes do not start, or if the output cannot be written. Returns
+/// [`CliError::Untrue`] if the verification fails.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
     let directory = tempfile::tempdir().map_err(CliError::Directory)?;
     let url = args.store.clone().unwrap_or_else(|| StoreUrl::Redb(directory.path().join("fitness.redb")));
-    let mut front = args.listen.front(None)?;
-    let Played { observer, is_whole, document, verdict } =
-        runtime.block_on(play(args, directory.path(), &url, front.as_mut()))?;
-    print::print(document, &verdict, &args.output)?;
+    let mut server = args.listen.front(None)?;
+    let DemoResult { observer, completed, document, verification } =
+        runtime.block_on(run_demo(args, directory.path(), &url, server.as_mut()))?;
+    print::print(document, &verification, &args.output)?;
     if !args.output.json {
-        summary(args).map_err(CliError::Output)?;
+        print_store_hint(args).map_err(CliError::Output)?;
     }
-    if let Some(front) = front.filter(|_| is_whole) {
-        // The wallet is gone; what it has seen can still be looked at.
-        let at_rest = async { front.show(Archive::open(observer, url.open_read_only().await?).await?).await };
-        runtime.block_on(at_rest)?;
+    if let Some(server) = server.filter(|_| completed) {
+        // The wallet has stopped; the dashboard now shows its stored history.
+        let show = async { server.show(Archive::open(observer, url.open_read_only().await?).await?).await };
+        runtime.block_on(show)?;
     }
-    if verdict.right { Ok(()) } else { Err(CliError::Untrue) }
+    if verification.passed { Ok(()) } else { Err(CliError::Untrue) }
 }
 
-/// What came of a play.
-struct Played {
+/// The result of the demo.
+struct DemoResult {
     /// The wallet.
     observer: NodeId,
-    /// Whether nobody had enough of it before.
-    is_whole: bool,
+    /// Whether the scenario ran to its end, without Ctrl-C.
+    completed: bool,
     document: Document,
-    verdict: Verdict,
+    verification: Verification,
 }
 
-/// Where the history is.
-fn summary(args: &Args) -> io::Result<()> {
+/// Prints where the history is stored.
+fn print_store_hint(args: &Args) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     if let Some(store) = &args.store {
-        writeln!(out, "The history is in {store}; another demo on it meets the same peers.")?;
-        writeln!(out, "To read it: ldk-fitness report {}", store.in_a_shell())?;
+        writeln!(out, "\nHistory stored in {store}. Another demo with this store continues it.")?;
+        writeln!(out, "To view it: ldk-fitness report {}", store.in_a_shell())?;
     }
     Ok(())
 }
 
-async fn play(
+async fn run_demo(
     args: &Args,
     directory: &Path,
     url: &StoreUrl,
-    mut front: Option<&mut Front>,
-) -> Result<Played, CliError> {
+    mut server: Option<&mut Front>,
+) -> Result<DemoResult, CliError> {
     let store = url.open().await?;
 
-    let mut live = Live::start();
-    live.preparing("starting a regtest chain, a wallet and four peers");
-    let nodes = directory.to_owned();
-    let (stage, node) = blocking(move || Stage::build(&nodes)).await??;
-    let stage = Arc::new(stage);
-    if let Some(front) = &mut front {
-        stage.peers.iter().for_each(|peer| front.name(peer.node_id(), peer.role.name()));
+    let mut progress = Progress::start();
+    progress.preparing("starting a regtest chain, a wallet and four peers");
+    let nodes_directory = directory.to_owned();
+    let (network, node) = blocking(move || DemoNetwork::start(&nodes_directory)).await??;
+    let network = Arc::new(network);
+    if let Some(server) = &mut server {
+        network.peers.iter().for_each(|peer| server.set_default_alias(peer.node_id(), peer.role.alias()));
     }
-    let wallet = Wallet::watch(node, store, &stage.hint, front.as_deref_mut()).await?;
+    let wallet = Wallet::start(node, store, &network.hint, server.as_deref_mut()).await?;
 
-    live.preparing("opening four channels");
-    let (opening, node) = (Arc::clone(&stage), Arc::clone(wallet.node()));
-    blocking(move || opening.open_channels(&node)).await??;
-    await_channels(&wallet.handle(), stage.peers.len()).await?;
+    progress.preparing("opening four channels");
+    let (channel_network, node) = (Arc::clone(&network), Arc::clone(wallet.node()));
+    blocking(move || channel_network.open_channels(&node)).await??;
+    wait_for_channels(&wallet.handle(), network.peers.len()).await?;
 
     let length = Duration::from_secs(args.seconds);
-    live.curtain(&stage, length);
-    let (wallet, truths, is_whole) = Play::begin(&stage, url, &live, front, wallet).run(length).await?;
-    live.end();
+    progress.start_scenario(&network, length);
+    let (wallet, truth, completed) =
+        ScenarioRun::new(&network, url, &progress, server, wallet).run(length).await?;
+    progress.finish();
 
     let handle = wallet.handle();
     let (at, reports) = (handle.now(), handle.peers());
-    let verdict = Verdict::new(&truths, at, &reports, &wallet.gaps().await?);
+    let verification = Verification::new(&truth, at, &reports, &wallet.stored_gaps().await?);
     let mut section = Section::new(Some(at), reports);
     for entry in &mut section.peers {
-        let peer = stage.peers.iter().find(|peer| peer.node_id() == entry.report.node_id);
-        entry.label = peer.map(|peer| peer.role.name().to_owned());
+        let peer = network.peers.iter().find(|peer| peer.node_id() == entry.report.node_id);
+        entry.alias = peer.map(|peer| peer.role.alias().to_owned());
     }
 
-    wallet.close().await?;
-    // Nodes stop slowly, each for itself.
-    blocking(move || drop(stage)).await?;
-    Ok(Played { observer: handle.observer(), is_whole, document: Document::from(section), verdict })
+    wallet.shut_down().await?;
+    // Dropping the nodes blocks until they have stopped.
+    blocking(move || drop(network)).await?;
+    Ok(DemoResult { observer: handle.observer(), completed, document: Document::from(section), verification })
 }
 
-/// Waits until every peer has its channel and is seen to be online.
-async fn await_channels(handle: &Handle, count: usize) -> Result<(), CliError> {
+/// Waits until every peer is online and has its channel.
+async fn wait_for_channels(handle: &Handle, count: usize) -> Result<(), CliError> {
     let mut changes = handle.subscribe();
     let ready = || {
         let peers = handle.peers();
@@ -170,7 +171,7 @@ async fn await_channels(handle: &Handle, count: usize) -> Result<(), CliError> {
     };
     let wait = async {
         while !ready() {
-            // What was missed while we looked shows at the next look.
+            // After a lag, the next check still uses the current state.
             let _ = changes.next().await;
         }
     };
@@ -178,7 +179,7 @@ async fn await_channels(handle: &Handle, count: usize) -> Result<(), CliError> {
     tokio::time::timeout(patience, wait).await.map_err(|_| CliError::Unseen { patience })
 }
 
-/// Runs what blocks where it may.
+/// Runs blocking work on a thread where blocking is permitted.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CliError> {
     tokio::task::spawn_blocking(work).await.map_err(|error| CliError::Runtime(io::Error::other(error)))
 }

@@ -1,4 +1,4 @@
-//! The wallet: its node, and what it takes to have its peers watched.
+//! The wallet: an ldk-node node with ldk-fitness.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,60 +13,61 @@ use ldk_node::bitcoin::secp256k1::PublicKey;
 use tokio::task::JoinHandle;
 
 use super::blocking;
-use super::stage::Peer;
+use super::network::Peer;
 use crate::error::CliError;
-use crate::listen::{Front, Serving};
+use crate::listen::{Front, RunningServer};
 
-/// How often the wallet looks by itself who is connected. A hint of the node's log makes it look earlier,
-/// so this is the most that any moment may be off.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// How often the monitor polls the node's connections. Log messages of the node trigger earlier polls, so this is
+/// the maximum error of a measured time.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A wallet that is watched.
+/// A running wallet.
 pub(super) struct Wallet {
     node: Arc<RegtestNode>,
     store: Arc<dyn Store>,
     service: Service,
     monitor: Arc<NodeMonitor>,
-    events: JoinHandle<()>,
-    serving: Option<Serving>,
+    event_task: JoinHandle<()>,
+    server: Option<RunningServer>,
 }
 
 impl Wallet {
-    /// This is all that a wallet adds: the service, the monitor, and its events.
-    pub(super) async fn watch(
+    /// Starts ldk-fitness for a node as a wallet would: the service, the monitor and the event loop.
+    pub(super) async fn start(
         node: RegtestNode,
         store: Arc<dyn Store>,
         hint: &ConnectionHint,
-        front: Option<&mut Front>,
+        server: Option<&mut Front>,
     ) -> Result<Self, CliError> {
         let service = Service::builder(convert::node_id(&node.id()), Arc::clone(&store)).start().await?;
-        let monitor =
-            NodeMonitor::builder(node.node(), service.handle()).poll_interval(LOOK).hint(hint).start();
+        let monitor = NodeMonitor::builder(node.node(), service.handle())
+            .poll_interval(POLL_INTERVAL)
+            .hint(hint)
+            .start();
         let monitor = Arc::new(monitor.map_err(CliError::Runtime)?);
-        let events = tokio::spawn(follow_events(Arc::clone(node.node()), Arc::clone(&monitor)));
-        let serving = match front {
-            Some(front) => Some(front.serve(service.handle()).await?),
+        let event_task = tokio::spawn(handle_events(Arc::clone(node.node()), Arc::clone(&monitor)));
+        let server = match server {
+            Some(server) => Some(server.serve(service.handle()).await?),
             None => None,
         };
-        Ok(Self { node: Arc::new(node), store, service, monitor, events, serving })
+        Ok(Self { node: Arc::new(node), store, service, monitor, event_task, server })
     }
 
-    /// Shuts the wallet down as one does that is closed by its user: all is stored, and nothing is left
-    /// of it but its files.
-    pub(super) async fn close(self) -> Result<(), CliError> {
-        let Self { node, store, service, monitor, events, serving } = self;
-        if let Some(serving) = serving {
-            serving.stop().await;
+    /// Shuts the wallet down in an orderly way: everything is stored, and only its files remain.
+    pub(super) async fn shut_down(self) -> Result<(), CliError> {
+        let Self { node, store, service, monitor, event_task, server } = self;
+        if let Some(server) = server {
+            server.stop().await;
         }
-        events.abort();
-        // An aborted task is done when its last turn is; only then is the monitor ours alone.
-        let _ = events.await;
+        event_task.abort();
+        // Wait until the aborted task has dropped its reference to the monitor.
+        let _ = event_task.await;
         if let Some(monitor) = Arc::into_inner(monitor) {
             monitor.stop().await;
         }
         drop(store);
         service.shutdown().await?;
-        // Nodes stop slowly.
+        // Dropping a node blocks until it has stopped.
         blocking(move || drop(node)).await
     }
 
@@ -78,33 +79,33 @@ impl Wallet {
         self.service.handle()
     }
 
-    /// Connects to a peer, as a wallet does for a user who opens it; a connection that is there stays.
-    /// Whether there is one then.
-    pub(super) async fn dial(&self, peer: &Peer) -> Result<bool, CliError> {
+    /// Connects to a peer unless it is connected already, as a wallet does when it is opened. Returns whether the
+    /// peer is connected.
+    pub(super) async fn connect(&self, peer: &Peer) -> Result<bool, CliError> {
         let node: Arc<Node> = Arc::clone(self.node.node());
         let (id, addr): (PublicKey, _) = (peer.id(), peer.addr());
-        let dialled = blocking(move || node.connect(id, addr.into(), true)).await?;
-        if let Err(error) = &dialled {
-            tracing::warn!(peer = %peer.node_id(), %error, "the wallet could not connect");
+        let connected = blocking(move || node.connect(id, addr.into(), true)).await?;
+        if let Err(error) = &connected {
+            tracing::warn!(peer = %peer.node_id(), %error, "connection attempt failed");
         }
-        Ok(dialled.is_ok())
+        Ok(connected.is_ok())
     }
 
-    /// The gaps of our own that are over, as stored.
-    pub(super) async fn gaps(&self) -> Result<Vec<GapRecord>, CliError> {
-        // What cannot be stored shows in what is read.
+    /// Reads the stored monitoring gaps. An ongoing gap is not stored yet.
+    pub(super) async fn stored_gaps(&self) -> Result<Vec<GapRecord>, CliError> {
+        // If the flush fails, the missing gaps fail the verification.
         let _ = self.handle().flush().await;
         Ok(self.store.gaps(&self.handle().observer(), 0, usize::MAX).await?)
     }
 }
 
-/// The wallet's own loop, as every ldk-node wallet has one.
-async fn follow_events(wallet: Arc<Node>, monitor: Arc<NodeMonitor>) {
+/// Handles the node's events, as each ldk-node wallet does.
+async fn handle_events(node: Arc<Node>, monitor: Arc<NodeMonitor>) {
     loop {
-        let event = wallet.next_event_async().await;
+        let event = node.next_event_async().await;
         monitor.record_event(&event);
-        if let Err(error) = wallet.event_handled() {
-            tracing::warn!(%error, "an event could not be marked as handled");
+        if let Err(error) = node.event_handled() {
+            tracing::warn!(%error, "event not marked as handled");
             return;
         }
     }

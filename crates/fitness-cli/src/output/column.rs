@@ -1,4 +1,4 @@
-//! The columns of the table of peers: what stands in them, and how it is called.
+//! The columns of the peer table: headings and cells.
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color};
 use fitness_core::{Presence, Timestamp, WindowStats};
@@ -9,16 +9,16 @@ use super::glyphs::Glyphs;
 use super::humanise;
 use crate::moment::Window;
 
-/// How much a table says, from the roomiest to the tightest.
+/// How much space a table takes, widest first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// Ids in full.
+    /// Full ids.
     Wide,
-    /// Ids shortened.
+    /// Shortened ids.
     Normal,
-    /// Ids shortened more, headings on two lines, durations without `ago`.
+    /// Ids shortened further, two-line headings, durations without `ago`.
     Compact,
-    /// What a peer is and since when in one column, on two lines, and so on.
+    /// As compact, with pairs of columns merged into one that has two lines per row.
     Narrow,
 }
 
@@ -27,20 +27,20 @@ impl Layout {
         matches!(self, Self::Compact | Self::Narrow)
     }
 
-    /// An id as long as there is room for.
+    /// Formats an id as long as the layout permits.
     pub(super) fn id(self, id: &impl ToString, glyphs: &Glyphs) -> String {
         let id = id.to_string();
         match self {
             Self::Wide => id,
-            Self::Normal => humanise::short(&id, 6, glyphs.gap),
-            Self::Compact | Self::Narrow => humanise::short(&id, 4, glyphs.gap),
+            Self::Normal => humanise::short(&id, 6, glyphs.ellipsis),
+            Self::Compact | Self::Narrow => humanise::short(&id, 4, glyphs.ellipsis),
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
-    Label,
+    Alias,
     Peer,
     Channel,
     Lifetime,
@@ -54,18 +54,18 @@ pub(super) enum Column {
     Availability,
     Flaps,
     LastFlap,
-    Losses,
-    Between,
-    Return,
-    Worst,
-    LossesBetween,
-    ReturnWorst,
+    Disconnects,
+    MeanTimeBetweenDisconnects,
+    MedianRecovery,
+    LongestRecovery,
+    DisconnectsMeanTime,
+    RecoveryTimes,
     State,
-    Since,
-    StateSince,
+    LastChange,
+    StateLastChange,
 }
 
-/// What a cell is made from.
+/// The row that a cell belongs to.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pub(super) section: &'a Section,
@@ -74,17 +74,17 @@ pub(super) struct Row<'a> {
     pub(super) glyphs: &'a Glyphs,
     pub(super) peer: &'a PeerEntry,
     pub(super) channel: Option<&'a ChannelEntry>,
-    /// Whether it is the peer's first row, which alone has the peer's cells.
-    pub(super) first: bool,
+    /// Whether this is the first row of the peer. Only that row has the cells that concern the peer.
+    pub(super) is_first: bool,
 }
 
 impl Column {
-    /// The columns that this section has anything to say in.
+    /// Returns the columns for which the section has data.
     pub(super) fn all(section: &Section, layout: Layout) -> Vec<Self> {
         let is_narrow = layout == Layout::Narrow;
         let mut columns = Vec::with_capacity(16);
-        if section.peers.iter().any(|peer| peer.label.is_some()) {
-            columns.push(Self::Label);
+        if section.peers.iter().any(|peer| peer.alias.is_some()) {
+            columns.push(Self::Alias);
         }
         columns.extend([Self::Peer, Self::Channel]);
         if section.window.is_none() || !is_narrow {
@@ -92,9 +92,9 @@ impl Column {
         }
         columns.push(Self::Observed);
         let mut channels = section.channels();
-        let tells_usable =
+        let has_usable =
             section.window.is_none() && channels.any(|channel| channel.report.usable_observed_ns > 0);
-        columns.extend_from_slice(match (tells_usable, is_narrow) {
+        columns.extend_from_slice(match (has_usable, is_narrow) {
             (false, _) => &[Self::Uptime],
             (true, false) => &[Self::Uptime, Self::Usable],
             (true, true) => &[Self::UptimeUsable],
@@ -108,42 +108,51 @@ impl Column {
         columns.push(Self::Availability);
         columns.extend_from_slice(match (&section.window, is_narrow) {
             (None, _) => &[Self::Flaps, Self::LastFlap],
-            (Some(_), false) => &[Self::Losses, Self::Between, Self::Return, Self::Worst],
-            (Some(_), true) => &[Self::LossesBetween, Self::ReturnWorst],
+            (Some(_), false) => &[
+                Self::Disconnects,
+                Self::MeanTimeBetweenDisconnects,
+                Self::MedianRecovery,
+                Self::LongestRecovery,
+            ],
+            (Some(_), true) => &[Self::DisconnectsMeanTime, Self::RecoveryTimes],
         });
-        columns.extend_from_slice(if is_narrow { &[Self::StateSince] } else { &[Self::State, Self::Since] });
+        columns.extend_from_slice(if is_narrow {
+            &[Self::StateLastChange]
+        } else {
+            &[Self::State, Self::LastChange]
+        });
         columns
     }
 
-    /// Whether it is of no use to anybody where a part of it is cut off.
+    /// Returns whether the cells are useless when truncated, such as ids.
     pub(super) const fn is_indivisible(self) -> bool {
-        matches!(self, Self::Peer | Self::Channel | Self::Lifetime | Self::StateSince)
+        matches!(self, Self::Peer | Self::Channel | Self::Lifetime | Self::StateLastChange)
     }
 
-    const fn is_a_number(self) -> bool {
+    const fn is_numeric(self) -> bool {
         !matches!(
             self,
-            Self::Label
+            Self::Alias
                 | Self::Peer
                 | Self::Channel
                 | Self::LastFlap
                 | Self::State
-                | Self::Since
-                | Self::StateSince
+                | Self::LastChange
+                | Self::StateLastChange
         )
     }
 
     pub(super) fn heading(self, window: Option<&Window>, layout: Layout) -> Cell {
         let tight = layout.is_tight();
         let text = match self {
-            Self::Label => "name",
+            Self::Alias => "alias",
             Self::Peer => "peer",
             Self::Channel => "channel",
             Self::Lifetime => "lifetime",
             Self::Observed => "observed",
             Self::Uptime => "uptime",
             Self::Usable => "usable",
-            Self::UptimeUsable => "uptime\nusable",
+            Self::UptimeUsable => "uptime/\nusable",
             Self::LndUptime if tight => "lnd\nuptime",
             Self::LndUptime => "lnd uptime",
             Self::TrueUptime if tight => "true\nuptime",
@@ -151,19 +160,23 @@ impl Column {
             Self::OffBy => "off by",
             Self::Availability if tight => "avail-\nability",
             Self::Availability => "availability",
-            Self::Flaps => "flaps",
+            Self::Flaps if tight => "flaps",
+            Self::Flaps => "flaps (decaying)",
             Self::LastFlap if tight => "last\nflap",
             Self::LastFlap => "last flap",
-            Self::Losses => "losses",
-            Self::Between => "between",
-            Self::Return => "return",
-            Self::Worst => "worst",
-            Self::LossesBetween => "losses\nbetween",
-            Self::ReturnWorst => "return\nworst",
+            Self::Disconnects if tight => "discon-\nnects",
+            Self::Disconnects => "disconnects",
+            Self::MeanTimeBetweenDisconnects => "MTBD",
+            Self::MedianRecovery if tight => "median\nrecovery",
+            Self::MedianRecovery => "median recovery",
+            Self::LongestRecovery if tight => "longest\nrecovery",
+            Self::LongestRecovery => "longest recovery",
+            Self::DisconnectsMeanTime => "discon-\nnects/\nMTBD",
+            Self::RecoveryTimes => "recovery\nmedian/\nlongest",
             Self::State => "state",
-            Self::Since if tight => "for",
-            Self::Since => "since",
-            Self::StateSince => "state\nfor",
+            Self::LastChange if tight => "last\nchange",
+            Self::LastChange => "last change",
+            Self::StateLastChange => "state/\nchanged",
         };
         let text = match window.filter(|window| !window.is_lifetime()) {
             Some(window) if matches!(self, Self::Observed | Self::Uptime | Self::Availability) => {
@@ -175,42 +188,43 @@ impl Column {
     }
 
     fn align(self, cell: Cell) -> Cell {
-        if self.is_a_number() { cell.set_alignment(CellAlignment::Right) } else { cell }
+        if self.is_numeric() { cell.set_alignment(CellAlignment::Right) } else { cell }
     }
 
     pub(super) fn cell(self, row: &Row<'_>) -> Cell {
         let cell = Cell::new_owned(self.text(row).unwrap_or_default());
         let cell = match (self, row.state()) {
-            (Self::State | Self::StateSince, Some(state)) => state.colour(cell),
+            (Self::State | Self::StateLastChange, Some(state)) => state.style(cell),
             _ => cell,
         };
         self.align(cell)
     }
 
-    /// The words in a cell; `None` where it stays empty.
+    /// Returns the text of a cell, or `None` for an empty one.
     fn text(self, row: &Row<'_>) -> Option<String> {
         let report = &row.peer.report;
         let ago = |at| match row.layout.is_tight() {
             true => humanise::duration(row.at.nanos_since(at)),
             false => humanise::ago(row.at, at),
         };
-        let told = |of: fn(&WindowStats) -> String| row.window().map_or_else(|| humanise::NA.to_owned(), of);
+        let stat =
+            |format: fn(&WindowStats) -> String| row.window().map_or_else(|| humanise::NA.to_owned(), format);
         Some(match self {
-            Self::Label if row.first => row.peer.label.clone()?,
-            Self::Peer if row.first => {
+            Self::Alias if row.is_first => row.peer.alias.clone()?,
+            Self::Peer if row.is_first => {
                 let mut id = row.layout.id(&report.node_id, row.glyphs);
                 id.extend(report.imported.map(|_| row.glyphs.imported));
                 id
             }
-            Self::Flaps if row.first => report.flap_count.to_string(),
-            Self::LastFlap if row.first => report.last_flap.map_or_else(|| "never".to_owned(), ago),
-            Self::Since if row.first => ago(report.presence_since),
-            Self::Label | Self::Peer | Self::Flaps | Self::LastFlap | Self::Since => return None,
-            Self::State => row.state()?.word().to_owned(),
-            Self::StateSince if row.first => {
-                format!("{}\n{}", row.state()?.word(), ago(report.presence_since))
+            Self::Flaps if row.is_first => report.flap_count.to_string(),
+            Self::LastFlap if row.is_first => report.last_flap.map_or_else(|| "never".to_owned(), ago),
+            Self::LastChange if row.is_first => ago(report.presence_since),
+            Self::Alias | Self::Peer | Self::Flaps | Self::LastFlap | Self::LastChange => return None,
+            Self::State => row.state()?.label().to_owned(),
+            Self::StateLastChange if row.is_first => {
+                format!("{}\n{}", row.state()?.label(), ago(report.presence_since))
             }
-            Self::StateSince => row.state()?.word().to_owned(),
+            Self::StateLastChange => row.state()?.label().to_owned(),
 
             Self::Channel => {
                 let channel =
@@ -220,7 +234,7 @@ impl Column {
             Self::Lifetime => humanise::duration(row.lifetime_ns()),
             Self::Observed => {
                 let error_ns = row.window().map_or(0, |stats| stats.window.observed_error_ns);
-                humanise::within(row.observed_ns(), error_ns)
+                humanise::with_error(row.observed_ns(), error_ns)
             }
             Self::Uptime => row.uptime(),
             Self::Usable => row.usable()?,
@@ -234,54 +248,60 @@ impl Column {
                 Some(stats) => detail::availability(&stats.window),
                 None => humanise::availability(row.uptime_ns(), row.observed_ns()),
             },
-            Self::Losses => told(detail::losses),
-            Self::Between => told(detail::between),
-            Self::Return => told(detail::median),
-            Self::Worst => told(detail::worst),
-            Self::LossesBetween => format!("{}\n{}", told(detail::losses), told(detail::between)),
-            Self::ReturnWorst => format!("{}\n{}", told(detail::median), told(detail::worst)),
+            Self::Disconnects => stat(detail::disconnects),
+            Self::MeanTimeBetweenDisconnects => stat(detail::mean_time_between_disconnects),
+            Self::MedianRecovery => stat(detail::median_recovery),
+            Self::LongestRecovery => stat(detail::longest_recovery),
+            Self::DisconnectsMeanTime => {
+                format!("{}\n{}", stat(detail::disconnects), stat(detail::mean_time_between_disconnects))
+            }
+            Self::RecoveryTimes => {
+                format!("{}\n{}", stat(detail::median_recovery), stat(detail::longest_recovery))
+            }
         })
     }
 }
 
-/// What a row's peer is, or its channel where that is worth saying.
+/// The state shown in a row: that of the peer or, if unusable, that of the channel.
 #[derive(Clone, Copy)]
 enum State {
     Presence(Presence),
-    /// The peer is online, and its channel cannot carry payments.
-    Inactive,
-    /// The peer was let go.
-    Closed,
+    /// The peer is online, but the channel cannot carry payments.
+    Unusable,
+    /// The peer is no longer tracked.
+    Untracked,
 }
 
 impl State {
-    const fn word(self) -> &'static str {
+    const fn label(self) -> &'static str {
         match self {
-            Self::Presence(presence) => super::state(presence),
-            Self::Inactive => "inactive",
-            Self::Closed => "closed",
+            Self::Presence(presence) => super::presence_label(presence),
+            Self::Unusable => "unusable",
+            Self::Untracked => "untracked",
         }
     }
 
-    fn colour(self, cell: Cell) -> Cell {
+    fn style(self, cell: Cell) -> Cell {
         match self {
             Self::Presence(Presence::Online) => cell.fg(Color::DarkGreen),
             Self::Presence(Presence::Offline) => cell.fg(Color::DarkRed),
-            Self::Inactive => cell.fg(Color::DarkYellow),
-            Self::Presence(Presence::Unobserved) | Self::Closed => cell.add_attribute(Attribute::Dim),
+            Self::Unusable => cell.fg(Color::DarkYellow),
+            Self::Presence(Presence::Unobserved) | Self::Untracked => cell.add_attribute(Attribute::Dim),
         }
     }
 }
 
 impl Row<'_> {
-    /// What to say of its state: of each channel where one is inactive, else of the peer alone.
+    /// Returns the state to show. The first row of a peer has one; the others only if a channel of the peer is
+    /// unusable.
     fn state(&self) -> Option<State> {
         let peer = &self.peer.report;
-        if self.channel.is_some_and(|channel| channel.is_inactive(peer)) {
-            return Some(State::Inactive);
+        if self.channel.is_some_and(|channel| channel.is_unusable(peer)) {
+            return Some(State::Unusable);
         }
-        let is_shown = self.first || self.peer.channels.iter().any(|channel| channel.is_inactive(peer));
-        let state = if peer.untracked_at.is_some() { State::Closed } else { State::Presence(peer.presence) };
+        let is_shown = self.is_first || self.peer.channels.iter().any(|channel| channel.is_unusable(peer));
+        let state =
+            if peer.untracked_at.is_some() { State::Untracked } else { State::Presence(peer.presence) };
         is_shown.then_some(state)
     }
 
@@ -294,10 +314,10 @@ impl Row<'_> {
 
     fn uptime(&self) -> String {
         let error_ns = self.window().map_or(0, |stats| stats.window.uptime_error_ns);
-        humanise::within(self.uptime_ns(), error_ns)
+        humanise::with_error(self.uptime_ns(), error_ns)
     }
 
-    /// How long its channel was usable, where it has one.
+    /// Formats how long the channel was usable, or returns `None` for a row without a channel.
     fn usable(&self) -> Option<String> {
         let report = &self.channel?.report;
         Some(humanise::or_na((report.usable_observed_ns > 0).then_some(report.usable_ns)))

@@ -1,93 +1,94 @@
-//! More of one peer: the usual windows, its timeline, its hours or days.
+//! The details of one peer: standard windows, timeline and buckets.
 
 use fitness_core::{BucketWidth, ImportedReport, Presence, PresenceInterval, WindowReport, WindowStats};
 
 use super::document::{PeerEntry, Section};
-use super::grid;
-use super::humanise;
-use super::watch::count;
-use fitness_words::rfc3339;
+use super::{grid, humanise};
+use fitness_words::{pluralize, rfc3339};
 
-/// What was asked of a peer beyond its rows; `None` where nothing was.
-pub(super) fn render(section: &Section, peer: &PeerEntry, name: &str, width: Option<u16>) -> Option<String> {
-    let spans = (!peer.spans.is_empty()).then(|| spans(peer, width));
-    let timeline = peer.timeline.as_ref().map(|timeline| self::timeline(timeline, width));
-    let buckets = peer.buckets.as_ref().map(|(bucket, windows)| buckets(*bucket, windows, width));
-    let parts: Vec<String> = [spans, timeline, buckets].into_iter().flatten().collect();
-    if parts.is_empty() {
+/// Renders the details of a peer under `title`; `None` if there are none.
+pub(super) fn render(section: &Section, peer: &PeerEntry, title: &str, width: Option<u16>) -> Option<String> {
+    let windows = (!peer.standard_windows.is_empty()).then(|| window_table(peer, width));
+    let timeline = peer.timeline.as_ref().map(|timeline| timeline_table(timeline, width));
+    let buckets =
+        peer.buckets.as_ref().map(|(bucket_width, windows)| bucket_table(*bucket_width, windows, width));
+    let tables: Vec<String> = [windows, timeline, buckets].into_iter().flatten().collect();
+    if tables.is_empty() {
         return None;
     }
     let report = &peer.report;
     let lifetime = humanise::duration(section.lifetime_ns(peer));
-    let disconnects = count(u64::from(report.disconnects), "disconnect");
+    let disconnects = pluralize(u64::from(report.disconnects), "disconnect", "disconnects");
     let tracked_since = rfc3339(report.tracked_since);
-    let mut title = format!("{name}\nfollowed since {tracked_since} ({lifetime}), {disconnects}");
-    if let Some(taken) = &report.imported {
-        title += &format!("\n{}", grid::wrap(&imported(taken), width));
+    let mut title = format!("{title}\nTracked since {tracked_since} ({lifetime}), {disconnects}");
+    if let Some(imported) = &report.imported {
+        title += &format!("\n{}", grid::wrap(&imported_summary(imported), width));
     }
-    Some(format!("{title}\n\n{}", parts.join("\n\n")))
+    Some(format!("{title}\n\n{}", tables.join("\n\n")))
 }
 
-/// How much of a peer's numbers is not ours.
-fn imported(taken: &ImportedReport) -> String {
-    let (observed, uptime) = (humanise::duration(taken.observed_ns), humanise::duration(taken.uptime_ns));
-    let flaps = count(taken.flap_count.into(), "flap");
-    let until = rfc3339(taken.at);
-    format!("until {until} as counted by {}: observed {observed}, uptime {uptime}, {flaps}", taken.source)
+/// Summarizes the values that were imported from another program.
+fn imported_summary(imported: &ImportedReport) -> String {
+    let observed = humanise::duration(imported.observed_ns);
+    let uptime = humanise::duration(imported.uptime_ns);
+    let flaps = pluralize(imported.flap_count.into(), "flap", "flaps");
+    let (source, at) = (imported.source, rfc3339(imported.at));
+    format!("Imported from {source} up to {at}: observed {observed}, uptime {uptime}, {flaps}")
 }
 
-fn spans(peer: &PeerEntry, width: Option<u16>) -> String {
+fn window_table(peer: &PeerEntry, width: Option<u16>) -> String {
     let headings = [
         "window",
         ">observed",
         ">uptime",
-        ">availability",
-        ">losses",
-        ">between",
-        ">return",
-        ">worst",
-        ">longest",
+        ">avail-\nability",
+        ">discon-\nnects",
+        ">MTBD",
+        ">median\nrecovery",
+        ">longest\nrecovery",
+        ">longest\noutage",
     ];
     let row = |name: &str, stats: &WindowStats| {
         [
             name.to_owned(),
-            humanise::within(stats.window.observed_ns, stats.window.observed_error_ns),
-            humanise::within(stats.window.uptime_ns, stats.window.uptime_error_ns),
+            humanise::with_error(stats.window.observed_ns, stats.window.observed_error_ns),
+            humanise::with_error(stats.window.uptime_ns, stats.window.uptime_error_ns),
             availability(&stats.window),
-            losses(stats),
-            between(stats),
-            median(stats),
-            worst(stats),
-            longest(stats),
+            disconnects(stats),
+            mean_time_between_disconnects(stats),
+            median_recovery(stats),
+            longest_recovery(stats),
+            longest_outage(stats),
         ]
     };
-    grid::lines(headings, peer.spans.iter().map(|(span, stats)| row(span.name(), stats)), width)
+    let rows = peer.standard_windows.iter().map(|(window, stats)| row(window.name(), stats));
+    grid::lines(headings, rows, width)
 }
 
-fn timeline(timeline: &[PresenceInterval], width: Option<u16>) -> String {
+fn timeline_table(timeline: &[PresenceInterval], width: Option<u16>) -> String {
     let row = |interval: &PresenceInterval| {
-        let what = match (interval.presence, interval.cause) {
+        let state = match (interval.presence, interval.cause) {
             (Some(Presence::Unobserved), Some(cause)) => format!("unobserved: {cause}"),
-            (Some(presence), _) => super::state(presence).to_owned(),
+            (Some(presence), _) => super::presence_label(presence).to_owned(),
             (None, _) => {
                 let availability = humanise::availability(interval.uptime_ns, interval.observed_ns);
-                format!("on and off, {availability}")
+                format!("unstable, {availability} online")
             }
         };
         let length = humanise::duration(interval.length_ns());
-        [rfc3339(interval.from), rfc3339(interval.to), length, what]
+        [rfc3339(interval.from), rfc3339(interval.to), length, state]
     };
     grid::lines(["from", "to", ">length", "state"], timeline.iter().map(row), width)
 }
 
-fn buckets(bucket: BucketWidth, windows: &[WindowReport], width: Option<u16>) -> String {
-    let heading = bucket.to_string();
+fn bucket_table(bucket_width: BucketWidth, windows: &[WindowReport], width: Option<u16>) -> String {
+    let heading = bucket_width.to_string();
     let row = |window: &WindowReport| {
         [
             rfc3339(window.from),
             humanise::duration(window.length_ns),
-            humanise::within(window.observed_ns, window.observed_error_ns),
-            humanise::within(window.uptime_ns, window.uptime_error_ns),
+            humanise::with_error(window.observed_ns, window.observed_error_ns),
+            humanise::with_error(window.uptime_ns, window.uptime_error_ns),
             availability(window),
         ]
     };
@@ -95,47 +96,47 @@ fn buckets(bucket: BucketWidth, windows: &[WindowReport], width: Option<u16>) ->
     grid::lines(headings, windows.iter().map(row), width)
 }
 
-/// The availability of a window, marked where it is not exact.
+/// Formats the availability in a window, with `~` if it is not exact.
 pub(super) fn availability(window: &WindowReport) -> String {
     let mark = if window.is_exact() { "" } else { "~" };
     format!("{mark}{}", humanise::availability(window.uptime_ns, window.observed_ns))
 }
 
-/// How often a peer was lost; `12+` where that is the least, `n/a` where it could not be told.
-pub(super) fn losses(stats: &WindowStats) -> String {
+/// Formats the number of disconnects: `12+` if it is a lower bound, `n/a` if nothing was observed.
+pub(super) fn disconnects(stats: &WindowStats) -> String {
     let count = (stats.window.observed_ns > 0).then_some(stats.outages.disconnects);
     let count = count.map_or_else(|| humanise::NA.to_owned(), |count| count.to_string());
-    at_least(stats, count)
+    mark_lower_bound(stats, count)
 }
 
-/// The uptime for each loss, which is the most where there may have been more.
-pub(super) fn between(stats: &WindowStats) -> String {
+/// Formats the mean time between disconnects, with `<` if it is an upper bound.
+pub(super) fn mean_time_between_disconnects(stats: &WindowStats) -> String {
     let mean = humanise::or_na(stats.outages.mean_time_between_disconnects_ns);
-    if is_certain(stats, &mean) { mean } else { format!("<{mean}") }
+    if is_exact(stats, &mean) { mean } else { format!("<{mean}") }
 }
 
-/// The median time to return.
-pub(super) fn median(stats: &WindowStats) -> String {
+/// Formats the median recovery, with `~` if it is not exact.
+pub(super) fn median_recovery(stats: &WindowStats) -> String {
     let median = humanise::or_na(stats.outages.median_recovery_ns);
-    if is_certain(stats, &median) { median } else { format!("~{median}") }
+    if is_exact(stats, &median) { median } else { format!("~{median}") }
 }
 
-/// The worst time to return.
-pub(super) fn worst(stats: &WindowStats) -> String {
-    at_least(stats, humanise::or_na(stats.outages.longest_recovery_ns))
+/// Formats the longest completed outage, with `+` if it is a lower bound.
+pub(super) fn longest_recovery(stats: &WindowStats) -> String {
+    mark_lower_bound(stats, humanise::or_na(stats.outages.longest_recovery_ns))
 }
 
-/// The longest stretch offline.
-fn longest(stats: &WindowStats) -> String {
+/// Formats the longest outage, completed or not, with `+` if it is a lower bound.
+fn longest_outage(stats: &WindowStats) -> String {
     let longest = (stats.window.observed_ns > 0).then_some(stats.outages.longest_outage_ns);
-    at_least(stats, humanise::or_na(longest))
+    mark_lower_bound(stats, humanise::or_na(longest))
 }
 
-fn at_least(stats: &WindowStats, text: String) -> String {
-    if is_certain(stats, &text) { text } else { text + "+" }
+fn mark_lower_bound(stats: &WindowStats, text: String) -> String {
+    if is_exact(stats, &text) { text } else { text + "+" }
 }
 
-/// Whether nothing is missing that could make it another number.
-fn is_certain(stats: &WindowStats, text: &str) -> bool {
+/// Returns whether the log has every change that could affect the value.
+fn is_exact(stats: &WindowStats, text: &str) -> bool {
     stats.outages.complete || text == humanise::NA
 }

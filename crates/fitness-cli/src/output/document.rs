@@ -1,91 +1,91 @@
-//! What a command has to say: peers and their channels at one moment, once for each observer.
+//! The data of a report: peers and their channels as of one time, in one section per observer.
 
 use fitness_core::{
     BucketWidth, ChannelReport, Coverage, Gap, NodeId, PeerReport, Presence, PresenceInterval,
     StandardWindow, Timestamp, WindowReport, WindowStats,
 };
 
-use super::order::Sort;
+use super::sort::Sort;
 use super::strip::Strip;
 use crate::moment::Window;
 
-/// An answer. Most have one section; a store that several nodes share gives one for each.
+/// A report. It has one section, or several if several nodes share a store.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
-    /// One for each observer.
+    /// One section per observer.
     pub(crate) sections: Vec<Section>,
 }
 
-/// What one observer knows at one moment.
+/// The data of one observer as of one time.
 #[derive(Debug, Default)]
 pub(crate) struct Section {
-    /// Who observes, where that is told.
+    /// The observer, if known.
     pub(crate) observer: Option<Observer>,
-    /// The moment of the question; `None` where there was no moment at all.
+    /// The time of the report; `None` if there is no data.
     pub(crate) at: Option<Timestamp>,
-    /// The window that was asked for; the entries then have theirs.
+    /// The queried window. The entries have their statistics in it.
     pub(crate) window: Option<Window>,
-    /// How long it has watched, where that is told.
+    /// The monitoring coverage, if known.
     pub(crate) coverage: Option<Coverage>,
-    /// When it could not tell, oldest first.
+    /// The monitoring gaps, oldest first.
     pub(crate) gaps: Vec<Gap>,
-    /// Whether all of them are to be listed, and not the latest alone.
+    /// Whether to list all gaps instead of only the latest.
     pub(crate) all_gaps: bool,
-    /// Where the strips of its peers begin, where they have some; they end at the moment of the question.
+    /// The start of the peers' strips, if there are any. They end at the time of the report.
     pub(crate) strips_from: Option<Timestamp>,
-    /// Everyone who is followed, and where that was asked for, everyone who was.
+    /// The tracked peers and, if requested, those that are no longer tracked.
     pub(crate) peers: Vec<PeerEntry>,
 }
 
-/// Who observes.
+/// The observer of a section.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Observer {
-    /// Our own node.
+    /// The observer's node id.
     pub(crate) node_id: NodeId,
-    /// When its process started to observe.
+    /// When its process started.
     pub(crate) started_at: Timestamp,
-    /// Until when it is known to have observed.
-    pub(crate) heartbeat: Timestamp,
+    /// The last time at which it is known to have been observing.
+    pub(crate) last_heartbeat: Timestamp,
 }
 
 /// A peer.
 #[derive(Debug)]
 pub(crate) struct PeerEntry {
-    /// A name for people, where it has one.
-    pub(crate) label: Option<String>,
+    /// The peer's alias, if known.
+    pub(crate) alias: Option<String>,
     /// The peer's report, without its channels.
     pub(crate) report: PeerReport,
-    /// The peer within the window that was asked for.
+    /// The peer's statistics in the queried window.
     pub(crate) window: Option<WindowStats>,
-    /// The peer within the usual windows, where it was asked about by name.
-    pub(crate) spans: Vec<(StandardWindow, WindowStats)>,
-    /// What it was when, where that was asked for.
+    /// The peer's statistics in the standard windows, with `--peer`.
+    pub(crate) standard_windows: Vec<(StandardWindow, WindowStats)>,
+    /// The peer's timeline, with `--timeline`.
     pub(crate) timeline: Option<Vec<PresenceInterval>>,
-    /// Its hours or days, where those were asked for.
+    /// The peer's hours or days, with `--buckets`.
     pub(crate) buckets: Option<(BucketWidth, Vec<WindowReport>)>,
-    /// Its history to look at.
+    /// The peer's history as a strip.
     pub(crate) strip: Strip,
-    /// Its channels, oldest first.
+    /// The peer's channels, oldest first.
     pub(crate) channels: Vec<ChannelEntry>,
 }
 
-/// A channel, and what some commands know of it beyond its report.
+/// A channel.
 #[derive(Debug)]
 pub(crate) struct ChannelEntry {
     /// The channel's report.
     pub(crate) report: ChannelReport,
-    /// The channel within the window that was asked for.
+    /// The channel's statistics in the queried window.
     pub(crate) window: Option<WindowStats>,
-    /// The channel within the usual windows, where its peer was asked about by name.
-    pub(crate) spans: Vec<(StandardWindow, WindowStats)>,
-    /// Uptime as lnd would read it from its rate-limited log.
+    /// The channel's statistics in the standard windows, with `--peer`.
+    pub(crate) standard_windows: Vec<(StandardWindow, WindowStats)>,
+    /// The uptime that lnd would report from its rate-limited log, with `--preset`.
     pub(crate) lnd_uptime_ns: Option<u64>,
-    /// Uptime as it truly was, where somebody knows better than we can.
+    /// The true uptime, in the demo.
     pub(crate) true_uptime_ns: Option<u64>,
 }
 
 impl Document {
-    /// Puts the peers of each section in order.
+    /// Sorts the peers of each section.
     pub(crate) fn sort(&mut self, sort: Sort) {
         for section in &mut self.sections {
             sort.apply(section);
@@ -100,23 +100,23 @@ impl From<Section> for Document {
 }
 
 impl Section {
-    /// Peers with the channels that their reports embed, as of `at`.
+    /// Creates a section of peers and the channels in their reports, as of `at`.
     pub(crate) fn new(at: Option<Timestamp>, reports: impl IntoIterator<Item = PeerReport>) -> Self {
         let peers = reports.into_iter().map(PeerEntry::new).collect();
         Self { at, peers, ..Self::default() }
     }
 
-    /// Every channel, to add to what is known of it.
+    /// Iterates over all channels, mutably.
     pub(crate) fn channels_mut(&mut self) -> impl Iterator<Item = &mut ChannelEntry> {
         self.peers.iter_mut().flat_map(|peer| &mut peer.channels)
     }
 
-    /// Every channel.
+    /// Iterates over all channels.
     pub(crate) fn channels(&self) -> impl Iterator<Item = &ChannelEntry> {
         self.peers.iter().flat_map(|peer| &peer.channels)
     }
 
-    /// Nanoseconds since a peer was first followed.
+    /// Returns the nanoseconds since the peer was first tracked.
     pub(crate) fn lifetime_ns(&self, peer: &PeerEntry) -> u64 {
         self.at.map_or(0, |at| at.nanos_since(peer.report.tracked_since))
     }
@@ -126,10 +126,10 @@ impl PeerEntry {
     fn new(mut report: PeerReport) -> Self {
         let channels = std::mem::take(&mut report.channels).into_iter().map(ChannelEntry::new).collect();
         Self {
-            label: None,
+            alias: None,
             report,
             window: None,
-            spans: Vec::new(),
+            standard_windows: Vec::new(),
             timeline: None,
             buckets: None,
             strip: Strip::default(),
@@ -140,11 +140,11 @@ impl PeerEntry {
 
 impl ChannelEntry {
     const fn new(report: ChannelReport) -> Self {
-        Self { report, window: None, spans: Vec::new(), lnd_uptime_ns: None, true_uptime_ns: None }
+        Self { report, window: None, standard_windows: Vec::new(), lnd_uptime_ns: None, true_uptime_ns: None }
     }
 
-    /// Whether it cannot carry payments although its peer, which this is, is there.
-    pub(crate) fn is_inactive(&self, peer: &PeerReport) -> bool {
+    /// Returns whether the channel cannot carry payments although its peer, `peer`, is online.
+    pub(crate) fn is_unusable(&self, peer: &PeerReport) -> bool {
         peer.presence == Presence::Online && self.report.usable == Some(false)
     }
 }

@@ -1,11 +1,11 @@
-//! A plain table, as all tables here look.
+//! Plain tables: the layout that all tables of the program share.
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
-/// An empty table in the house's style.
+/// Creates an empty table in the common style.
 pub(super) fn styled() -> Table {
     let mut table = Table::new();
-    // The junction makes one blank between columns; padding makes the others.
+    // The junction is one space between columns; padding adds the others.
     table
         .load_style(TableStyle::new().header_separator(LineStyle::none().fill('-').junction('-')))
         .set_content_arrangement(ContentArrangement::Disabled)
@@ -14,24 +14,22 @@ pub(super) fn styled() -> Table {
     table
 }
 
-/// Puts `gap` blanks between the columns.
-pub(super) fn space(table: &mut Table, gap: u16) {
+/// Sets the space between columns to `gap` characters.
+pub(super) fn set_gap(table: &mut Table, gap: u16) {
     let last = table.column_count().saturating_sub(1);
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if index == last { 0 } else { gap.saturating_sub(1) }));
     }
 }
 
-/// The width of a table that nothing limits.
+/// Returns the width of a table without line wrapping.
 pub(super) fn natural_width(table: &Table, gap: u16) -> usize {
     let contents = table.column_max_content_widths();
     let gaps = usize::from(gap) * contents.len().saturating_sub(1);
     contents.into_iter().map(usize::from).sum::<usize>() + gaps
 }
 
-/// Cells under headings, in as much room as there is; numbers stand at the right.
-///
-/// A heading that begins with `>` is one of numbers.
+/// Formats a table that fits into `width`. A heading that starts with `>` aligns its column to the right.
 pub(crate) fn lines<const N: usize>(
     headings: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -48,19 +46,19 @@ pub(crate) fn lines<const N: usize>(
     for row in rows {
         table.add_row(cells(row.into()));
     }
-    let room = width.map_or(usize::MAX, usize::from);
-    let gap = [3, 2, 1].into_iter().find(|&gap| natural_width(&table, gap) <= room);
-    space(&mut table, gap.unwrap_or(1));
+    let available = width.map_or(usize::MAX, usize::from);
+    let gap = [3, 2, 1].into_iter().find(|&gap| natural_width(&table, gap) <= available);
+    set_gap(&mut table, gap.unwrap_or(1));
     if let (None, Some(width)) = (gap, width) {
         table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
     }
     table.trim_fmt()
 }
 
-/// A sentence on as many lines as it takes.
-pub(super) fn wrap(sentence: &str, width: Option<u16>) -> String {
+/// Wraps `text` into lines of at most `width` characters.
+pub(super) fn wrap(text: &str, width: Option<u16>) -> String {
     let mut table = Table::new();
-    table.load_style(TableStyle::new()).add_row([sentence]);
+    table.load_style(TableStyle::new()).add_row([text]);
     if let Some(width) = width {
         table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
     }

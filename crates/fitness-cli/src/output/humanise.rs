@@ -1,15 +1,15 @@
-//! Numbers as people read them.
+//! Formats numbers for tables.
 
 use fitness_core::Timestamp;
 
 pub(crate) use fitness_words::{NA, duration, or_na, percent as availability};
 
-/// How long before `now` a moment was.
+/// Formats how long before `now` a time was: `2m 05s ago`.
 pub(crate) fn ago(now: Timestamp, at: Timestamp) -> String {
     duration(now.nanos_since(at)) + " ago"
 }
 
-/// How far `measured_ns` is from `true_ns`, signed.
+/// Formats `measured_ns - true_ns`, with its sign.
 pub(crate) fn difference(measured_ns: u64, true_ns: u64) -> String {
     let sign = match measured_ns.cmp(&true_ns) {
         std::cmp::Ordering::Less => "-",
@@ -19,15 +19,15 @@ pub(crate) fn difference(measured_ns: u64, true_ns: u64) -> String {
     format!("{sign}{}", duration(measured_ns.abs_diff(true_ns)))
 }
 
-/// A duration, and how far it may be off where it may be.
-pub(crate) fn within(ns: u64, error_ns: u64) -> String {
+/// Formats a duration, with its error unless that is 0: `2m 05s +/- 1.0s`.
+pub(crate) fn with_error(ns: u64, error_ns: u64) -> String {
     let text = duration(ns);
     if error_ns == 0 { text } else { format!("{text} +/- {}", duration(error_ns)) }
 }
 
-/// The two ends of an id: `02ab12…9f3c`, with `head` digits before the `gap` and four after it.
-pub(crate) fn short(id: &str, head: usize, gap: &str) -> String {
-    fitness_words::shorten_id(&id, head, gap, 4)
+/// Shortens an id to its first `head` and last four digits: `02ab12…9f3c`.
+pub(crate) fn short(id: &str, head: usize, ellipsis: &str) -> String {
+    fitness_words::shorten_id(&id, head, ellipsis, 4)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! The document as JSON: the same names in every command.
+//! The JSON form of a document, the same for every command.
 //!
-//! Moments and durations are integers in nanoseconds under names that end in `_ns`; what is not
-//! known is `null`; what only some commands know is left out by the others. docs/JSON.md has every name.
+//! Times and durations are integers in nanoseconds, in fields that end in `_ns`. Unknown values are `null`.
+//! Fields that concern only some commands are absent in the others. docs/reference/json.md describes all
+//! fields.
 
 use fitness_core::{
     ChannelReport, Coverage, Gap, ImportedReport, NodeId, Presence, PresenceInterval, StandardWindow,
@@ -13,11 +14,11 @@ use super::document::{ChannelEntry, Document, Observer, PeerEntry, Section};
 
 impl Serialize for Document {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Entries name their observer where there could be a doubt.
+        // Entries name their observer if there are several.
         let several = self.sections.len() > 1;
         let observer = |section: &Section| section.observer.filter(|_| several).map(|it| it.node_id);
         let json = DocumentJson {
-            at_ns: self.common_moment(),
+            at_ns: self.common_time(),
             observers: self.sections.iter().filter_map(ObserverJson::of).collect(),
             peers: self
                 .sections
@@ -42,8 +43,8 @@ impl Serialize for Document {
 }
 
 impl Document {
-    /// The moment of the question, where all sections have the same.
-    fn common_moment(&self) -> Option<Timestamp> {
+    /// Returns the time of the report if it is the same for all sections.
+    fn common_time(&self) -> Option<Timestamp> {
         let first = self.sections.first()?.at;
         first.filter(|_| self.sections.iter().all(|section| section.at == first))
     }
@@ -85,12 +86,17 @@ struct ObserverJson {
 
 impl ObserverJson {
     fn of(section: &Section) -> Option<Self> {
-        let Observer { node_id, started_at, heartbeat } = section.observer?;
-        Some(Self { node_id, at_ns: section.at, started_at_ns: started_at, last_heartbeat_ns: heartbeat })
+        let Observer { node_id, started_at, last_heartbeat } = section.observer?;
+        Some(Self {
+            node_id,
+            at_ns: section.at,
+            started_at_ns: started_at,
+            last_heartbeat_ns: last_heartbeat,
+        })
     }
 }
 
-/// A [`PeerReport`](fitness_core::PeerReport) without its channels, which have a list of their own.
+/// A [`PeerReport`](fitness_core::PeerReport) without its channels, which are in a separate list.
 #[derive(Serialize)]
 struct PeerJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +124,7 @@ struct PeerJson<'a> {
     buckets: Option<&'a [WindowReport]>,
 }
 
-/// What an entry was in the windows that were asked for.
+/// The statistics of an entry in the queried window and in the standard windows.
 #[derive(Serialize)]
 struct StatsJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,7 +137,7 @@ fn by_name<S: Serializer>(
     windows: &[(StandardWindow, WindowStats)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(windows.iter().map(|(span, stats)| (span.name(), stats)))
+    serializer.collect_map(windows.iter().map(|(window, stats)| (window.name(), stats)))
 }
 
 impl<'a> PeerJson<'a> {
@@ -140,7 +146,7 @@ impl<'a> PeerJson<'a> {
         Self {
             observer,
             node_id: report.node_id,
-            alias: peer.label.as_deref(),
+            alias: peer.alias.as_deref(),
             presence: report.presence,
             presence_since_ns: report.presence_since,
             flap_count: report.flap_count,
@@ -153,7 +159,7 @@ impl<'a> PeerJson<'a> {
             uptime_ns: report.uptime_ns,
             availability: report.availability,
             imported: report.imported,
-            stats: StatsJson { window: peer.window.as_ref(), windows: &peer.spans },
+            stats: StatsJson { window: peer.window.as_ref(), windows: &peer.standard_windows },
             timeline: peer.timeline.as_deref(),
             buckets: peer.buckets.as_ref().map(|(_, windows)| windows.as_slice()),
         }
@@ -179,7 +185,7 @@ impl<'a> ChannelJson<'a> {
         Self {
             observer,
             report: &channel.report,
-            stats: StatsJson { window: channel.window.as_ref(), windows: &channel.spans },
+            stats: StatsJson { window: channel.window.as_ref(), windows: &channel.standard_windows },
             lnd_uptime_ns: channel.lnd_uptime_ns,
             true_uptime_ns: channel.true_uptime_ns,
         }
@@ -193,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_are_the_cores_reports_and_nothing_is_lost() {
+    fn entries_equal_the_reports_of_the_core() {
         let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
         let (node_id, at) = (NodeId([2; 33]), Timestamp::from_secs(1_700_000_000));
         let channel_id = ChannelId([1; 32]);
@@ -202,11 +208,11 @@ mod tests {
         let at = at.after_secs(10);
         tracker.apply(at, &Event::PeerOffline { node_id });
 
-        let report = tracker.peer(at, &node_id).expect("it has a channel");
-        let mut expected = serde_json::to_value(&report).expect("reports serialise");
+        let report = tracker.peer(at, &node_id).expect("the peer is tracked");
+        let mut expected = serde_json::to_value(&report).expect("serialize the report");
         let channels = expected.as_object_mut().and_then(|peer| peer.remove("channels"));
         let document = Document::from(Section::new(Some(at), tracker.peers(at)));
-        let json = serde_json::to_value(&document).expect("documents serialise");
+        let json = serde_json::to_value(&document).expect("serialize the document");
         assert_eq!(json["peers"], serde_json::json!([expected]));
         assert_eq!(Some(&json["channels"]), channels.as_ref());
         assert_eq!(json["at_ns"], at.as_nanos());

@@ -1,19 +1,18 @@
-//! How an answer looks: one document, printed as a table for people or as JSON for programs.
+//! Output: prints a document as a table or as JSON.
 //!
-//! Every command fills a [`Document`] and hands it to [`print()`]. What the numbers mean and where
-//! they come from is the commands' business.
+//! Each command fills a [`Document`] and passes it to [`print()`].
 
 mod column;
+mod coverage;
 mod detail;
 mod document;
 mod glyphs;
 pub(crate) mod grid;
 pub(crate) mod humanise;
 mod json;
-mod order;
+mod sort;
 mod strip;
 mod table;
-mod watch;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 
@@ -22,38 +21,40 @@ use fitness_core::Presence;
 
 pub(crate) use self::document::{Document, Observer, PeerEntry, Section};
 use self::glyphs::Glyphs;
-pub(crate) use self::glyphs::knows_unicode;
-use self::order::{Sort, SortParser};
+pub(crate) use self::glyphs::supports_unicode;
+use self::sort::{Sort, SortParser};
 pub(crate) use self::strip::Strip;
+pub(crate) use self::table::NO_DATA;
 use self::table::{TableOptions, render};
 use crate::error::CliError;
 
-/// How to print an answer.
+/// The output options.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct OutputArgs {
     /// Print one JSON document instead of the table
     ///
-    /// It has `at_ns`, `peers`, `channels` and `coverage`. Names that end in `_ns` are integers:
-    /// nanoseconds, moments since the Unix epoch. What is not known is `null`. docs/JSON.md has all of it.
+    /// The document has `at_ns`, `peers`, `channels` and `coverage`. Fields that end in `_ns` are integers in
+    /// nanoseconds; times count from the Unix epoch. Unknown values are `null`. docs/reference/json.md describes
+    /// all fields.
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// What comes first, such as `flaps`; with `:asc` or `:desc` the other end does
-    #[arg(long, value_parser = SortParser, default_value = "availability", value_name = "COLUMN[:desc]")]
+    /// Sort peers by this key, such as `flaps`; `:asc` or `:desc` sets the direction
+    #[arg(long, value_parser = SortParser, default_value = "availability", value_name = "KEY[:asc|:desc]")]
     pub(crate) sort: Sort,
 
-    /// Print ids in full, however wide the table gets
+    /// Print full ids, even if the table becomes wider than the terminal
     #[arg(long)]
     pub(crate) wide: bool,
 
-    /// Draw with ASCII characters alone
+    /// Use ASCII characters only
     ///
-    /// It is the default on a terminal whose locale is not UTF-8.
+    /// This is the default on a terminal whose locale is not UTF-8.
     #[arg(long)]
     pub(crate) ascii: bool,
 }
 
-/// Prints the document on standard output, in the order and form that was asked for.
+/// Prints the document on standard output, sorted and formatted as `args` specify.
 ///
 /// # Errors
 ///
@@ -77,28 +78,28 @@ fn print_json(document: &Document) -> io::Result<()> {
 fn print_table(document: &Document, args: &OutputArgs) -> io::Result<()> {
     let glyphs = if args.ascii { &Glyphs::ASCII } else { Glyphs::available() };
     let options = TableOptions { width: available_width(), wide: args.wide, glyphs };
-    // Takes the colours out again where there should be none.
+    // Removes colours if standard output does not support them.
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}", render(document, &options))?;
     out.flush()
 }
 
-/// The columns of a terminal that does not say.
-const UNKNOWN_TERMINAL: u16 = 80;
+/// The width assumed for a terminal that does not report its size.
+const DEFAULT_WIDTH: u16 = 80;
 
-/// The columns of standard output; `None` where nothing limits them.
+/// Returns the width of standard output in columns; `None` if it is not limited.
 pub(crate) fn available_width() -> Option<u16> {
-    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let from_env = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || {
-        // Some terminals do not know their size, or say 0.
+        // Some terminals report no size, or 0.
         let width = Table::new().width().filter(|&columns| columns > 0);
-        io::stdout().is_terminal().then(|| width.unwrap_or(UNKNOWN_TERMINAL))
+        io::stdout().is_terminal().then(|| width.unwrap_or(DEFAULT_WIDTH))
     };
-    asked.filter(|&columns| columns > 0).or_else(terminal)
+    from_env.filter(|&columns| columns > 0).or_else(terminal)
 }
 
-/// A presence in a word.
-const fn state(presence: Presence) -> &'static str {
+/// Returns the label of a presence.
+const fn presence_label(presence: Presence) -> &'static str {
     match presence {
         Presence::Online => "online",
         Presence::Offline => "offline",

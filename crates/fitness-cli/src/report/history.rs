@@ -1,4 +1,4 @@
-//! What one observer stored, restored into a tracker and asked.
+//! Loads one observer's stored history into a tracker and queries it.
 
 use fitness_core::{
     Coverage, Gap, GapRecord, HashSeed, LogSegment, NodeId, ObserverRecord, PeerRecord, Timestamp, Tracker,
@@ -11,24 +11,24 @@ use crate::error::CliError;
 use crate::moment::rfc3339;
 use crate::output::{Observer, Section};
 
-const PAGE: usize = 1_000;
+const PAGE_SIZE: usize = 1_000;
 
-/// How many of our own gaps are read where not all are asked for: more than are listed.
+/// How many of the latest gaps to read unless all are needed: more than a report lists.
 const LATEST_GAPS: u32 = 100;
 
-/// Reads what `observer` knew, as of the moment that was asked for or else of the last that it knows;
-/// and returns the tracker to ask for more.
-pub(super) async fn read(
+/// Reads the section of `observer`, as of the time given with `--at` or else the last time in its history.
+/// Also returns the tracker, which [`add_histories`] queries.
+pub(super) async fn read_section(
     store: &dyn Store,
     observer: NodeId,
     args: &Args,
 ) -> Result<(Section, Tracker), CliError> {
     let stored = store.observer(&observer).await?;
     let record = stored.unwrap_or_default();
-    let all_gaps = args.ask.asks_for_gaps(args.output.json);
+    let all_gaps = args.ask.needs_all_gaps(args.output.json);
     let first = if all_gaps { 0 } else { record.gap_count.saturating_sub(LATEST_GAPS) };
     let gaps = read_gaps(store, &observer, first).await?;
-    let history = History::load(store, observer, &record, &gaps, args.at).await?;
+    let history = StoredHistory::load(store, observer, &record, &gaps, args.at).await?;
     if let Some(asked) = args.at.filter(|&at| at < history.end) {
         return Err(CliError::BeforeLastMoment {
             store: args.store.to_string(),
@@ -38,19 +38,21 @@ pub(super) async fn read(
         });
     }
     let at = args.at.unwrap_or(history.end);
-    let mut section = history.answer(at, args.ask.asks_for_closed());
+    let mut section = history.section(at, args.ask.asks_for_closed());
     let to_wall_clock = |ns| history.tracker.to_wall_clock(ns);
-    let (started_at, heartbeat) =
-        (to_wall_clock(record.started_at_ns), to_wall_clock(record.last_heartbeat_ns));
-    section.observer = Some(Observer { node_id: observer, started_at, heartbeat });
+    section.observer = Some(Observer {
+        node_id: observer,
+        started_at: to_wall_clock(record.started_at_ns),
+        last_heartbeat: to_wall_clock(record.last_heartbeat_ns),
+    });
     if let Some(stored) = &stored {
-        (section.coverage, section.gaps) = watched(stored, &gaps, at);
+        (section.coverage, section.gaps) = coverage_and_gaps(stored, &gaps, at);
     }
     Ok((section, history.tracker))
 }
 
-/// Tells more of a section's peers, from the stored logs.
-pub(super) async fn tell(
+/// Adds to a section's peers what the stored logs are needed for.
+pub(super) async fn add_histories(
     store: &dyn Store,
     observer: NodeId,
     tracker: &Tracker,
@@ -68,8 +70,8 @@ pub(super) async fn tell(
         let node_id = peer.report.node_id;
         let log = read_log(store, &observer, &node_id).await?;
         let Some(history) = tracker.history(at, &node_id, &log) else { continue };
-        let of_channel = |channel_id: &_| tracker.channel_history(at, channel_id, &log);
-        question.answer(peer, section.strips_from, &gaps, &history, of_channel);
+        let channel_history = |channel_id: &_| tracker.channel_history(at, channel_id, &log);
+        question.answer(peer, section.strips_from, &gaps, &history, channel_history);
     }
     Ok(())
 }
@@ -82,8 +84,8 @@ async fn read_log(
     let mut log: Vec<LogSegment> = Vec::new();
     loop {
         let next = log.last().map_or(0, |segment| segment.index().saturating_add(1));
-        let page = store.segments(observer, node_id, next, PAGE).await?;
-        let is_last = page.len() < PAGE;
+        let page = store.segments(observer, node_id, next, PAGE_SIZE).await?;
+        let is_last = page.len() < PAGE_SIZE;
         log.extend(page);
         if is_last {
             return Ok(log);
@@ -94,8 +96,8 @@ async fn read_log(
 async fn read_gaps(store: &dyn Store, observer: &NodeId, first: u32) -> Result<Vec<GapRecord>, CliError> {
     let (mut gaps, mut next) = (Vec::new(), first);
     loop {
-        let page = store.gaps(observer, next, PAGE).await?;
-        let is_last = page.len() < PAGE;
+        let page = store.gaps(observer, next, PAGE_SIZE).await?;
+        let is_last = page.len() < PAGE_SIZE;
         next = page.last().map_or(next, |gap| gap.number.saturating_add(1));
         gaps.extend(page);
         if is_last {
@@ -104,39 +106,44 @@ async fn read_gaps(store: &dyn Store, observer: &NodeId, first: u32) -> Result<V
     }
 }
 
-/// How long `observer` watched until `at`, and when it was gone.
-fn watched(observer: &ObserverRecord, gaps: &[GapRecord], at: Timestamp) -> (Option<Coverage>, Vec<Gap>) {
+/// Returns the monitoring coverage and gaps of `observer` as of `at`.
+fn coverage_and_gaps(
+    observer: &ObserverRecord,
+    gap_records: &[GapRecord],
+    at: Timestamp,
+) -> (Option<Coverage>, Vec<Gap>) {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
-    tracker.resume_observer(observer, gaps);
-    let is_later = at > tracker.to_wall_clock(observer.last_heartbeat_ns.max(observer.started_at_ns));
-    let before = tracker.coverage(at);
-    if is_later {
-        // What would start at that moment would find itself gone since the last heartbeat. But
-        // nothing starts, and so that has not ended.
+    tracker.resume_observer(observer, gap_records);
+    let is_after_heartbeat =
+        at > tracker.to_wall_clock(observer.last_heartbeat_ns.max(observer.started_at_ns));
+    let stored_coverage = tracker.coverage(at);
+    if is_after_heartbeat {
+        // A process that started at `at` would record a gap since the last heartbeat. No process starts here,
+        // so the gap is still ongoing.
         tracker.advance(at);
     }
-    let (mut coverage, mut told) =
-        (tracker.coverage(at), tracker.gaps(at, gaps, Timestamp::EPOCH, Timestamp::MAX));
-    let down = told.last_mut().filter(|_| is_later);
-    if let (Some(coverage), Some(before), Some(down)) = (&mut coverage, before, down) {
-        down.ongoing = true;
-        coverage.ongoing_gap = Some(*down);
+    let mut coverage = tracker.coverage(at);
+    let mut gaps = tracker.gaps(at, gap_records, Timestamp::EPOCH, Timestamp::MAX);
+    let ongoing_gap = gaps.last_mut().filter(|_| is_after_heartbeat);
+    if let (Some(coverage), Some(stored), Some(gap)) = (&mut coverage, stored_coverage, ongoing_gap) {
+        gap.ongoing = true;
+        coverage.ongoing_gap = Some(*gap);
         (coverage.starts, coverage.started_at, coverage.not_running) =
-            (before.starts, before.started_at, before.not_running);
+            (stored.starts, stored.started_at, stored.not_running);
     }
-    (coverage, told)
+    (coverage, gaps)
 }
 
-/// A tracker that took over what was stored.
-struct History {
+/// A tracker with one observer's stored history.
+struct StoredHistory {
     tracker: Tracker,
-    /// The last moment that anything is known of.
+    /// The last time at which the observer is known to have been observing.
     end: Timestamp,
 }
 
-impl History {
-    /// What `observer` stored, to be asked as of `at` or else of the last moment that it knows; `record` and the
-    /// latest of its gaps are read already.
+impl StoredHistory {
+    /// Loads the history of `observer`, to be queried as of `at` or else its last time. `record` and `gaps` are
+    /// the observer's record and its latest gaps.
     async fn load(
         store: &dyn Store,
         observer: NodeId,
@@ -144,18 +151,18 @@ impl History {
         gaps: &[GapRecord],
         at: Option<Timestamp>,
     ) -> Result<Self, CliError> {
-        // The ids are those of our own store, and nothing is added to them.
+        // A fixed hash seed is safe: the ids come from our own store, and none are added.
         let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
         if *record != ObserverRecord::default() {
             tracker.resume_observer(record, gaps);
         }
         let peers = read_peers(store, &observer).await?;
-        // A change that was stored after the last heartbeat was observed, too.
+        // A change that was stored after the last heartbeat was observed as well.
         let end_ns =
             peers.iter().fold(record.last_heartbeat_ns, |end_ns, peer| end_ns.max(peer.presence_since_ns));
         let end = tracker.to_wall_clock(end_ns);
         for peer in &peers {
-            // Up to its last moment what was known holds; from then on nothing does.
+            // Up to `end` the stored presence holds; afterwards the peer is unobserved.
             if at.is_some_and(|at| at > end) {
                 tracker.resume_peer(peer);
             } else {
@@ -165,8 +172,8 @@ impl History {
         Ok(Self { tracker, end })
     }
 
-    fn answer(&self, at: Timestamp, all: bool) -> Section {
-        if all {
+    fn section(&self, at: Timestamp, include_untracked: bool) -> Section {
+        if include_untracked {
             Section::new(Some(at), self.tracker.all_peers(at))
         } else {
             Section::new(Some(at), self.tracker.peers(at))
@@ -177,8 +184,8 @@ impl History {
 async fn read_peers(store: &dyn Store, observer: &NodeId) -> Result<Vec<PeerRecord>, CliError> {
     let mut peers: Vec<PeerRecord> = Vec::new();
     loop {
-        let page = store.peers(observer, peers.last().map(|peer| &peer.node_id), PAGE).await?;
-        let is_last = page.len() < PAGE;
+        let page = store.peers(observer, peers.last().map(|peer| &peer.node_id), PAGE_SIZE).await?;
+        let is_last = page.len() < PAGE_SIZE;
         peers.extend(page);
         if is_last {
             return Ok(peers);

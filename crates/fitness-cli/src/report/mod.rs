@@ -1,4 +1,4 @@
-//! `report`: what a store at rest knows.
+//! The `report` command: reports on a store while its node is stopped.
 
 mod history;
 
@@ -17,49 +17,49 @@ use crate::output::{Document, OutputArgs, print};
 use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
-Print what a store at rest knows of its peers and channels.
+Report on the peers and channels in a store while its node is stopped.
 
-The store is the one that a node with ldk-fitness keeps, or `ldk-fitness demo --store`. A redb file has \
-one user at a time, so its node must not be running. What is stored is not changed.
+The store is that of a node with ldk-fitness, or of `ldk-fitness demo --store`. A redb file can be open in one \
+process only, so its node must be stopped. The store is not changed.
 
-The answer is that of the last heartbeat, the last moment at which the node is known to have observed. \
-With --at it is that of a later moment: lifetimes have grown by then, and all that followed the \
-heartbeat is unobserved. Nodes that share a store are told one after the other.
+The report is as of the last heartbeat, which is the last time at which the node is known to have been observing. \
+With --at it is as of a later time: lifetimes are longer, and the time after the heartbeat is unobserved. If \
+several nodes share the store, there is one section for each.
 
-With --listen the dashboard shows it, in a browser, as of the last heartbeat.
+With --listen, the dashboard shows the stored history in a browser, as of the last heartbeat.
 
-Below the table stands how long we watched, and when we were gone and why: that time counts neither for \
-nor against a peer. The strips show each peer's history, or its window.";
+Strips show the history of each peer, or of the window. Below them, the report lists the monitoring coverage and \
+the monitoring gaps with their causes. Gaps count neither for nor against a peer.";
 
 const EXAMPLES: &str = "\
 Examples:
   ldk-fitness report fitness.redb
   ldk-fitness report fitness.redb --window 7d
   ldk-fitness report fitness.redb --listen
-  ldk-fitness report fitness.redb --window 30d --sort return
+  ldk-fitness report fitness.redb --window 30d --sort median-recovery
   ldk-fitness report sqlite:~/wallet/ldk_node_data.sqlite
   LDK_FITNESS_STORE=postgres://fitness@db/fitness ldk-fitness report
   ldk-fitness report fitness.redb --peer 02ab12 --timeline
   ldk-fitness report fitness.redb --peer 02ab12 --buckets day --json
   ldk-fitness report fitness.redb --all --sort flaps --json";
 
-/// Print what a store at rest knows
+/// Report on a store while its node is stopped
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
-// The dashboard is of the last moment alone.
+// The dashboard always shows the last heartbeat, so --at and --listen exclude each other.
 #[command(group(clap::ArgGroup::new("shown").args(["at", "listen"])))]
 pub(crate) struct Args {
-    /// The store: a redb file, or another kind by its name, as below
+    /// The store: a redb file, or another kind of store as listed below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
     store: StoreUrl,
 
-    /// The moment of the question: RFC 3339, or nanoseconds since 1970
+    /// Report as of this time: RFC 3339, or nanoseconds since 1970
     ///
-    /// By default it is that of the last heartbeat, and it cannot be earlier.
+    /// Defaults to the last heartbeat and cannot be earlier.
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     at: Option<Timestamp>,
 
-    /// Tell only what this node observed; by default all that share the store are told
+    /// Report only what this observer stored; by default all observers in the store
     #[arg(long, value_name = "NODE_ID")]
     observer: Option<NodeId>,
 
@@ -73,29 +73,29 @@ pub(crate) struct Args {
     output: OutputArgs,
 }
 
-/// Reads the store and prints the answer.
+/// Reads the store and prints the report.
 ///
 /// # Errors
 ///
-/// A store that cannot be opened or read, an observer or a moment that it does not know, or an
-/// output that cannot be written.
+/// Fails if the store cannot be opened or read, if it has no such observer or no data as of that time, or if
+/// the output cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(CliError::Runtime)?.block_on(async {
-        let front = args.listen.front(None)?;
+        let server = args.listen.front(None)?;
         let store = args.store.open_read_only().await?;
         let mut document = read(&store, args).await?;
-        // Before anything is printed: whoever has to name one is not told of the others first.
-        let shown = match front {
-            Some(front) => {
+        // Before printing: if the store has several observers, --listen fails without any output.
+        let served = match server {
+            Some(server) => {
                 let observer = args.store.one_observer(&*store, args.observer).await?;
-                Some((front, Archive::open(observer, store).await?))
+                Some((server, Archive::open(observer, store).await?))
             }
             None => None,
         };
         print(&mut document, &args.output)?;
-        match shown {
-            Some((front, known)) => front.show(known).await,
+        match served {
+            Some((server, archive)) => server.show(archive).await,
             None => Ok(()),
         }
     })
@@ -103,17 +103,18 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
 
 async fn read(store: &Arc<dyn Store>, args: &Args) -> Result<Document, CliError> {
     let mut document = Document::default();
-    let mut known = Vec::new();
+    let mut trackers = Vec::new();
     for observer in args.store.observers(&**store, args.observer).await? {
-        let (section, tracker) = history::read(&**store, observer, args).await?;
+        let (section, tracker) = history::read_section(&**store, observer, args).await?;
         document.sections.push(section);
-        known.push((observer, tracker));
+        trackers.push((observer, tracker));
     }
     args.ask.choose(&mut document.sections)?;
     for section in &mut document.sections {
-        let of = |(observer, _): &&(NodeId, _)| section.observer.is_some_and(|it| it.node_id == *observer);
-        if let Some((observer, tracker)) = known.iter().find(of) {
-            history::tell(&**store, *observer, tracker, section, args).await?;
+        let is_observer =
+            |(observer, _): &&(NodeId, _)| section.observer.is_some_and(|it| it.node_id == *observer);
+        if let Some((observer, tracker)) = trackers.iter().find(is_observer) {
+            history::add_histories(&**store, *observer, tracker, section, args).await?;
         }
     }
     Ok(document)

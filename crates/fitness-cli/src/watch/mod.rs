@@ -1,7 +1,7 @@
-//! `watch`: any Lightning nodes, followed from outside.
+//! The `watch` command: monitors Lightning nodes without channels to them.
 
-mod key;
-mod live;
+mod events;
+mod key_file;
 mod targets;
 mod webhook;
 
@@ -22,78 +22,78 @@ use fitness_watch::{
 };
 use tokio::task::JoinHandle;
 
-use crate::compare::{ranks, row as rank};
+use crate::compare::{print_uncertainty_note, rank_cells, rank_nodes};
 use crate::error::CliError;
 use crate::help;
-use crate::listen::{Front, ListenArgs, stopped};
+use crate::listen::{Front, ListenArgs, shutdown_signal};
 use crate::output::{available_width, grid, humanise};
 use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
-Follow any Lightning nodes from outside, with no channels and no wallet.
+Watch any Lightning nodes, without channels and without a wallet.
 
-Each node is dialled, shaken hands with and greeted as a Lightning node does it, and kept connected; one that \
-is lost is dialled again, more and more seldom. Every attempt is told with how long it took, or why it failed: \
-nobody listens, nothing answers, something else does, another node does, it is on another network. Alerts are told \
-as well: a node that has been away for long, that flaps, whose availability is low, and that is back. When nobody \
-can be reached the fault is ours, and that is one alert.
+Each node is dialled, completes the Lightning handshake and `init` exchange, and stays connected. After a disconnect \
+it is dialled again, with increasing delays. Every attempt is printed with its duration or with the reason why it \
+failed: connection refused, timeout, not a Lightning node, a different node, a different network. Alerts are printed \
+as well: a node has been offline for long, is flapping, has a low availability, or is back online. If all nodes \
+become unreachable, the cause is assumed to be the local network, and there is one alert instead of one for each \
+node.
 
-With --store the history is kept, for `report` and `compare`: who stops and starts again on it goes on. \
-A store has to be of its own, not a wallet's. What we are called is kept in a key file beside it.
+With --store the history is kept for `report` and `compare`, and a later run with the same store continues it. Use a \
+separate store, not that of a wallet. The watcher's identity key is kept in a key file beside the store.
 
-It runs until it is interrupted, or as long as --for says. Watch two nodes at least: only while one is there \
-can we tell that it is not our own network that another does not answer to.";
+The command runs until it is interrupted, or for --duration. Watch at least two nodes: with only one, a failure of \
+the local network looks like an outage of that node.";
 
 const EXAMPLES: &str = "\
 Examples:
-  ldk-fitness watch 02ab…@203.0.113.7:9735 03cd…@[2001:db8::7]:9735 --for 1h
+  ldk-fitness watch 02ab…@203.0.113.7:9735 03cd…@[2001:db8::7]:9735 --duration 1h
   ldk-fitness watch lsps.txt --store lsps.redb --network mainnet --listen 127.0.0.1:8080
   ldk-fitness watch lsps.txt --store lsps.redb --proxy 127.0.0.1:9050
   grep -v slow lsps.txt | ldk-fitness watch - --json | jq 'select(.outcome != \"connected\")'";
 
-/// Follow any Lightning nodes from outside
+/// Watch any Lightning nodes, without channels and without a wallet
 #[derive(Debug, clap::Args)]
 #[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
 pub(crate) struct Args {
-    /// NODE@HOST:PORT, a file with one such a line, or - for standard input
+    /// NODE_ID@HOST:PORT, a file with one such entry on each line, or - for standard input
     ///
-    /// A port that is missing is 9735. What stands after a # is a comment. A node at several addresses is
-    /// named once for each.
-    #[arg(required = true, value_name = "NODE@HOST:PORT")]
+    /// The port defaults to 9735. A # starts a comment. Give a node with several addresses once for each.
+    #[arg(required = true, value_name = "NODE_ID@HOST:PORT")]
     targets: Vec<String>,
 
-    /// Keep the history in this store, a redb file or another kind as below; by default it is forgotten
+    /// Keep the history in this store, as listed below; by default it is not kept
     #[arg(long, value_name = "STORE")]
     store: Option<StoreUrl>,
 
-    /// Keep what we are called in this file; by default in one beside the store, whose name ends in .key
+    /// File that keeps the watcher's identity key; by default beside the store, with .key appended
     #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    key_file: Option<PathBuf>,
 
-    /// The network that nodes have to be on: mainnet, testnet, testnet4, signet or regtest; by default any
+    /// Require nodes to be on this network: mainnet, testnet, testnet4, signet or regtest; by default any
     #[arg(long, value_name = "NETWORK", value_parser = parse_network)]
     network: Option<Network>,
 
-    /// Dial through this SOCKS5 proxy, such as Tor's at 127.0.0.1:9050, and let it resolve names
+    /// Dial and resolve host names through this SOCKS5 proxy, such as Tor's at 127.0.0.1:9050
     #[arg(long, value_name = "IP:PORT")]
     proxy: Option<SocketAddr>,
 
-    /// Dial through this SOCKS5 proxy to onion services alone
+    /// Dial only onion services through this SOCKS5 proxy
     #[arg(long, value_name = "IP:PORT", conflicts_with = "proxy")]
     onion_proxy: Option<SocketAddr>,
 
-    /// Post alerts to the address in this file: http or https, with the secret `whsec_…` in its second line
+    /// File with a webhook for alerts: an HTTP or HTTPS URL, and on the second line an optional secret `whsec_…`
     #[arg(long, value_name = "FILE")]
-    webhook: Option<PathBuf>,
+    webhook_file: Option<PathBuf>,
 
     #[command(flatten)]
     listen: ListenArgs,
 
     /// Stop after this time, such as 10m or 7d
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
-    length: Option<Duration>,
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
 
-    /// Print one JSON object a line, for each attempt, each loss, each alert, and the end
+    /// Print JSON lines: one object for each attempt, disconnect and alert, and a summary at the end
     #[arg(long)]
     json: bool,
 }
@@ -103,23 +103,23 @@ fn parse_network(text: &str) -> Result<Network, String> {
     name.parse().map_err(|_| "expected mainnet, testnet, testnet4, signet or regtest".to_owned())
 }
 
-/// Watches until it is told to stop, and prints what came of it.
+/// Watches until interrupted or for the given duration, then prints a summary.
 ///
 /// # Errors
 ///
-/// Nodes that are none, a key or a store that cannot be opened, an output that cannot be written, and what
-/// could not be stored.
+/// Fails if a target is invalid, if the key file or the store cannot be opened, if the output cannot be written,
+/// or if the last changes cannot be stored.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let targets = targets::read(&args.targets)?;
-    args.check(&targets)?;
+    args.check_proxy(&targets)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(CliError::Runtime)?.block_on(watch(args, targets))
 }
 
 async fn watch(args: &Args, targets: Vec<Target>) -> Result<(), CliError> {
-    let stop = stopped().map_err(CliError::Runtime)?;
-    let front = args.listen.front(None)?;
-    let webhook = args.webhook.as_deref().map(webhook::read).transpose()?;
+    let shutdown = shutdown_signal().map_err(CliError::Runtime)?;
+    let server = args.listen.front(None)?;
+    let webhook = args.webhook_file.as_deref().map(webhook::read).transpose()?;
     let identity = args.identity()?;
     let store: Arc<dyn Store> = match &args.store {
         Some(store) => store.open().await?,
@@ -127,91 +127,92 @@ async fn watch(args: &Args, targets: Vec<Target>) -> Result<(), CliError> {
     };
     let service = Service::builder(identity.node_id(), store).start().await?;
     let handle = service.handle();
-    let posting = webhook.map(|webhook| {
+    let webhook_task = webhook.map(|webhook| {
         let alerts = handle.alerts(AlertRules::default());
         tokio::spawn(async move { webhook.run(handle.observer(), alerts).await })
     });
-    let watched = follow(args, service.handle(), front, identity, targets, stop).await;
-    // Whatever went wrong, what was seen is kept.
+    let result = run_watcher(args, service.handle(), server, identity, targets, shutdown).await;
+    // After an error, too: the history up to here is stored.
     service.shutdown().await?;
-    posting.inspect(JoinHandle::abort);
-    watched
+    webhook_task.inspect(JoinHandle::abort);
+    result
 }
 
-async fn follow(
+async fn run_watcher(
     args: &Args,
     handle: Handle,
-    front: Option<Front>,
+    server: Option<Front>,
     identity: Identity,
     targets: Vec<Target>,
-    stop: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
     let alerts = handle.alerts(AlertRules::default());
     let builder = Watcher::builder(handle.clone()).targets(targets).identity(identity);
-    let news = builder.events();
-    let watcher = args.apply(builder).start()?;
-    // Whoever asks finds all nodes there.
-    let serving = match front {
-        Some(mut front) => Some(front.serve(handle.clone()).await?),
+    let events = builder.events();
+    let watcher = args.configure(builder).start()?;
+    // After the watcher has started, so that the first request finds all nodes.
+    let server = match server {
+        Some(mut server) => Some(server.serve(handle.clone()).await?),
         None => None,
     };
-    let told = tell(args, news, alerts, stop).await;
+    let printed_events = print_events(args, events, alerts, shutdown).await;
     let reports = watcher.targets();
-    let connecting = reports.iter().map(|report| (report.node_id, report.median_connect_time));
-    let (at, ranks) = (handle.now(), ranks(&handle, connecting, StandardWindow::Lifetime).await?);
+    let nodes = reports.iter().map(|report| (report.node_id, report.median_connect_time));
+    let (at, ranks) = (handle.now(), rank_nodes(&handle, nodes, StandardWindow::Lifetime).await?);
     watcher.stop().await;
-    if let Some(serving) = serving {
-        serving.stop().await;
+    if let Some(server) = server {
+        server.stop().await;
     }
-    told?;
-    let end = live::End { at, observer: handle.observer(), targets: &reports, ranks: &ranks };
-    let printed = if args.json { live::write(&end) } else { print(&reports, &ranks) };
+    printed_events?;
+    let summary = events::Summary { at, observer: handle.observer(), targets: &reports, ranks: &ranks };
+    let printed = if args.json { events::write_json_line(&summary) } else { print_summary(&reports, &ranks) };
     printed.map_err(CliError::Output)
 }
 
-/// Tells what happens until it is time to stop.
-async fn tell(
+/// Prints events and alerts until it is time to stop.
+async fn print_events(
     args: &Args,
-    mut news: WatchEvents,
+    mut events: WatchEvents,
     mut alerts: AlertStream,
-    stop: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
-    let length = async {
-        match args.length {
-            Some(length) => tokio::time::sleep(length).await,
+    let time_limit = async {
+        match args.duration {
+            Some(duration) => tokio::time::sleep(duration).await,
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(stop, length);
+    tokio::pin!(shutdown, time_limit);
     loop {
-        let news = tokio::select! {
+        let event = tokio::select! {
             biased;
-            () = &mut stop => return Ok(()),
-            () = &mut length => return Ok(()),
+            () = &mut shutdown => return Ok(()),
+            () = &mut time_limit => return Ok(()),
             Some(alert) = alerts.next() => {
                 if args.json {
-                    live::write(&live::Alarm { alert: &alert }).map_err(CliError::Output)?;
+                    let line = events::AlertLine { alert: &alert };
+                    events::write_json_line(&line).map_err(CliError::Output)?;
                 } else {
-                    live::alarm(&alert);
+                    events::print_alert(&alert);
                 }
                 continue;
             }
-            news = news.next() => news,
+            event = events.next() => event,
         };
-        match news {
-            Some(Ok(news)) if args.json => live::write(&news).map_err(CliError::Output)?,
-            Some(Ok(news)) => live::say(&news),
-            Some(Err(missed)) => live::tell(&missed.to_string()),
+        match event {
+            Some(Ok(event)) if args.json => events::write_json_line(&event).map_err(CliError::Output)?,
+            Some(Ok(event)) => events::print_event(&event),
+            Some(Err(lagged)) => events::print_line(&lagged.to_string()),
             None => return Ok(()),
         }
     }
 }
 
 impl Args {
-    /// What can be said before anything is opened or made.
-    fn check(&self, targets: &[Target]) -> Result<(), CliError> {
-        let onion = |target: &&Target| target.addresses().iter().any(fitness_watch::Address::is_onion);
-        match targets.iter().find(onion) {
+    /// Rejects onion targets without a proxy before anything is opened or created.
+    fn check_proxy(&self, targets: &[Target]) -> Result<(), CliError> {
+        let has_onion = |target: &&Target| target.addresses().iter().any(fitness_watch::Address::is_onion);
+        match targets.iter().find(has_onion) {
             Some(target) if self.proxy.or(self.onion_proxy).is_none() => {
                 Err(StartError::OnionWithoutProxy { node_id: target.node_id() }.into())
             }
@@ -220,20 +221,25 @@ impl Args {
     }
 
     fn identity(&self) -> Result<Identity, CliError> {
-        let beside = || match &self.store {
-            Some(store) => match key::beside(store) {
-                Some(path) => Ok(Some(path)),
-                None => Err(CliError::KeyNeeded { store: store.to_string() }),
-            },
-            None => Ok(None),
-        };
-        match self.key.clone().map_or_else(beside, |path| Ok(Some(path)))? {
-            Some(path) => key::read_or_make(&path),
+        match self.key_path()? {
+            Some(path) => key_file::read_or_create(&path),
             None => Ok(Identity::random()?),
         }
     }
 
-    fn apply(&self, mut builder: WatcherBuilder) -> WatcherBuilder {
+    /// Returns the key file, or `None` if nothing is kept.
+    fn key_path(&self) -> Result<Option<PathBuf>, CliError> {
+        match (&self.key_file, &self.store) {
+            (Some(path), _) => Ok(Some(path.clone())),
+            (None, Some(store)) => match key_file::default_path(store) {
+                Some(path) => Ok(Some(path)),
+                None => Err(CliError::KeyNeeded { store: store.to_string() }),
+            },
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn configure(&self, mut builder: WatcherBuilder) -> WatcherBuilder {
         if let Some(network) = self.network {
             builder = builder.network(network);
         }
@@ -247,7 +253,7 @@ impl Args {
     }
 }
 
-/// How the last attempt went, and where that was learnt the network.
+/// Describes the last attempt, with the node's networks if known.
 fn last_attempt(report: &TargetReport) -> String {
     let Some(attempt) = &report.last_attempt else { return String::new() };
     let chains: Vec<String> = report.chains.iter().map(ToString::to_string).collect();
@@ -259,28 +265,28 @@ fn last_attempt(report: &TargetReport) -> String {
     }
 }
 
-fn print(reports: &[TargetReport], ranks: &[RankedCandidate]) -> io::Result<()> {
+fn print_summary(reports: &[TargetReport], ranks: &[RankedCandidate]) -> io::Result<()> {
     let reports: HashMap<_, _> = reports.iter().map(|report| (report.node_id, report)).collect();
-    let rows = ranks.iter().map(|row| {
-        let report = reports.get(&row.node_id);
-        let connecting = row.connect_time.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-        let last = report.map_or_else(String::new, |report| last_attempt(report));
-        let [place, node, score, upper_bound, availability, observed, disconnects] = rank(row);
-        let connecting = humanise::or_na(connecting);
-        [place, node, score, upper_bound, availability, observed, disconnects, connecting, last]
+    let rows = ranks.iter().map(|ranked| {
+        let report = reports.get(&ranked.node_id);
+        let connect_ns = ranked.connect_time.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        let last_attempt = report.map_or_else(String::new, |report| last_attempt(report));
+        let [rank, node, score, upper_bound, availability, observed, disconnects] = rank_cells(ranked);
+        let connect_time = humanise::or_na(connect_ns);
+        [rank, node, score, upper_bound, availability, observed, disconnects, connect_time, last_attempt]
     });
     let headings = [
-        ">#",
+        ">rank",
         "node",
         ">score",
-        ">at best",
+        ">upper bound",
         ">availability",
         ">observed",
         ">disconnects",
-        ">connecting",
+        ">connect time",
         "last attempt",
     ];
     let mut out = anstream::stdout().lock();
     writeln!(out, "{}", grid::lines(headings, rows, available_width()))?;
-    crate::compare::explain(&mut out, ranks)
+    print_uncertainty_note(&mut out, ranks)
 }

@@ -1,4 +1,4 @@
-//! Whom to watch, as it is typed: a node, a file of nodes, or standard input.
+//! Reads the nodes to watch: from the command line, from files, or from standard input.
 
 use std::io::{self, Read as _};
 
@@ -6,25 +6,25 @@ use fitness_watch::Target;
 
 use crate::error::CliError;
 
-/// All nodes that are named, each once.
+/// Reads all targets. A node that is given several times becomes one target with several addresses.
 ///
 /// # Errors
 ///
-/// A text that is neither a node nor a file that can be read, and a list with something else in it, or nothing.
-pub(super) fn read(named: &[String]) -> Result<Vec<Target>, CliError> {
+/// Fails if an argument is neither a valid node nor a readable file, or if a list has an invalid line or no nodes.
+pub(super) fn read(args: &[String]) -> Result<Vec<Target>, CliError> {
     let mut targets = Vec::new();
-    for text in named {
-        targets.extend(read_one(text)?);
+    for arg in args {
+        targets.extend(read_arg(arg)?);
     }
     Ok(Target::merge(targets))
 }
 
-fn read_one(text: &str) -> Result<Vec<Target>, CliError> {
-    if text.contains('@') {
-        let target = text.parse().map_err(|source| CliError::Target { text: text.to_owned(), source })?;
+fn read_arg(arg: &str) -> Result<Vec<Target>, CliError> {
+    if arg.contains('@') {
+        let target = arg.parse().map_err(|source| CliError::Target { text: arg.to_owned(), source })?;
         return Ok(vec![target]);
     }
-    let (file, list) = match text {
+    let (file, list) = match arg {
         "-" => {
             let mut list = String::new();
             ("standard input".to_owned(), io::stdin().read_to_string(&mut list).map(|_| list))

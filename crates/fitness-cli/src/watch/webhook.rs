@@ -1,4 +1,4 @@
-//! Where alerts are posted, from a file: the secret is not for the command line, which all can see.
+//! Reads the webhook file. The URL and the secret are in a file because all users can see command lines.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use fitness_webhook::Webhook;
 
 use crate::error::CliError;
 
-/// A webhook's address, and in the second line its secret, where it has one.
+/// Reads a webhook's URL from the first line of a file, and its secret, if any, from the second.
 ///
 /// # Errors
 ///
-/// A file that cannot be read, an address or a secret that is none.
+/// Fails if the file cannot be read, or if the URL or the secret is invalid.
 pub(super) fn read(path: &Path) -> Result<Webhook, CliError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| CliError::Open { file: path.display().to_string(), source })?;

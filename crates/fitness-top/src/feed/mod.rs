@@ -1,6 +1,6 @@
-//! Asks the source for what is seen, follows what happens, and finds it again when it is gone.
+//! Fetches the data that is visible, follows changes, and reconnects when the source becomes unreachable.
 
-mod ask;
+mod fetch;
 
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -13,288 +13,295 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::Health;
-use crate::model::{News, Wants};
-use crate::source::{self, Source, SourceError};
+use crate::model::{DataNeeds, FeedUpdate};
+use crate::source::{ChangeEvent, Source, SourceError};
 
-/// How many strips are asked for before something that is more urgent.
-const STRIPS_AT_A_TIME: usize = 16;
+/// How many strips are fetched before more urgent data gets its turn.
+const STRIP_BATCH: usize = 16;
 
-/// How long changes are gathered before they are asked about.
-const GATHER: Duration = Duration::from_millis(100);
+/// How long changes are collected before the changed peers are fetched.
+const CHANGE_DELAY: Duration = Duration::from_millis(100);
 
-/// From so many peers with changes on, all are asked about at once.
-const MANY: usize = 24;
+/// If more peers than this changed, all peers are fetched.
+const MAX_CHANGED_PEERS: usize = 24;
 
-/// How often all is asked for, whatever happens; a page; and a strip. Numbers in between are worked out.
-const ALL_EVERY: Duration = Duration::from_secs(60);
-const PAGE_EVERY: Duration = Duration::from_secs(15);
-const STRIP_EVERY: Duration = Duration::from_secs(300);
+/// How often a snapshot, a page and a strip are fetched without any change. The model extrapolates in
+/// between.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(60);
+const PAGE_INTERVAL: Duration = Duration::from_secs(15);
+const STRIP_INTERVAL: Duration = Duration::from_secs(300);
 
-/// How often is asked where there is no live stream.
-const POLL_EVERY: Duration = Duration::from_secs(5);
+/// How often a snapshot is fetched without a live stream.
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long is never, for a clock.
-const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// Longer than the program runs.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// The longest that is waited before a service that is gone is asked again.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest delay before an unreachable service is contacted again. A connection that lasted longer than
+/// this resets the delay.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 pub(crate) struct Feed {
     source: Source,
-    wants: watch::Receiver<Wants>,
-    told: mpsc::Sender<News>,
+    needs: watch::Receiver<DataNeeds>,
+    updates: mpsc::Sender<FeedUpdate>,
     /// The service's clock, and when it was read.
     clock: (Timestamp, Instant),
-    /// Whether time stands still there, as in a store that no service runs on.
-    at_rest: bool,
-    /// Whether anything can change.
+    /// Whether the source is stored history, whose time does not advance.
+    is_archive: bool,
+    /// Whether the service runs, so that its data can change.
     is_running: bool,
-    /// Peers that are not any more as they were told, and since when there are some.
+    /// The peers that changed since they were fetched, and when the first of them changed.
     changed: BTreeSet<NodeId>,
     changed_at: Option<Instant>,
-    /// When all is to be asked for again, and may be.
-    all_due: Instant,
-    all_from: Instant,
-    refreshed: u32,
-    /// What was asked for, and when.
+    /// When the next snapshot is due, and the earliest time for it.
+    snapshot_due: Instant,
+    snapshot_not_before: Instant,
+    /// The last refresh request that was handled.
+    refresh_count: u32,
+    /// The page and the strips that were fetched, and when.
     page: Option<((NodeId, StandardWindow), Instant)>,
     strips: HashMap<NodeId, (u16, Instant)>,
-    /// Whether it is told what happens, and whether it was told since the source was found.
-    is_streamed: bool,
-    live_since: Option<Instant>,
+    /// Whether the source has a live stream.
+    is_streaming: bool,
+    /// Since when the feed is connected.
+    connected_at: Option<Instant>,
 }
 
-/// Why nothing more is told.
-enum Stopped {
-    /// Nobody listens.
-    Over,
-    /// Perhaps there is a stream by now.
-    Again,
-    Lost(SourceError),
+/// Why the feed stopped following the source.
+enum Stop {
+    /// The receiver of the updates is gone.
+    ReceiverClosed,
+    /// The stream ended, or the service started: connect again.
+    Reconnect,
+    Failed(SourceError),
 }
 
-impl From<SourceError> for Stopped {
-    fn from(failure: SourceError) -> Self {
-        Self::Lost(failure)
+impl From<SourceError> for Stop {
+    fn from(error: SourceError) -> Self {
+        Self::Failed(error)
     }
 }
 
 impl Feed {
-    pub(crate) fn new(source: Source, wants: watch::Receiver<Wants>, told: mpsc::Sender<News>) -> Self {
+    pub(crate) fn new(
+        source: Source,
+        needs: watch::Receiver<DataNeeds>,
+        updates: mpsc::Sender<FeedUpdate>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             source,
-            wants,
-            told,
+            needs,
+            updates,
             clock: (Timestamp::EPOCH, now),
-            at_rest: false,
+            is_archive: false,
             is_running: true,
             changed: BTreeSet::new(),
             changed_at: None,
-            all_due: now,
-            all_from: now,
-            refreshed: 0,
+            snapshot_due: now,
+            snapshot_not_before: now,
+            refresh_count: 0,
             page: None,
             strips: HashMap::new(),
-            is_streamed: false,
-            live_since: None,
+            is_streaming: false,
+            connected_at: None,
         }
     }
 
-    /// Tells what there is until nobody listens.
+    /// Sends updates until the receiver is closed.
     pub(crate) async fn run(mut self) {
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(250))
-            .with_max_delay(PATIENCE)
+            .with_max_delay(MAX_RETRY_DELAY)
             .with_jitter()
             .without_max_times();
         let mut delays = backoff.build();
         loop {
-            self.live_since = None;
-            let failure = match self.follow().await {
-                Stopped::Lost(failure) => failure,
-                Stopped::Again => continue,
-                Stopped::Over => return,
+            self.connected_at = None;
+            let error = match self.follow().await {
+                Ok(never) => match never {},
+                Err(Stop::Failed(error)) => error,
+                Err(Stop::Reconnect) => continue,
+                Err(Stop::ReceiverClosed) => return,
             };
-            // One that comes and goes is not asked for all it has each time it does.
-            if self.live_since.is_some_and(|since| since.elapsed() > PATIENCE) {
+            // Each connection fetches a whole snapshot, so an unstable source must not reset the delay.
+            if self.connected_at.is_some_and(|at| at.elapsed() > MAX_RETRY_DELAY) {
                 delays = backoff.build();
             }
-            let lost = News::Lost { silent_ns: nanos(failure.silence()), why: failure.to_string() };
-            if self.told.send(lost).await.is_err() {
+            let idle_ns = nanos(error.idle_for());
+            let disconnected = FeedUpdate::Disconnected { idle_ns, reason: error.to_string() };
+            if self.updates.send(disconnected).await.is_err() {
                 return;
             }
             tokio::select! {
-                () = sleep(delays.next().unwrap_or(PATIENCE)) => {}
-                () = self.told.closed() => return,
+                () = sleep(delays.next().unwrap_or(MAX_RETRY_DELAY)) => {}
+                () = self.updates.closed() => return,
             }
         }
     }
 
-    /// Tells all there is, and then what changes, until that ends.
-    async fn follow(&mut self) -> Stopped {
-        match self.followed().await {
-            Ok(never) => match never {},
-            Err(stopped) => stopped,
-        }
-    }
-
-    async fn followed(&mut self) -> Result<Infallible, Stopped> {
-        // The stream comes first: whoever has that and then asks misses nothing.
-        let mut changes: BoxStream<'static, source::News> = match self.source.changes().await {
+    /// Sends a snapshot, and then the changes and the data that the view needs.
+    async fn follow(&mut self) -> Result<Infallible, Stop> {
+        // The stream is opened before the snapshot is fetched, so no change is missed.
+        let mut changes: BoxStream<'static, ChangeEvent> = match self.source.changes().await {
             Ok(changes) => {
-                self.is_streamed = true;
+                self.is_streaming = true;
                 changes
             }
-            // It is there and tells nothing by itself: too many listen, or something between keeps it back.
-            Err(failure) if failure.is_answer() && !matches!(failure, SourceError::Unauthorized) => {
-                self.is_streamed = false;
+            // The service responds but has no stream: it has too many already, or a proxy blocks streams.
+            Err(error) if error.is_response() && !matches!(error, SourceError::Unauthorized) => {
+                self.is_streaming = false;
                 stream::pending().boxed()
             }
-            Err(failure) => return Err(failure.into()),
+            Err(error) => return Err(error.into()),
         };
         self.strips.clear();
         self.page = None;
-        self.tell_all().await?;
-        self.tell(News::Live { at: self.now() }).await?;
+        self.fetch_snapshot().await?;
+        self.send(FeedUpdate::Connected { at: self.now() }).await?;
         let now = Instant::now();
-        self.live_since = Some(now);
-        let mut look_at = now + if self.is_running { ALL_EVERY } else { POLL_EVERY };
+        self.connected_at = Some(now);
+        let mut health_check_due = now + if self.is_running { SNAPSHOT_INTERVAL } else { POLL_INTERVAL };
         if !self.is_running {
-            // What does not run has no news, and ends its stream at once.
+            // A service that does not run has no changes, and closes its stream at once.
             changes = stream::pending().boxed();
         }
-        let looks = self.source.is_remote() && !(self.is_running && self.is_streamed);
+        let checks_health = self.source.is_remote() && !(self.is_running && self.is_streaming);
         loop {
-            let due = self.due();
+            let due = self.next_due();
             tokio::select! {
                 biased;
-                news = changes.next() => self.hear(news)?,
-                wanted = self.wants.changed() => wanted.map_err(|_| Stopped::Over)?,
-                () = self.told.closed() => return Err(Stopped::Over),
-                () = sleep_until(look_at), if looks => {
-                    self.look().await?;
-                    look_at = Instant::now() + POLL_EVERY;
+                event = changes.next() => self.handle_change(event)?,
+                needs = self.needs.changed() => needs.map_err(|_| Stop::ReceiverClosed)?,
+                () = self.updates.closed() => return Err(Stop::ReceiverClosed),
+                () = sleep_until(health_check_due), if checks_health => {
+                    self.check_health().await?;
+                    health_check_due = Instant::now() + POLL_INTERVAL;
                 }
-                () = sleep_until(due) => self.work().await?,
+                () = sleep_until(due) => self.fetch_next().await?,
             }
         }
     }
 
-    /// Whether it is still there, and by now there may be more to follow.
-    async fn look(&self) -> Result<(), Stopped> {
+    /// Checks that the service still responds. Reconnects if it runs, because it may have a stream by now.
+    async fn check_health(&self) -> Result<(), Stop> {
         let health: Health = self.source.get("health").await?;
-        if health.running { Err(Stopped::Again) } else { Ok(()) }
+        if health.running { Err(Stop::Reconnect) } else { Ok(()) }
     }
 
-    fn hear(&mut self, news: Option<source::News>) -> Result<(), Stopped> {
+    fn handle_change(&mut self, event: Option<ChangeEvent>) -> Result<(), Stop> {
         let now = Instant::now();
-        match news {
-            Some(source::News::Change(changed)) => match changed.who() {
+        match event {
+            Some(ChangeEvent::Change(change)) => match change.peer() {
                 Some(node_id) => {
                     self.changed.insert(node_id);
                     self.changed_at.get_or_insert(now);
                 }
-                None => self.all_changed(now),
+                None => self.invalidate_all(now),
             },
-            Some(source::News::Missed) => self.all_changed(now),
-            Some(source::News::Broke(failure)) => return Err(failure.into()),
-            None => return Err(Stopped::Again),
+            Some(ChangeEvent::Lagged) => self.invalidate_all(now),
+            Some(ChangeEvent::Failed(error)) => return Err(error.into()),
+            None => return Err(Stop::Reconnect),
         }
         Ok(())
     }
 
-    fn all_changed(&mut self, now: Instant) {
-        self.all_due = now.max(self.all_from);
+    fn invalidate_all(&mut self, now: Instant) {
+        self.snapshot_due = now.max(self.snapshot_not_before);
         self.strips.clear();
         self.page = None;
     }
 
-    /// Those that changed; their strips and their page are to be asked for again.
+    /// Removes and returns the changed peers. Their strips and pages have to be fetched again.
     fn take_changed(&mut self) -> BTreeSet<NodeId> {
         self.changed_at = None;
         let changed = std::mem::take(&mut self.changed);
         for node_id in &changed {
             self.strips.remove(node_id);
-            self.page.take_if(|((told, _), _)| told == node_id);
+            self.page.take_if(|((fetched, _), _)| fetched == node_id);
         }
         changed
     }
 
-    /// When there is something to ask for.
-    fn due(&self) -> Instant {
-        let wants = self.wants.borrow();
+    /// Returns when the next fetch is due.
+    fn next_due(&self) -> Instant {
+        let needs = self.needs.borrow();
         let now = Instant::now();
-        if wants.refreshed != self.refreshed {
+        if needs.refresh_count != self.refresh_count {
             return now;
         }
-        let mut due = self.all_due;
-        if let Some(since) = self.changed_at {
-            due = due.min(since + GATHER);
+        let mut due = self.snapshot_due;
+        if let Some(changed_at) = self.changed_at {
+            due = due.min(changed_at + CHANGE_DELAY);
         }
-        if let Some(wanted) = wants.page {
-            due = due.min(self.page_due(wanted).unwrap_or(now));
+        if let Some(page) = needs.page {
+            due = due.min(self.page_due(page).unwrap_or(now));
         }
-        let strips = wants.strips.iter().map(|node_id| self.strip_due(node_id, wants.hours).unwrap_or(now));
+        let strips =
+            needs.strips.iter().map(|node_id| self.strip_due(node_id, needs.strip_hours).unwrap_or(now));
         strips.min().map_or(due, |strip| strip.min(due))
     }
 
-    /// When a page is to be asked for again; none where it never was.
-    fn page_due(&self, wanted: (NodeId, StandardWindow)) -> Option<Instant> {
-        let (_, asked_at) = self.page.filter(|(told, _)| *told == wanted)?;
-        Some(asked_at + self.every(PAGE_EVERY))
+    /// Returns when a page has to be fetched again, or `None` if it was not fetched yet.
+    fn page_due(&self, page: (NodeId, StandardWindow)) -> Option<Instant> {
+        let (_, fetched_at) = self.page.filter(|(fetched, _)| *fetched == page)?;
+        Some(fetched_at + self.interval(PAGE_INTERVAL))
     }
 
+    /// Returns when a strip has to be fetched again, or `None` if it was not fetched yet or is too short.
     fn strip_due(&self, node_id: &NodeId, hours: u16) -> Option<Instant> {
-        let (_, asked_at) = self.strips.get(node_id).filter(|(told, _)| *told >= hours)?;
-        Some(*asked_at + self.every(STRIP_EVERY))
+        let (_, fetched_at) = self.strips.get(node_id).filter(|(fetched, _)| *fetched >= hours)?;
+        Some(*fetched_at + self.interval(STRIP_INTERVAL))
     }
 
-    /// How often something is asked for: never again where nothing changes.
-    const fn every(&self, usual: Duration) -> Duration {
-        if self.is_running { usual } else { NEVER }
+    /// Returns `usual`, or an endless interval if the data cannot change.
+    const fn interval(&self, usual: Duration) -> Duration {
+        if self.is_running { usual } else { FOREVER }
     }
 
-    /// Asks for what is needed most.
-    async fn work(&mut self) -> Result<(), Stopped> {
-        let wants = self.wants.borrow().clone();
+    /// Fetches the most urgent data that is due.
+    async fn fetch_next(&mut self) -> Result<(), Stop> {
+        let needs = self.needs.borrow().clone();
         let now = Instant::now();
-        if let Some((node_id, span)) = wants.page
-            && self.page_due((node_id, span)).is_none_or(|due| due <= now)
+        if let Some((node_id, window)) = needs.page
+            && self.page_due((node_id, window)).is_none_or(|due| due <= now)
         {
-            return self.tell_page(node_id, span).await;
+            return self.fetch_page(node_id, window).await;
         }
-        if self.changed.len() > MANY {
-            self.all_due = self.all_due.min(now.max(self.all_from));
+        if self.changed.len() > MAX_CHANGED_PEERS {
+            self.snapshot_due = self.snapshot_due.min(now.max(self.snapshot_not_before));
         }
-        if wants.refreshed != self.refreshed {
-            self.refreshed = wants.refreshed;
-            self.all_changed(now);
-            self.all_due = now;
+        if needs.refresh_count != self.refresh_count {
+            self.refresh_count = needs.refresh_count;
+            self.invalidate_all(now);
+            self.snapshot_due = now;
         }
-        if self.all_due <= now {
-            return self.tell_all().await;
+        if self.snapshot_due <= now {
+            return self.fetch_snapshot().await;
         }
-        if self.changed_at.is_some_and(|since| since + GATHER <= now) && self.changed.len() <= MANY {
-            return self.tell_changed().await;
+        let is_change_due = self.changed_at.is_some_and(|at| at + CHANGE_DELAY <= now);
+        if is_change_due && self.changed.len() <= MAX_CHANGED_PEERS {
+            return self.fetch_changed_peers().await;
         }
-        if self.changed.len() > MANY {
-            // They are asked for with all the others, as soon as that may be.
+        if self.changed.len() > MAX_CHANGED_PEERS {
+            // The next snapshot includes these peers.
             self.changed_at = None;
         }
-        let is_due = |node_id: &&NodeId| self.strip_due(node_id, wants.hours).is_none_or(|due| due <= now);
-        let due: Vec<NodeId> = wants.strips.iter().filter(is_due).take(STRIPS_AT_A_TIME).copied().collect();
-        self.tell_strips(due, wants.hours).await
+        let is_due =
+            |node_id: &&NodeId| self.strip_due(node_id, needs.strip_hours).is_none_or(|due| due <= now);
+        let due: Vec<NodeId> = needs.strips.iter().filter(is_due).take(STRIP_BATCH).copied().collect();
+        self.fetch_strips(due, needs.strip_hours).await
     }
 
-    /// What the service's clock reads by now.
+    /// Returns the current time by the service's clock.
     fn now(&self) -> Timestamp {
-        let (at, read) = self.clock;
-        if self.at_rest { at } else { at.after_nanos(nanos(read.elapsed())) }
+        let (at, read_at) = self.clock;
+        if self.is_archive { at } else { at.after_nanos(nanos(read_at.elapsed())) }
     }
 
-    async fn tell(&self, news: News) -> Result<(), Stopped> {
-        self.told.send(news).await.map_err(|_| Stopped::Over)
+    async fn send(&self, update: FeedUpdate) -> Result<(), Stop> {
+        self.updates.send(update).await.map_err(|_| Stop::ReceiverClosed)
     }
 }
 

@@ -1,8 +1,8 @@
-//! What is known and what is seen: changed by messages alone. It draws nothing, asks nobody and reads no clock.
+//! The state of the view. Only messages change it; it performs no I/O and reads no clock.
 
 mod column;
+mod commands;
 mod list;
-mod obey;
 mod page;
 mod strip;
 
@@ -10,290 +10,289 @@ use fitness_core::{NodeId, StandardWindow, Timestamp};
 
 pub(crate) use self::column::Column;
 pub(crate) use self::list::List;
-pub(crate) use self::page::{Page, Told};
-pub(crate) use self::strip::{HOUR_NS, Hours, Mark, marks_of};
-use crate::api::{Health, OwnGap, Peer};
+pub(crate) use self::page::{Page, PageData};
+pub(crate) use self::strip::{HOUR_NS, Mark, Strip, timeline_marks};
+use crate::api::{Health, MonitoringGap, Peer};
 use crate::keys::Mode;
 use crate::layout::Layout;
 
-/// Something that happened.
+/// An input of the model.
 #[derive(Debug)]
 pub(crate) enum Message {
     Key(crossterm::event::KeyEvent),
-    /// The terminal has another size: columns and rows.
+    /// The terminal was resized to this number of columns and rows.
     Resized(u16, u16),
-    /// Time goes on.
+    /// Time passed.
     Tick(Timestamp),
-    Told(News),
+    Update(FeedUpdate),
 }
 
-/// What the source has to tell.
+/// Data from the feed.
 #[derive(Debug)]
-pub(crate) enum News {
-    /// All there is, and who observes.
-    All {
+pub(crate) enum FeedUpdate {
+    /// All peers, and the status of the service.
+    Snapshot {
         at: Timestamp,
         peers: Vec<Peer>,
-        service: Box<Service>,
+        service: Box<ServiceStatus>,
     },
-    /// One peer; none where it is not known any more.
+    /// One peer, or `None` if it is no longer tracked.
     Peer {
         at: Timestamp,
         node_id: NodeId,
         peer: Option<Box<Peer>>,
     },
-    Hours {
+    Strip {
         node_id: NodeId,
-        hours: Hours,
+        strip: Strip,
     },
+    /// The data of a page, or the error message of the service.
     Page {
         node_id: NodeId,
-        told: Result<Box<Told>, String>,
+        result: Result<Box<PageData>, String>,
     },
-    /// From here on it is told what happens.
-    Live {
+    /// The feed is connected and sends changes.
+    Connected {
         at: Timestamp,
     },
-    /// Nothing was told since.
-    Lost {
-        silent_ns: u64,
-        why: String,
+    /// The feed is disconnected.
+    Disconnected {
+        /// How long no data had been received before the feed noticed.
+        idle_ns: u64,
+        reason: String,
     },
 }
 
-/// Who observes, and how that goes.
 #[derive(Clone, Debug)]
-pub(crate) struct Service {
+pub(crate) struct ServiceStatus {
     pub(crate) health: Health,
-    /// Those that strips may show.
-    pub(crate) gaps: Vec<OwnGap>,
+    /// The monitoring gaps within the longest strip.
+    pub(crate) gaps: Vec<MonitoringGap>,
 }
 
-/// Whether it is told what happens.
+/// Whether the feed is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
-    Live,
-    /// Not since then.
-    Lost {
-        since: Timestamp,
-        why: String,
-    },
+pub(crate) enum FeedState {
+    Connected,
+    Disconnected { since: Timestamp, reason: String },
 }
 
-/// What lies over the screen.
+/// A view on top of the list or page.
 #[derive(Debug)]
-pub(crate) enum Over {
+pub(crate) enum Overlay {
     Help {
-        scrolled: usize,
+        scroll: usize,
     },
-    /// The place of the column.
+    /// The menu of sort columns, with the index of the highlighted column.
     Menu {
         cursor: usize,
     },
     Prompt(Prompt),
 }
 
-/// A line that is typed.
+/// A text prompt for a filter or a search.
 #[derive(Debug)]
 pub(crate) struct Prompt {
     pub(crate) is_filter: bool,
     pub(crate) text: String,
-    /// What to go back to.
-    before: String,
-    begun_at: usize,
-    /// Whether nobody matches.
-    pub(crate) in_vain: bool,
+    /// The filter to restore if the prompt is cancelled.
+    previous_filter: String,
+    /// The cursor position to restore if the search is cancelled.
+    start: usize,
+    /// Whether no peer matches the text.
+    pub(crate) has_no_match: bool,
 }
 
-/// What the source is to be asked for.
+/// The data that the feed has to fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wants {
+pub(crate) struct DataNeeds {
     pub(crate) strips: Vec<NodeId>,
-    pub(crate) hours: u16,
+    pub(crate) strip_hours: u16,
     pub(crate) page: Option<(NodeId, StandardWindow)>,
-    /// How often all was asked for anew.
-    pub(crate) refreshed: u32,
+    /// The number of times that the user requested a refresh.
+    pub(crate) refresh_count: u32,
 }
 
-/// What there is to do after a message.
+/// What to do after a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Then {
+pub(crate) enum Action {
     Nothing,
     Draw,
-    /// From scratch.
+    /// Draw every cell again.
     Redraw,
     Quit,
 }
 
 #[derive(Debug)]
 pub(crate) struct Model {
-    pub(crate) place: String,
-    /// Whether it is a store that no service runs on: time stands still there.
-    pub(crate) at_rest: bool,
-    pub(crate) link: Link,
-    /// The moment it is. It may be later than what is known.
+    /// The address or path of the source.
+    pub(crate) location: String,
+    /// Whether the source is stored history, whose time does not advance.
+    pub(crate) is_archive: bool,
+    pub(crate) feed: FeedState,
+    /// The current time. The data can be older.
     pub(crate) clock: Timestamp,
-    pub(crate) service: Option<Service>,
+    pub(crate) service: Option<ServiceStatus>,
     pub(crate) list: List,
     pub(crate) page: Option<Page>,
-    pub(crate) over: Option<Over>,
+    pub(crate) overlay: Option<Overlay>,
     pub(crate) size: (u16, u16),
-    /// What was searched for last.
-    searched: String,
-    refreshed: u32,
-    is_begun: bool,
+    /// The text of the last search.
+    last_search: String,
+    refresh_count: u32,
+    has_data: bool,
 }
 
 impl Model {
-    pub(crate) fn new(place: String, size: (u16, u16)) -> Self {
+    pub(crate) fn new(location: String, size: (u16, u16)) -> Self {
         Self {
-            place,
-            at_rest: false,
-            link: Link::Live,
+            location,
+            is_archive: false,
+            feed: FeedState::Connected,
             clock: Timestamp::EPOCH,
             service: None,
             list: List::default(),
             page: None,
-            over: None,
+            overlay: None,
             size,
-            searched: String::new(),
-            refreshed: 0,
-            is_begun: false,
+            last_search: String::new(),
+            refresh_count: 0,
+            has_data: false,
         }
     }
 
-    /// The moment that all that is seen is true of: it stands still while nothing is heard.
+    /// Returns the time to which the shown data applies. It does not advance while the feed is disconnected.
     pub(crate) fn now(&self) -> Timestamp {
-        match &self.link {
-            Link::Live => self.clock,
-            Link::Lost { since, .. } => *since,
+        match &self.feed {
+            FeedState::Connected => self.clock,
+            FeedState::Disconnected { since, .. } => *since,
         }
     }
 
-    /// Whether anything was told yet.
-    pub(crate) const fn is_begun(&self) -> bool {
-        self.is_begun
+    /// Whether a snapshot was received.
+    pub(crate) const fn has_data(&self) -> bool {
+        self.has_data
     }
 
-    pub(crate) fn gaps(&self) -> &[OwnGap] {
+    pub(crate) fn gaps(&self) -> &[MonitoringGap] {
         self.service.as_ref().map_or(&[], |service| &service.gaps)
     }
 
     pub(crate) fn mode(&self) -> Mode {
-        match (&self.over, &self.page) {
-            (Some(Over::Help { .. }), _) => Mode::Help,
-            (Some(Over::Menu { .. }), _) => Mode::Menu,
-            (Some(Over::Prompt(_)), _) => Mode::Prompt,
+        match (&self.overlay, &self.page) {
+            (Some(Overlay::Help { .. }), _) => Mode::Help,
+            (Some(Overlay::Menu { .. }), _) => Mode::Menu,
+            (Some(Overlay::Prompt(_)), _) => Mode::Prompt,
             (None, Some(_)) => Mode::Page,
             (None, None) => Mode::List,
         }
     }
 
-    /// What has to be asked for what is seen.
-    pub(crate) fn wants(&self) -> Wants {
-        let layout = Layout::of(self);
+    /// Returns the data that is needed for what is visible.
+    pub(crate) fn data_needs(&self) -> DataNeeds {
+        let layout = Layout::new(self);
         let page = self.page.as_ref();
         let strips = match page {
-            None if layout.hours > 0 => {
+            None if layout.strip_hours > 0 => {
                 self.list.visible(layout.rows()).map(|(peer, _)| peer.node_id).collect()
             }
             _ => Vec::new(),
         };
-        let page = page.map(|page| (page.node_id, page.span));
-        Wants { strips, hours: layout.hours, page, refreshed: self.refreshed }
+        let page = page.map(|page| (page.node_id, page.window));
+        DataNeeds { strips, strip_hours: layout.strip_hours, page, refresh_count: self.refresh_count }
     }
 
-    pub(crate) fn update(&mut self, message: Message) -> Then {
-        let then = match message {
+    pub(crate) fn update(&mut self, message: Message) -> Action {
+        let action = match message {
             Message::Key(key) => match crate::keys::command(self.mode(), key) {
-                Some(command) => self.obey(command),
-                None => Then::Nothing,
+                Some(command) => self.execute(command),
+                None => Action::Nothing,
             },
             Message::Resized(columns, rows) => {
                 self.size = (columns, rows);
-                Then::Draw
+                Action::Draw
             }
             Message::Tick(now) => {
-                // A store at rest has no time but its last moment.
-                if self.at_rest && self.link == Link::Live {
-                    return Then::Nothing;
+                // The time of stored history does not advance.
+                if self.is_archive && self.feed == FeedState::Connected {
+                    return Action::Nothing;
                 }
                 self.clock = self.clock.max(now);
-                if self.link == Link::Live {
+                if self.feed == FeedState::Connected {
                     self.list.arrange(now);
                 }
-                Then::Draw
+                Action::Draw
             }
-            Message::Told(news) => {
-                self.hear(news);
-                Then::Draw
+            Message::Update(update) => {
+                self.apply(update);
+                Action::Draw
             }
         };
-        self.stay_inside();
-        then
+        self.clamp_scroll();
+        action
     }
 
-    /// Scrolls back what is scrolled too far for what there is by now, and for the size of the terminal.
-    fn stay_inside(&mut self) {
-        self.list.scroll_into(Layout::of(self).rows());
-        let furthest = self.furthest();
-        match (&mut self.over, &mut self.page) {
-            (Some(Over::Help { scrolled }), _) => *scrolled = (*scrolled).min(furthest),
-            (_, Some(page)) => page.scrolled = page.scrolled.min(furthest),
+    /// Limits all scroll positions to the current content and terminal size.
+    fn clamp_scroll(&mut self) {
+        self.list.scroll_to_cursor(Layout::new(self).rows());
+        let max_scroll = self.max_scroll();
+        match (&mut self.overlay, &mut self.page) {
+            (Some(Overlay::Help { scroll }), _) => *scroll = (*scroll).min(max_scroll),
+            (_, Some(page)) => page.scroll = page.scroll.min(max_scroll),
             _ => {}
         }
     }
 
-    /// How many lines there are in a column that is scrolled, but for the bar of keys.
-    fn lines(&self) -> usize {
+    /// Returns the number of visible lines of the help or a page, without the key bar.
+    fn visible_lines(&self) -> usize {
         usize::from(self.size.1.saturating_sub(1)).max(1)
     }
 
-    /// How far that column can be scrolled.
-    fn furthest(&self) -> usize {
-        let lines = match (&self.over, &self.page) {
-            (Some(Over::Help { .. }), _) => crate::draw::help_lines(),
-            (_, Some(_)) => crate::draw::page_lines(self),
+    /// Returns the largest scroll position of the help or a page.
+    fn max_scroll(&self) -> usize {
+        let lines = match (&self.overlay, &self.page) {
+            (Some(Overlay::Help { .. }), _) => crate::draw::help_line_count(),
+            (_, Some(_)) => crate::draw::page_line_count(self),
             _ => 0,
         };
-        lines.saturating_sub(self.lines())
+        lines.saturating_sub(self.visible_lines())
     }
 
-    fn hear(&mut self, news: News) {
-        match news {
-            News::All { at, peers, service } => {
-                self.is_begun = true;
+    fn apply(&mut self, update: FeedUpdate) {
+        match update {
+            FeedUpdate::Snapshot { at, peers, service } => {
+                self.has_data = true;
                 self.clock = at;
-                self.at_rest = service.health.archived;
+                self.is_archive = service.health.archived;
                 self.service = Some(*service);
-                self.list.set_all(peers, self.now());
+                self.list.replace_all(peers, self.now());
             }
-            News::Peer { at, node_id, peer } => {
+            FeedUpdate::Peer { at, node_id, peer } => {
                 self.clock = at;
                 match peer {
-                    Some(peer) => self.list.set(*peer, self.now()),
+                    Some(peer) => self.list.insert(*peer, self.now()),
                     None => self.list.remove(&node_id, self.now()),
                 }
             }
-            News::Hours { node_id, hours } => self.list.set_strip(node_id, hours),
-            News::Page { node_id, told } => {
+            FeedUpdate::Strip { node_id, strip } => self.list.set_strip(node_id, strip),
+            FeedUpdate::Page { node_id, result } => {
                 if let Some(page) = self.page.as_mut().filter(|page| page.node_id == node_id) {
-                    match told {
-                        Ok(told) => (page.told, page.trouble) = (Some(*told), None),
-                        Err(trouble) => page.trouble = Some(trouble),
+                    match result {
+                        Ok(data) => (page.data, page.error) = (Some(*data), None),
+                        Err(error) => page.error = Some(error),
                     }
                 }
             }
-            News::Live { at } => {
-                self.link = Link::Live;
+            FeedUpdate::Connected { at } => {
+                self.feed = FeedState::Connected;
                 self.clock = at;
             }
-            News::Lost { silent_ns, why } => {
-                if self.link == Link::Live {
-                    let since = self.clock.before_nanos(silent_ns);
-                    self.link = Link::Lost { since, why };
-                } else if let Link::Lost { why: last, .. } = &mut self.link {
-                    *last = why;
+            FeedUpdate::Disconnected { idle_ns, reason } => {
+                if let FeedState::Disconnected { reason: last_reason, .. } = &mut self.feed {
+                    *last_reason = reason;
+                } else {
+                    let since = self.clock.before_nanos(idle_ns);
+                    self.feed = FeedState::Disconnected { since, reason };
                 }
             }
         }

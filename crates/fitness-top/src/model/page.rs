@@ -1,77 +1,76 @@
-//! One peer's page: what is known of it, and which part of that is seen.
+//! The page of one peer: its data and the scroll position.
 
-use fitness_core::{NodeId, StandardWindow, Timestamp};
+use fitness_core::{NodeId, Presence, StandardWindow, Timestamp};
 
 use super::list::List;
-use crate::api::{Channel, Interval, Peer, Windows, Word};
+use crate::api::{Channel, Interval, Peer, Windows};
 
-/// What a page is made from.
+/// The data of a page.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
-    /// The peer itself, which the list need not have.
+pub(crate) struct PageData {
+    /// The peer. The list does not contain untracked peers.
     pub(crate) peer: Peer,
     pub(crate) channels: Vec<Channel>,
     pub(crate) windows: Windows,
     /// The window of the timeline.
-    pub(crate) span: StandardWindow,
-    /// From where to where that goes.
+    pub(crate) window: StandardWindow,
+    /// The start and end of that window.
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
     pub(crate) timeline: Vec<Interval>,
-    /// Places in the timeline at which the peer was not online, the newest first.
+    /// The indexes of the intervals in which the peer was not online, the newest first.
     pub(crate) outages: Vec<usize>,
-    /// Whether older stretches are left out, because there are too many.
-    pub(crate) cut: bool,
+    /// Whether older intervals are missing because there are too many.
+    pub(crate) is_truncated: bool,
 }
 
-impl Told {
+impl PageData {
     pub(crate) fn new(
         peer: Peer,
         channels: Vec<Channel>,
         windows: Windows,
-        span: StandardWindow,
+        window: StandardWindow,
         at: Timestamp,
-        (timeline, cut): (Vec<Interval>, bool),
+        (timeline, is_truncated): (Vec<Interval>, bool),
     ) -> Self {
-        let is_outage = |interval: &Interval| interval.presence != Some(Word::Online);
+        let is_outage = |interval: &Interval| interval.presence != Some(Presence::Online);
         let outages = timeline.iter().enumerate().rev().filter(|(_, interval)| is_outage(interval));
-        let outages = outages.map(|(place, _)| place).collect();
-        let begins = timeline.first().map_or(at, |interval| interval.from_ns);
-        // A lifetime begins with the peer.
-        let from = if span == StandardWindow::Lifetime || cut { begins } else { span.start(at) };
-        Self { peer, channels, windows, span, from, to: at, timeline, outages, cut }
+        let outages = outages.map(|(index, _)| index).collect();
+        let first = timeline.first().map_or(at, |interval| interval.from_ns);
+        // The lifetime window starts with the first interval.
+        let from = if window == StandardWindow::Lifetime || is_truncated { first } else { window.start(at) };
+        Self { peer, channels, windows, window, from, to: at, timeline, outages, is_truncated }
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) node_id: NodeId,
-    /// The window that is asked for.
-    pub(crate) span: StandardWindow,
-    /// None until there is an answer.
-    pub(crate) told: Option<Told>,
-    /// Why there is no newer answer.
-    pub(crate) trouble: Option<String>,
-    /// How many lines are scrolled past.
-    pub(crate) scrolled: usize,
+    /// The selected window. The data can still be that of another window.
+    pub(crate) window: StandardWindow,
+    /// `None` until the first response.
+    pub(crate) data: Option<PageData>,
+    /// Why the last fetch failed.
+    pub(crate) error: Option<String>,
+    /// The number of lines that are scrolled past.
+    pub(crate) scroll: usize,
 }
 
 impl Page {
     pub(crate) const fn new(node_id: NodeId) -> Self {
-        Self { node_id, span: StandardWindow::Day, told: None, trouble: None, scrolled: 0 }
+        Self { node_id, window: StandardWindow::Day, data: None, error: None, scroll: 0 }
     }
 
-    /// What is known of the peer, by whoever knows more.
+    /// Returns the peer from the list, or from the page's own data if it is not tracked.
     pub(crate) fn peer<'a>(&'a self, list: &'a List) -> Option<&'a Peer> {
-        list.peer(&self.node_id).or_else(|| Some(&self.told.as_ref()?.peer))
+        list.peer(&self.node_id).or_else(|| Some(&self.data.as_ref()?.peer))
     }
 
-    /// The next window to the right or left, no further than the last.
-    pub(crate) fn look(&mut self, by: isize) {
-        let here = StandardWindow::ALL.iter().position(|span| *span == self.span).unwrap_or_default();
-        let next = here.saturating_add_signed(by);
-        if let Some(span) = StandardWindow::ALL.get(next) {
-            self.span = *span;
+    /// Selects the window `by` positions to the right, if there is one.
+    pub(crate) fn shift_window(&mut self, by: isize) {
+        let index = StandardWindow::ALL.iter().position(|window| *window == self.window).unwrap_or_default();
+        if let Some(window) = StandardWindow::ALL.get(index.saturating_add_signed(by)) {
+            self.window = *window;
         }
     }
 }

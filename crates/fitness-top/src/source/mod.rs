@@ -1,7 +1,7 @@
-//! Where the data comes from: a service's address, or its router in this process. Both answer the same.
+//! The source of the data: a service's address, or a router in this process. Both provide the same API.
 
 mod http;
-mod router;
+mod in_process;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -15,37 +15,38 @@ use serde::de::DeserializeOwned;
 use tower::Service;
 
 use self::http::Http;
-use self::router::InProcess;
-use crate::api::{Changed, Problem};
+use self::in_process::InProcess;
+use crate::api::{Change, ErrorResponse};
 use crate::text;
 
-/// The longest answer that is taken.
-const LONGEST: usize = 64 << 20;
+/// The largest response that is accepted, in bytes.
+const MAX_RESPONSE_LEN: usize = 64 << 20;
 
-/// Where the data comes from.
+/// The source of the data.
 pub struct Source {
-    ask: Box<dyn Ask>,
-    place: String,
+    transport: Box<dyn Transport>,
+    location: String,
     is_remote: bool,
 }
 
 impl Source {
-    /// A service that answers at `address`, such as `http://127.0.0.1:8080`, a path included where its
-    /// router is mounted under one. It is asked with `token` where there is one.
+    /// Uses the service at `address`, such as `http://127.0.0.1:8080`. Include the path if the service's
+    /// router is mounted under one. Requests contain `token` if there is one.
     ///
-    /// Nothing is asked yet.
+    /// Sends no request.
     ///
     /// # Errors
     ///
-    /// [`SourceError::InvalidAddress`] or [`SourceError::InvalidToken`]; neither tells the token or a password.
+    /// [`SourceError::InvalidAddress`] or [`SourceError::InvalidToken`]. Neither contains the token or a
+    /// password.
     pub fn service(address: &str, token: Option<&str>) -> Result<Self, SourceError> {
         let http = Http::new(address, token)?;
-        Ok(Self { place: http.place(), ask: Box::new(http), is_remote: true })
+        Ok(Self { location: http.address(), transport: Box::new(http), is_remote: true })
     }
 
-    /// A store at rest, called `place`, through the router of a service that only tells of it: nothing
-    /// will change there.
-    pub fn archive<S, B>(router: S, place: impl Into<String>) -> Self
+    /// Uses stored history without a running service. `router` is a router over an archive, and `location` is
+    /// shown to the user. The data does not change.
+    pub fn archive<S, B>(router: S, location: impl Into<String>) -> Self
     where
         S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
         S: Clone + Send + Sync + 'static,
@@ -53,134 +54,136 @@ impl Source {
         B: http_body_util::BodyExt<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        Self { ask: Box::new(InProcess(router)), place: place.into(), is_remote: false }
+        Self { transport: Box::new(InProcess(router)), location: location.into(), is_remote: false }
     }
 
-    /// What is asked, for who reads it.
-    pub(crate) fn place(&self) -> &str {
-        &self.place
+    /// Returns the address or path to show to the user.
+    pub(crate) fn location(&self) -> &str {
+        &self.location
     }
 
-    /// Whether it can go away.
+    /// Whether the source can become unreachable.
     pub(crate) const fn is_remote(&self) -> bool {
         self.is_remote
     }
 
-    /// The answer to `path`, counted from `/api/v1/`.
+    /// Fetches `path`, which is relative to `/api/v1/`.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, SourceError> {
-        let Answer { status, body } = self.ask.get(path).await?;
+        let ApiResponse { status, body } = self.transport.get(path).await?;
         match status {
             _ if status.is_success() => serde_json::from_slice(&body).map_err(|error| {
                 SourceError::InvalidResponse { path: path.to_owned(), reason: error.to_string() }
             }),
-            _ => Err(SourceError::status(status, &body)),
+            _ => Err(SourceError::from_status(status, &body)),
         }
     }
 
-    /// Changes from now on.
-    pub(crate) async fn changes(&self) -> Result<BoxStream<'static, News>, SourceError> {
-        self.ask.changes().await
+    /// Opens the stream of changes.
+    pub(crate) async fn changes(&self) -> Result<BoxStream<'static, ChangeEvent>, SourceError> {
+        self.transport.changes().await
     }
 }
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("place", &self.place).finish_non_exhaustive()
+        f.debug_struct("Source").field("location", &self.location).finish_non_exhaustive()
     }
 }
 
-/// Something that can be asked.
-trait Ask: Send + Sync {
-    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Answer, SourceError>>;
+/// Sends requests to the API.
+trait Transport: Send + Sync {
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<ApiResponse, SourceError>>;
 
-    fn changes(&self) -> BoxFuture<'_, Result<BoxStream<'static, News>, SourceError>>;
+    fn changes(&self) -> BoxFuture<'_, Result<BoxStream<'static, ChangeEvent>, SourceError>>;
 }
 
-struct Answer {
+struct ApiResponse {
     status: StatusCode,
     body: Bytes,
 }
 
-/// What a live stream tells.
+/// An event of the stream of changes.
 #[derive(Debug)]
-pub(crate) enum News {
-    /// This is different from before, for one peer or for all.
-    Change(Changed),
-    /// Too much happened: all has to be asked anew.
-    Missed,
-    /// It broke. Nothing comes after it.
-    Broke(SourceError),
+pub(crate) enum ChangeEvent {
+    /// One peer changed, or all of them.
+    Change(Change),
+    /// Changes were lost, so all data has to be fetched again.
+    Lagged,
+    /// The stream failed. This is its last event.
+    Failed(SourceError),
 }
 
-/// Why there is no answer.
+/// A failed request.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// An address that is none.
+    /// The address of the service is invalid.
     #[error("{reason}; give the address of a service, such as http://127.0.0.1:8080")]
     InvalidAddress {
-        /// What is wrong with it.
+        /// Why the address is invalid.
         reason: String,
     },
-    /// A token that cannot be sent.
-    #[error("the token has a character that cannot be sent; it is made of visible ASCII characters")]
+    /// The token contains a character that is not allowed in an HTTP header.
+    #[error("invalid character in the token: expected visible ASCII characters")]
     InvalidToken,
-    /// Nobody answers.
-    #[error("no answer from {address}: {reason}")]
+    /// The service does not respond.
+    #[error("no response from {address}: {reason}")]
     Unreachable {
-        /// Who was asked.
+        /// The address of the service.
         address: String,
-        /// What went wrong.
+        /// The cause.
         reason: String,
-        /// For how long nothing had been heard before that was noticed.
+        /// How long no data had been received before the failure was noticed.
         idle_for: Duration,
     },
-    /// The service does not know us.
-    #[error("the service asks for its token; give it by --token-file or LDK_FITNESS_TOKEN")]
+    /// The service requires a token, or rejected the one that was sent.
+    #[error("the service requires a valid token; give it with --token-file or in LDK_FITNESS_TOKEN")]
     Unauthorized,
-    /// The service answers, and does not tell.
+    /// The service responded with an error status.
     #[error("{status}: {detail}")]
     HttpStatus {
         /// The HTTP status.
         status: StatusCode,
-        /// What it says.
+        /// The service's error message.
         detail: String,
     },
-    /// An answer that is none of ours.
-    #[error("the answer to /api/v1/{path} is not that of an ldk-fitness of this release: {reason}")]
+    /// The response is too large or not the expected JSON.
+    #[error(
+        "unexpected response to /api/v1/{path}: {reason}; is this an ldk-fitness service of this release?"
+    )]
     InvalidResponse {
-        /// What was asked.
+        /// The requested path, relative to `/api/v1/`.
         path: String,
-        /// What is wrong with it.
+        /// Why the response is invalid.
         reason: String,
     },
 }
 
 impl SourceError {
-    fn status(status: StatusCode, body: &[u8]) -> Self {
+    fn from_status(status: StatusCode, body: &[u8]) -> Self {
         if status == StatusCode::UNAUTHORIZED {
             return Self::Unauthorized;
         }
-        let said = serde_json::from_slice(body).ok().and_then(|said: Problem| text::harmless(&said.detail));
-        let detail = said.unwrap_or_else(|| "is this the address of an ldk-fitness?".to_owned());
+        let response = serde_json::from_slice::<ErrorResponse>(body).ok();
+        let detail = response.and_then(|response| text::sanitize(&response.detail));
+        let detail = detail.unwrap_or_else(|| "no ldk-fitness service at this address?".to_owned());
         Self::HttpStatus { status, detail }
     }
 
-    /// Whether it has nothing, and not whether it does not work.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::HttpStatus { status: StatusCode::NOT_FOUND, .. })
     }
 
-    /// For how long nothing had been heard before it was noticed.
-    pub(crate) const fn silence(&self) -> Duration {
+    /// Returns how long no data had been received before the failure was noticed.
+    pub(crate) const fn idle_for(&self) -> Duration {
         match self {
-            Self::Unreachable { idle_for: silence, .. } => *silence,
+            Self::Unreachable { idle_for, .. } => *idle_for,
             _ => Duration::ZERO,
         }
     }
 
-    /// Whether somebody answered.
-    pub(crate) const fn is_answer(&self) -> bool {
+    /// Whether the service responded.
+    pub(crate) const fn is_response(&self) -> bool {
         !matches!(self, Self::Unreachable { .. })
     }
 }

@@ -1,4 +1,4 @@
-//! What is seen, and what keys do to it.
+//! Tests of the whole view: its screens, its reactions to keys, and a live service.
 
 mod live;
 mod properties;

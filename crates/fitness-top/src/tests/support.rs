@@ -1,4 +1,4 @@
-//! A history that is the same each time, asked through the real API, and drawn on a terminal in memory.
+//! A fixed history, served through the real API and drawn on an in-memory terminal.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,22 +18,22 @@ use ratatui::buffer::Buffer;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use crate::capabilities::TerminalCapabilities;
 use crate::draw::draw;
 use crate::feed::Feed;
-use crate::look::TerminalCapabilities;
-use crate::model::{Message, Model, News, Wants};
+use crate::model::{DataNeeds, FeedUpdate, Message, Model};
 use crate::source::Source;
 
-/// After so long what is waited for will not come.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout for something that has to happen.
+pub(super) const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(super) const PLAIN: TerminalCapabilities = TerminalCapabilities { unicode: true, colour: false };
+pub(super) const NO_COLOUR: TerminalCapabilities = TerminalCapabilities { unicode: true, colour: false };
 
 /// 2026-01-01T00:00:00Z.
-const T0: u64 = 1_767_225_600;
+const START: u64 = 1_767_225_600;
 
 fn at(minutes: u64) -> Timestamp {
-    Timestamp::from_secs(T0 + 60 * minutes)
+    Timestamp::from_secs(START + 60 * minutes)
 }
 
 pub(super) fn peer(number: u32) -> NodeId {
@@ -42,120 +42,126 @@ pub(super) fn peer(number: u32) -> NodeId {
     node_id
 }
 
-/// Thirty hours of so many peers. The first is called something hostile, the second something wide; of four
-/// and more the third goes off now and then, the fourth for good. For an hour we were paused.
-pub(super) async fn source(peers: u32) -> (Source, Archive) {
+pub(super) fn channel(number: u32) -> ChannelId {
+    let mut channel_id = ChannelId([1; 32]);
+    channel_id.0[..4].copy_from_slice(&number.to_be_bytes());
+    channel_id
+}
+
+/// Creates an archive with thirty hours of `peers` peers. Peer 0 has an alias with control characters, peer 1
+/// one with wide characters. If there are at least four, peer 2 is offline for 20 minutes several times, and
+/// peer 3 goes offline after 26 hours. Monitoring is paused for one hour.
+async fn source(peers: u32) -> (Source, Archive) {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     for number in 0..peers {
-        let mut channel_id = ChannelId([1; 32]);
-        channel_id.0[..4].copy_from_slice(&number.to_be_bytes());
         let funding = Some(OutPoint { txid: [number.to_le_bytes()[0]; 32], vout: 1 });
-        let opened = ChannelOpened { channel_id, node_id: peer(number), funding, online: Some(true) };
+        let (channel_id, node_id) = (channel(number), peer(number));
+        let opened = ChannelOpened { channel_id, node_id, funding, online: Some(true) };
         tracker.apply(at(0), &Event::ChannelOpened(opened));
     }
-    let off = |number| Event::PeerOffline { node_id: peer(number) };
-    let on = |number| Event::PeerOnline { node_id: peer(number) };
-    let shaky = |tracker: &mut Tracker, hours: &[u64]| {
+    let offline = |number| Event::PeerOffline { node_id: peer(number) };
+    let online = |number| Event::PeerOnline { node_id: peer(number) };
+    let short_outages = |tracker: &mut Tracker, hours: &[u64]| {
         for hour in hours.iter().filter(|_| peers > 3) {
-            tracker.apply(at(hour * 60), &off(2));
-            tracker.apply(at(hour * 60 + 20), &on(2));
+            tracker.apply(at(hour * 60), &offline(2));
+            tracker.apply(at(hour * 60 + 20), &online(2));
         }
     };
-    shaky(&mut tracker, &[5, 12, 21]);
+    short_outages(&mut tracker, &[5, 12, 21]);
     if peers > 0 {
         tracker.apply(at(22 * 60), &Event::ObservationPaused);
         tracker.apply(at(23 * 60), &Event::ObservationResumed);
-        (0..peers).for_each(|number| tracker.apply(at(23 * 60), &on(number)));
+        (0..peers).for_each(|number| tracker.apply(at(23 * 60), &online(number)));
     }
     if peers > 3 {
-        tracker.apply(at(26 * 60), &off(3));
+        tracker.apply(at(26 * 60), &offline(3));
     }
-    shaky(&mut tracker, &[28]);
+    short_outages(&mut tracker, &[28]);
     let mut changes = UnsavedChanges::default();
     assert!(!tracker.drain_changes(usize::MAX, &mut changes));
     let observer = (peers > 0).then(|| tracker.observer_record(at(30 * 60)));
     let store = MemoryStore::new();
     let batch = Batch { changes, observer, ..Batch::default() };
-    store.commit(&NodeId([3; 33]), Arc::new(batch)).await.expect("memory takes it");
-    let known = Archive::open(NodeId([3; 33]), Arc::new(store)).await.expect("memory answers");
-    let names: HashMap<NodeId, &str> = [
+    store.commit(&NodeId([3; 33]), Arc::new(batch)).await.expect("the batch is committed");
+    let archive = Archive::open(NodeId([3; 33]), Arc::new(store)).await.expect("the archive opens");
+    let aliases: HashMap<NodeId, &str> = [
         (peer(0), "evil\u{1b}[2J\u{202e}name"),
         (peer(1), "ビットコイン研究所ビットコイン研究所"),
-        (peer(2), "Shaky"),
+        (peer(2), "Unstable"),
     ]
     .into();
-    let web = Web::builder(known.handle()).aliases(move |id| names.get(id).map(ToString::to_string));
-    (Source::archive(web.build().router(), "fitness.redb"), known)
+    let web = Web::builder(archive.handle()).aliases(move |id| aliases.get(id).map(ToString::to_string));
+    (Source::archive(web.build().router(), "fitness.redb"), archive)
 }
 
-/// What somebody sees: a model with its source, and its screen.
-pub(super) struct Seat {
+/// A model with its source.
+pub(super) struct TestView {
     pub(super) model: Model,
-    wants: watch::Sender<Wants>,
-    news: mpsc::Receiver<News>,
-    _known: Archive,
+    needs: watch::Sender<DataNeeds>,
+    updates: mpsc::Receiver<FeedUpdate>,
+    _archive: Archive,
 }
 
-impl Seat {
+impl TestView {
     pub(super) async fn new(peers: u32, width: u16, height: u16) -> Self {
-        let (source, known) = source(peers).await;
-        let model = Model::new(source.place().to_owned(), (width, height));
-        let (wants, wanted) = watch::channel(Wants::default());
-        let (told, news) = mpsc::channel(64);
-        tokio::spawn(Feed::new(source, wanted, told).run());
-        let mut seat = Self { model, wants, news, _known: known };
-        seat.settle().await;
-        seat
+        let (source, archive) = source(peers).await;
+        let model = Model::new(source.location().to_owned(), (width, height));
+        let (needs, needs_receiver) = watch::channel(DataNeeds::default());
+        let (update_sender, updates) = mpsc::channel(64);
+        tokio::spawn(Feed::new(source, needs_receiver, update_sender).run());
+        let mut view = Self { model, needs, updates, _archive: archive };
+        view.load().await;
+        view
     }
 
-    /// Waits until all that is seen has been told.
-    pub(super) async fn settle(&mut self) {
-        let told = timeout(PATIENCE, async {
-            while !self.is_settled() {
-                self.wants.send_replace(self.model.wants());
-                let news = self.news.recv().await.expect("the feed goes on");
-                self.model.update(Message::Told(news));
+    /// Waits until all visible data is loaded.
+    async fn load(&mut self) {
+        let loading = timeout(LONG_TIMEOUT, async {
+            while !self.is_loaded() {
+                self.needs.send_replace(self.model.data_needs());
+                let update = self.updates.recv().await.expect("the feed runs");
+                self.model.update(Message::Update(update));
             }
         });
-        assert!(told.await.is_ok(), "it never settles");
+        assert!(loading.await.is_ok(), "timed out waiting for the data");
     }
 
-    fn is_settled(&self) -> bool {
-        let wants = self.model.wants();
+    fn is_loaded(&self) -> bool {
+        let needs = self.model.data_needs();
         let has_page = self.model.page.as_ref().is_none_or(|page| {
-            page.trouble.is_some() || page.told.as_ref().is_some_and(|told| told.span == page.span)
+            page.error.is_some() || page.data.as_ref().is_some_and(|data| data.window == page.window)
         });
         let has_strip = |node_id: &NodeId| self.model.list.strips.contains_key(node_id);
-        self.model.is_begun() && has_page && wants.strips.iter().all(has_strip)
+        self.model.has_data() && has_page && needs.strips.iter().all(has_strip)
     }
 
     pub(super) async fn press(&mut self, codes: impl IntoIterator<Item = KeyCode>) {
         for code in codes {
             self.model.update(Message::Key(KeyEvent::new(code, KeyModifiers::NONE)));
         }
-        self.settle().await;
+        self.load().await;
     }
 
     pub(super) async fn resize(&mut self, width: u16, height: u16) {
         self.model.update(Message::Resized(width, height));
-        self.settle().await;
+        self.load().await;
     }
 
-    /// The screen as text, without blanks at the ends of lines.
-    pub(super) fn screen(&self, look: TerminalCapabilities) -> String {
-        text(&drawn(&self.model, look))
+    /// Returns the screen as text, without trailing spaces.
+    pub(super) fn screen(&self, caps: TerminalCapabilities) -> String {
+        text(&drawn(&self.model, caps))
     }
 }
 
-/// What a terminal of the model's size shows.
-pub(super) fn drawn(model: &Model, look: TerminalCapabilities) -> Buffer {
+/// Draws the model on a terminal of its size.
+pub(super) fn drawn(model: &Model, caps: TerminalCapabilities) -> Buffer {
     let (width, height) = model.size;
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("memory");
-    terminal.draw(|frame| draw(frame, model, look)).expect("memory");
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test terminal");
+    terminal.draw(|frame| draw(frame, model, caps)).expect("drawing succeeds");
     terminal.backend().buffer().clone()
 }
 
-pub(super) fn text(buffer: &Buffer) -> String {
+fn text(buffer: &Buffer) -> String {
     let mut text = String::new();
     for y in 0..buffer.area.height {
         let (mut line, mut covered) = (String::new(), 0);

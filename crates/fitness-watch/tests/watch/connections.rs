@@ -1,4 +1,4 @@
-//! Nodes that are there, go and come back.
+//! Nodes that connect, disconnect and reconnect.
 
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ use fitness_watch::{Chain, DisconnectReason, Identity, Network, Outcome, Outcome
 use crate::support::*;
 
 #[tokio::test]
-async fn a_node_that_is_there_is_online_and_says_how_long_that_took() {
+async fn a_reachable_node_is_online_and_its_connect_timings_are_reported() {
     let (service, node) = (service().await, node(1));
     let identity = Identity::from_seed(&[9; 32]).unwrap();
-    let ourselves = identity.node_id().to_string();
+    let watcher_id = identity.node_id().to_string();
     let watcher = builder(&service.handle(), target(&node)).identity(identity).start().unwrap();
-    let mut news = watcher.events();
-    let attempt = next_attempt(&mut news).await;
-    let Outcome::Connected(took) = attempt.outcome else { panic!("{attempt:?}") };
-    for part in [took.connect, took.handshake, took.init] {
-        assert!(part > Duration::ZERO && part < attempt.duration, "{took:?}");
+    let mut events = watcher.events();
+    let attempt = next_attempt(&mut events).await;
+    let Outcome::Connected(timings) = attempt.outcome else { panic!("{attempt:?}") };
+    for phase in [timings.connect, timings.handshake, timings.init] {
+        assert!(phase > Duration::ZERO && phase < attempt.duration, "{timings:?}");
     }
-    assert_eq!(took.resolve, Duration::ZERO, "there was nothing to resolve");
+    assert_eq!(timings.resolve, Duration::ZERO, "an IP address needs no resolving");
 
     assert_eq!(presence(&service.handle(), id(&node)), Presence::Online);
-    let report = only(&watcher);
+    let report = only_report(&watcher);
     assert_eq!(
         (report.attempts, report.last_connect_timings, report.median_connect_time),
-        (1, Some(took), Some(took.total()))
+        (1, Some(timings), Some(timings.total()))
     );
-    assert_eq!(report.chains, [Chain::from(Network::Regtest)], "learnt");
+    assert_eq!(report.chains, [Chain::from(Network::Regtest)]);
     assert!(matches!(report.state, TargetState::Connected { .. }), "{report:?}");
-    until("the greeting, as the node sees it", || {
-        node.connected_peers().iter().map(ToString::to_string).eq([ourselves.clone()])
+    wait_until("the node to receive our init", || {
+        node.connected_peers().iter().map(ToString::to_string).eq([watcher_id.clone()])
     })
     .await;
     watcher.stop().await;
@@ -39,104 +39,109 @@ async fn a_node_that_is_there_is_online_and_says_how_long_that_took() {
 }
 
 #[tokio::test]
-async fn a_cut_is_an_absence_that_ends_with_the_repair() {
+async fn a_cut_connection_is_an_outage_until_it_is_restored() {
     let (service, node) = (service().await, node(1));
     let handle = service.handle();
-    let way = Proxy::start(node.addr()).unwrap();
-    let watcher = builder(&handle, at(&node, way.addr())).start().unwrap();
-    let mut news = watcher.events();
-    assert_eq!(until_connected(&mut news).await, []);
+    let proxy = Proxy::start(node.addr()).unwrap();
+    let watcher = builder(&handle, target_at(&node, proxy.addr())).start().unwrap();
+    let mut events = watcher.events();
+    assert_eq!(until_connected(&mut events).await, []);
 
     let cut_at = handle.now();
-    way.cut();
-    let (_, parting) = next_loss(&mut news).await;
-    assert!(matches!(parting, DisconnectReason::ClosedByPeer | DisconnectReason::IoError), "{parting:?}");
+    proxy.cut();
+    let (_, reason) = next_disconnect(&mut events).await;
+    assert!(matches!(reason, DisconnectReason::ClosedByPeer | DisconnectReason::IoError), "{reason:?}");
     let peer = handle.peer(&id(&node)).unwrap();
     assert_eq!((peer.presence, peer.disconnects, peer.flap_count), (Presence::Offline, 1, 1));
     assert!(peer.presence_since >= cut_at);
-    // The proxy accepts, and closes at once.
+    // The proxy accepts connections and closes them at once.
     for _ in 0..3 {
-        assert_eq!(next_attempt(&mut news).await.outcome, Outcome::ClosedDuringHandshake);
+        assert_eq!(next_attempt(&mut events).await.outcome, Outcome::ClosedDuringHandshake);
     }
-    way.restore();
-    let failed = until_connected(&mut news).await;
+    proxy.restore();
+    let failed = until_connected(&mut events).await;
     assert!(failed.iter().all(|outcome| *outcome == Outcome::ClosedDuringHandshake), "{failed:?}");
     let peer = handle.peer(&id(&node)).unwrap();
     assert_eq!((peer.presence, peer.disconnects, peer.flap_count), (Presence::Online, 1, 2));
-    let report = only(&watcher);
+    let report = only_report(&watcher);
     assert_eq!(report.outcomes[&OutcomeKind::Connected], 2);
     assert!(
         report.outcomes[&OutcomeKind::ClosedDuringHandshake] >= 3
-            && report.last_disconnect_reason == Some(parting)
+            && report.last_disconnect_reason == Some(reason)
     );
 }
 
 #[tokio::test]
-async fn a_node_that_restarts_is_found_again() {
+async fn a_restarted_node_is_reconnected() {
     let (service, node) = (service().await, node(1));
     let (handle, node_id, addr) = (service.handle(), id(&node), node.addr());
     let watcher = builder(&handle, target(&node)).start().unwrap();
-    let mut news = watcher.events();
-    until_connected(&mut news).await;
+    let mut events = watcher.events();
+    until_connected(&mut events).await;
     drop(node);
-    let (_, parting) = next_loss(&mut news).await;
-    assert!(matches!(parting, DisconnectReason::ClosedByPeer | DisconnectReason::IoError), "{parting:?}");
-    assert_eq!(next_attempt(&mut news).await.outcome, Outcome::ConnectionRefused);
+    let (_, reason) = next_disconnect(&mut events).await;
+    assert!(matches!(reason, DisconnectReason::ClosedByPeer | DisconnectReason::IoError), "{reason:?}");
+    assert_eq!(next_attempt(&mut events).await.outcome, Outcome::ConnectionRefused);
     assert_eq!(presence(&handle, node_id), Presence::Offline);
     let _node = ChainlessNode::start_at(addr, [1; 32], Network::Regtest).unwrap();
-    until_connected(&mut news).await;
+    until_connected(&mut events).await;
     assert_eq!(presence(&handle, node_id), Presence::Online);
 }
 
 #[tokio::test]
-async fn silence_is_found_out_by_pings() {
+async fn a_node_that_stops_replying_is_disconnected_by_a_ping_timeout() {
     let (service, node) = (service().await, node(1));
-    let way = Proxy::start(node.addr()).unwrap();
-    let target = at(&node, way.addr());
+    let proxy = Proxy::start(node.addr()).unwrap();
+    let target = target_at(&node, proxy.addr());
     let watcher =
         builder(&service.handle(), target).ping_interval(Duration::from_millis(700)).start().unwrap();
-    let mut news = watcher.events();
-    until_connected(&mut news).await;
-    way.black_hole();
-    // A machine that stands still for a second loses everybody: those that were found again do not count.
-    let (_, parting) = next_loss(&mut news).await;
-    assert_eq!(parting, DisconnectReason::PingTimeout);
+    let mut events = watcher.events();
+    until_connected(&mut events).await;
+    proxy.black_hole();
+    // If the test machine stalls for a second, the connection is lost and made again before the black hole
+    // takes effect. `next_disconnect` skips such attempts.
+    let (_, reason) = next_disconnect(&mut events).await;
+    assert_eq!(reason, DisconnectReason::PingTimeout);
     assert_eq!(presence(&service.handle(), id(&node)), Presence::Offline);
 }
 
 #[tokio::test]
-async fn of_two_addresses_the_one_that_works_is_found_and_remembered() {
-    let (service, node, nobody) = (service().await, node(1), Nobody::new());
-    let both = Target::new(id(&node), [nobody.addr.into(), node.addr().into()]).unwrap();
+async fn the_address_that_worked_last_is_dialled_first() {
+    let (service, node, refusing) = (service().await, node(1), RefusingAddr::new());
+    let both = Target::new(id(&node), [refusing.addr.into(), node.addr().into()]).unwrap();
     let watcher = builder(&service.handle(), both).start().unwrap();
-    let mut news = watcher.events();
-    let first = next_attempt(&mut news).await;
-    assert_eq!((first.address, first.outcome), (nobody.addr.into(), Outcome::ConnectionRefused));
-    let second = next_attempt(&mut news).await;
+    let mut events = watcher.events();
+    let first = next_attempt(&mut events).await;
+    assert_eq!((first.address, first.outcome), (refusing.addr.into(), Outcome::ConnectionRefused));
+    let second = next_attempt(&mut events).await;
     assert_eq!((second.address, second.outcome.kind()), (node.addr().into(), OutcomeKind::Connected));
-    assert_eq!(service.handle().peer(&id(&node)).unwrap().disconnects, 0, "it was never gone");
+    assert_eq!(
+        service.handle().peer(&id(&node)).unwrap().disconnects,
+        0,
+        "a refused first address is not a disconnect"
+    );
 
     node.disconnect_all_peers();
-    next_loss(&mut news).await;
-    let again = next_attempt(&mut news).await;
+    next_disconnect(&mut events).await;
+    let again = next_attempt(&mut events).await;
     assert_eq!((again.address, again.outcome.kind()), (node.addr().into(), OutcomeKind::Connected));
-    let report = only(&watcher);
-    let addresses: Vec<_> = vec![nobody.addr.into(), node.addr().into()];
-    assert_eq!((report.attempts, report.addresses), (3, addresses), "as they were given");
+    let report = only_report(&watcher);
+    let addresses: Vec<_> = vec![refusing.addr.into(), node.addr().into()];
+    assert_eq!((report.attempts, report.addresses), (3, addresses), "the report keeps the given order");
 }
 
 #[tokio::test]
-async fn a_name_is_resolved() {
+async fn a_host_name_is_resolved() {
     let (service, node) = (service().await, node(1));
     let name = format!("{}@localhost:{}", id(&node), node.addr().port()).parse().unwrap();
     let outcome = first_outcome(builder(&service.handle(), name)).await;
-    // It may have an IPv6 address, too, where nobody listens.
-    let Outcome::Connected(took) = outcome else { panic!("{outcome:?}") };
-    assert!(took.resolve > Duration::ZERO);
+    // `localhost` may also have an IPv6 address, which refuses the connection.
+    let Outcome::Connected(timings) = outcome else { panic!("{outcome:?}") };
+    assert!(timings.resolve > Duration::ZERO);
 }
 
 #[tokio::test]
-async fn many_nodes_are_watched_at_once() {
+async fn disconnecting_all_nodes_at_once_is_attributed_to_our_network() {
     let service = service().await;
     let nodes: Vec<ChainlessNode> = (1..=12).map(node).collect();
     let watcher = builder(&service.handle(), target(&nodes[0])).targets(nodes.iter().map(target)).start();
@@ -145,14 +150,13 @@ async fn many_nodes_are_watched_at_once() {
         let handle = service.handle();
         move || handle.peers().iter().all(|peer| peer.presence == presence)
     };
-    until("all of them", all_are(Presence::Online)).await;
+    wait_until("all nodes to be online", all_are(Presence::Online)).await;
     assert_eq!(watcher.targets().len(), 12);
-    // All at once: that was our own network.
-    let mut news = watcher.events();
+    let mut events = watcher.events();
     nodes.into_iter().for_each(drop);
     for _ in 0..12 {
-        let (_, parting) = next_loss(&mut news).await;
-        assert!(matches!(parting, DisconnectReason::ClosedByPeer | DisconnectReason::IoError), "{parting:?}");
+        let (_, reason) = next_disconnect(&mut events).await;
+        assert!(matches!(reason, DisconnectReason::ClosedByPeer | DisconnectReason::IoError), "{reason:?}");
     }
     assert!(all_are(Presence::Unobserved)());
 }

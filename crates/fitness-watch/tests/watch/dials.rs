@@ -1,4 +1,4 @@
-//! How often others are dialled, and how many at once.
+//! The delay between dials, and the number of concurrent dials.
 
 use std::time::{Duration, Instant};
 
@@ -8,85 +8,86 @@ use fitness_watch::{Backoff, OutcomeKind, Target, Timeouts};
 use crate::support::*;
 
 #[tokio::test]
-#[allow(clippy::disallowed_methods, reason = "the waits are real ones")]
-async fn a_node_that_drops_us_at_once_is_not_hammered() {
-    const FIRST: Duration = Duration::from_millis(20);
-    const LOSSES: u32 = 6;
+#[allow(clippy::disallowed_methods, reason = "the delays are in real time")]
+async fn delays_grow_for_a_node_that_disconnects_at_once() {
+    const MIN_DELAY: Duration = Duration::from_millis(20);
+    const DISCONNECTS: u32 = 6;
     let (service, node) = (service().await, node(1));
-    let backoff = Backoff { min: FIRST, max: Duration::from_secs(60), ..QUICK };
+    let backoff = Backoff { min: MIN_DELAY, max: Duration::from_secs(60), ..SHORT_BACKOFF };
     let began = Instant::now();
     let watcher = builder(&service.handle(), target(&node)).backoff(backoff).start().unwrap();
-    let mut news = watcher.events();
-    for _ in 0..LOSSES {
-        until_connected(&mut news).await;
+    let mut events = watcher.events();
+    for _ in 0..DISCONNECTS {
+        until_connected(&mut events).await;
         node.disconnect_all_peers();
-        next_loss(&mut news).await;
+        next_disconnect(&mut events).await;
     }
-    until_connected(&mut news).await;
-    // However slow the machine is, it is not faster than the waits, which double.
-    let least = FIRST * (2_u32.pow(LOSSES) - 1);
-    assert!(began.elapsed() >= least, "{:?}, and {least:?} at least", began.elapsed());
+    until_connected(&mut events).await;
+    // Each delay is at least twice the one before. A slow machine only takes longer.
+    let least = MIN_DELAY * (2_u32.pow(DISCONNECTS) - 1);
+    assert!(began.elapsed() >= least, "{:?}, expected at least {least:?}", began.elapsed());
     assert_eq!(node.accepted_connections(), 7, "one dial for each connection");
-    assert_eq!(only(&watcher).outcomes[&OutcomeKind::Connected], 7);
-    assert_eq!(service.handle().peer(&id(&node)).unwrap().disconnects, LOSSES);
+    assert_eq!(only_report(&watcher).outcomes[&OutcomeKind::Connected], 7);
+    assert_eq!(service.handle().peer(&id(&node)).unwrap().disconnects, DISCONNECTS);
 }
 
 #[tokio::test]
-async fn a_steady_node_is_dialled_again_soon() {
+async fn a_stable_connection_resets_the_delay() {
     let (service, node) = (service().await, node(1));
-    // Every connection is taken for a stable one, and only a first wait is short.
+    // Every connection counts as stable, so each delay is the first one. Without the reset, the sum of the
+    // delays would be 17 minutes.
     let backoff = Backoff {
         min: Duration::from_millis(1),
         max: Duration::from_secs(3600),
         reset_after: Duration::ZERO,
     };
     let watcher = builder(&service.handle(), target(&node)).backoff(backoff).start().unwrap();
-    let mut news = watcher.events();
+    let mut events = watcher.events();
     for _ in 0..20 {
-        until_connected(&mut news).await;
+        until_connected(&mut events).await;
         node.disconnect_all_peers();
-        next_loss(&mut news).await;
+        next_disconnect(&mut events).await;
     }
-    assert_eq!(only(&watcher).outcomes[&OutcomeKind::Connected], 20, "or it would take 17 minutes");
+    assert_eq!(only_report(&watcher).outcomes[&OutcomeKind::Connected], 20);
 }
 
 #[tokio::test]
-async fn no_more_are_dialled_at_once_than_may_be() {
-    let (service, silent) = (service().await, Server::start(swallow).await);
-    let targets: Vec<Target> = (1..=9).map(|seed| at(&node(seed), silent.addr)).collect();
+async fn concurrent_dials_are_limited() {
+    let (service, silent) = (service().await, Server::start(discard).await);
+    let targets: Vec<Target> = (1..=9).map(|seed| target_at(&node(seed), silent.addr)).collect();
     let handle = service.handle();
-    let timeouts = Timeouts { handshake: Duration::from_millis(100), ..patient() };
+    let timeouts = Timeouts { handshake: Duration::from_millis(100), ..long_timeouts() };
     let watcher = builder(&handle, targets[0].clone())
         .targets(targets)
         .max_concurrent_dials(3)
         .timeouts(timeouts)
         .start()
         .unwrap();
-    let mut news = watcher.events();
+    let mut events = watcher.events();
     for _ in 0..18 {
-        assert_eq!(next_attempt(&mut news).await.outcome.kind(), OutcomeKind::TimedOut);
+        assert_eq!(next_attempt(&mut events).await.outcome.kind(), OutcomeKind::TimedOut);
     }
-    // A connection that we have closed may still be open at the other end.
-    let most = silent.most_at_once();
-    assert!((2..=6).contains(&most), "{most} at once");
-    assert!(watcher.targets().iter().all(|target| target.attempts > 0), "everybody has a turn");
+    // A connection that the watcher has closed may still be open at the server.
+    let max_open = silent.max_open();
+    assert!((2..=6).contains(&max_open), "{max_open} connections at once");
+    assert!(watcher.targets().iter().all(|target| target.attempts > 0));
 }
 
 #[tokio::test]
-async fn who_was_there_before_is_dialled_first() {
-    let (service, strangers, known) = (service().await, [node(1), node(2)], node(3));
+async fn nodes_with_recorded_uptime_are_dialled_first() {
+    let (service, new_nodes, known) = (service().await, [node(1), node(2)], node(3));
     let (handle, node_id) = (service.handle(), id(&known));
     for event in [Event::Watch { node_id }, Event::PeerOnline { node_id }] {
         handle.record(event);
     }
-    until("some uptime", || handle.peer(&node_id).unwrap().uptime_ns > 0).await;
+    wait_until("the node to have uptime", || handle.peer(&node_id).unwrap().uptime_ns > 0).await;
     handle.record(Event::ObservationPaused);
-    let watcher = builder(&handle, target(&strangers[0]))
-        .targets([target(&strangers[1]), target(&known)])
+    let watcher = builder(&handle, target(&new_nodes[0]))
+        .targets([target(&new_nodes[1]), target(&known)])
         .max_concurrent_dials(1)
         .start()
         .unwrap();
-    assert_eq!(next(&mut watcher.events()).await.node_id(), node_id);
+    assert_eq!(next_event(&mut watcher.events()).await.node_id(), node_id);
     let order: Vec<_> = watcher.targets().iter().map(|target| target.node_id).collect();
-    assert_eq!(order, [id(&strangers[0]), id(&strangers[1]), node_id], "as they were given");
+    assert_eq!(order, [id(&new_nodes[0]), id(&new_nodes[1]), node_id], "reports keep the given order");
 }

@@ -1,4 +1,4 @@
-//! Everything that can be at an address instead of the node, each told from the others.
+//! Failed attempts: each kind of server at the address of a node has its own outcome.
 
 use std::time::Duration;
 
@@ -13,92 +13,98 @@ use tokio::net::TcpStream;
 
 use crate::support::*;
 
-/// Patient with everything but the handshake.
-fn hasty() -> Timeouts {
-    Timeouts { handshake: Duration::from_millis(300), ..patient() }
+/// Long timeouts, except for the handshake.
+fn short_handshake_timeout() -> Timeouts {
+    Timeouts { handshake: Duration::from_millis(300), ..long_timeouts() }
 }
 
-/// A node that hangs up may take its time for that.
-fn unhurried() -> Timeouts {
-    Timeouts { last_byte_delay: Duration::from_millis(500), ..patient() }
+/// A long delay, because a node may be slow to close a connection.
+fn long_last_byte_delay() -> Timeouts {
+    Timeouts { last_byte_delay: Duration::from_millis(500), ..long_timeouts() }
 }
 
 #[tokio::test]
-async fn nobody_listens() {
-    let (service, node, nobody) = (service().await, node(1), Nobody::new());
-    let watcher = builder(&service.handle(), at(&node, nobody.addr)).start().unwrap();
+async fn a_refused_connection_means_offline() {
+    let (service, node, refusing) = (service().await, node(1), RefusingAddr::new());
+    let watcher = builder(&service.handle(), target_at(&node, refusing.addr)).start().unwrap();
     assert_eq!(next_attempt(&mut watcher.events()).await.outcome, Outcome::ConnectionRefused);
-    until("what that means", || presence(&service.handle(), id(&node)) == Presence::Offline).await;
-    assert_eq!(only(&watcher).last_attempt.unwrap().outcome, Outcome::ConnectionRefused);
+    wait_until("the node to be offline", || presence(&service.handle(), id(&node)) == Presence::Offline)
+        .await;
+    assert_eq!(only_report(&watcher).last_attempt.unwrap().outcome, Outcome::ConnectionRefused);
 }
 
-/// Whoever asks the builder for news hears of what happens before anybody could have asked the watcher.
 #[tokio::test]
-async fn the_very_first_attempt_is_news() {
-    let (service, node, nobody) = (service().await, node(1), Nobody::new());
-    let builder = builder(&service.handle(), at(&node, nobody.addr));
-    let mut news = builder.events();
+async fn a_stream_from_the_builder_includes_the_first_attempt() {
+    let (service, node, refusing) = (service().await, node(1), RefusingAddr::new());
+    let builder = builder(&service.handle(), target_at(&node, refusing.addr));
+    let mut events = builder.events();
     let watcher = builder.start().unwrap();
-    until("an attempt", || only(&watcher).last_attempt.is_some()).await;
-    let first = next_attempt(&mut news).await;
+    wait_until("the first attempt to finish", || only_report(&watcher).last_attempt.is_some()).await;
+    let first = next_attempt(&mut events).await;
     watcher.stop().await;
     assert_eq!(first.outcome, Outcome::ConnectionRefused);
 }
 
 #[tokio::test]
-async fn somebody_listens_and_says_nothing() {
-    let (service, node, silent) = (service().await, node(1), Server::start(swallow).await);
-    let watcher = |handle: &Handle| builder(handle, at(&node, silent.addr)).timeouts(hasty());
+async fn a_silent_server_times_out_in_the_handshake() {
+    let (service, node, silent) = (service().await, node(1), Server::start(discard).await);
+    let watcher =
+        |handle: &Handle| builder(handle, target_at(&node, silent.addr)).timeouts(short_handshake_timeout());
     let running = watcher(&service.handle()).start().unwrap();
     let attempt = next_attempt(&mut running.events()).await;
     assert_eq!(attempt.outcome, Outcome::TimedOut { phase: ConnectPhase::Handshake });
-    assert!(attempt.duration >= hasty().handshake);
-    assert_eq!(means(watcher, &node).await, DOUBTFUL);
+    assert!(attempt.duration >= short_handshake_timeout().handshake);
+    assert_eq!(presence_after_attempts(watcher, &node).await, OFFLINE_IF_NETWORK_UP);
 }
 
 #[tokio::test]
-async fn a_node_behind_a_black_hole_says_nothing_either() {
+async fn a_node_behind_a_black_hole_times_out_in_the_handshake() {
     let (service, node) = (service().await, node(1));
-    let way = Proxy::start(node.addr()).unwrap();
-    way.black_hole();
-    let outcome = first_outcome(builder(&service.handle(), at(&node, way.addr())).timeouts(hasty())).await;
+    let proxy = Proxy::start(node.addr()).unwrap();
+    proxy.black_hole();
+    let outcome = first_outcome(
+        builder(&service.handle(), target_at(&node, proxy.addr())).timeouts(short_handshake_timeout()),
+    )
+    .await;
     assert_eq!(outcome, Outcome::TimedOut { phase: ConnectPhase::Handshake });
     assert_eq!(node.accepted_connections(), 0);
 }
 
 #[tokio::test]
-async fn something_else_answers() {
-    // In full, in part and then no more, in part and then its end; and what looks like an answer.
-    let mut looks_right = vec![0; 50];
-    looks_right[1] = 2;
-    let answers = [
+async fn a_reply_that_is_not_bolt8_is_not_lightning() {
+    // A reply longer than 50 bytes, a shorter one, and one with the right length and a wrong version. After
+    // each of them the server keeps the connection open or closes it.
+    let mut invalid_act_two = vec![0; 50];
+    invalid_act_two[1] = 2;
+    let replies = [
         b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".to_vec(),
         b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(),
-        looks_right,
+        invalid_act_two,
     ];
-    for (answer, stays) in answers.iter().flat_map(|answer| [(answer.clone(), true), (answer.clone(), false)])
+    for (reply, stays_open) in
+        replies.iter().flat_map(|reply| [(reply.clone(), true), (reply.clone(), false)])
     {
-        let said = answer.clone();
+        let sent = reply.clone();
         let server = Server::start(move |mut stream| {
-            let answer = answer.clone();
+            let reply = reply.clone();
             async move {
-                let _ = stream.write_all(&answer).await;
-                if stays {
-                    swallow(stream).await;
+                let _ = stream.write_all(&reply).await;
+                if stays_open {
+                    discard(stream).await;
                 }
             }
         })
         .await;
         let (service, node) = (service().await, node(1));
-        let watcher = |handle: &Handle| builder(handle, at(&node, server.addr));
+        let watcher = |handle: &Handle| builder(handle, target_at(&node, server.addr));
         let outcome = first_outcome(watcher(&service.handle())).await;
-        assert_eq!(outcome, Outcome::NotLightning, "{said:?}, stays: {stays}");
-        assert_eq!(means(watcher, &node).await, DOUBTFUL);
+        assert_eq!(outcome, Outcome::NotLightning, "{sent:?}, stays open: {stays_open}");
+        assert_eq!(presence_after_attempts(watcher, &node).await, OFFLINE_IF_NETWORK_UP);
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_no_answer() {
+async fn a_connection_closed_within_the_reply_is_closed_during_handshake() {
     let server = Server::start(|mut stream| async move {
         let mut act_one = [0; 50];
         let _ = stream.read_exact(&mut act_one).await;
@@ -106,86 +112,90 @@ async fn an_answer_that_breaks_off_is_no_answer() {
     })
     .await;
     let (service, node) = (service().await, node(1));
-    let outcome = first_outcome(builder(&service.handle(), at(&node, server.addr))).await;
+    let outcome = first_outcome(builder(&service.handle(), target_at(&node, server.addr))).await;
     assert_eq!(outcome, Outcome::ClosedDuringHandshake);
 }
 
 #[tokio::test]
-async fn somebody_hangs_up_at_once() {
+async fn a_server_that_closes_at_once_is_dialled_twice() {
     let (service, node) = (service().await, node(1));
     let server = Server::start(|stream| async { drop(stream) }).await;
-    let watcher = |handle: &Handle| builder(handle, at(&node, server.addr));
-    // Without an end to its first wait.
-    let once = Backoff { min: Duration::MAX, max: Duration::MAX, ..QUICK };
+    let watcher = |handle: &Handle| builder(handle, target_at(&node, server.addr));
+    // The delay before a third dial never ends.
+    let once = Backoff { min: Duration::MAX, max: Duration::MAX, ..SHORT_BACKOFF };
     assert_eq!(first_outcome(watcher(&service.handle()).backoff(once)).await, Outcome::ClosedDuringHandshake);
-    assert_eq!(server.accepted(), 2, "asked twice");
-    assert_eq!(means(watcher, &node).await, DOUBTFUL);
+    assert_eq!(server.accepted(), 2);
+    assert_eq!(presence_after_attempts(watcher, &node).await, OFFLINE_IF_NETWORK_UP);
 }
 
 #[tokio::test]
-async fn somebody_hangs_up_without_waiting_for_the_last_byte() {
+async fn a_server_that_closes_before_the_last_byte_is_not_a_wrong_key() {
     let server = Server::start(|stream: TcpStream| async move {
-        let _ = tokio::time::timeout(Duration::from_millis(50), swallow(stream)).await;
+        let _ = tokio::time::timeout(Duration::from_millis(50), discard(stream)).await;
     })
     .await;
     let (service, node) = (service().await, node(1));
-    let timeouts = Timeouts { last_byte_delay: patient().handshake, ..patient() };
-    let outcome = first_outcome(builder(&service.handle(), at(&node, server.addr)).timeouts(timeouts)).await;
+    let timeouts = Timeouts { last_byte_delay: long_timeouts().handshake, ..long_timeouts() };
+    let outcome =
+        first_outcome(builder(&service.handle(), target_at(&node, server.addr)).timeouts(timeouts)).await;
     assert_eq!(outcome, Outcome::ClosedDuringHandshake);
 }
 
 #[tokio::test]
-async fn somebody_hangs_up_after_a_while_whatever_we_say() {
-    // After the last byte was held back for its time, and long after that time has passed once more.
-    let patience = 10 * patient().last_byte_delay;
+async fn a_server_that_closes_long_after_the_last_byte_is_not_a_wrong_key() {
+    // The server closes the connection long after the delayed last byte was sent.
+    let open_for = 10 * long_timeouts().last_byte_delay;
     let server = Server::start(move |stream: TcpStream| async move {
-        let _ = tokio::time::timeout(patience, swallow(stream)).await;
+        let _ = tokio::time::timeout(open_for, discard(stream)).await;
     })
     .await;
     let (service, node) = (service().await, node(1));
-    let outcome = first_outcome(builder(&service.handle(), at(&node, server.addr))).await;
+    let outcome = first_outcome(builder(&service.handle(), target_at(&node, server.addr))).await;
     assert_eq!(outcome, Outcome::ClosedDuringHandshake);
 }
 
 #[tokio::test]
-async fn another_node_is_there() {
+async fn another_node_at_the_address_is_a_wrong_key_and_means_offline() {
     let (service, node, other) = (service().await, node(1), node(2));
-    let watcher = builder(&service.handle(), at(&node, other.addr())).timeouts(unhurried()).start().unwrap();
-    let mut news = watcher.events();
+    let watcher = builder(&service.handle(), target_at(&node, other.addr()))
+        .timeouts(long_last_byte_delay())
+        .start()
+        .unwrap();
+    let mut events = watcher.events();
     for _ in 0..3 {
-        assert_eq!(next_attempt(&mut news).await.outcome, Outcome::WrongKey);
+        assert_eq!(next_attempt(&mut events).await.outcome, Outcome::WrongKey);
     }
-    // Twice only at first: from then on it is known what to look at. The next may have begun.
+    // Only the first attempt dials twice. The next attempt may have begun.
     assert!((4..=5).contains(&other.accepted_connections()), "{} connections", other.accepted_connections());
     assert_eq!(node.accepted_connections(), 0);
-    until("what that means", || presence(&service.handle(), id(&node)) == Presence::Offline).await;
+    wait_until("the node to be offline", || presence(&service.handle(), id(&node)) == Presence::Offline)
+        .await;
 }
 
 #[tokio::test]
-async fn the_right_node_takes_the_place_of_another_one() {
+async fn the_expected_node_connects_after_a_wrong_key() {
     let (service, node, other) = (service().await, node(1), node(2));
     let addr = other.addr();
-    let watcher = builder(&service.handle(), at(&node, addr)).timeouts(unhurried()).start().unwrap();
-    let mut news = watcher.events();
-    assert_eq!(next_attempt(&mut news).await.outcome, Outcome::WrongKey);
+    let watcher =
+        builder(&service.handle(), target_at(&node, addr)).timeouts(long_last_byte_delay()).start().unwrap();
+    let mut events = watcher.events();
+    assert_eq!(next_attempt(&mut events).await.outcome, Outcome::WrongKey);
     drop(other);
-    let _moved = ChainlessNode::start_at(addr, [1; 32], Network::Regtest).unwrap();
-    // The byte that is held back does no harm to it.
-    until_connected(&mut news).await;
+    let _expected = ChainlessNode::start_at(addr, [1; 32], Network::Regtest).unwrap();
+    // The delayed byte does not disturb the expected node.
+    until_connected(&mut events).await;
     assert_eq!(presence(&service.handle(), id(&node)), Presence::Online);
 }
 
 #[tokio::test]
-async fn the_node_is_on_another_network() {
+async fn a_node_on_another_network_is_neither_online_nor_offline() {
     let service = service().await;
     let node = ChainlessNode::start([1; 32], Network::Signet).unwrap();
     let chains = vec![Chain::from(Network::Signet)];
     let watcher = builder(&service.handle(), target(&node)).network(Network::Regtest).start().unwrap();
     let outcome = next_attempt(&mut watcher.events()).await.outcome;
     assert_eq!(outcome, Outcome::WrongNetwork { chains: chains.clone() });
-    assert_eq!(outcome.to_string(), "wrong network: it is on signet");
-    assert_eq!(only(&watcher).chains, chains);
-    // It is there, and of no use: that is neither.
+    assert_eq!(only_report(&watcher).chains, chains);
     assert_eq!(presence(&service.handle(), id(&node)), Presence::Unobserved);
     watcher.stop().await;
 
@@ -196,23 +206,23 @@ async fn the_node_is_on_another_network() {
         }
         let watcher = builder.start().unwrap();
         until_connected(&mut watcher.events()).await;
-        assert_eq!(only(&watcher).chains, chains);
+        assert_eq!(only_report(&watcher).chains, chains);
         watcher.stop().await;
     }
 }
 
 #[tokio::test]
-async fn a_node_that_is_at_one_of_its_addresses_is_not_gone() {
-    let (service, nobody) = (service().await, Nobody::new());
+async fn a_node_that_was_reached_at_one_address_is_not_offline() {
+    let (service, refusing) = (service().await, RefusingAddr::new());
     let node = ChainlessNode::start([1; 32], Network::Signet).unwrap();
-    for places in [[node.addr(), nobody.addr], [nobody.addr, node.addr()]] {
-        let target = Target::new(id(&node), places.map(Into::into)).unwrap();
+    for addresses in [[node.addr(), refusing.addr], [refusing.addr, node.addr()]] {
+        let target = Target::new(id(&node), addresses.map(Into::into)).unwrap();
         let watcher = builder(&service.handle(), target).network(Network::Regtest).start().unwrap();
-        let mut news = watcher.events();
-        // A round, and the beginning of the next.
+        let mut events = watcher.events();
+        // One attempt at each address, and the first attempt of the next round.
         let mut kinds = Vec::new();
         for _ in 0..3 {
-            kinds.push(next_attempt(&mut news).await.outcome.kind());
+            kinds.push(next_attempt(&mut events).await.outcome.kind());
         }
         assert!(
             kinds.contains(&OutcomeKind::WrongNetwork) && kinds.contains(&OutcomeKind::ConnectionRefused)
@@ -223,12 +233,12 @@ async fn a_node_that_is_at_one_of_its_addresses_is_not_gone() {
 }
 
 #[tokio::test]
-async fn the_node_turns_us_away() {
+async fn a_rejected_connection_does_not_change_the_presence() {
     let (one, two, node) = (service().await, service().await, node(1));
     let identity = || Identity::from_seed(&[9; 32]).unwrap();
-    let welcome = builder(&one.handle(), target(&node)).identity(identity()).start().unwrap();
-    until_connected(&mut welcome.events()).await;
-    // No node has two connections with the same one.
+    let accepted = builder(&one.handle(), target(&node)).identity(identity()).start().unwrap();
+    until_connected(&mut accepted.events()).await;
+    // A node accepts only one connection from each node id.
     let outcome = first_outcome(builder(&two.handle(), target(&node)).identity(identity())).await;
     assert_eq!(outcome, Outcome::RejectedByPeer);
     assert_eq!(presence(&two.handle(), id(&node)), Presence::Unobserved);
@@ -236,30 +246,30 @@ async fn the_node_turns_us_away() {
 }
 
 #[tokio::test]
-async fn the_name_does_not_resolve() {
+async fn a_host_name_that_does_not_resolve_does_not_change_the_presence() {
     let (service, node) = (service().await, node(1));
-    // No name has so long a part: no resolver looks further than that.
+    // A label has at most 63 characters, so every resolver rejects this name without a query.
     let name = format!("{}.example:9735", "a".repeat(64)).parse().unwrap();
     let target = Target::new(id(&node), [name]).unwrap();
     let watcher = builder(&service.handle(), target).start().unwrap();
-    let mut news = watcher.events();
+    let mut events = watcher.events();
     for _ in 0..3 {
-        let outcome = next_attempt(&mut news).await.outcome;
+        let outcome = next_attempt(&mut events).await.outcome;
         assert_eq!(outcome.kind(), OutcomeKind::ResolveFailed, "{outcome:?}");
     }
-    assert_eq!(presence(&service.handle(), id(&node)), Presence::Unobserved, "that may be our fault");
+    assert_eq!(presence(&service.handle(), id(&node)), Presence::Unobserved);
 }
 
-/// A port whose queue of connections is full: the system drops whoever comes, as a host that is gone does.
+/// A port whose accept queue is full: the kernel drops further connection requests without a reply.
 #[cfg(target_os = "linux")]
-struct Full {
+struct UnresponsivePort {
     addr: std::net::SocketAddr,
     _listener: tokio::net::TcpListener,
     _queued: Vec<TcpStream>,
 }
 
 #[cfg(target_os = "linux")]
-impl Full {
+impl UnresponsivePort {
     async fn new() -> Self {
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -275,11 +285,11 @@ impl Full {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn no_answer_to_a_dial() {
-    let (service, node, full) = (service().await, node(1), Full::new().await);
-    let timeouts = Timeouts { connect: Duration::from_millis(200), ..patient() };
-    let watcher = |handle: &Handle| builder(handle, at(&node, full.addr)).timeouts(timeouts);
+async fn an_unresponsive_port_times_out_in_the_connect_phase() {
+    let (service, node, port) = (service().await, node(1), UnresponsivePort::new().await);
+    let timeouts = Timeouts { connect: Duration::from_millis(200), ..long_timeouts() };
+    let watcher = |handle: &Handle| builder(handle, target_at(&node, port.addr)).timeouts(timeouts);
     let outcome = first_outcome(watcher(&service.handle())).await;
     assert_eq!(outcome, Outcome::TimedOut { phase: ConnectPhase::Connect });
-    assert_eq!(means(watcher, &node).await, DOUBTFUL);
+    assert_eq!(presence_after_attempts(watcher, &node).await, OFFLINE_IF_NETWORK_UP);
 }

@@ -1,6 +1,6 @@
-//! The watcher against real LDK nodes, and against everything else that may listen at an address.
+//! Runs the watcher against LDK nodes and against servers that are not the expected node.
 
-#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+#![allow(clippy::unwrap_used, reason = "a panic fails the test, as intended")]
 
 mod connections;
 mod dials;

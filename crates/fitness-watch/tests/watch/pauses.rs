@@ -1,4 +1,4 @@
-//! What is our own doing, and counts for nobody.
+//! Stopping and restarting the watcher does not count against the nodes.
 
 use fitness_core::{Event, Presence};
 use fitness_watch::Watcher;
@@ -6,21 +6,21 @@ use fitness_watch::Watcher;
 use crate::support::*;
 
 #[tokio::test]
-async fn our_own_end_is_held_against_nobody() {
+async fn stopping_or_dropping_the_watcher_is_not_a_disconnect() {
     let (service, node) = (service().await, node(1));
     let (handle, node_id) = (service.handle(), id(&node));
     for stops in [true, false] {
         let watcher = builder(&handle, target(&node)).start().unwrap();
-        let mut news = watcher.events();
-        until_connected(&mut news).await;
+        let mut events = watcher.events();
+        until_connected(&mut events).await;
         assert_eq!(presence(&handle, node_id), Presence::Online);
         if stops {
             watcher.stop().await;
-            assert!(news.next().await.is_none(), "that was all");
+            assert!(events.next().await.is_none());
         } else {
             drop(watcher);
         }
-        until("our leave, as the node sees it", || node.connected_peers().is_empty()).await;
+        wait_until("the node to see the disconnect", || node.connected_peers().is_empty()).await;
         let peer = handle.peer(&node_id).unwrap();
         assert_eq!((peer.presence, peer.disconnects, peer.flap_count), (Presence::Unobserved, 0, 0));
         assert!(handle.health().paused);
@@ -28,21 +28,24 @@ async fn our_own_end_is_held_against_nobody() {
 }
 
 #[tokio::test]
-async fn who_is_not_named_any_more_is_not_watched_any_more() {
+async fn nodes_that_are_not_targets_are_no_longer_watched() {
     let (service, one, two) = (service().await, node(1), node(2));
     let handle = service.handle();
     let watcher = builder(&handle, target(&one)).targets([target(&two)]).start().unwrap();
-    until("both", || handle.peers().iter().all(|peer| peer.presence == Presence::Online)).await;
+    wait_until("both nodes to be online", || {
+        handle.peers().iter().all(|peer| peer.presence == Presence::Online)
+    })
+    .await;
     watcher.stop().await;
     let _watcher: Watcher = builder(&handle, target(&one)).start().unwrap();
     let watched = |node| handle.peer(&id(node)).unwrap().watched;
     assert!(watched(&one) && !watched(&two));
-    until("the one", || presence(&handle, id(&one)) == Presence::Online).await;
-    assert_eq!(presence(&handle, id(&two)), Presence::Unobserved, "it is not held to be gone");
+    wait_until("the first node to be online", || presence(&handle, id(&one)) == Presence::Online).await;
+    assert_eq!(presence(&handle, id(&two)), Presence::Unobserved, "the second node is not offline");
 }
 
 #[tokio::test]
-async fn what_was_recorded_before_the_start_goes_on() {
+async fn recorded_history_continues_after_a_start() {
     let (service, node) = (service().await, node(1));
     let (handle, node_id) = (service.handle(), id(&node));
     handle.record(Event::Watch { node_id });

@@ -1,4 +1,4 @@
-//! A service, a watcher that does not dawdle, and what else may listen at an address.
+//! A service, a watcher with short delays, and servers for an address that a node may not be at.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,22 +17,22 @@ use fitness_watch::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-/// For what has to happen. Machines that build and test at once are slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout for something that has to happen. It is long because test machines can be slow.
+const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 
-pub(crate) const QUICK: Backoff = Backoff {
+pub(crate) const SHORT_BACKOFF: Backoff = Backoff {
     min: Duration::from_millis(10),
     max: Duration::from_millis(50),
     reset_after: Duration::from_secs(60),
 };
 
-/// Long where something is waited for that happens, short where it does not.
-pub(crate) fn patient() -> Timeouts {
+/// Timeouts that do not expire in a test, and a short delay of the last byte.
+pub(crate) fn long_timeouts() -> Timeouts {
     Timeouts {
-        resolve: PATIENCE,
-        connect: PATIENCE,
-        proxy: PATIENCE,
-        handshake: PATIENCE,
+        resolve: LONG_TIMEOUT,
+        connect: LONG_TIMEOUT,
+        proxy: LONG_TIMEOUT,
+        handshake: LONG_TIMEOUT,
         last_byte_delay: Duration::from_millis(100),
     }
 }
@@ -50,105 +50,114 @@ pub(crate) fn id(node: &ChainlessNode) -> NodeId {
 }
 
 pub(crate) fn target(node: &ChainlessNode) -> Target {
-    at(node, node.addr())
+    target_at(node, node.addr())
 }
 
-/// A node, where it may not be.
-pub(crate) fn at(node: &ChainlessNode, addr: impl Into<Address>) -> Target {
+/// A target with the node's id and any address.
+pub(crate) fn target_at(node: &ChainlessNode, addr: impl Into<Address>) -> Target {
     Target::new(id(node), [addr.into()]).unwrap()
 }
 
 pub(crate) fn builder(handle: &Handle, target: Target) -> WatcherBuilder {
-    // LDK's own timeout for handshakes comes with its pings.
-    let ping = PATIENCE;
-    Watcher::builder(handle.clone()).targets([target]).backoff(QUICK).timeouts(patient()).ping_interval(ping)
+    Watcher::builder(handle.clone())
+        .targets([target])
+        .backoff(SHORT_BACKOFF)
+        .timeouts(long_timeouts())
+        // LDK's timeout for handshakes depends on the ping interval.
+        .ping_interval(LONG_TIMEOUT)
 }
 
 pub(crate) fn presence(handle: &Handle, node_id: NodeId) -> Presence {
-    handle.peer(&node_id).expect("it is watched").presence
+    handle.peer(&node_id).expect("the peer is watched").presence
 }
 
-pub(crate) fn only(watcher: &Watcher) -> TargetReport {
-    let [report] = &watcher.targets()[..] else { panic!("one target") };
+pub(crate) fn only_report(watcher: &Watcher) -> TargetReport {
+    let [report] = &watcher.targets()[..] else { panic!("expected one target") };
     report.clone()
 }
 
-pub(crate) async fn next(news: &mut WatchEvents) -> WatchEvent {
-    within_patience("news", news.next()).await.expect("it goes on").expect("nothing is missed")
+pub(crate) async fn next_event(events: &mut WatchEvents) -> WatchEvent {
+    let event = with_timeout("an event", events.next()).await;
+    event.expect("the watcher runs").expect("no event was skipped")
 }
 
-/// The next attempt. Nothing else happens before it.
-pub(crate) async fn next_attempt(news: &mut WatchEvents) -> Attempt {
-    match next(news).await {
+/// Returns the next attempt. Fails if another event comes first.
+pub(crate) async fn next_attempt(events: &mut WatchEvents) -> Attempt {
+    match next_event(events).await {
         WatchEvent::Dialled { attempt, .. } => attempt,
-        other => panic!("an attempt was due, and not {other:?}"),
+        other => panic!("expected an attempt, got {other:?}"),
     }
 }
 
-/// The next attempt at one of several nodes.
-pub(crate) async fn next_attempt_at(news: &mut WatchEvents, node: &ChainlessNode) -> Attempt {
+/// Returns the next attempt to connect to `node`, and ignores events of other nodes.
+pub(crate) async fn next_attempt_at(events: &mut WatchEvents, node: &ChainlessNode) -> Attempt {
     loop {
-        match next(news).await {
+        match next_event(events).await {
             WatchEvent::Dialled { attempt, node_id, .. } if node_id == id(node) => return attempt,
             _ => {}
         }
     }
 }
 
-/// What is believed of a node after an attempt at it: without anybody else, and while another is there.
-pub(crate) async fn means(alone: impl Fn(&Handle) -> WatcherBuilder, node: &ChainlessNode) -> [Presence; 2] {
+/// Returns the node's presence after failed attempts, first without and then with another connected node.
+/// `watcher_of_node` builds a watcher whose only target is the node.
+pub(crate) async fn presence_after_attempts(
+    watcher_of_node: impl Fn(&Handle) -> WatcherBuilder,
+    node: &ChainlessNode,
+) -> [Presence; 2] {
     let (service, other) = (service().await, self::node(200));
     let handle = service.handle();
-    let mut believed = [Presence::Unobserved; 2];
-    for (i, believed) in believed.iter_mut().enumerate() {
+    let mut presences = [Presence::Unobserved; 2];
+    for (i, result) in presences.iter_mut().enumerate() {
         let watcher = match i {
-            0 => alone(&handle),
-            _ => alone(&handle).targets([target(&other)]),
+            0 => watcher_of_node(&handle),
+            _ => watcher_of_node(&handle).targets([target(&other)]),
         }
         .start()
         .unwrap();
-        let mut news = watcher.events();
+        let mut events = watcher.events();
         if i > 0 {
-            let greeting = next_attempt_at(&mut news, &other).await.outcome;
-            assert!(matches!(greeting, Outcome::Connected(_)), "{greeting:?}");
+            let outcome = next_attempt_at(&mut events, &other).await.outcome;
+            assert!(matches!(outcome, Outcome::Connected(_)), "{outcome:?}");
         }
-        // One attempt may have been under way, and what one means is said before the next.
+        // One attempt may have begun before the other node was connected, and the presence is recorded before
+        // the next attempt begins.
         for _ in 0..3 {
-            next_attempt_at(&mut news, node).await;
+            next_attempt_at(&mut events, node).await;
         }
-        *believed = presence(&handle, id(node));
+        *result = presence(&handle, id(node));
         watcher.stop().await;
     }
-    believed
+    presences
 }
 
-/// It does not count unless our network is known to work.
-pub(crate) const DOUBTFUL: [Presence; 2] = [Presence::Unobserved, Presence::Offline];
+/// The presences for an outcome that implies offline only if our network is known to work.
+pub(crate) const OFFLINE_IF_NETWORK_UP: [Presence; 2] = [Presence::Unobserved, Presence::Offline];
 
-/// The next loss, and what the attempts before it came to.
-pub(crate) async fn next_loss(news: &mut WatchEvents) -> (Vec<Outcome>, DisconnectReason) {
+/// Returns the next disconnect reason, and the outcomes of the attempts before it.
+pub(crate) async fn next_disconnect(events: &mut WatchEvents) -> (Vec<Outcome>, DisconnectReason) {
     let mut outcomes = Vec::new();
     loop {
-        match next(news).await {
+        match next_event(events).await {
             WatchEvent::Dialled { attempt, .. } => outcomes.push(attempt.outcome),
-            WatchEvent::Disconnected { reason: parting, .. } => return (outcomes, parting),
-            other => panic!("what is {other:?}?"),
+            WatchEvent::Disconnected { reason, .. } => return (outcomes, reason),
+            other => panic!("unexpected event {other:?}"),
         }
     }
 }
 
-/// What the attempts that fail come to, until one does not.
-pub(crate) async fn until_connected(news: &mut WatchEvents) -> Vec<Outcome> {
+/// Waits until the node is connected, and returns the outcomes of the failed attempts before that.
+pub(crate) async fn until_connected(events: &mut WatchEvents) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     loop {
-        match next_attempt(news).await.outcome {
+        match next_attempt(events).await.outcome {
             Outcome::Connected(_) => return outcomes,
             outcome => outcomes.push(outcome),
         }
     }
 }
 
-/// What the first attempt comes to.
+/// Starts a watcher and returns the outcome of its first attempt.
 pub(crate) async fn first_outcome(builder: WatcherBuilder) -> Outcome {
     let watcher = builder.start().unwrap();
     let outcome = next_attempt(&mut watcher.events()).await.outcome;
@@ -156,30 +165,30 @@ pub(crate) async fn first_outcome(builder: WatcherBuilder) -> Outcome {
     outcome
 }
 
-pub(crate) async fn within_patience<T>(awaited: &str, future: impl Future<Output = T>) -> T {
-    let Ok(result) = tokio::time::timeout(PATIENCE, future).await else {
-        panic!("waited in vain for {awaited}");
+async fn with_timeout<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let Ok(result) = tokio::time::timeout(LONG_TIMEOUT, future).await else {
+        panic!("timed out waiting for {what}");
     };
     result
 }
 
-/// Looks again and again.
-pub(crate) async fn until(awaited: &str, mut so: impl FnMut() -> bool) {
-    let looks = async {
-        while !so() {
+/// Polls until `condition` holds.
+pub(crate) async fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let poll = async {
+        while !condition() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    within_patience(awaited, looks).await;
+    with_timeout(what, poll).await;
 }
 
-/// An address at which nobody listens, and nobody will: its port is taken, by a socket that does not.
-pub(crate) struct Nobody {
+/// An address that refuses connections: a socket occupies its port and does not listen.
+pub(crate) struct RefusingAddr {
     _socket: TcpSocket,
     pub(crate) addr: SocketAddr,
 }
 
-impl Nobody {
+impl RefusingAddr {
     pub(crate) fn new() -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -187,51 +196,51 @@ impl Nobody {
     }
 }
 
-/// A listener that treats everybody in one way.
+/// A server that runs the same function for each connection.
 pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
-    live: Arc<Live>,
+    counts: Arc<ConnectionCounts>,
     task: tokio::task::JoinHandle<()>,
 }
 
 #[derive(Default)]
-struct Live {
-    now: AtomicUsize,
-    most: AtomicUsize,
-    all: AtomicUsize,
+struct ConnectionCounts {
+    open: AtomicUsize,
+    max_open: AtomicUsize,
+    accepted: AtomicUsize,
 }
 
 impl Server {
-    pub(crate) async fn start<F>(treat: impl Fn(TcpStream) -> F + Send + 'static) -> Self
+    pub(crate) async fn start<F>(serve: impl Fn(TcpStream) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let (addr, live) = (listener.local_addr().unwrap(), Arc::<Live>::default());
-        let counter = Arc::clone(&live);
+        let (addr, counts) = (listener.local_addr().unwrap(), Arc::<ConnectionCounts>::default());
+        let task_counts = Arc::clone(&counts);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (treatment, counter) = (treat(stream), Arc::clone(&counter));
-                counter.all.fetch_add(1, Ordering::SeqCst);
-                let now = counter.now.fetch_add(1, Ordering::SeqCst) + 1;
-                counter.most.fetch_max(now, Ordering::SeqCst);
+                let (serving, counts) = (serve(stream), Arc::clone(&task_counts));
+                counts.accepted.fetch_add(1, Ordering::SeqCst);
+                let open = counts.open.fetch_add(1, Ordering::SeqCst) + 1;
+                counts.max_open.fetch_max(open, Ordering::SeqCst);
                 tokio::spawn(async move {
-                    treatment.await;
-                    counter.now.fetch_sub(1, Ordering::SeqCst);
+                    serving.await;
+                    counts.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { addr, live, task }
+        Self { addr, counts, task }
     }
 
-    /// How many connections were accepted.
+    /// The number of accepted connections.
     pub(crate) fn accepted(&self) -> usize {
-        self.live.all.load(Ordering::SeqCst)
+        self.counts.accepted.load(Ordering::SeqCst)
     }
 
-    /// How many of them there were at once, at most.
-    pub(crate) fn most_at_once(&self) -> usize {
-        self.live.most.load(Ordering::SeqCst)
+    /// The largest number of connections that were open at the same time.
+    pub(crate) fn max_open(&self) -> usize {
+        self.counts.max_open.load(Ordering::SeqCst)
     }
 }
 
@@ -241,7 +250,7 @@ impl Drop for Server {
     }
 }
 
-/// Reads until the other side has enough.
-pub(crate) async fn swallow(mut stream: TcpStream) {
+/// Reads and discards until the other side closes the connection.
+pub(crate) async fn discard(mut stream: TcpStream) {
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
 }

@@ -1,4 +1,4 @@
-//! A file with a history.
+//! A store with a history.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use fitness_store_redb::RedbStore;
 
 use crate::common::{at, block_on, eight_hours, id, keep};
 
-/// Ten hours of so many peers, who were after our pause what they had been before it.
-pub(crate) fn file(directory: &Path, peers: u32) -> String {
+/// Creates a store with ten hours of history. After the pause in it, each peer has the same presence as before.
+pub(crate) fn create_store(directory: &Path, peers: u32) -> String {
     let mut tracker = eight_hours(peers);
     for number in 0..peers {
         let node_id = id(number);
@@ -17,7 +17,7 @@ pub(crate) fn file(directory: &Path, peers: u32) -> String {
         tracker.apply(at(8), &event);
     }
     let path = directory.join(format!("{peers}.redb"));
-    let store = RedbStore::open(&path).expect("a new file");
+    let store = RedbStore::open(&path).expect("create the store");
     block_on(keep(&store, NodeId([3; 33]), tracker));
     path.display().to_string()
 }

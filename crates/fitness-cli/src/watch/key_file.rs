@@ -1,4 +1,4 @@
-//! Who we are to the nodes that are watched, kept in a file: the same observer with each run.
+//! The file with the watcher's identity key, which makes it the same observer on each run.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -9,8 +9,9 @@ use fitness_watch::Identity;
 use crate::error::CliError;
 use crate::store::StoreUrl;
 
-/// The file beside a store on this machine; `None` for others.
-pub(super) fn beside(store: &StoreUrl) -> Option<PathBuf> {
+/// Returns the default key file: beside the store, with `.key` appended to its name. Returns `None` for a store
+/// on a server.
+pub(super) fn default_path(store: &StoreUrl) -> Option<PathBuf> {
     let path = match store {
         StoreUrl::Redb(path) | StoreUrl::Directory(path) => path,
         StoreUrl::Sqlite { file, .. } => file,
@@ -21,16 +22,16 @@ pub(super) fn beside(store: &StoreUrl) -> Option<PathBuf> {
     Some(path.with_file_name(name))
 }
 
-/// The identity that is kept in a file, or a new one that is kept there from now on.
+/// Reads the identity key from a file, or creates the file with a new key.
 ///
 /// # Errors
 ///
-/// A file that is no key, or that cannot be read or made.
-pub(super) fn read_or_make(path: &Path) -> Result<Identity, CliError> {
+/// Fails if the file cannot be read or created, or if its content is not a key.
+pub(super) fn read_or_create(path: &Path) -> Result<Identity, CliError> {
     let failed = |task| move |source| CliError::Key { task, path: path.to_owned(), source };
     let seed = match std::fs::read_to_string(path) {
         Ok(text) => parse(text.trim()).ok_or_else(|| CliError::NoKey { path: path.to_owned() })?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path).map_err(failed("make"))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create(path).map_err(failed("create"))?,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             return Err(CliError::NoKey { path: path.to_owned() });
         }
@@ -39,12 +40,12 @@ pub(super) fn read_or_make(path: &Path) -> Result<Identity, CliError> {
     Ok(Identity::from_seed(&seed)?)
 }
 
-fn make(path: &Path) -> io::Result<[u8; 32]> {
+fn create(path: &Path) -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    // It is nobody else's business.
+    // Only the owner may read the key.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
@@ -68,39 +69,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_made_once_and_read_again() {
-        let directory = tempfile::tempdir().expect("a directory");
+    fn key_is_created_once_and_then_read() {
+        let directory = tempfile::tempdir().expect("create a directory");
         let path = directory.path().join("watch.key");
-        let made = read_or_make(&path).expect("it is made").node_id();
-        assert_eq!(read_or_make(&path).expect("it is read").node_id(), made);
+        let created = read_or_create(&path).expect("create the key").node_id();
+        assert_eq!(read_or_create(&path).expect("read the key").node_id(), created);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+            let mode = std::fs::metadata(&path).expect("the key file exists").permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
     }
 
     #[test]
-    fn what_is_no_key_is_left_alone() {
-        let directory = tempfile::tempdir().expect("a directory");
+    fn invalid_key_file_is_rejected_and_not_changed() {
+        let directory = tempfile::tempdir().expect("create a directory");
         let path = directory.path().join("watch.key");
         for text in [&b""[..], b"02", &[b'g'; 64], &[b'1'; 65], "ü".repeat(32).as_bytes(), &[0xff; 64]] {
-            std::fs::write(&path, text).expect("it is written");
-            assert!(matches!(read_or_make(&path), Err(CliError::NoKey { .. })), "{text:?}");
-            assert_eq!(std::fs::read(&path).expect("it is there"), text);
+            std::fs::write(&path, text).expect("write the file");
+            assert!(matches!(read_or_create(&path), Err(CliError::NoKey { .. })), "{text:?}");
+            assert_eq!(std::fs::read(&path).expect("read the file"), text);
         }
-        let nowhere = directory.path().join("no/such/key");
-        let error = read_or_make(&nowhere).expect_err("there is no such directory").to_string();
-        assert!(error.starts_with("cannot make the key "), "{error}");
+        let missing = directory.path().join("no/such/key");
+        let error = read_or_create(&missing).expect_err("the directory does not exist");
+        assert!(matches!(error, CliError::Key { task: "create", .. }), "{error}");
     }
 
     #[test]
-    fn a_key_stands_beside_its_store() {
-        let of = |store: &str| beside(&store.parse().expect("it is one"));
-        assert_eq!(of("a/lsps.redb"), Some("a/lsps.redb.key".into()));
-        assert_eq!(of("sqlite:b.sqlite?table=t"), Some("b.sqlite.key".into()));
-        assert_eq!(of("dir:wallet"), Some("wallet.key".into()));
-        assert_eq!(of("postgres://u@host/db"), None);
+    fn default_key_file_is_beside_the_store() {
+        let default_path = |store: &str| default_path(&store.parse().expect("a valid store"));
+        assert_eq!(default_path("a/lsps.redb"), Some("a/lsps.redb.key".into()));
+        assert_eq!(default_path("sqlite:b.sqlite?table=t"), Some("b.sqlite.key".into()));
+        assert_eq!(default_path("dir:wallet"), Some("wallet.key".into()));
+        assert_eq!(default_path("postgres://u@host/db"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A service that is served, in this process, and whose server can die and rise again.
+//! A service in this process with an HTTP server that can be stopped and restarted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,73 +15,74 @@ pub(crate) fn peer(number: u8) -> NodeId {
     node_id
 }
 
-pub(crate) struct Served {
-    /// It goes on without a server.
-    _observing: Runtime,
+pub(crate) struct LiveService {
+    /// Runs the service, which does not depend on the server.
+    _service_runtime: Runtime,
     service: Service,
     web: Web,
-    server: Option<Runtime>,
+    server_runtime: Option<Runtime>,
     addr: SocketAddr,
 }
 
-impl Served {
-    /// So many peers with a channel each, all of them online.
+impl LiveService {
+    /// Starts a service with `peers` peers that are online, with one channel each.
     pub(crate) fn new(peers: u8) -> Self {
-        Self::started(peers, None)
+        Self::start(peers, None)
     }
 
-    pub(crate) fn with_token(peers: u8, secret: &str) -> Self {
-        Self::started(peers, Some(Token::new(secret).expect("it is one")))
+    pub(crate) fn with_token(peers: u8, token: &str) -> Self {
+        Self::start(peers, Some(Token::new(token).expect("a valid token")))
     }
 
-    fn started(peers: u8, token: Option<Token>) -> Self {
-        let observing = runtime();
+    fn start(peers: u8, token: Option<Token>) -> Self {
+        let service_runtime = runtime();
         let builder = Service::builder(NodeId([3; 33]), Arc::new(MemoryStore::new()));
-        let service = observing.block_on(builder.start()).expect("it starts");
+        let service = service_runtime.block_on(builder.start()).expect("start the service");
         let mut web = Web::builder(service.handle());
         if let Some(token) = token {
             web = web.token(token);
         }
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut served = Self { _observing: observing, service, web: web.build(), server: None, addr };
-        (0..peers).for_each(|number| served.open(number));
-        served.rise();
-        served
+        let web = web.build();
+        let mut live = Self { _service_runtime: service_runtime, service, web, server_runtime: None, addr };
+        (0..peers).for_each(|number| live.open_channel(number));
+        live.start_server();
+        live
     }
 
-    pub(crate) fn address(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    pub(crate) fn open(&self, number: u8) {
+    pub(crate) fn open_channel(&self, number: u8) {
         let (node_id, channel_id) = (peer(number), ChannelId([number; 32]));
         let opened = ChannelOpened { channel_id, node_id, funding: None, online: Some(true) };
         self.service.handle().record(Event::ChannelOpened(opened));
     }
 
-    pub(crate) fn lose(&self, number: u8) {
+    pub(crate) fn disconnect(&self, number: u8) {
         self.service.handle().record(Event::PeerOffline { node_id: peer(number) });
     }
 
-    pub(crate) fn find(&self, number: u8) {
+    pub(crate) fn connect(&self, number: u8) {
         self.service.handle().record(Event::PeerOnline { node_id: peer(number) });
     }
 
-    /// The server goes, with all its connections, and without a word.
-    pub(crate) fn die(&mut self) {
-        if let Some(server) = self.server.take() {
-            server.shutdown_background();
+    /// Stops the server and drops its connections. The service keeps running.
+    pub(crate) fn stop_server(&mut self) {
+        if let Some(server_runtime) = self.server_runtime.take() {
+            server_runtime.shutdown_background();
         }
     }
 
-    /// There is one again, at the same address.
-    pub(crate) fn rise(&mut self) {
+    /// Starts the server, on the same address as before.
+    pub(crate) fn start_server(&mut self) {
         let runtime = runtime();
         let server = runtime.block_on(async {
             loop {
                 match self.web.listen(self.addr).await {
                     Ok(server) => break server,
-                    // The one before has not let go yet.
+                    // The previous server has not released the port yet.
                     Err(_) if self.addr.port() != 0 => tokio::task::yield_now().await,
                     Err(error) => panic!("{error}"),
                 }
@@ -89,10 +90,10 @@ impl Served {
         });
         self.addr = server.addr();
         runtime.spawn(server.run(std::future::pending()));
-        self.server = Some(runtime);
+        self.server_runtime = Some(runtime);
     }
 }
 
 fn runtime() -> Runtime {
-    Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("start a runtime")
 }
