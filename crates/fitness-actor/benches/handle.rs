@@ -165,7 +165,7 @@ fn record(c: &mut Criterion) {
     bench_raw(&mut group, &ids);
 
     // Without a commit during the measurement, and with one every second.
-    for (name, commit_delay) in [("handle", HOUR), ("handle_while_storing", 1)] {
+    for (name, commit_delay) in [("handle", HOUR), ("handle_while_committing", 1)] {
         let (service, handle) = with_all_channels(&runtime, &ids, Duration::from_secs(commit_delay));
         let mut rounds = Rounds::new(&ids.order);
         group.bench_function(name, |b| {

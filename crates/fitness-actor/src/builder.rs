@@ -226,22 +226,6 @@ impl ServiceBuilder {
     }
 }
 
-/// The former method names, until all callers in the workspace use the new ones.
-#[doc(hidden)]
-impl ServiceBuilder {
-    pub fn heartbeat(self, interval: Duration) -> Self {
-        self.heartbeat_interval(interval)
-    }
-
-    pub fn pulse(self, interval: Duration) -> Self {
-        self.stall_check_interval(interval)
-    }
-
-    pub fn retry(self, min: Duration, max: Duration) -> Self {
-        self.retry_backoff(min, max)
-    }
-}
-
 impl std::fmt::Debug for ServiceBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServiceBuilder").field("observer", &self.observer).finish_non_exhaustive()

@@ -112,9 +112,9 @@ fn run(config: &WalletConfig) {
     let grace_ns = u64::try_from(config.grace.as_nanos()).unwrap();
     let service = Service::builder(convert::node_id(&node.id()), store)
         .tracker(TrackerConfig::default().with_reconnect_grace_ns(grace_ns))
-        .heartbeat(config.heartbeat)
+        .heartbeat_interval(config.heartbeat)
         .commit_delay(config.commit_delay)
-        .pulse(config.pulse);
+        .stall_check_interval(config.pulse);
     let service = runtime.block_on(service.start()).unwrap();
     let handle = service.handle();
     let reports = runtime.spawn(report_changes(handle.subscribe()));

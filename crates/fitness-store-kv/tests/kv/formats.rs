@@ -61,7 +61,7 @@ fn parse(listing: &str) -> Memory {
 
 #[test]
 fn format_1_can_be_read_and_written() {
-    let memory = read(FORMAT_1);
+    let memory = parse(FORMAT_1);
     let model = expected();
     let store = memory.open();
     assert_eq!(
