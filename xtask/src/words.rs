@@ -16,6 +16,13 @@ const DATA: &[&str] = &[".gz", ".png", ".redb", ".ico"];
 /// Directories with data that lnd wrote.
 const LND_DATA: &[&str] = &["crates/fitness-core/tests/data/", "crates/fitness-cli/tests/fixtures/"];
 
+/// The contents of the list.
+struct WordList {
+    retired: Vec<Retired>,
+    /// Phrases that contain a retired one and are good English. They are removed from a text first.
+    correct: Vec<String>,
+}
+
 /// A retired identifier or phrase.
 struct Retired {
     pattern: String,
@@ -28,7 +35,7 @@ struct Retired {
 
 pub(crate) fn check() -> Result<(), String> {
     let list = fs::read_to_string(root().join(LIST)).map_err(|err| format!("{LIST}: {err}"))?;
-    let retired = parse(&list)?;
+    let words = WordList::parse(&list)?;
     let mut git = std::process::Command::new("git");
     git.args(["ls-files"]).current_dir(root());
     let mut found = Vec::new();
@@ -36,22 +43,22 @@ pub(crate) fn check() -> Result<(), String> {
         // A path that git lists may have been deleted, or hold data that is not text.
         let Ok(text) = fs::read_to_string(root().join(path)) else { continue };
         found.extend(
-            matches(path, path, &retired).iter().map(|what| format!("{path}: in the file's name: {what}")),
+            words.matches(path, path).iter().map(|what| format!("{path}: in the file's name: {what}")),
         );
         let (mut previous, mut on_previous_line) = ("", Vec::new());
         for (number, line) in (1..).zip(text.lines()) {
             let line = without_comment_marker(line);
             // A phrase may be broken across two lines.
             let across = format!("{} {}", last_words(previous), first_words(line));
-            let on_line = matches(path, line, &retired);
-            let mut across = matches(path, &across, &retired);
+            let on_line = words.matches(path, line);
+            let mut across = words.matches(path, &across);
             across.retain(|what| !on_line.contains(what) && !on_previous_line.contains(what));
             found.extend(on_line.iter().chain(&across).map(|what| format!("{path}:{number}: {what}")));
             (previous, on_previous_line) = (line, on_line);
         }
     }
     if found.is_empty() {
-        println!("none of {} retired identifiers and phrases is used", retired.len());
+        println!("none of {} retired identifiers and phrases is used", words.retired.len());
         return Ok(());
     }
     found.iter().for_each(|line| println!("{line}"));
@@ -83,11 +90,36 @@ fn is_exempt(path: &str) -> bool {
         || LND_DATA.iter().any(|directory| path.starts_with(directory))
 }
 
-fn parse(list: &str) -> Result<Vec<Retired>, String> {
-    let lines = (1..).zip(list.lines()).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(number, line)| parse_line(line).ok_or_else(|| format!("{LIST}:{number}: malformed: {line}")))
-        .collect()
+impl WordList {
+    fn parse(list: &str) -> Result<Self, String> {
+        let mut words = Self { retired: Vec::new(), correct: Vec::new() };
+        let lines = (1..).zip(list.lines()).filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        for (number, line) in lines {
+            if let Some(phrase) = line.strip_prefix("correct\t") {
+                words.correct.push(phrase.to_lowercase());
+            } else {
+                let retired = parse_line(line);
+                words.retired.push(retired.ok_or_else(|| format!("{LIST}:{number}: malformed: {line}"))?);
+            }
+        }
+        Ok(words)
+    }
+
+    /// Describes each retired identifier or phrase in a text of this file.
+    fn matches(&self, path: &str, text: &str) -> Vec<String> {
+        let mut lower = text.to_lowercase();
+        for phrase in &self.correct {
+            lower = lower.replace(phrase, "");
+        }
+        let is_found = |retired: &&Retired| {
+            let text = if retired.is_identifier { text } else { &lower };
+            let is_allowed = retired.allowed.iter().any(|allowed| path.starts_with(allowed.as_str()));
+            !is_allowed && contains_word(text, &retired.pattern)
+        };
+        let describe =
+            |retired: &Retired| format!("`{}` is retired; use: {}", retired.pattern, retired.replacement);
+        self.retired.iter().filter(is_found).map(describe).collect()
+    }
 }
 
 fn parse_line(line: &str) -> Option<Retired> {
@@ -103,19 +135,6 @@ fn parse_line(line: &str) -> Option<Retired> {
         columns.next().map(|paths| paths.split(' ').map(String::from).collect()).unwrap_or_default();
     let retired = Retired { pattern, replacement: replacement.to_owned(), is_identifier, allowed };
     (columns.next().is_none() && !retired.pattern.is_empty()).then_some(retired)
-}
-
-/// Describes each retired identifier or phrase in a text of this file.
-fn matches(path: &str, text: &str, retired: &[Retired]) -> Vec<String> {
-    let lower = text.to_lowercase();
-    let is_found = |retired: &&Retired| {
-        let text = if retired.is_identifier { text } else { &lower };
-        let is_allowed = retired.allowed.iter().any(|allowed| path.starts_with(allowed.as_str()));
-        !is_allowed && contains_word(text, &retired.pattern)
-    };
-    let describe =
-        |retired: &Retired| format!("`{}` is retired; use: {}", retired.pattern, retired.replacement);
-    retired.iter().filter(is_found).map(describe).collect()
 }
 
 /// Whether the text has the pattern with no letter, digit or underscore right before or after it.
@@ -136,6 +155,10 @@ fn contains_word(text: &str, pattern: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn found(list: &str, path: &str, text: &str) -> usize {
+        WordList::parse(list).expect("a valid list").matches(path, text).len()
+    }
+
     #[test]
     fn patterns_match_whole_words_only() {
         assert!(contains_word("it is none of ours", "is none"));
@@ -148,25 +171,31 @@ mod tests {
 
     #[test]
     fn identifiers_are_matched_with_case_and_phrases_without() {
-        let retired =
-            parse("identifier\tAlarms\tAlertTracker\nphrase\theld up\tstalled\n").expect("it is valid");
-        let found = |text| matches("src/lib.rs", text, &retired).len();
+        let list = "identifier\tAlarms\tAlertTracker\nphrase\theld up\tstalled\n";
+        let found = |text| found(list, "src/lib.rs", text);
         assert_eq!((found("struct Alarms;"), found("alarms ring")), (1, 0));
         assert_eq!((found("It was Held Up."), found("it stalled")), (1, 0));
     }
 
     #[test]
     fn allowed_paths_may_use_a_phrase() {
-        let retired =
-            parse("phrase\twitness\tconnectivity check\tcrates/fitness-regtest/\n").expect("it is valid");
-        assert_eq!(matches("crates/fitness-regtest/src/block.rs", "the witness", &retired).len(), 0);
-        assert_eq!(matches("crates/fitness-core/src/lib.rs", "the witness", &retired).len(), 1);
+        let list = "phrase\twitness\tconnectivity check\tcrates/fitness-regtest/\n";
+        assert_eq!(found(list, "crates/fitness-regtest/src/block.rs", "the witness"), 0);
+        assert_eq!(found(list, "crates/fitness-core/src/lib.rs", "the witness"), 1);
+    }
+
+    #[test]
+    fn correct_phrases_are_not_reported() {
+        let list = "phrase\tis no \tis not a\ncorrect\tthere is no \ncorrect\tis no longer\n";
+        let found = |text| found(list, "src/lib.rs", text);
+        assert_eq!((found("There is no lock."), found("it is no longer open")), (0, 0));
+        assert_eq!((found("it is no number"), found("there is no lock, which is no fault")), (1, 1));
     }
 
     #[test]
     fn malformed_lines_are_rejected() {
         for line in ["phrase", "phrase\tone", "word\tone\ttwo", "phrase\t\ttwo", "phrase\ta\tb\tc\td"] {
-            assert!(parse(line).is_err(), "{line:?}");
+            assert!(WordList::parse(line).is_err(), "{line:?}");
         }
     }
 }
