@@ -20,23 +20,23 @@ use crate::store::StoreUrl;
 const LONG_ABOUT: &str = "\
 Recommend which channels to close and which to keep, with reasons.
 
-Each tracked peer is evaluated over a window of its history, up to the last heartbeat in the store. Closing is \
-recommended for a peer
+Each tracked peer is evaluated over a window of its history, up to the last heartbeat in the store. Closing \
+is recommended for a peer
 
   - whose availability is at or below --availability-threshold,
   - whose availability is far below that of the others (--outliers), or
   - that has been offline for at least --long-offline-after.
 
 Review is recommended for a peer whose connection changes more often than --max-flaps. Peers with less than \
---min-observed of observed time are not evaluated; if they have been offline for long, review is recommended. \
-Monitoring gaps do not count as observed time. Mobile and private peers are not compared with other peers and are \
-evaluated for long outages only.
+--min-observed of observed time are not evaluated; if they have been offline for long, review is \
+recommended. Monitoring gaps do not count as observed time. Mobile and private peers are not compared with \
+other peers and are evaluated for long outages only.
 
-An outlier is below Q1 - m * IQR of the compared peers, where Q1 is the first quartile, IQR the interquartile range, \
-and m is 3 (conservative) or 1.5 (aggressive).
+An outlier is below Q1 - m * IQR of the compared peers, where Q1 is the first quartile, IQR the \
+interquartile range, and m is 3 (conservative) or 1.5 (aggressive).
 
-The score, from 0 to 100, is the lower confidence bound of the availability, reduced for disconnects and for time \
-in which channels were unusable. `upper bound` is the same for the upper confidence bound.
+The score, from 0 to 100, is the lower confidence bound of the availability, reduced for disconnects and \
+for time in which channels were unusable. `upper bound` is the same for the upper confidence bound.
 
 These are recommendations only: no channel is ever closed.";
 

@@ -18,13 +18,13 @@ use crate::store::StoreUrl;
 const LONG_ABOUT: &str = "\
 Rank watched nodes, most reliable first.
 
-Nodes are ranked by their score over a window of their history, up to the last heartbeat in the store. The score, \
-from 0 to 100, is the lower confidence bound of the availability, reduced for disconnects: a node that was online \
-during one observed hour does not rank above a node that was online for a month. Nodes with equal scores are ranked \
-by the number of disconnects.
+Nodes are ranked by their score over a window of their history, up to the last heartbeat in the store. The \
+score, from 0 to 100, is the lower confidence bound of the availability, reduced for disconnects: a node \
+that was online during one observed hour does not rank above a node that was online for a month. Nodes with \
+equal scores are ranked by the number of disconnects.
 
-`upper bound` is the score for the upper confidence bound. A ~ before a rank means that the order is uncertain: \
-the upper bound of the node exceeds the score of the node above it.";
+`upper bound` is the score for the upper confidence bound. A ~ before a rank means that the order is \
+uncertain: the upper bound of the node exceeds the score of the node above it.";
 
 const EXAMPLES: &str = "\
 Examples:

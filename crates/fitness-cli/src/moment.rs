@@ -32,7 +32,8 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     else {
         return Some((text, 0));
     };
-    // A sign after a colon starts the offset: a time of day has no sign, and the dashes of the date come first.
+    // A sign after a colon starts the offset: a time of day has no sign, and the dashes of the date come
+    // first.
     let sign = match offset.as_bytes().first() {
         Some(b'+') if local.contains(':') => 1,
         Some(b'-') if local.contains(':') => -1,

@@ -19,12 +19,12 @@ use crate::store::{StoreUrl, StoreUrlParser};
 const LONG_ABOUT: &str = "\
 Show peers and their status in the terminal, live.
 
-The source is a running service, given by the URL of its dashboard (--listen of other commands, or the address \
-on which a wallet serves it), or a store, as of its last heartbeat. The keys are those of htop: arrow keys move, \
-Enter opens a peer, F6 sorts, / searches, \\ filters, q quits; F1 or h lists all keys.
+The source is a running service, given by the URL of its dashboard (--listen of other commands, or the \
+address on which a wallet serves it), or a store, as of its last heartbeat. The keys are those of htop: \
+arrow keys move, Enter opens a peer, F6 sorts, / searches, \\ filters, q quits; F1 or h lists all keys.
 
-If the service becomes unreachable, its last data stays on the screen, marked as not live, and the view reconnects \
-when the service is back.";
+If the service becomes unreachable, its last data stays on the screen, marked as not live, and the view \
+reconnects when the service is back.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -104,7 +104,8 @@ impl TypedValueParser for SourceArgParser {
 ///
 /// # Errors
 ///
-/// Fails if standard output is not a terminal, if the service does not respond, or if the store cannot be read.
+/// Fails if standard output is not a terminal, if the service does not respond, or if the store cannot be
+/// read.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
     let capabilities = TerminalCapabilities { unicode: !args.ascii && supports_unicode(), colour };

@@ -30,7 +30,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().expect("start a runtime").block_on(future)
 }
 
-/// Peer A has two channels and was offline from hour 3 to hour 4. Peer B is watched, and offline since hour 2.
+/// Peer A has two channels and was offline from hour 3 to hour 4. Peer B is watched, and offline since hour
+/// 2.
 fn history() -> UnsavedChanges {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     let opened = |number, online| {

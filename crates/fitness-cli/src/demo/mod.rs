@@ -1,4 +1,5 @@
-//! The `demo` command: runs a real wallet with real peers and outages, and verifies what ldk-fitness measures.
+//! The `demo` command: runs a real wallet with real peers and outages, and verifies what ldk-fitness
+//! measures.
 
 mod ground_truth;
 mod network;
@@ -31,17 +32,17 @@ use crate::store::StoreUrl;
 const LONG_ABOUT: &str = "\
 Run a demo with a real wallet, real peers and real outages.
 
-Starts an ldk-node wallet and four ldk-node peers on a regtest chain in this process, connected over loopback TCP, \
-and opens a channel to each peer. Then it cuts connections: one peer stays online, one flaps, one has a long outage, \
-and one goes offline and stays offline. It also cuts all connections at once, as a failure of the wallet's network \
-would, and restarts the wallet; neither counts against a peer.
+Starts an ldk-node wallet and four ldk-node peers on a regtest chain in this process, connected over \
+loopback TCP, and opens a channel to each peer. Then it cuts connections: one peer stays online, one flaps, \
+one has a long outage, and one goes offline and stays offline. It also cuts all connections at once, as a \
+failure of the wallet's network would, and restarts the wallet; neither counts against a peer.
 
-At the end it prints the table of peers and compares the measured values with what the demo did. The exit code is 1 \
-if they differ.
+At the end it prints the table of peers and compares the measured values with what the demo did. The exit \
+code is 1 if they differ.
 
-The demo runs on this machine only and uses no real money. With --store the history is kept: a later demo with the same store \
-has the same peers, with their flap counts. With --listen the dashboard shows the demo live in a browser, and stays \
-available afterwards until Ctrl-C.";
+The demo runs on this machine only and uses no real money. With --store the history is kept: a later demo \
+with the same store has the same peers, with their flap counts. With --listen the dashboard shows the demo \
+live in a browser, and stays available afterwards until Ctrl-C.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,8 +75,8 @@ pub(crate) struct Args {
 ///
 /// # Errors
 ///
-/// Fails if the store cannot be opened, if the nodes do not start, or if the output cannot be written. Returns
-/// [`CliError::Untrue`] if the verification fails.
+/// Fails if the store cannot be opened, if the nodes do not start, or if the output cannot be written.
+/// Returns [`CliError::Untrue`] if the verification fails.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;

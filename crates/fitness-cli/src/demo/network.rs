@@ -52,7 +52,8 @@ impl Peer {
 }
 
 impl DemoNetwork {
-    /// Starts the chain, the peers and the wallet's node, without channels. Blocks until the nodes are running.
+    /// Starts the chain, the peers and the wallet's node, without channels. Blocks until the nodes are
+    /// running.
     ///
     /// The keys are always the same, so that a second demo with the same store has the same peers.
     pub(super) fn start(directory: &Path) -> Result<(Self, RegtestNode), fitness_regtest::Error> {

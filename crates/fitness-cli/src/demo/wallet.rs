@@ -17,8 +17,8 @@ use super::network::Peer;
 use crate::error::CliError;
 use crate::listen::{Front, RunningServer};
 
-/// How often the monitor polls the node's connections. Log messages of the node trigger earlier polls, so this is
-/// the maximum error of a measured time.
+/// How often the monitor polls the node's connections. Log messages of the node trigger earlier polls, so
+/// this is the maximum error of a measured time.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A running wallet.
@@ -79,8 +79,8 @@ impl Wallet {
         self.service.handle()
     }
 
-    /// Connects to a peer unless it is connected already, as a wallet does when it is opened. Returns whether the
-    /// peer is connected.
+    /// Connects to a peer unless it is connected already, as a wallet does when it is opened. Returns whether
+    /// the peer is connected.
     pub(super) async fn connect(&self, peer: &Peer) -> Result<bool, CliError> {
         let node: Arc<Node> = Arc::clone(self.node.node());
         let (id, addr): (PublicKey, _) = (peer.id(), peer.addr());

@@ -292,8 +292,8 @@ impl State {
 }
 
 impl Row<'_> {
-    /// Returns the state to show. The first row of a peer has one; the others only if a channel of the peer is
-    /// unusable.
+    /// Returns the state to show. The first row of a peer has one; the others only if a channel of the peer
+    /// is unusable.
     fn state(&self) -> Option<State> {
         let peer = &self.peer.report;
         if self.channel.is_some_and(|channel| channel.is_unusable(peer)) {

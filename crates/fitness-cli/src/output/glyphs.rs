@@ -35,8 +35,8 @@ impl Glyphs {
         online: '#',
     };
 
-    /// Returns the characters that standard output supports. Files and pipes are UTF-8; a terminal may support
-    /// ASCII only.
+    /// Returns the characters that standard output supports. Files and pipes are UTF-8; a terminal may
+    /// support ASCII only.
     pub(crate) fn available() -> &'static Self {
         if supports_unicode() { &Self::UNICODE } else { &Self::ASCII }
     }

@@ -34,8 +34,8 @@ pub(crate) struct OutputArgs {
     /// Print one JSON document instead of the table
     ///
     /// The document has `at_ns`, `peers`, `channels` and `coverage`. Fields that end in `_ns` are integers in
-    /// nanoseconds; times count from the Unix epoch. Unknown values are `null`. docs/reference/json.md describes
-    /// all fields.
+    /// nanoseconds; times count from the Unix epoch. Unknown values are `null`. docs/reference/json.md
+    /// describes all fields.
     #[arg(long)]
     pub(crate) json: bool,
 

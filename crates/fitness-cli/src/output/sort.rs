@@ -76,7 +76,8 @@ impl Default for Sort {
 
 impl Sort {
     /// Sorts the peers of a section. A peer with several channels is placed by the channel that comes first.
-    /// Unknown values come last, and equal ones are ordered by node id. The order of channels does not change.
+    /// Unknown values come last, and equal ones are ordered by node id. The order of channels does not
+    /// change.
     pub(crate) fn apply(self, section: &mut Section) {
         let peers = std::mem::take(&mut section.peers);
         let mut keyed: Vec<_> = peers.into_iter().map(|peer| (self.value(section, &peer), peer)).collect();

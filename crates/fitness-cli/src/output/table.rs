@@ -220,7 +220,8 @@ fn imported_footnote(section: &Section, width: Option<u16>, glyphs: &Glyphs) -> 
     Some(grid::wrap(&footnote, width))
 }
 
-/// Returns the lines above the table: the observer, the number of peers and channels, the time and the window.
+/// Returns the lines above the table: the observer, the number of peers and channels, the time and the
+/// window.
 fn caption(section: &Section, is_limited: bool, glyphs: &Glyphs) -> String {
     let layout = if is_limited { Layout::Normal } else { Layout::Wide };
     let observer =

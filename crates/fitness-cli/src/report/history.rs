@@ -142,8 +142,8 @@ struct StoredHistory {
 }
 
 impl StoredHistory {
-    /// Loads the history of `observer`, to be queried as of `at` or else its last time. `record` and `gaps` are
-    /// the observer's record and its latest gaps.
+    /// Loads the history of `observer`, to be queried as of `at` or else its last time. `record` and `gaps`
+    /// are the observer's record and its latest gaps.
     async fn load(
         store: &dyn Store,
         observer: NodeId,

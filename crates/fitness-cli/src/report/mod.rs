@@ -19,17 +19,17 @@ use crate::store::StoreUrl;
 const LONG_ABOUT: &str = "\
 Report on the peers and channels in a store while its node is stopped.
 
-The store is that of a node with ldk-fitness, or of `ldk-fitness demo --store`. A redb file can be open in one \
-process only, so its node must be stopped. The store is not changed.
+The store is that of a node with ldk-fitness, or of `ldk-fitness demo --store`. A redb file can be open in \
+one process only, so its node must be stopped. The store is not changed.
 
-The report is as of the last heartbeat, which is the last time at which the node is known to have been observing. \
-With --at it is as of a later time: lifetimes are longer, and the time after the heartbeat is unobserved. If \
-several nodes share the store, there is one section for each.
+The report is as of the last heartbeat, which is the last time at which the node is known to have been \
+observing. With --at it is as of a later time: lifetimes are longer, and the time after the heartbeat is \
+unobserved. If several nodes share the store, there is one section for each.
 
 With --listen, the dashboard shows the stored history in a browser, as of the last heartbeat.
 
-Strips show the history of each peer, or of the window. Below them, the report lists the monitoring coverage and \
-the monitoring gaps with their causes. Gaps count neither for nor against a peer.";
+Strips show the history of each peer, or of the window. Below them, the report lists the monitoring \
+coverage and the monitoring gaps with their causes. Gaps count neither for nor against a peer.";
 
 const EXAMPLES: &str = "\
 Examples:

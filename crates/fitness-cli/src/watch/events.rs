@@ -1,4 +1,5 @@
-//! Prints events of watched nodes as they happen: attempts, disconnects and alerts, and the summary at the end.
+//! Prints events of watched nodes as they happen: attempts, disconnects and alerts, and the summary at the
+//! end.
 
 use std::io::{self, Write as _};
 

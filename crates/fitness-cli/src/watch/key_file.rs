@@ -9,8 +9,8 @@ use fitness_watch::Identity;
 use crate::error::CliError;
 use crate::store::StoreUrl;
 
-/// Returns the default key file: beside the store, with `.key` appended to its name. Returns `None` for a store
-/// on a server.
+/// Returns the default key file: beside the store, with `.key` appended to its name. Returns `None` for a
+/// store on a server.
 pub(super) fn default_path(store: &StoreUrl) -> Option<PathBuf> {
     let path = match store {
         StoreUrl::Redb(path) | StoreUrl::Directory(path) => path,

@@ -32,18 +32,19 @@ use crate::store::StoreUrl;
 const LONG_ABOUT: &str = "\
 Watch any Lightning nodes, without channels and without a wallet.
 
-Each node is dialled, completes the Lightning handshake and `init` exchange, and stays connected. After a disconnect \
-it is dialled again, with increasing delays. Every attempt is printed with its duration or with the reason why it \
-failed: connection refused, timeout, not a Lightning node, a different node, a different network. Alerts are printed \
-as well: a node has been offline for long, is flapping, has a low availability, or is back online. If all nodes \
-become unreachable, the cause is assumed to be the local network, and there is one alert instead of one for each \
-node.
+Each node is dialled, completes the Lightning handshake and `init` exchange, and stays connected. After a \
+disconnect it is dialled again, with increasing delays. Every attempt is printed with its duration or with \
+the reason why it failed: connection refused, timeout, not a Lightning node, a different node, a different \
+network. Alerts are printed as well: a node has been offline for long, is flapping, has a low availability, \
+or is back online. If all nodes become unreachable, the cause is assumed to be the local network, and there \
+is one alert instead of one for each node.
 
-With --store the history is kept for `report` and `compare`, and a later run with the same store continues it. Use a \
-separate store, not that of a wallet. The watcher's identity key is kept in a key file beside the store.
+With --store the history is kept for `report` and `compare`, and a later run with the same store continues \
+it. Use a separate store, not that of a wallet. The watcher's identity key is kept in a key file beside the \
+store.
 
-The command runs until it is interrupted, or for --duration. Watch at least two nodes: with only one, a failure of \
-the local network looks like an outage of that node.";
+The command runs until it is interrupted, or for --duration. Watch at least two nodes: with only one, a \
+failure of the local network looks like an outage of that node.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,7 +83,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "IP:PORT", conflicts_with = "proxy")]
     onion_proxy: Option<SocketAddr>,
 
-    /// File with a webhook for alerts: an HTTP or HTTPS URL, and on the second line an optional secret `whsec_…`
+    /// File with a webhook for alerts: an HTTP or HTTPS URL, and on the second line an optional secret
+    /// `whsec_…`
     #[arg(long, value_name = "FILE")]
     webhook_file: Option<PathBuf>,
 
@@ -107,8 +109,8 @@ fn parse_network(text: &str) -> Result<Network, String> {
 ///
 /// # Errors
 ///
-/// Fails if a target is invalid, if the key file or the store cannot be opened, if the output cannot be written,
-/// or if the last changes cannot be stored.
+/// Fails if a target is invalid, if the key file or the store cannot be opened, if the output cannot be
+/// written, or if the last changes cannot be stored.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let targets = targets::read(&args.targets)?;
     args.check_proxy(&targets)?;

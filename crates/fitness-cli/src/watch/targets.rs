@@ -10,7 +10,8 @@ use crate::error::CliError;
 ///
 /// # Errors
 ///
-/// Fails if an argument is neither a valid node nor a readable file, or if a list has an invalid line or no nodes.
+/// Fails if an argument is neither a valid node nor a readable file, or if a list has an invalid line or no
+/// nodes.
 pub(super) fn read(args: &[String]) -> Result<Vec<Target>, CliError> {
     let mut targets = Vec::new();
     for arg in args {

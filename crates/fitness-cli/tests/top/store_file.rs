@@ -7,7 +7,8 @@ use fitness_store_redb::RedbStore;
 
 use crate::common::{at, block_on, eight_hours, id, keep};
 
-/// Creates a store with ten hours of history. After the pause in it, each peer has the same presence as before.
+/// Creates a store with ten hours of history. After the pause in it, each peer has the same presence as
+/// before.
 pub(crate) fn create_store(directory: &Path, peers: u32) -> String {
     let mut tracker = eight_hours(peers);
     for number in 0..peers {

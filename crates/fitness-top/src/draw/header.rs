@@ -30,7 +30,7 @@ pub(super) fn draw(screen: &mut Screen<'_>, model: &Model, layout: &Layout) {
     }
 }
 
-/// Returns whether the data is live or its time, and whether this is the expected state.
+/// Returns the state of the data, such as `live`, and whether it is a normal state.
 pub(super) fn data_state(model: &Model) -> (String, bool) {
     match &model.feed {
         _ if !model.has_data() => ("loading".to_owned(), true),
@@ -58,9 +58,9 @@ fn short_data_state(model: &Model) -> &'static str {
 }
 
 fn draw_title(screen: &mut Screen<'_>, model: &Model, y: u16) {
-    let (mut state, is_expected) = data_state(model);
+    let (mut state, is_normal) = data_state(model);
     let caps = screen.caps;
-    let style = if is_expected { caps.good() } else { caps.alert() };
+    let style = if is_normal { caps.good() } else { caps.alert() };
     let width = screen.area.width;
     let mut title = format!("ldk-fitness  {}", model.location);
     if width < 60 {

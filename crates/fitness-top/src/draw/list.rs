@@ -1,4 +1,4 @@
-//! The peer list, of which only the visible rows are drawn, and the menu of sort columns.
+//! The visible rows of the peer list, and the menu of sort columns.
 
 use ratatui::style::Style;
 

@@ -34,7 +34,7 @@ const STRIP_INTERVAL: Duration = Duration::from_secs(300);
 /// How often a snapshot is fetched without a live stream.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Longer than the program runs.
+/// An interval that never ends in practice.
 const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// The longest delay before an unreachable service is contacted again. A connection that lasted longer than

@@ -36,11 +36,11 @@ async fn serve(mut client: TcpStream, reply: u8, to: SocketAddr, requests: Reque
     assert_eq!(version, 5);
     let mut methods = vec![0; methods.into()];
     client.read_exact(&mut methods).await?;
-    assert!(methods.contains(&0), "the client offers no authentication");
+    assert!(methods.contains(&0), "expected the method without authentication");
     client.write_all(&[5, 0]).await?;
 
     let [version, command, _, kind] = read(&mut client).await?;
-    assert_eq!((version, command), (5, 1), "the command is CONNECT");
+    assert_eq!((version, command), (5, 1), "expected a CONNECT request");
     let host = match kind {
         1 => SocketAddr::from((read::<4>(&mut client).await?, 0)).ip().to_string(),
         3 => {
