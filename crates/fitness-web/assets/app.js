@@ -1,241 +1,243 @@
 "use strict";
-// What a page can do besides being read: it follows what happens without being loaded again, and asks
-// while one types. All that is shown comes from the server, whose pages are whole without this.
+// Progressive enhancement: live updates, and search results while typing. The server renders all content, and
+// pages work without this script.
 
 (() => {
   const main = document.querySelector("main");
-  const sign = document.querySelector(".live");
+  const liveStatus = document.querySelector(".live");
   const form = document.querySelector("form.filter");
 
-  // ---- Showing what the server shows by now ----
+  // ---- Updating the page ----
 
-  const here = () => location.pathname + location.search;
-  let shown = here();
-  let loading = null;
-  let again = false;
+  const currentPath = () => location.pathname + location.search;
+  let shownPath = currentPath();
+  let activeRequest = null;
+  let updateAgain = false;
 
-  /** Takes over another page of ours, or this one as it is by now. */
+  /** Loads a page and updates the document to match it. `push` adds a history entry. */
   function load(url, push) {
     if (push && new URL(url, location.href).pathname !== location.pathname) {
-      // Links are relative: they would lead elsewhere from there.
+      // The relative links of the document would break under another path.
       location.assign(url);
       return;
     }
-    if (loading) {
+    if (activeRequest) {
       if (!push) {
-        again = true;
+        updateAgain = true;
         return;
       }
-      loading.abort();
+      activeRequest.abort();
     }
     const request = new XMLHttpRequest();
-    loading = request;
+    activeRequest = request;
     request.open("GET", url);
     request.responseType = "document";
     request.timeout = 30000;
     request.onloadend = () => {
-      if (loading !== request) return;
-      loading = null;
+      if (activeRequest !== request) return;
+      activeRequest = null;
       if (request.status === 401) {
+        // Show the login form.
         location.reload();
         return;
       }
       const fresh = request.responseXML;
       if (request.status === 200 && fresh && fresh.querySelector("main")) {
         if (push) history.pushState(null, "", url);
-        shown = here();
-        take(fresh);
+        shownPath = currentPath();
+        applyDocument(fresh);
       } else if (push) {
         location.assign(url);
         return;
       }
-      if (again) {
-        again = false;
-        soon(1000);
+      if (updateAgain) {
+        updateAgain = false;
+        scheduleUpdate(1000);
       }
     };
     request.send();
   }
 
-  /** Makes this page like the other one, touching nothing that is the same. */
-  function take(fresh) {
+  /** Updates this document to match another one. Unchanged elements are not touched. */
+  function applyDocument(fresh) {
     const focused = document.activeElement;
-    const key = keyOf(focused);
-    const theirs = fresh.querySelector("main");
-    localise(fresh);
+    const key = focusKey(focused);
+    const freshMain = fresh.querySelector("main");
+    addLocalTimes(fresh);
     document.title = fresh.title;
-    become(main, theirs);
+    morph(main, freshMain);
     for (const selector of ["#as-of", "header nav"]) {
-      const [old, other] = [document.querySelector(selector), fresh.querySelector(selector)];
-      if (old && other) become(old, other);
+      const [element, freshElement] = [document.querySelector(selector), fresh.querySelector(selector)];
+      if (element && freshElement) morph(element, freshElement);
     }
-    main.toggleAttribute("data-unfinished", theirs.hasAttribute("data-unfinished"));
-    if (!theirs.dataset.live) rest();
+    main.toggleAttribute("data-incomplete", freshMain.hasAttribute("data-incomplete"));
+    if (!freshMain.dataset.live) stopLiveUpdates();
     if (document.activeElement !== focused && key) {
-      const back = Array.from(document.querySelectorAll("a, button, summary, input, select"));
-      const found = back.find((element) => keyOf(element) === key);
-      if (found) found.focus({ preventScroll: true });
+      const focusable = Array.from(document.querySelectorAll("a, button, summary, input, select"));
+      const replacement = focusable.find((element) => focusKey(element) === key);
+      if (replacement) replacement.focus({ preventScroll: true });
     }
-    if (main.hasAttribute("data-unfinished")) soon(1500);
+    if (main.hasAttribute("data-incomplete")) scheduleUpdate(1500);
   }
 
-  /** What a focused element is known by, should it be made anew. */
-  function keyOf(element) {
+  /** Identifies a focused element, to find it again if it was replaced. */
+  function focusKey(element) {
     if (!element || element === document.body) return null;
     return element.id || element.getAttribute("href") || element.textContent;
   }
 
-  /** Makes an element like another. What is of the same kind is kept: somebody may be pointing at it. */
-  function become(old, other) {
-    // A form says what somebody asked for, and somebody may be typing.
-    if (old === form || old.isEqualNode(other)) return;
-    if (old !== main) copyAttributes(old, other);
-    const keyed = new Map();
-    const others = [];
-    for (const node of old.childNodes) {
-      if (node.id) keyed.set(node.id, node);
-      else others.push(node);
+  /** Changes an element to match another one. Child elements are kept where possible, to preserve focus, hover
+   *  and selection. */
+  function morph(element, fresh) {
+    // The form contains the input of the user.
+    if (element === form || element.isEqualNode(fresh)) return;
+    if (element !== main) copyAttributes(element, fresh);
+    const byId = new Map();
+    const withoutId = [];
+    for (const node of element.childNodes) {
+      if (node.id) byId.set(node.id, node);
+      else withoutId.push(node);
     }
-    const nodes = Array.from(other.childNodes, (node) => {
-      const at = node.id ? -1 : others.findIndex((one) => one.nodeName === node.nodeName);
-      const same = node.id ? keyed.get(node.id) : others[at];
-      if (!same || same.nodeName !== node.nodeName) return document.importNode(node, true);
-      // Those that were passed over are gone.
-      others.splice(0, at + 1);
-      if (node.nodeType === Node.ELEMENT_NODE) become(same, node);
-      else if (same.data !== node.data) same.data = node.data;
-      return same;
+    const nodes = Array.from(fresh.childNodes, (node) => {
+      const index = node.id ? -1 : withoutId.findIndex((other) => other.nodeName === node.nodeName);
+      const match = node.id ? byId.get(node.id) : withoutId[index];
+      if (!match || match.nodeName !== node.nodeName) return document.importNode(node, true);
+      // Nodes before the match are not reused, so that the order is preserved.
+      withoutId.splice(0, index + 1);
+      if (node.nodeType === Node.ELEMENT_NODE) morph(match, node);
+      else if (match.data !== node.data) match.data = node.data;
+      return match;
     });
-    // One that is in its place already is not moved: moving takes the focus away.
-    const wanted = new Set(nodes);
-    for (const node of Array.from(old.childNodes)) {
-      if (!wanted.has(node)) node.remove();
+    const kept = new Set(nodes);
+    for (const node of Array.from(element.childNodes)) {
+      if (!kept.has(node)) node.remove();
     }
+    // Move only misplaced nodes: moving an element removes its focus.
     nodes.forEach((node, i) => {
-      if (old.childNodes[i] !== node) old.insertBefore(node, old.childNodes[i] || null);
+      if (element.childNodes[i] !== node) element.insertBefore(node, element.childNodes[i] || null);
     });
   }
 
-  function copyAttributes(old, other) {
-    for (const name of old.getAttributeNames()) {
-      // What somebody opened stays open.
-      if (!other.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  function copyAttributes(element, fresh) {
+    for (const name of element.getAttributeNames()) {
+      // Keep `<details>` open that the user has opened.
+      if (!fresh.hasAttribute(name) && name !== "open") element.removeAttribute(name);
     }
-    for (const name of other.getAttributeNames()) {
-      const value = other.getAttribute(name);
-      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    for (const name of fresh.getAttributeNames()) {
+      const value = fresh.getAttribute(name);
+      if (element.getAttribute(name) !== value) element.setAttribute(name, value);
     }
   }
 
-  // ---- Following what happens ----
+  // ---- Live updates ----
 
   let stream = null;
-  let timer = null;
-  let retry = null;
-  let wait = 1000;
+  let updateTimer = null;
+  let reconnectTimer = null;
+  let reconnectDelay = 1000;
 
-  /** Looks again once, before long, however much happens. */
-  function soon(ms) {
-    if (timer || document.hidden) return;
-    timer = setTimeout(() => {
-      timer = null;
+  /** Updates the page after a delay. Calls during the delay are combined. */
+  function scheduleUpdate(ms) {
+    if (updateTimer || document.hidden) return;
+    updateTimer = setTimeout(() => {
+      updateTimer = null;
       load(location.href, false);
     }, ms);
   }
 
-  function say(words, lost) {
-    if (!sign) return;
-    sign.hidden = false;
-    sign.classList.toggle("lost", lost);
-    const place = sign.querySelector(".words");
-    if (place.textContent !== words) place.textContent = words;
+  function showLiveStatus(text, isDisconnected) {
+    if (!liveStatus) return;
+    liveStatus.hidden = false;
+    liveStatus.classList.toggle("disconnected", isDisconnected);
+    const label = liveStatus.querySelector(".status-text");
+    if (label.textContent !== text) label.textContent = text;
   }
 
-  function follow() {
+  function connect() {
     const url = main && main.dataset.live;
     if (!url || stream || document.hidden) return;
-    clearTimeout(retry);
+    clearTimeout(reconnectTimer);
     stream = new EventSource(url);
     stream.addEventListener("ready", () => {
-      wait = 1000;
-      say("Live", false);
-      // What happened while nobody listened.
-      soon(500);
+      reconnectDelay = 1000;
+      showLiveStatus("Live", false);
+      // Show changes that occurred before the stream was open.
+      scheduleUpdate(500);
     });
-    stream.addEventListener("change", () => soon(700));
-    stream.addEventListener("lagged", () => soon(700));
+    stream.addEventListener("change", () => scheduleUpdate(700));
+    stream.addEventListener("lagged", () => scheduleUpdate(700));
     stream.onerror = () => {
-      say("Not live: trying to connect again", true);
-      leave();
-      // Where one has to log in again, this leads there.
-      soon(1000);
-      wait = Math.min(wait * 2, 30000);
-      retry = setTimeout(follow, wait);
+      showLiveStatus("Not live, reconnecting", true);
+      disconnect();
+      // If the session has expired, this leads to the login form.
+      scheduleUpdate(1000);
+      reconnectDelay = Math.min(reconnectDelay * 2, 30000);
+      reconnectTimer = setTimeout(connect, reconnectDelay);
     };
   }
 
-  /** Nothing is going to happen any more. */
-  function rest() {
+  /** Stops live updates: the server sends no more changes. */
+  function stopLiveUpdates() {
     delete main.dataset.live;
-    clearTimeout(retry);
-    leave();
-    if (sign) sign.hidden = true;
+    clearTimeout(reconnectTimer);
+    disconnect();
+    if (liveStatus) liveStatus.hidden = true;
   }
 
-  function leave() {
+  function disconnect() {
     if (stream) stream.close();
     stream = null;
   }
 
-  // A browser has few connections to a server, and nobody reads a page that is not to be seen.
+  // Browsers limit the connections to one server, and hidden pages need no updates.
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
-      clearTimeout(retry);
-      leave();
+      clearTimeout(reconnectTimer);
+      disconnect();
     } else {
-      follow();
+      connect();
     }
   });
-  addEventListener("pagehide", leave);
+  addEventListener("pagehide", disconnect);
   addEventListener("pageshow", (event) => {
-    if (event.persisted) follow();
+    if (event.persisted) connect();
   });
-  // Durations grow while nothing happens.
-  setInterval(() => soon(0), 60000);
+  // Displayed durations grow even if nothing changes.
+  setInterval(() => scheduleUpdate(0), 60000);
 
-  // ---- Asking while one types ----
+  // ---- Search while typing ----
 
   if (form) {
-    let typing = null;
-    const ask = () => {
-      const asked = new URLSearchParams(new FormData(form));
-      if (!asked.get("q")) asked.delete("q");
-      load(form.action.split("?")[0] + "?" + asked, true);
+    let inputTimer = null;
+    const submit = () => {
+      const query = new URLSearchParams(new FormData(form));
+      if (!query.get("q")) query.delete("q");
+      load(form.action.split("?")[0] + "?" + query, true);
     };
     form.addEventListener("input", (event) => {
-      clearTimeout(typing);
-      typing = setTimeout(ask, event.target.type === "search" ? 300 : 0);
+      clearTimeout(inputTimer);
+      inputTimer = setTimeout(submit, event.target.type === "search" ? 300 : 0);
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      clearTimeout(typing);
-      ask();
+      clearTimeout(inputTimer);
+      submit();
     });
-    // A jump within the page is one of these, too.
+    // A jump to a fragment fires `popstate` as well, without a change of path.
     addEventListener("popstate", () => {
-      if (here() !== shown) location.reload();
+      if (currentPath() !== shownPath) location.reload();
     });
   }
 
-  /** Moments are in UTC; what that is on one's own clock is told to whoever points at it. */
-  function localise(where) {
-    for (const time of where.querySelectorAll("time[datetime]")) {
+  /** Adds the local time as tooltip. Displayed times are in UTC. */
+  function addLocalTimes(root) {
+    for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
       if (!Number.isNaN(at.getTime())) time.title = at.toLocaleString();
     }
   }
 
-  localise(document);
-  if (main && main.hasAttribute("data-unfinished")) soon(1500);
-  follow();
+  addLocalTimes(document);
+  if (main && main.hasAttribute("data-incomplete")) scheduleUpdate(1500);
+  connect();
 })();

@@ -1,65 +1,67 @@
-//! What is recommended of all peers that are followed, from the summaries that their list has.
+//! Recommendations for all tracked peers, computed from cached summaries.
 
 use fitness_advice::{Advice, Evidence, PeerKind, Policy, advise};
 use fitness_core::{NodeId, PeerReport, StandardWindow, Timestamp};
 
 use crate::state::Shared;
-use crate::summaries::Summaries;
+use crate::summary_cache::SummaryCache;
 
-/// Says what sort of peer one is.
-pub(crate) type Kinds = Box<dyn Fn(&NodeId) -> PeerKind + Send + Sync>;
+/// Returns the kind of a peer.
+pub(crate) type PeerKindFn = Box<dyn Fn(&NodeId) -> PeerKind + Send + Sync>;
 
-/// What is recommended.
-pub(crate) struct Advised {
-    /// The moment of the question.
+/// Recommendations for all tracked peers.
+pub(crate) struct Evaluation {
+    /// When the recommendations were computed.
     pub(crate) at: Timestamp,
-    /// The window that they were judged by.
-    pub(crate) span: StandardWindow,
-    /// The gravest first, and of those the least reliable.
+    /// The window that they are based on.
+    pub(crate) window: StandardWindow,
+    /// Most urgent first; peers with the same recommendation are ordered by score, lowest first.
     pub(crate) advice: Vec<Advice>,
-    /// How many are not judged yet, since their histories are still being read.
-    pub(crate) missing: usize,
-    /// Why one of those cannot be, where that is so.
+    /// Number of peers without a recommendation because their history is still loading.
+    pub(crate) pending: usize,
+    /// Why a history could not be read, if one could not.
     pub(crate) failure: Option<String>,
 }
 
-/// The window that peers are judged by. A shorter one does not reach back as far as the rules do.
-const fn span(policy: &Policy) -> StandardWindow {
+/// Returns the window to evaluate. The rules need at least 90 days of history.
+const fn evaluation_window(policy: &Policy) -> StandardWindow {
     match policy.window {
         StandardWindow::Lifetime => StandardWindow::Lifetime,
         _ => StandardWindow::Quarter,
     }
 }
 
-impl Advised {
-    /// Judges everybody.
+impl Evaluation {
+    /// Evaluates all tracked peers.
     ///
     /// # Errors
     ///
-    /// That they are too many to be held against each other, in words.
-    pub(crate) async fn now(state: &Shared) -> Result<Self, String> {
+    /// A message for the user if there are more peers than the cache holds: peers are compared with each
+    /// other, so all summaries are needed at once.
+    pub(crate) async fn compute(state: &Shared) -> Result<Self, String> {
         let (at, peers): (_, Vec<PeerReport>) = (state.now(), state.handle.peers());
-        if peers.len() > Summaries::capacity() {
-            let most = Summaries::capacity();
+        let capacity = SummaryCache::capacity();
+        if peers.len() > capacity {
             return Err(format!(
-                "peers are judged beside each other, up to {most} of them, not {}",
+                "too many peers for recommendations: {} (the limit is {capacity})",
                 peers.len()
             ));
         }
-        let span = span(&state.policy);
-        let gathered = state.summaries.gather(&peers, span, at).await;
-        let kind =
-            |node_id: &NodeId| state.kinds.as_ref().map_or_else(PeerKind::default, |kinds| kinds(node_id));
+        let window = evaluation_window(&state.policy);
+        let loaded = state.summaries.load(&peers, window, at).await;
+        let kind_of = |node_id: &NodeId| {
+            state.peer_kind.as_ref().map_or_else(PeerKind::default, |peer_kind| peer_kind(node_id))
+        };
         let evidence: Vec<Evidence> = peers
             .iter()
-            .filter_map(|peer| gathered.get(&peer.node_id)?.evidence.clone())
+            .filter_map(|peer| loaded.get(&peer.node_id)?.evidence.clone())
             .map(|evidence| {
-                let kind = kind(&evidence.node_id);
+                let kind = kind_of(&evidence.node_id);
                 evidence.with_kind(kind)
             })
             .collect();
         let mut advice = advise(&evidence, &state.policy);
         advice.sort_by(Advice::by_severity);
-        Ok(Self { at, span, advice, missing: gathered.missing, failure: gathered.failure })
+        Ok(Self { at, window, advice, pending: loaded.pending, failure: loaded.failure })
     }
 }

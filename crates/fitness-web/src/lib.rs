@@ -1,8 +1,8 @@
-//! JSON API, metrics and dashboard of ldk-fitness, as a router to mount anywhere.
+//! JSON API, Prometheus metrics and dashboard of ldk-fitness, as an axum router.
 //!
-//! [`Web::router`] goes into the server that a wallet has; [`Web::listen`] is a server for who has none.
-//! All that is shown comes from the [`Handle`](fitness_actor::Handle): of Lightning nodes and of any
-//! concrete database this crate knows nothing.
+//! Mount [`Web::router`] in a server that your wallet already runs, or let [`Web::listen`] start one. All
+//! data comes from a service's [`Handle`](fitness_actor::Handle): this crate depends neither on LDK nor on a
+//! concrete database.
 //!
 //! ```
 //! use fitness_actor::Service;
@@ -25,41 +25,42 @@
 //! # }
 //! ```
 //!
-//! # What there is
+//! # Paths
 //!
-//! | path | what it is |
+//! | path | content |
 //! |---|---|
-//! | `/peers` | the dashboard: all peers at a glance, which `/` leads to; from there each peer, what is recommended, and when we ourselves were gone |
-//! | `/api/v1/…` | the same as JSON, described by `/api/v1/openapi.json` ([`openapi`]); changes as they happen |
+//! | `/` | redirects to `/peers` |
+//! | `/peers`, `/peers/{node_id}`, `/advice`, `/coverage` | the dashboard: all peers, one peer, recommendations, monitoring gaps |
+//! | `/api/v1/…` | the same data as JSON, and a live stream of changes; described by `/api/v1/openapi.json` ([`openapi`]) |
 //! | `/metrics` | OpenMetrics, for Prometheus |
 //!
-//! The pages are whole without a script, which only makes them live. They ask nobody but us for anything,
-//! and their content security policy allows nothing else.
+//! The pages work without JavaScript; the script only adds live updates. Pages load nothing from other
+//! hosts, and their content security policy forbids it.
 //!
-//! # Who may ask
+//! # Authentication
 //!
-//! Where there is a [`Token`], who knows it: as `Authorization: Bearer` or, in a browser, by a form that
-//! leaves a cookie for thirty days. Nothing can be changed from here, with a token or without.
+//! Without a [`Token`], every request is answered. With one, clients send `Authorization: Bearer TOKEN`;
+//! browsers show a login form, which sets a cookie that is valid for 30 days. All endpoints are read-only.
 
 mod advice;
 mod api;
 mod assets;
-mod gate;
+mod auth;
 mod headers;
-mod host;
+mod host_check;
 mod listing;
 mod metrics;
 mod pages;
-mod range;
 mod root;
-mod serve;
+mod server;
 mod state;
-mod summaries;
 mod summary;
+mod summary_cache;
+mod time_range;
 mod token;
 mod web;
 
 pub use api::openapi;
-pub use serve::{ServeError, Server};
+pub use server::{ServeError, Server};
 pub use token::{Token, TokenError};
 pub use web::{Web, WebBuilder};

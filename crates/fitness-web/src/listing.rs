@@ -1,4 +1,4 @@
-//! Which peers are shown, in which order: for the API and the dashboard alike.
+//! Filtering, sorting and paging of lists, for the API and the dashboard.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Display, Write as _};
@@ -9,17 +9,17 @@ use utoipa::ToSchema;
 
 use crate::state::Shared;
 
-/// Which peers are asked for by their state.
+/// The presence that listed peers must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum PeerState {
+pub(crate) enum PresenceFilter {
     Online,
     Offline,
-    /// We cannot tell.
+    /// Presence is not known.
     Unobserved,
 }
 
-impl From<Presence> for PeerState {
+impl From<Presence> for PresenceFilter {
     fn from(presence: Presence) -> Self {
         match presence {
             Presence::Online => Self::Online,
@@ -29,14 +29,14 @@ impl From<Presence> for PeerState {
     }
 }
 
-/// In which direction a list is sorted.
+/// Sort direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Order {
-    /// The smallest first.
+    /// Smallest first.
     #[default]
     Asc,
-    /// The largest first.
+    /// Largest first.
     Desc,
 }
 
@@ -55,37 +55,37 @@ impl Order {
         }
     }
 
-    /// What is not known comes last, whatever the direction.
-    pub(crate) fn known<T>(
+    /// Compares two optional values. `None` sorts last in both directions.
+    pub(crate) fn compare_none_last<T>(
         self,
-        one: Option<T>,
-        other: Option<T>,
+        left: Option<T>,
+        right: Option<T>,
         compare: impl Fn(&T, &T) -> Ordering,
     ) -> Ordering {
-        match (one, other) {
-            (Some(one), Some(other)) => self.apply(compare(&one, &other)),
-            (one, other) => other.is_some().cmp(&one.is_some()),
+        match (left, right) {
+            (Some(left), Some(right)) => self.apply(compare(&left, &right)),
+            (left, right) => right.is_some().cmp(&left.is_some()),
         }
     }
 }
 
-/// A peer, and what it is called where somebody wanted to know.
-pub(crate) struct Listed {
+/// A peer with its alias, where the alias was looked up.
+pub(crate) struct ListedPeer {
     pub(crate) report: PeerReport,
-    pub(crate) name: Option<String>,
-    /// The same as people sort and search it, where they do.
-    pub(crate) small: Option<String>,
+    pub(crate) alias: Option<String>,
+    /// The alias for case-insensitive sorting and searching.
+    pub(crate) lowercase_alias: Option<String>,
 }
 
-/// How many are online, offline and neither.
+/// Number of peers by presence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct PresenceCounts {
     pub(crate) online: usize,
     pub(crate) offline: usize,
     pub(crate) unobserved: usize,
 }
 
-impl Counts {
+impl PresenceCounts {
     pub(crate) fn of<'a>(peers: impl IntoIterator<Item = &'a PeerReport>) -> Self {
         let mut counts = Self::default();
         for peer in peers {
@@ -98,62 +98,67 @@ impl Counts {
         counts
     }
 
-    pub(crate) const fn all(self) -> usize {
+    pub(crate) const fn total(self) -> usize {
         self.online + self.offline + self.unobserved
     }
 }
 
-/// Those of `peers` that match, with their names where `named` or where they were searched.
+/// Returns the peers that match a presence and a search query. Looks up aliases if `with_aliases` is set or
+/// the query needs them.
 pub(crate) fn select(
     state: &Shared,
     peers: Vec<PeerReport>,
-    wanted: Option<PeerState>,
+    presence: Option<PresenceFilter>,
     query: &str,
-    named: bool,
-) -> Vec<Listed> {
+    with_aliases: bool,
+) -> Vec<ListedPeer> {
     let query = query.trim().to_lowercase();
-    let of_state = |peer: &PeerReport| wanted.is_none_or(|wanted| PeerState::from(peer.presence) == wanted);
-    let named = named || !query.is_empty();
-    let listed = peers.into_iter().filter(of_state).map(|report| {
-        let name = if named { state.name(&report.node_id) } else { None };
-        let small = name.as_ref().map(|name| name.to_lowercase());
-        Listed { report, name, small }
+    let has_presence =
+        |peer: &PeerReport| presence.is_none_or(|presence| PresenceFilter::from(peer.presence) == presence);
+    let with_aliases = with_aliases || !query.is_empty();
+    let listed = peers.into_iter().filter(has_presence).map(|report| {
+        let alias = if with_aliases { state.alias(&report.node_id) } else { None };
+        let lowercase_alias = alias.as_ref().map(|alias| alias.to_lowercase());
+        ListedPeer { report, alias, lowercase_alias }
     });
     listed.filter(|peer| peer.matches(&query)).collect()
 }
 
-impl Listed {
-    /// Whether it is called so, or its id or that of one of its channels begins so.
+impl ListedPeer {
+    /// Returns whether the alias contains `query`, or the node id, a channel id or a funding outpoint
+    /// starts with it.
     fn matches(&self, query: &str) -> bool {
         query.is_empty()
-            || self.small.as_ref().is_some_and(|name| name.contains(query))
-            || begins(&self.report.node_id, query)
-            || self.report.channels.iter().any(|channel| is_channel(channel, query))
+            || self.lowercase_alias.as_ref().is_some_and(|alias| alias.contains(query))
+            || starts_with(&self.report.node_id, query)
+            || self.report.channels.iter().any(|channel| channel_matches(channel, query))
     }
 }
 
-/// Whether the id or the funding outpoint of a channel begins so.
-pub(crate) fn is_channel(channel: &ChannelReport, query: &str) -> bool {
-    begins(&channel.channel_id, query) || channel.funding.is_some_and(|funding| begins(&funding, query))
+/// Returns whether the channel id or the funding outpoint starts with `query`.
+pub(crate) fn channel_matches(channel: &ChannelReport, query: &str) -> bool {
+    starts_with(&channel.channel_id, query)
+        || channel.funding.is_some_and(|funding| starts_with(&funding, query))
 }
 
-/// Whether an id begins so. It is written no further than it takes to tell: there are thousands of them.
-fn begins(id: &impl Display, query: &str) -> bool {
-    let mut wanted = Prefix(query.as_bytes());
-    // Where they differ, or all of what is wanted is there, it stops with what looks like a failure.
-    let _ = write!(wanted, "{id}");
-    wanted.0.is_empty()
+/// Returns whether the text of an id starts with `prefix`. Formatting stops as early as possible, because a
+/// search formats thousands of ids.
+fn starts_with(id: &impl Display, prefix: &str) -> bool {
+    let mut matcher = PrefixMatcher(prefix.as_bytes());
+    // `write!` fails both on a mismatch and once the whole prefix is matched, to stop formatting.
+    let _ = write!(matcher, "{id}");
+    matcher.0.is_empty()
 }
 
-/// What an id that is being written still has to go on with.
-struct Prefix<'a>(&'a [u8]);
+/// The part of a prefix that the text written so far has not matched yet.
+struct PrefixMatcher<'a>(&'a [u8]);
 
-impl fmt::Write for Prefix<'_> {
+impl fmt::Write for PrefixMatcher<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let (text, wanted) = (text.as_bytes(), self.0);
-        let common = text.len().min(wanted.len());
-        match (wanted.split_at_checked(common), text.get(..common)) {
-            (Some((start, rest)), Some(written)) if start == written && !wanted.is_empty() => {
+        let (text, unmatched) = (text.as_bytes(), self.0);
+        let length = text.len().min(unmatched.len());
+        match (unmatched.split_at_checked(length), text.get(..length)) {
+            (Some((expected, rest)), Some(written)) if expected == written && !unmatched.is_empty() => {
                 self.0 = rest;
                 Ok(())
             }
@@ -162,21 +167,24 @@ impl fmt::Write for Prefix<'_> {
     }
 }
 
-/// A part of a list.
+/// Returns one page of a list.
 pub(crate) fn page<T>(all: Vec<T>, offset: usize, limit: usize) -> Vec<T> {
     all.into_iter().skip(offset).take(limit).collect()
 }
 
-/// The longest that a list can be said to be passed over.
-const LAST_OFFSET: u32 = i32::MAX.unsigned_abs();
+const MAX_OFFSET: u32 = i32::MAX.unsigned_abs();
 
-/// How many entries of a list are passed over, and how many listed; or why that cannot be.
-pub(crate) fn part(offset: u32, limit: u32, most: usize) -> Result<(usize, usize), String> {
-    if limit == 0 || limit as usize > most {
-        return Err(format!("`limit` is from 1 to {most}, not {limit}"));
+/// Validates `offset` and `limit`.
+///
+/// # Errors
+///
+/// A message for the client.
+pub(crate) fn page_bounds(offset: u32, limit: u32, max_limit: usize) -> Result<(usize, usize), String> {
+    if limit == 0 || limit as usize > max_limit {
+        return Err(format!("invalid `limit` {limit}: expected 1 to {max_limit}"));
     }
-    if offset > LAST_OFFSET {
-        return Err(format!("`offset` is from 0 to {LAST_OFFSET}, not {offset}"));
+    if offset > MAX_OFFSET {
+        return Err(format!("invalid `offset` {offset}: expected 0 to {MAX_OFFSET}"));
     }
     Ok((offset as usize, limit as usize))
 }
@@ -186,24 +194,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_begins_as_it_is_written() {
+    fn ids_match_their_prefixes_only() {
         let text = "txid:1";
         for end in 0..=text.len() {
-            assert!(begins(&text, &text[..end]));
-            assert!(begins(&format_args!("{}{}:{}", "tx", "id", 1), &text[..end]), "in pieces");
+            assert!(starts_with(&text, &text[..end]));
+            assert!(starts_with(&format_args!("{}{}:{}", "tx", "id", 1), &text[..end]), "written in pieces");
         }
         for other in ["x", "txie", "txid:2", "txid:11", "ü"] {
-            assert!(!begins(&text, other), "{other}");
-            assert!(!begins(&format_args!("{}{}:{}", "tx", "id", 1), other), "{other} in pieces");
+            assert!(!starts_with(&text, other), "{other}");
+            assert!(
+                !starts_with(&format_args!("{}{}:{}", "tx", "id", 1), other),
+                "{other}, written in pieces"
+            );
         }
     }
 
     #[test]
-    fn what_is_not_known_comes_last_in_both_directions() {
+    fn unknown_values_sort_last_in_both_directions() {
         let mut numbers = [Some(2), None, Some(3), Some(1), None];
-        numbers.sort_by(|one, other| Order::Asc.known(*one, *other, Ord::cmp));
+        numbers.sort_by(|left, right| Order::Asc.compare_none_last(*left, *right, Ord::cmp));
         assert_eq!(numbers, [Some(1), Some(2), Some(3), None, None]);
-        numbers.sort_by(|one, other| Order::Desc.known(*one, *other, Ord::cmp));
+        numbers.sort_by(|left, right| Order::Desc.compare_none_last(*left, *right, Ord::cmp));
         assert_eq!(numbers, [Some(3), Some(2), Some(1), None, None]);
     }
 }

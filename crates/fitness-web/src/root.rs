@@ -1,27 +1,27 @@
-//! Where a page stands: links are relative, so that the router may be mounted under any prefix, and
-//! behind a proxy that takes one off.
+//! Relative links. The router may be mounted under any prefix, and behind a proxy that removes a prefix, so
+//! pages never use absolute paths.
 
 use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 
-/// The way from the page that was asked for to the root of the dashboard, ready to go on from: `./`,
-/// `../`, or where the root was asked for without its slash, the last part of its own path and one.
+/// The relative path from the requested page to the dashboard root, with a slash at its end: `./` or `../`.
+/// If the root was requested without its trailing slash, it contains the last segment of that path as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Root(String);
 
 impl Root {
-    /// `inner` is the path as the router sees it, `original` as the browser asked for it.
+    /// `inner` is the path that the router sees, `original` the path that the browser requested.
     fn of(inner: &str, original: &str) -> Self {
-        let below = inner.trim_start_matches('/').matches('/').count();
+        let depth = inner.trim_start_matches('/').matches('/').count();
         if !inner.trim_matches('/').is_empty() {
-            return Self(if below == 0 { "./".to_owned() } else { "../".repeat(below) });
+            return Self(if depth == 0 { "./".to_owned() } else { "../".repeat(depth) });
         }
         let last = original.rsplit('/').next().unwrap_or_default();
-        // A first part with a colon would be taken for a scheme.
+        // Without `./`, a first segment with a colon would be parsed as a URL scheme.
         Self(format!("./{last}{}", if last.is_empty() { "" } else { "/" }))
     }
 
-    /// A link to what stands at `path`, counted from the root.
+    /// Returns a link to `path`, which is relative to the dashboard root.
     pub(crate) fn link(&self, path: &str) -> String {
         format!("{}{path}", self.0)
     }
@@ -41,13 +41,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_is_found_from_everywhere() {
-        let root = |inner, original| Root::of(inner, original).link("x");
-        assert_eq!(root("/", "/"), "./x");
-        assert_eq!(root("/", "/wallet/fitness"), "./fitness/x");
-        assert_eq!(root("/", "/wallet/fitness/"), "./x");
-        assert_eq!(root("/coverage", "/wallet/fitness/coverage"), "./x");
-        assert_eq!(root("/peers/02ab", "/wallet/fitness/peers/02ab"), "../x");
-        assert_eq!(root("/api/v1/nothing", "/api/v1/nothing"), "../../x");
+    fn links_are_relative_to_the_requested_page() {
+        let link = |inner, original| Root::of(inner, original).link("x");
+        assert_eq!(link("/", "/"), "./x");
+        assert_eq!(link("/", "/wallet/fitness"), "./fitness/x");
+        assert_eq!(link("/", "/wallet/fitness/"), "./x");
+        assert_eq!(link("/coverage", "/wallet/fitness/coverage"), "./x");
+        assert_eq!(link("/peers/02ab", "/wallet/fitness/peers/02ab"), "../x");
+        assert_eq!(link("/api/v1/nothing", "/api/v1/nothing"), "../../x");
     }
 }

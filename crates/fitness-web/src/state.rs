@@ -1,4 +1,4 @@
-//! What all requests share.
+//! State shared by all request handlers.
 
 use std::sync::Arc;
 
@@ -9,45 +9,44 @@ use fitness_words::sanitize;
 use tokio::sync::{Semaphore, watch};
 
 use crate::Token;
-use crate::advice::Kinds;
-use crate::summaries::Summaries;
+use crate::advice::PeerKindFn;
+use crate::summary_cache::SummaryCache;
 
-/// What all requests share.
 pub(crate) type State = Arc<Shared>;
 
-/// Says what a peer is called.
-pub(crate) type Names = Box<dyn Fn(&NodeId) -> Option<String> + Send + Sync>;
+/// Returns the alias of a peer.
+pub(crate) type AliasFn = Box<dyn Fn(&NodeId) -> Option<String> + Send + Sync>;
 
 pub(crate) struct Shared {
     pub(crate) handle: Handle,
-    pub(crate) names: Option<Names>,
+    pub(crate) aliases: Option<AliasFn>,
     pub(crate) token: Option<Token>,
-    /// By which rules peers are judged.
+    /// The rules behind the recommendations.
     pub(crate) policy: Policy,
-    pub(crate) kinds: Option<Kinds>,
-    /// Names under which we may be asked, besides those of this machine.
-    pub(crate) hosts: Vec<String>,
+    pub(crate) peer_kind: Option<PeerKindFn>,
+    /// Host names that are accepted in addition to the loopback names.
+    pub(crate) allowed_hosts: Vec<String>,
     pub(crate) max_metrics_peers: usize,
-    pub(crate) summaries: Summaries,
-    /// Live streams that may still be opened.
-    pub(crate) streams: Arc<Semaphore>,
-    /// Whether live streams are to end.
-    pub(crate) closing: watch::Sender<bool>,
+    pub(crate) summaries: SummaryCache,
+    /// One permit for each live stream that may still be opened.
+    pub(crate) stream_permits: Arc<Semaphore>,
+    /// Becomes `true` when all live streams must end.
+    pub(crate) streams_closed: watch::Sender<bool>,
 }
 
 impl Shared {
-    /// What a peer calls itself, as far as that is harmless.
-    pub(crate) fn name(&self, node_id: &NodeId) -> Option<String> {
-        sanitize(&self.names.as_ref()?(node_id)?)
+    /// Returns the alias of a peer, sanitized for display.
+    pub(crate) fn alias(&self, node_id: &NodeId) -> Option<String> {
+        sanitize(&self.aliases.as_ref()?(node_id)?)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.handle.now()
     }
 
-    /// Waits until live streams are to end.
-    pub(crate) async fn closed(&self) {
-        // The sender is ours, so there always is one.
-        let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    /// Completes when all live streams must end.
+    pub(crate) async fn wait_for_stream_close(&self) {
+        // An error is impossible: `self` owns the sender.
+        let _ = self.streams_closed.subscribe().wait_for(|closed| *closed).await;
     }
 }

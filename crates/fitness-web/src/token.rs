@@ -1,54 +1,54 @@
-//! The secret that whoever asks has to know.
+//! The access token, and the sessions derived from it.
 
 use fitness_core::{NodeId, Timestamp};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// The fewest characters that a token may have.
-const SHORTEST: usize = 16;
+/// Minimum length of a token, in characters.
+const MIN_LENGTH: usize = 16;
 
-/// How long a browser stays logged in, in seconds: 30 days.
+/// How long a login is valid, in seconds: 30 days.
 pub(crate) const SESSION_SECS: u64 = 30 * 24 * 3600;
 
-/// The secret that whoever asks has to know: as `Authorization: Bearer`, or in the form that a browser
-/// gets.
+/// The access token. Clients send it as `Authorization: Bearer TOKEN`, users enter it in the login form.
 ///
-/// Of the secret no more is kept than it takes to recognise it, and nothing of it is ever shown. What
-/// is given is compared in constant time.
+/// Only hashes of the secret are kept, and the `Debug` output does not reveal it. Comparisons take constant
+/// time.
 #[derive(Clone)]
 pub struct Token {
     digest: [u8; 32],
-    /// Padded to a block, as HMAC itself would do it.
+    /// HMAC key for session cookies, padded with zeros to one block as HMAC requires.
     session_key: [u8; 64],
 }
 
-/// Why a text cannot be a [`Token`]. It never tells the text.
+/// Why a [`Token`] could not be created. Messages never contain the secret.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// It is too easy to guess.
-    #[error("a token has at least {SHORTEST} characters, and this one has {length}")]
+    /// The token is too short to be safe against guessing.
+    #[error("token is too short: {length} characters, expected at least {MIN_LENGTH}")]
     TooShort {
-        /// How many it has.
+        /// Its length in characters.
         length: usize,
     },
-    /// It has a character that cannot stand in a header: a blank, a line's end, a letter beyond ASCII.
-    #[error("a token is made of visible ASCII characters, and the one at position {position} is none")]
+    /// The token contains a character that an HTTP header cannot transport, such as a space, a line break
+    /// or a non-ASCII letter.
+    #[error("invalid character at position {position} of the token: expected visible ASCII characters")]
     InvalidCharacter {
-        /// Its position, from 0.
+        /// Zero-based position of the character.
         position: usize,
     },
-    /// The operating system has no randomness to give.
-    #[error("the operating system gave no random bytes: {source}")]
+    /// The operating system did not provide random bytes.
+    #[error("cannot generate a random token")]
     Random {
-        /// What the system said.
+        /// The error of the operating system.
         source: getrandom::Error,
     },
 }
 
 impl Token {
-    /// The token that `secret` is: at least 16 visible ASCII characters.
+    /// Creates a token from a secret of at least 16 visible ASCII characters.
     ///
     /// ```
     /// use fitness_web::Token;
@@ -59,12 +59,12 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// [`TokenError::TooShort`] or [`TokenError::InvalidCharacter`].
+    /// [`TokenError::TooShort`] or [`TokenError::InvalidCharacter`] if the secret does not qualify.
     pub fn new(secret: &str) -> Result<Self, TokenError> {
         if let Some(position) = secret.chars().position(|c| !c.is_ascii_graphic()) {
             return Err(TokenError::InvalidCharacter { position });
         }
-        if secret.len() < SHORTEST {
+        if secret.len() < MIN_LENGTH {
             return Err(TokenError::TooShort { length: secret.len() });
         }
         let mut session_key = [0; 64];
@@ -72,11 +72,11 @@ impl Token {
         Ok(Self { digest: digest("token", secret), session_key })
     }
 
-    /// A new token of 256 random bits, and the secret to tell whoever is to know it.
+    /// Generates a token from 256 random bits. Returns it with its secret, which cannot be recovered later.
     ///
     /// # Errors
     ///
-    /// [`TokenError::Random`].
+    /// [`TokenError::Random`] if the operating system provides no random bytes.
     pub fn random() -> Result<(Self, String), TokenError> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|source| TokenError::Random { source })?;
@@ -84,32 +84,34 @@ impl Token {
         Ok((Self::new(&secret)?, secret))
     }
 
-    /// Whether `given` is the secret; takes the same time for all that are equally long.
-    pub(crate) fn is(&self, given: &str) -> bool {
-        self.digest.ct_eq(&digest("token", given)).into()
+    /// Returns whether `candidate` is the secret. The duration depends only on the length of `candidate`.
+    pub(crate) fn matches(&self, candidate: &str) -> bool {
+        self.digest.ct_eq(&digest("token", candidate)).into()
     }
 
-    /// What a browser keeps instead of the secret: it opens until its time is over, and tells nothing.
-    pub(crate) fn session(&self, observer: &NodeId, now: Timestamp) -> String {
-        let until = (now.as_nanos() / 1_000_000_000).saturating_add(SESSION_SECS);
-        format!("{until}.{}", hex(&self.seal(observer, until).finalize().into_bytes()))
+    /// Creates a session, which a browser stores instead of the secret: its expiry time and a MAC. It does
+    /// not reveal the secret.
+    pub(crate) fn new_session(&self, observer: &NodeId, now: Timestamp) -> String {
+        let expires_at = (now.as_nanos() / 1_000_000_000).saturating_add(SESSION_SECS);
+        format!("{expires_at}.{}", hex(&self.session_mac(observer, expires_at).finalize().into_bytes()))
     }
 
-    /// Whether `session` is one of ours whose time is not over.
-    pub(crate) fn opens(&self, session: &str, observer: &NodeId, now: Timestamp) -> bool {
-        let Some((until, seal)) = session.split_once('.') else { return false };
-        let (Ok(until), Some(seal)) = (until.parse::<u64>(), unhex(seal)) else { return false };
-        // Only as we write it: a number may be read with a sign.
-        let is_plain = session.bytes().next().is_some_and(|b| b.is_ascii_digit());
-        let is_ours = is_plain && self.seal(observer, until).verify_slice(&seal).is_ok();
-        is_ours && now.as_nanos() / 1_000_000_000 < until
+    /// Returns whether `session` was created with this token for `observer` and has not expired.
+    pub(crate) fn is_valid_session(&self, session: &str, observer: &NodeId, now: Timestamp) -> bool {
+        let Some((expires_at, mac)) = session.split_once('.') else { return false };
+        let (Ok(expires_at), Some(mac)) = (expires_at.parse::<u64>(), unhex(mac)) else { return false };
+        // `u64::from_str` accepts a leading `+`, which `new_session` never writes.
+        let has_digits_only = session.bytes().next().is_some_and(|b| b.is_ascii_digit());
+        let is_authentic =
+            has_digits_only && self.session_mac(observer, expires_at).verify_slice(&mac).is_ok();
+        is_authentic && now.as_nanos() / 1_000_000_000 < expires_at
     }
 
-    fn seal(&self, observer: &NodeId, until: u64) -> Hmac<Sha256> {
-        let mut seal = <Hmac<Sha256>>::new(&self.session_key.into());
-        seal.update(&observer.0);
-        seal.update(&until.to_be_bytes());
-        seal
+    fn session_mac(&self, observer: &NodeId, expires_at: u64) -> Hmac<Sha256> {
+        let mut mac = <Hmac<Sha256>>::new(&self.session_key.into());
+        mac.update(&observer.0);
+        mac.update(&expires_at.to_be_bytes());
+        mac
     }
 }
 
@@ -145,10 +147,10 @@ fn unhex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
-    const US: NodeId = NodeId([2; 33]);
+    const OBSERVER: NodeId = NodeId([2; 33]);
 
     #[test]
-    fn nothing_of_it_is_shown() {
+    fn secret_is_never_printed() {
         let token = Token::new("correct-horse-battery").unwrap();
         assert_eq!(format!("{token:?}"), "Token(..)");
         let err = Token::new("hunter2 ").unwrap_err();
@@ -161,31 +163,31 @@ mod tests {
     }
 
     #[test]
-    fn it_is_known_again() {
+    fn only_the_secret_matches() {
         let (token, secret) = Token::random().unwrap();
         assert_eq!(secret.len(), 64);
-        assert!(token.is(&secret));
-        assert!(!token.is(&secret[1..]) && !token.is("") && !token.is(&format!("{secret}0")));
+        assert!(token.matches(&secret));
+        assert!(!token.matches(&secret[1..]) && !token.matches("") && !token.matches(&format!("{secret}0")));
     }
 
     #[test]
-    fn a_session_opens_for_its_time_and_its_observer_alone() {
+    fn session_is_valid_until_it_expires_and_for_its_observer_only() {
         let token = Token::new("correct-horse-battery").unwrap();
         let now = Timestamp::from_secs(1_700_000_000);
-        let session = token.session(&US, now);
-        assert!(token.opens(&session, &US, now));
-        assert!(token.opens(&session, &US, now.after_secs(SESSION_SECS - 1)));
-        assert!(!token.opens(&session, &US, now.after_secs(SESSION_SECS)), "its time is over");
-        assert!(!token.opens(&session, &NodeId([3; 33]), now), "another node's");
-        let (until, seal) = session.split_once('.').unwrap();
-        let later = until.parse::<u64>().unwrap() + 1;
-        assert!(!token.opens(&format!("{later}.{seal}"), &US, now), "made to last longer");
+        let session = token.new_session(&OBSERVER, now);
+        assert!(token.is_valid_session(&session, &OBSERVER, now));
+        assert!(token.is_valid_session(&session, &OBSERVER, now.after_secs(SESSION_SECS - 1)));
+        assert!(!token.is_valid_session(&session, &OBSERVER, now.after_secs(SESSION_SECS)), "expired");
+        assert!(!token.is_valid_session(&session, &NodeId([3; 33]), now), "another observer");
+        let (expires_at, mac) = session.split_once('.').unwrap();
+        let later = expires_at.parse::<u64>().unwrap() + 1;
+        assert!(!token.is_valid_session(&format!("{later}.{mac}"), &OBSERVER, now), "forged expiry");
         let other = Token::new("another-secret-of-mine").unwrap();
-        assert!(!other.opens(&session, &US, now), "another secret");
-        for not_one in
+        assert!(!other.is_valid_session(&session, &OBSERVER, now), "another secret");
+        for malformed in
             ["", ".", "x.y", &session[..session.len() - 1], &format!("+{session}"), &format!("{session}é")]
         {
-            assert!(!token.opens(not_one, &US, now), "{not_one}");
+            assert!(!token.is_valid_session(malformed, &OBSERVER, now), "{malformed}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The router, and what it is to know.
+//! The router and its configuration.
 
 use std::sync::Arc;
 
@@ -11,141 +11,142 @@ use tokio::sync::{Semaphore, watch};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 
-use crate::advice::Kinds;
-use crate::state::{Names, Shared, State};
-use crate::summaries::Summaries;
-use crate::{Token, api, assets, gate, headers, metrics, pages};
+use crate::advice::PeerKindFn;
+use crate::state::{AliasFn, Shared, State};
+use crate::summary_cache::SummaryCache;
+use crate::{Token, api, assets, auth, headers, metrics, pages};
 
 /// The API, the metrics and the dashboard of one service.
 ///
-/// [`Web::router`] is for a wallet that has a server; [`Web::listen`] is one. Clones share
-/// what they have worked out.
+/// Use [`Web::router`] in an existing server, or [`Web::listen`] to start one. Clones share their cache.
 #[derive(Clone)]
 pub struct Web {
     pub(crate) state: State,
 }
 
-/// What is to be served.
-#[must_use = "nothing is served until `build`"]
+/// Configures a [`Web`].
+#[must_use = "call `build` to create the `Web`"]
 pub struct WebBuilder {
     handle: Handle,
-    names: Option<Names>,
+    aliases: Option<AliasFn>,
     token: Option<Token>,
     policy: Policy,
-    kinds: Option<Kinds>,
-    hosts: Vec<String>,
+    peer_kind: Option<PeerKindFn>,
+    allowed_hosts: Vec<String>,
     max_metrics_peers: usize,
     max_live_streams: usize,
 }
 
 impl Web {
-    /// What is known to the service of `handle`.
+    /// Starts to configure a `Web` for the service of `handle`.
     pub fn builder(handle: Handle) -> WebBuilder {
         WebBuilder {
             handle,
-            names: None,
+            aliases: None,
             token: None,
             policy: Policy::default(),
-            kinds: None,
-            hosts: Vec::new(),
+            peer_kind: None,
+            allowed_hosts: Vec::new(),
             max_metrics_peers: 1_000,
             max_live_streams: 64,
         }
     }
 
-    /// Everything, to be merged or nested under any prefix: all links are relative.
+    /// Returns the router with all endpoints. It can be mounted under any prefix, because all links are
+    /// relative.
     ///
     /// ```
     /// # fn mount(handle: fitness_actor::Handle, wallet: axum::Router) -> axum::Router {
-    /// // With `nest` the same, but for `/fitness/`, which is then for the wallet to answer.
+    /// // `nest` works as well, but leaves `/fitness/` (with the slash) to the wallet's router.
     /// wallet.nest_service("/fitness", fitness_web::Web::builder(handle).build().router())
     /// # }
     /// ```
     ///
-    /// It asks for the [`Token`] where there is one. Without one it answers everybody: then the server
-    /// that it is mounted in has to know who asks, and for which host.
+    /// With a [`Token`], requests must authenticate. Without one, every request is answered, and the
+    /// embedding server is responsible for authentication and for checking the `Host` header.
     pub fn router(&self) -> Router {
-        let behind_the_gate = pages::router()
+        let authenticated = pages::router()
             .nest("/api/v1", api::router())
             .merge(metrics::router())
-            .layer(from_fn_with_state(Arc::clone(&self.state), gate::check));
-        behind_the_gate
+            .layer(from_fn_with_state(Arc::clone(&self.state), auth::check));
+        authenticated
             .merge(assets::router())
-            .merge(gate::router())
+            .merge(auth::router())
             .layer(from_fn(headers::add))
-            // A list of peers is a fifth as long then, or less. Streams have to flow, and are left alone.
-            // Lengths give nothing away: another site's page cannot ask with our cookie, which is
-            // `SameSite=Strict`.
+            // Compression shrinks a list of peers to a fifth of its size or less. The layer excludes event
+            // streams, which must not be buffered. Compressed lengths leak nothing to other sites (BREACH):
+            // their requests do not carry our cookie, which is `SameSite=Strict`.
             .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
             .with_state(Arc::clone(&self.state))
     }
 
-    /// Ends the live streams, those that are opened later as well: a server that waits for its last
-    /// request would wait for them for ever.
+    /// Ends all live streams, including those that are opened later. Call this before a graceful shutdown
+    /// of your server, which otherwise waits for the streams forever.
     pub fn close_live_streams(&self) {
-        self.state.closing.send_replace(true);
+        self.state.streams_closed.send_replace(true);
     }
 }
 
 impl WebBuilder {
-    /// What a peer is called, where that is known.
+    /// Sets the function that returns the alias of a peer, or `None` if it is unknown.
     ///
-    /// Peers name themselves, so this may be anything: it is cut, cleaned of what is invisible or turns
-    /// the text around it, and escaped. It is asked for each peer on a page, and for every peer where
-    /// they are sorted or searched by it: it has to be quick, and must not wait.
-    pub fn aliases(self, names: impl Fn(&NodeId) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { names: Some(Box::new(names)), ..self }
+    /// Peers choose their own aliases, so the text is untrusted: it is shortened, stripped of invisible and
+    /// direction-changing characters, and escaped. The function is called for each peer on a page, and for
+    /// every peer when peers are sorted or searched by alias, so it must be fast and must not block.
+    pub fn aliases(self, aliases: impl Fn(&NodeId) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { aliases: Some(Box::new(aliases)), ..self }
     }
 
-    /// What whoever asks has to know; by default nothing.
+    /// Requires clients to authenticate with `token`. By default no token is required.
     pub fn token(self, token: Token) -> Self {
         Self { token: Some(token), ..self }
     }
 
-    /// By which rules peers are judged; the default is [`Policy::default`]. A window shorter than 90 days is
-    /// taken for 90 days.
+    /// Sets the rules for recommendations; the default is [`Policy::default`]. The window is either 90 days
+    /// or the lifetime: shorter windows are extended to 90 days.
     pub fn policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
 
-    /// What sort of peer one is; by default all are expected to be online, which is not what phones are for.
-    pub fn peer_kinds(self, kinds: impl Fn(&NodeId) -> PeerKind + Send + Sync + 'static) -> Self {
-        Self { kinds: Some(Box::new(kinds)), ..self }
+    /// Sets the function that returns the kind of a peer. By default every peer has [`PeerKind::default`]
+    /// and is expected to be online, which is wrong for phones.
+    pub fn peer_kinds(self, peer_kind: impl Fn(&NodeId) -> PeerKind + Send + Sync + 'static) -> Self {
+        Self { peer_kind: Some(Box::new(peer_kind)), ..self }
     }
 
-    /// A host name, without a port, under which [`Web::listen`] may be asked on a loopback
-    /// address, besides this machine's own: that of a proxy in front of it.
+    /// Adds a host name, without a port, that [`Web::listen`] accepts on a loopback address in addition to
+    /// the loopback names, such as the name of a reverse proxy. May be called repeatedly.
     pub fn allowed_host(mut self, host: impl Into<String>) -> Self {
-        self.hosts.push(host.into());
+        self.allowed_hosts.push(host.into());
         self
     }
 
-    /// How many peers have series of their own in the metrics; the default is 1,000. Those that were
-    /// followed first have them; for the others there are sums.
+    /// Sets how many peers have their own series in the metrics; the default is 1,000. The peers that have
+    /// been tracked longest come first. The remaining ones are only included in the totals.
     pub fn max_metrics_peers(self, peers: usize) -> Self {
         Self { max_metrics_peers: peers, ..self }
     }
 
-    /// How many live streams there may be at a time; the default is 64. A page without one is as of its
-    /// loading.
+    /// Sets how many live streams may be open at the same time; the default is 64. A page without a live
+    /// stream does not update itself when a change occurs.
     pub fn max_live_streams(self, streams: usize) -> Self {
         Self { max_live_streams: streams.min(Semaphore::MAX_PERMITS), ..self }
     }
 
-    /// What was asked for.
+    /// Creates the `Web`.
     #[must_use]
     pub fn build(self) -> Web {
         let state = Shared {
-            summaries: Summaries::new(self.handle.clone()),
+            summaries: SummaryCache::new(self.handle.clone()),
             handle: self.handle,
-            names: self.names,
+            aliases: self.aliases,
             token: self.token,
             policy: self.policy,
-            kinds: self.kinds,
-            hosts: self.hosts,
+            peer_kind: self.peer_kind,
+            allowed_hosts: self.allowed_hosts,
             max_metrics_peers: self.max_metrics_peers,
-            streams: Arc::new(Semaphore::new(self.max_live_streams)),
-            closing: watch::Sender::new(false),
+            stream_permits: Arc::new(Semaphore::new(self.max_live_streams)),
+            streams_closed: watch::Sender::new(false),
         };
         Web { state: Arc::new(state) }
     }

@@ -1,11 +1,11 @@
-//! The description of the API that is committed is the one that the code gives.
+//! docs/openapi.json must match the code.
 #![allow(missing_docs)]
 
 use std::path::PathBuf;
 
-/// Written anew where `UPDATE` is set.
+/// Set the environment variable `UPDATE` to update the file.
 #[test]
-fn the_committed_description_is_the_one_of_the_code() {
+fn committed_openapi_document_is_up_to_date() {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json"));
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, fitness_web::openapi()).unwrap();
@@ -13,6 +13,6 @@ fn the_committed_description_is_the_one_of_the_code() {
     let committed = std::fs::read_to_string(&path).unwrap();
     assert!(
         committed == fitness_web::openapi(),
-        "docs/openapi.json is out of date: UPDATE=1 cargo test -p fitness-web --test openapi"
+        "docs/openapi.json is outdated; run `UPDATE=1 cargo test -p fitness-web --test openapi`"
     );
 }

@@ -1,4 +1,4 @@
-//! What to close and what to keep.
+//! Recommendations: which peers to close, to review and to keep.
 
 use axum::Json;
 use axum::extract::State as Extract;
@@ -7,138 +7,143 @@ use fitness_core::{NodeId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::model::text;
-use super::problem::{Asked, BadRequest, NoStore, Problem};
-use crate::advice::Advised;
-use crate::listing::{page, part};
-use crate::range::WindowName;
+use super::model::schema;
+use super::problem::{BadRequest, Problem, QueryParams, Unavailable};
+use crate::advice::Evaluation;
+use crate::listing::{page, page_bounds};
 use crate::state::{Shared, State};
+use crate::time_range::WindowName;
 
-/// The most peers that one answer lists.
-const MOST_PEERS: usize = 1_000;
+/// Maximum number of peers in one response.
+const MAX_PEERS: usize = 1_000;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct AdviceAsked {
-    /// Only peers of which this is recommended.
+pub(super) struct AdviceParams {
+    /// Return only peers with this recommendation.
     #[param(inline)]
     recommendation: Option<Recommendation>,
-    /// How many are passed over.
+    /// Number of entries to skip.
     #[serde(default)]
     #[param(minimum = 0, maximum = 2147483647)]
     offset: u32,
-    /// How many are listed.
-    #[serde(default = "usual_limit")]
+    /// Maximum number of entries to return.
+    #[serde(default = "default_limit")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: u32,
 }
 
-const fn usual_limit() -> u32 {
+const fn default_limit() -> u32 {
     100
 }
 
-/// What is recommended.
+/// A recommendation for a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Recommendation {
-    /// Its money would be better off elsewhere.
+    /// Close the channels with the peer.
     Close,
-    /// It is to be looked at.
+    /// Review the peer: something is wrong with its connection.
     Review,
-    /// Too little is known of it.
+    /// There is not enough data for a recommendation.
     InsufficientData,
-    /// Nothing speaks against it.
+    /// Keep the peer: no issues found.
     Keep,
-    /// It was not judged, as it was asked for.
+    /// The peer is on the ignore list and was not evaluated.
     Ignored,
 }
 
 impl Recommendation {
-    fn of(verdict: CoreRecommendation) -> Self {
-        match verdict {
+    fn of(recommendation: CoreRecommendation) -> Self {
+        match recommendation {
             CoreRecommendation::Close => Self::Close,
             CoreRecommendation::Review => Self::Review,
             CoreRecommendation::InsufficientData => Self::InsufficientData,
             CoreRecommendation::Keep => Self::Keep,
-            // One that is newer than this has nothing to say against the peer either.
+            // `Ignored`, and recommendations that a later version may add.
             _ => Self::Ignored,
         }
     }
 }
 
-/// What is recommended of each peer: the gravest first, and of those the least reliable.
+/// Recommendations, most urgent first. Peers with the same recommendation are ordered by score, lowest first.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AdviceList {
-    /// The moment of the question.
+    /// When the recommendations were computed.
     #[schema(value_type = u64)]
     at_ns: Timestamp,
-    /// The window that they were judged by.
+    /// The window that the recommendations are based on.
     window: WindowName,
-    /// How many there are in all that match.
+    /// Number of matching peers, on all pages.
     total: usize,
     offset: u32,
     limit: u32,
-    /// How many are not judged yet, since their histories are still being read: ask again.
+    /// Number of peers without a recommendation yet, because their history is still loading. Retry later to
+    /// get them.
     pending: usize,
     advice: Vec<Advice>,
 }
 
-/// What is recommended of a peer, and why.
+/// The recommendation for one peer, with reasons.
 #[derive(Serialize, ToSchema)]
 struct Advice {
-    #[schema(value_type = text::NodeId)]
+    #[schema(value_type = schema::NodeId)]
     node_id: NodeId,
-    /// What it is called, where that is known: anything that it likes to be called.
+    /// Alias of the peer, if known. Peers choose their own aliases: treat it as untrusted text.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     alias: Option<String>,
     recommendation: Recommendation,
-    /// Every rule that it broke, the gravest first.
+    /// Every rule that applies to the peer, most severe first.
     reasons: Vec<Reason>,
-    /// `null` while nothing was observed.
+    /// `null` while nothing has been observed.
     #[schema(required)]
     score: Option<Score>,
 }
 
-/// A rule, and how it was broken.
+/// A rule that applies to the peer.
 #[derive(Serialize, ToSchema)]
 struct Reason {
-    /// `threshold`, `outlier`, `flapping`, `gone`, `too_early`, `apart` or `ignored`.
+    /// `threshold`, `outlier`, `flapping`, `long_offline`, `insufficient_data`, `not_compared` or `ignored`.
     rule: &'static str,
-    /// The same in words, with the numbers.
+    /// Explanation with the measured values.
     text: String,
 }
 
-/// What can be relied on.
+/// Reliability score.
 #[derive(Serialize, ToSchema)]
 struct Score {
-    /// From 0 to 100: 100 times `low`, `stability` and `usability`.
+    /// From 0 to 100: 100 × `availability_bounds.low` × `stability` × `usable_ratio`.
     value: f64,
-    /// What it may turn out to be.
+    /// The highest score that is compatible with the observations.
     upper_bound: f64,
-    /// Uptime over observed time, from 0 to 1.
+    /// Uptime divided by observed time, from 0 to 1.
     availability: f64,
-    /// The lower 95 % bound of the availability.
-    low: f64,
-    /// The upper one.
-    high: f64,
-    /// What disconnects leave of it, from 0 to 1.
+    availability_bounds: AvailabilityBounds,
+    /// Factor for disconnects, from 0 to 1; 1 without disconnects.
     stability: f64,
-    /// What unusable channels leave of it, from 0 to 1.
+    /// Factor for unusable channels, from 0 to 1; 1 if all channels were always usable.
     usable_ratio: f64,
-    /// What it is made from.
+    /// Observed time that the score is based on.
     observed_ns: u64,
+}
+
+/// The 95% confidence interval of the availability.
+#[derive(Serialize, ToSchema)]
+struct AvailabilityBounds {
+    low: f64,
+    high: f64,
 }
 
 impl From<CoreScore> for Score {
     fn from(score: CoreScore) -> Self {
+        let bounds = score.availability_bounds;
         Self {
             value: score.value,
             upper_bound: score.upper_bound,
             availability: score.availability,
-            low: score.availability_bounds.low,
-            high: score.availability_bounds.high,
+            availability_bounds: AvailabilityBounds { low: bounds.low, high: bounds.high },
             stability: score.stability,
             usable_ratio: score.usable_ratio,
             observed_ns: score.observed_ns,
@@ -152,7 +157,7 @@ impl Advice {
             |reason: &fitness_advice::Reason| Reason { rule: reason.rule(), text: reason.to_string() };
         Self {
             node_id: advice.node_id,
-            alias: state.name(&advice.node_id),
+            alias: state.alias(&advice.node_id),
             recommendation: Recommendation::of(advice.recommendation),
             reasons: advice.reasons.iter().map(reason).collect(),
             score: advice.score.map(Score::from),
@@ -160,31 +165,41 @@ impl Advice {
     }
 }
 
-/// What to close, what to look at and what to keep, by the last 90 days. It is never done: it is recommended.
+/// List recommendations for all tracked peers
+///
+/// Recommends which peers to close, to review and to keep, based on at least 90 days of history. These are
+/// recommendations only: no channel is ever closed.
 #[utoipa::path(
     get,
     path = "/advice",
     tag = "peers",
-    params(AdviceAsked),
-    responses((status = 200, body = AdviceList, description = "Advice"), BadRequest, NoStore),
+    params(AdviceParams),
+    responses(
+        (status = 200, body = AdviceList, description = "Recommendations"),
+        BadRequest,
+        Unavailable,
+    ),
 )]
 pub(super) async fn advice(
     Extract(state): Extract<State>,
-    Asked(asked): Asked<AdviceAsked>,
+    QueryParams(params): QueryParams<AdviceParams>,
 ) -> Result<Json<AdviceList>, Problem> {
-    let (offset, limit) = part(asked.offset, asked.limit, MOST_PEERS).map_err(Problem::bad_request)?;
-    let advised = Advised::now(&state).await.map_err(Problem::bad_request)?;
-    let mut advice = advised.advice;
+    let (offset, limit) =
+        page_bounds(params.offset, params.limit, MAX_PEERS).map_err(Problem::bad_request)?;
+    let evaluation = Evaluation::compute(&state).await.map_err(Problem::bad_request)?;
+    let mut advice = evaluation.advice;
     advice.retain(|advice| {
-        asked.recommendation.is_none_or(|asked| asked == Recommendation::of(advice.recommendation))
+        params
+            .recommendation
+            .is_none_or(|recommendation| recommendation == Recommendation::of(advice.recommendation))
     });
     Ok(Json(AdviceList {
-        at_ns: advised.at,
-        window: advised.span.into(),
+        at_ns: evaluation.at,
+        window: evaluation.window.into(),
         total: advice.len(),
-        offset: asked.offset,
-        limit: asked.limit,
-        pending: advised.missing,
+        offset: params.offset,
+        limit: params.limit,
+        pending: evaluation.pending,
         advice: page(advice, offset, limit).iter().map(|advice| Advice::new(&state, advice)).collect(),
     }))
 }

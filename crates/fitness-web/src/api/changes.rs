@@ -1,4 +1,4 @@
-//! Changes as they happen, as server-sent events.
+//! Live stream of changes as server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,107 +14,114 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::IntoParams;
 
-use super::model::text;
-use super::peer_asked;
-use super::problem::{Asked, BadRequest, NoStore, Problem};
+use super::model::schema;
+use super::parse_node_id;
+use super::problem::{BadRequest, Problem, QueryParams, Unavailable};
 use crate::state::State;
 
-/// How often a stream on which nothing happens says that it is there.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Interval of the comments that are sent on an idle stream.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long a browser waits before it asks again, once a stream has ended.
-const RETRY: Duration = Duration::from_secs(2);
+/// How long a browser waits before it reconnects after the stream has ended.
+const RECONNECT_DELAY: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ChangesAsked {
-    /// Only what concerns this peer, or all of them.
-    #[param(value_type = Option<text::NodeId>)]
+pub(super) struct ChangesParams {
+    /// Send only changes that affect this peer, including those that affect all peers.
+    #[param(value_type = Option<schema::NodeId>)]
     node_id: Option<String>,
 }
 
-/// Changes from now on, as server-sent events.
+/// Stream changes as server-sent events
 ///
-/// `hello` comes first; `change` for each, as JSON with the kind in `change`; and `missed`, with a `count`,
-/// where you were too slow for that many of them: ask anew then.
+/// The stream starts with a `ready` event. Each change is sent as a `change` event: a JSON object whose
+/// `change` field contains the kind. A `lagged` event with the number of `skipped` changes is sent to clients
+/// that read too slowly; they must query the current state again.
 #[utoipa::path(
     get,
     path = "/changes",
     tag = "service",
-    params(ChangesAsked),
+    params(ChangesParams),
     responses(
-        (status = 200, body = String, content_type = "text/event-stream", description = "It ends with the service; that of a store at rest has no changes and does not end"),
+        (
+            status = 200,
+            body = String,
+            content_type = "text/event-stream",
+            description = "The stream ends when the service stops. The stream of an archive contains no \
+                changes and does not end.",
+        ),
         BadRequest,
-        NoStore,
+        Unavailable,
     ),
 )]
 pub(super) async fn changes(
     Extract(state): Extract<State>,
-    Asked(asked): Asked<ChangesAsked>,
+    QueryParams(params): QueryParams<ChangesParams>,
 ) -> Result<Response, Problem> {
-    let about = peer_asked(asked.node_id.as_deref())?;
-    let permit = state.streams.clone().try_acquire_owned().map_err(|_| {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "as many live streams are open as are allowed; close one",
-        )
+    let node_id = parse_node_id(params.node_id.as_deref())?;
+    let permit = state.stream_permits.clone().try_acquire_owned().map_err(|_| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many live streams: close one and retry")
     })?;
-    // Before the greeting: whoever has that and then asks misses nothing.
-    let is_at_rest = state.handle.health().archived;
+    // Subscribe before `ready` is sent: a client that queries the state after `ready` misses no change.
+    let is_archive = state.handle.health().archived;
     let changes = state.handle.subscribe();
-    let live = Live { changes, state, about, greeted: false, is_at_rest, _permit: permit };
-    let sse = Sse::new(live.into_stream()).keep_alive(KeepAlive::new().interval(HEARTBEAT));
-    // Proxies that gather answers would hold back what is live.
+    let stream = ChangeStream { changes, state, node_id, is_ready: false, is_archive, _permit: permit };
+    let sse = Sse::new(stream.into_stream()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_INTERVAL));
+    // Tells nginx not to buffer the stream.
     Ok(([("x-accel-buffering", "no")], sse).into_response())
 }
 
-struct Live {
+struct ChangeStream {
     state: State,
     changes: Subscription,
-    about: Option<NodeId>,
-    greeted: bool,
-    /// Nothing happens in a store at rest.
-    is_at_rest: bool,
+    /// The peer whose changes are sent; `None` for all peers.
+    node_id: Option<NodeId>,
+    /// Whether the `ready` event has been sent.
+    is_ready: bool,
+    /// Whether the data comes from an archive, which never changes.
+    is_archive: bool,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Live {
+impl ChangeStream {
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
-        stream::unfold(self, |mut live| async { Some((Ok(live.next().await?), live)) })
+        stream::unfold(self, |mut stream| async { Some((Ok(stream.next().await?), stream)) })
     }
 
     async fn next(&mut self) -> Option<Event> {
-        if !std::mem::replace(&mut self.greeted, true) {
-            return Some(Event::default().event("ready").retry(RETRY).data("{}"));
+        if !std::mem::replace(&mut self.is_ready, true) {
+            return Some(Event::default().event("ready").retry(RECONNECT_DELAY).data("{}"));
         }
-        if self.is_at_rest {
-            // Whoever listened to a stream that ended would ask again, and again.
-            self.state.closed().await;
+        if self.is_archive {
+            // If the stream ended at once, browsers would reconnect again and again.
+            self.state.wait_for_stream_close().await;
             return None;
         }
         loop {
             let next = tokio::select! {
                 biased;
-                () = self.state.closed() => None,
+                () = self.state.wait_for_stream_close() => None,
                 next = self.changes.next() => next,
             };
             match next? {
-                Ok(change) if !self.concerns(&change) => {}
+                Ok(change) if !self.is_relevant(&change) => {}
                 Ok(change) => {
                     if let Ok(event) = Event::default().event("change").json_data(&change) {
                         return Some(event);
                     }
                 }
-                Err(ChangesLagged { skipped: count }) => {
-                    return Some(Event::default().event("lagged").data(format!("{{\"skipped\":{count}}}")));
+                Err(ChangesLagged { skipped }) => {
+                    return Some(Event::default().event("lagged").data(format!("{{\"skipped\":{skipped}}}")));
                 }
             }
         }
     }
 
-    fn concerns(&self, change: &Change) -> bool {
-        let who = match change {
+    /// Returns whether a change affects the requested peer.
+    fn is_relevant(&self, change: &Change) -> bool {
+        let affected = match change {
             Change::Presence { node_id, .. }
             | Change::ChannelOpened { node_id, .. }
             | Change::ChannelUsable { node_id, .. }
@@ -123,10 +130,11 @@ impl Live {
             Change::FundingChanged { channel_id, .. } => {
                 self.state.handle.channel(channel_id).map(|channel| channel.node_id)
             }
+            // Other changes, such as monitoring gaps, affect all peers.
             _ => None,
         };
-        match (self.about, who) {
-            (Some(about), Some(who)) => about == who,
+        match (self.node_id, affected) {
+            (Some(node_id), Some(affected)) => node_id == affected,
             _ => true,
         }
     }

@@ -1,4 +1,4 @@
-//! How the service is doing.
+//! Health of the service.
 
 use axum::Json;
 use axum::extract::State as Extract;
@@ -6,12 +6,12 @@ use axum::extract::State as Extract;
 use super::model::Health;
 use crate::state::State;
 
-/// How the service is doing.
+/// Get the health of the service
 #[utoipa::path(
     get,
     path = "/health",
     tag = "service",
-    responses((status = 200, body = Health, description = "How the service is doing")),
+    responses((status = 200, body = Health, description = "Health of the service")),
 )]
 pub(super) async fn health(Extract(state): Extract<State>) -> Json<Health> {
     Json(state.handle.health().into())

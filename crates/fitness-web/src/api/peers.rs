@@ -9,52 +9,53 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::model::{Channel, Peer, text};
-use super::problem::{Asked, BadRequest, Id, NoStore, NotFound, Problem};
-use crate::listing::{Listed, Order, PeerState, page, part, select};
-use crate::range::WindowName;
+use super::model::{Channel, Peer, schema};
+use super::problem::{BadRequest, IdParam, NotFound, Problem, QueryParams, Unavailable};
+use crate::listing::{ListedPeer, Order, PresenceFilter, page, page_bounds, select};
 use crate::state::{Shared, State};
+use crate::time_range::WindowName;
 
-/// How many histories are read at the same time for one answer.
-const AT_A_TIME: usize = 8;
+/// Number of histories that are read concurrently for one response.
+const CONCURRENT_READS: usize = 8;
 
-/// The most peers that one answer lists.
-const MOST_PEERS: usize = 1_000;
+/// Maximum number of peers in one response.
+const MAX_PEERS: usize = 1_000;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListAsked {
-    /// Only peers of this state.
+pub(super) struct PeerListParams {
+    /// Return only peers with this presence.
     #[param(inline)]
-    presence: Option<PeerState>,
-    /// Only peers that are called so, or whose id, or that of one of their channels, begins so.
+    presence: Option<PresenceFilter>,
+    /// Return only peers whose alias contains this text, or whose node id, channel id or funding outpoint
+    /// starts with it.
     q: Option<String>,
-    /// What they are sorted by; what is not known comes last.
+    /// Sort key. Unknown values sort last.
     #[serde(default)]
     #[param(inline)]
     sort: PeerSort,
     #[serde(default)]
     #[param(inline)]
     order: Order,
-    /// How many are passed over.
+    /// Number of entries to skip.
     #[serde(default)]
     #[param(minimum = 0, maximum = 2147483647)]
     offset: u32,
-    /// How many are listed.
-    #[serde(default = "usual_limit")]
+    /// Maximum number of entries to return.
+    #[serde(default = "default_limit")]
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: u32,
-    /// Tells each peer in this window, too.
+    /// Include each peer's statistics for this window.
     #[param(inline)]
     window: Option<WindowName>,
 }
 
-const fn usual_limit() -> u32 {
+const fn default_limit() -> u32 {
     100
 }
 
-/// What peers are sorted by.
+/// Sort key of peers.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum PeerSort {
@@ -74,119 +75,127 @@ pub(super) enum PeerSort {
 }
 
 impl PeerSort {
-    fn compare(self, order: Order, one: &Listed, other: &Listed) -> Ordering {
-        let by = |of: &dyn Fn(&PeerReport) -> Option<u64>| {
-            order.known(of(&one.report), of(&other.report), Ord::cmp)
+    fn compare(self, order: Order, left: &ListedPeer, right: &ListedPeer) -> Ordering {
+        let (left_report, right_report) = (&left.report, &right.report);
+        let by_number = |key: &dyn Fn(&PeerReport) -> Option<u64>| {
+            order.compare_none_last(key(left_report), key(right_report), Ord::cmp)
         };
         let ordering = match self {
-            Self::NodeId => order.known(Some(one.report.node_id), Some(other.report.node_id), Ord::cmp),
-            Self::Alias => order.known(one.small.as_ref(), other.small.as_ref(), Ord::cmp),
-            Self::Presence => by(&|peer| peer.presence.is_online().map(u64::from)),
-            Self::PresenceSinceNs => by(&|peer| Some(peer.presence_since.as_nanos())),
-            Self::Availability => {
-                order.known(one.report.availability, other.report.availability, f64::total_cmp)
+            Self::NodeId => {
+                order.compare_none_last(Some(left_report.node_id), Some(right_report.node_id), Ord::cmp)
             }
-            Self::ObservedNs => by(&|peer| Some(peer.observed_ns)),
-            Self::UptimeNs => by(&|peer| Some(peer.uptime_ns)),
-            Self::FlapCount => by(&|peer| Some(peer.flap_count.into())),
-            Self::LastFlapNs => by(&|peer| peer.last_flap.map(Timestamp::as_nanos)),
-            Self::Disconnects => by(&|peer| Some(peer.disconnects.into())),
-            Self::TrackedSinceNs => by(&|peer| Some(peer.tracked_since.as_nanos())),
-            Self::ChannelCount => by(&|peer| Some(peer.channels.len() as u64)),
+            Self::Alias => order.compare_none_last(
+                left.lowercase_alias.as_ref(),
+                right.lowercase_alias.as_ref(),
+                Ord::cmp,
+            ),
+            Self::Presence => by_number(&|peer| peer.presence.is_online().map(u64::from)),
+            Self::PresenceSinceNs => by_number(&|peer| Some(peer.presence_since.as_nanos())),
+            Self::Availability => {
+                order.compare_none_last(left_report.availability, right_report.availability, f64::total_cmp)
+            }
+            Self::ObservedNs => by_number(&|peer| Some(peer.observed_ns)),
+            Self::UptimeNs => by_number(&|peer| Some(peer.uptime_ns)),
+            Self::FlapCount => by_number(&|peer| Some(peer.flap_count.into())),
+            Self::LastFlapNs => by_number(&|peer| peer.last_flap.map(Timestamp::as_nanos)),
+            Self::Disconnects => by_number(&|peer| Some(peer.disconnects.into())),
+            Self::TrackedSinceNs => by_number(&|peer| Some(peer.tracked_since.as_nanos())),
+            Self::ChannelCount => by_number(&|peer| Some(peer.channels.len() as u64)),
         };
-        ordering.then(one.report.node_id.cmp(&other.report.node_id))
+        ordering.then(left_report.node_id.cmp(&right_report.node_id))
     }
 }
 
-/// Peers that are followed.
+/// Tracked peers.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PeerList {
-    /// The moment of the question.
+    /// When the values were read.
     #[schema(value_type = u64)]
     at_ns: Timestamp,
-    /// How many there are in all that match.
+    /// Number of matching peers, on all pages.
     total: usize,
     offset: u32,
     limit: u32,
     peers: Vec<Peer>,
 }
 
-/// The peers that are followed.
+/// List tracked peers
 #[utoipa::path(
     get,
     path = "/peers",
     operation_id = "peers",
     tag = "peers",
-    params(ListAsked),
-    responses((status = 200, body = PeerList, description = "Peers"), BadRequest, NoStore),
+    params(PeerListParams),
+    responses((status = 200, body = PeerList, description = "Peers"), BadRequest, Unavailable),
 )]
 pub(super) async fn list(
     Extract(state): Extract<State>,
-    Asked(asked): Asked<ListAsked>,
+    QueryParams(params): QueryParams<PeerListParams>,
 ) -> Result<Json<PeerList>, Problem> {
-    let (offset, limit) = part(asked.offset, asked.limit, MOST_PEERS).map_err(Problem::bad_request)?;
+    let (offset, limit) =
+        page_bounds(params.offset, params.limit, MAX_PEERS).map_err(Problem::bad_request)?;
     let at_ns = state.now();
-    let by_label = matches!(asked.sort, PeerSort::Alias);
-    let query = asked.q.as_deref().unwrap_or_default();
-    let mut listed = select(&state, state.handle.peers(), asked.presence, query, by_label);
-    listed.sort_by(|one, other| asked.sort.compare(asked.order, one, other));
+    let by_alias = matches!(params.sort, PeerSort::Alias);
+    let query = params.q.as_deref().unwrap_or_default();
+    let mut listed = select(&state, state.handle.peers(), params.presence, query, by_alias);
+    listed.sort_by(|left, right| params.sort.compare(params.order, left, right));
     let total = listed.len();
     let listed = page(listed, offset, limit);
 
-    let (state, window) = (&state, asked.window);
-    let answers = listed.into_iter().map(|peer| async move {
+    let (state, window) = (&state, params.window);
+    let entries = listed.into_iter().map(|peer| async move {
         let stats = match window {
-            Some(window) => window_of(state, &peer.report.node_id, window.into()).await?,
+            Some(window) => window_stats(state, &peer.report.node_id, window.into()).await?,
             None => None,
         };
-        let name = peer.name.or_else(|| state.name(&peer.report.node_id));
-        Ok(Peer::new(&peer.report, name, stats))
+        let alias = peer.alias.or_else(|| state.alias(&peer.report.node_id));
+        Ok(Peer::new(&peer.report, alias, stats))
     });
-    let peers = stream::iter(answers).buffered(AT_A_TIME).try_collect().await?;
-    Ok(Json(PeerList { at_ns, total, offset: asked.offset, limit: asked.limit, peers }))
+    let peers = stream::iter(entries).buffered(CONCURRENT_READS).try_collect().await?;
+    Ok(Json(PeerList { at_ns, total, offset: params.offset, limit: params.limit, peers }))
 }
 
-async fn window_of(
+async fn window_stats(
     state: &Shared,
     node_id: &NodeId,
-    span: StandardWindow,
+    window: StandardWindow,
 ) -> Result<Option<WindowStats>, Problem> {
-    state.handle.peer_stats(node_id, span).await.map_err(|err| Problem::store(&err))
+    state.handle.peer_stats(node_id, window).await.map_err(|err| Problem::store_error(&err))
 }
 
 /// A peer and its channels.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PeerDetail {
-    /// The moment of the question.
+    /// When the values were read.
     #[schema(value_type = u64)]
     at_ns: Timestamp,
     #[serde(flatten)]
     peer: Peer,
-    /// Its open channels, oldest first.
+    /// Open channels, oldest first.
     channels: Vec<Channel>,
 }
 
-/// One peer with its channels, for as long as there is a history of it.
+/// Get a peer with its channels
+///
+/// Peers that are no longer tracked are returned as well, while their history is kept.
 #[utoipa::path(
     get,
     path = "/peers/{node_id}",
     operation_id = "peer",
     tag = "peers",
-    params(("node_id" = text::NodeId, Path, description = "The peer")),
+    params(("node_id" = schema::NodeId, Path, description = "Node id of the peer")),
     responses((status = 200, body = PeerDetail, description = "The peer"), BadRequest, NotFound),
 )]
-pub(super) async fn one(
+pub(super) async fn detail(
     Extract(state): Extract<State>,
-    Id(node_id): Id<NodeId>,
+    IdParam(node_id): IdParam<NodeId>,
 ) -> Result<Json<PeerDetail>, Problem> {
-    let report = state.handle.peer(&node_id).ok_or_else(|| unknown(&node_id))?;
-    let peer = Peer::new(&report, state.name(&node_id), None);
+    let report = state.handle.peer(&node_id).ok_or_else(|| not_found(&node_id))?;
+    let peer = Peer::new(&report, state.alias(&node_id), None);
     let channels = report.channels.iter().map(Channel::from).collect();
     Ok(Json(PeerDetail { at_ns: state.now(), peer, channels }))
 }
 
-pub(super) fn unknown(node_id: &NodeId) -> Problem {
-    Problem::not_found(format!(
-        "peer {node_id} is not known: no channel was open with it, and it is not watched"
-    ))
+pub(super) fn not_found(node_id: &NodeId) -> Problem {
+    Problem::not_found(format!("unknown peer {node_id}: it never had a channel and is not watched"))
 }

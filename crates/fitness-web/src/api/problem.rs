@@ -1,4 +1,4 @@
-//! Why there is no answer, as a problem document (RFC 9457).
+//! Error responses as problem documents (RFC 9457), and extractors that reject with them.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -10,17 +10,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::{IntoResponses, ToSchema};
 
-/// Why there is no answer.
+/// An error response.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// The HTTP status, again.
+    /// The HTTP status code.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// The status in words.
+    /// The reason phrase of the status code.
     #[schema(examples("Not Found"))]
     title: &'static str,
-    /// What was wrong, and the way out.
-    #[schema(examples("channel 9f… is not open"))]
+    /// What went wrong and how to fix it.
+    #[schema(examples("no open channel 9f…"))]
     detail: String,
 }
 
@@ -38,10 +38,10 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// The store was to be read, and could not.
-    pub(crate) fn store(said: &impl std::fmt::Display) -> Self {
-        tracing::warn!(error = %said, "a question was not answered");
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("the history cannot be read: {said}"))
+    /// Reports that the store could not be read.
+    pub(crate) fn store_error(err: &impl std::fmt::Display) -> Self {
+        tracing::warn!(error = %err, "request failed: store could not be read");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, format!("cannot read the history: {err}"))
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -55,24 +55,24 @@ impl IntoResponse for Problem {
     }
 }
 
-/// What was asked after the `?`. What does not fit, or is not known at all, is a problem that names it.
-pub(crate) struct Asked<T>(pub(crate) T);
+/// Extracts the query parameters. Rejects invalid and unknown ones with a [`Problem`] that names them.
+pub(crate) struct QueryParams<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, state).await {
-            Ok(Query(asked)) => Ok(Self(asked)),
+            Ok(Query(params)) => Ok(Self(params)),
             Err(rejection) => Err(Problem::bad_request(rejection.body_text())),
         }
     }
 }
 
-/// The id in the path.
-pub(crate) struct Id<T>(pub(crate) T);
+/// Extracts the id in the path.
+pub(crate) struct IdParam<T>(pub(crate) T);
 
-impl<T, S> FromRequestParts<S> for Id<T>
+impl<T, S> FromRequestParts<S> for IdParam<T>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
     S: Send + Sync,
@@ -82,21 +82,21 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
         let Path(text) = path.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-        text.parse().map(Self).map_err(|err| Problem::bad_request(format!("the id in the path: {err}")))
+        text.parse().map(Self).map_err(|err| Problem::bad_request(format!("invalid id in the path: {err}")))
     }
 }
 
-/// Something asked for makes no sense.
+/// Invalid request.
 #[derive(IntoResponses)]
 #[response(status = 400, content_type = "application/problem+json")]
 pub(crate) struct BadRequest(#[expect(dead_code, reason = "only its description is used")] Problem);
 
-/// It is not known.
+/// Not found.
 #[derive(IntoResponses)]
 #[response(status = 404, content_type = "application/problem+json")]
 pub(crate) struct NotFound(#[expect(dead_code, reason = "only its description is used")] Problem);
 
-/// The store cannot be read, or too many ask at once.
+/// The store cannot be read, or there are too many live streams.
 #[derive(IntoResponses)]
 #[response(status = 503, content_type = "application/problem+json")]
-pub(crate) struct NoStore(#[expect(dead_code, reason = "only its description is used")] Problem);
+pub(crate) struct Unavailable(#[expect(dead_code, reason = "only its description is used")] Problem);

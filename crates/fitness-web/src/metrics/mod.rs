@@ -1,7 +1,7 @@
-//! `/metrics`: what Prometheus reads, in OpenMetrics, by its conventions for names and units.
+//! `/metrics` in the OpenMetrics format, with names and units by Prometheus conventions.
 //!
-//! No label changes with a peer's state, and no series comes and goes with it but for one: whether a peer is
-//! connected has no value while we cannot tell.
+//! Labels never depend on a peer's state. The set of series does not either, with one exception:
+//! `peer_online` has no value while the peer is unobserved.
 
 mod peers;
 mod service;
@@ -13,16 +13,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use fitness_actor::Health;
-use fitness_core::{NodeId, PeerReport};
+use fitness_core::PeerReport;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
 use self::write::Writer;
-use crate::listing::Counts;
+use crate::listing::PresenceCounts;
 use crate::state::{Shared, State};
 
-const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(crate) fn router() -> Router<State> {
     Router::new().route("/metrics", get(metrics))
@@ -30,23 +30,23 @@ pub(crate) fn router() -> Router<State> {
 
 async fn metrics(Extract(state): Extract<State>) -> Response {
     let mut registry = Registry::with_prefix("ldk_fitness");
-    registry.register_collector(Box::new(Reading::of(&state)));
+    registry.register_collector(Box::new(Snapshot::take(&state)));
     let mut body = String::new();
     match text::encode(&mut body, &registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, KIND)], body).into_response(),
-        // Writing to a string cannot fail.
+        Ok(()) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], body).into_response(),
+        // Unreachable in practice: writing to a string cannot fail.
         Err(err) => (StatusCode::INTERNAL_SERVER_ERROR, err.to_string()).into_response(),
     }
 }
 
-/// All that is told, as of one moment.
+/// All exported values, as of one moment.
 #[derive(Debug)]
-struct Reading {
+struct Snapshot {
     health: Health,
-    counts: Counts,
-    channels_usable: u64,
-    /// How many peers have no series of their own.
-    left_out: usize,
+    counts: PresenceCounts,
+    usable_channels: u64,
+    /// Number of peers without their own series.
+    peers_without_series: usize,
     peers: Vec<Peer>,
 }
 
@@ -57,27 +57,27 @@ struct Peer {
     report: PeerReport,
 }
 
-impl Reading {
-    fn of(state: &Shared) -> Self {
+impl Snapshot {
+    fn take(state: &Shared) -> Self {
         let mut peers = state.handle.peers();
-        let counts = Counts::of(&peers);
+        let counts = PresenceCounts::of(&peers);
         let channels = peers.iter().flat_map(|peer| &peer.channels);
-        let channels_usable = channels.filter(|channel| channel.usable == Some(true)).count() as u64;
-        // Whoever has series keeps them, whatever becomes of it and of others.
+        let usable_channels = channels.filter(|channel| channel.usable == Some(true)).count() as u64;
+        // Peers that have been tracked longest come first, so that a peer never loses its series to another.
         peers.sort_unstable_by_key(|peer| (peer.tracked_since, peer.node_id));
-        let left_out = peers.len().saturating_sub(state.max_metrics_peers);
+        let peers_without_series = peers.len().saturating_sub(state.max_metrics_peers);
         peers.truncate(state.max_metrics_peers);
-        let alias = |node_id: &NodeId| state.name(node_id).unwrap_or_default();
         let peers = peers.into_iter().map(|report| Peer {
             node_id: report.node_id.to_string(),
-            alias: alias(&report.node_id),
+            alias: state.alias(&report.node_id).unwrap_or_default(),
             report,
         });
-        Self { health: state.handle.health(), counts, channels_usable, left_out, peers: peers.collect() }
+        let health = state.handle.health();
+        Self { health, counts, usable_channels, peers_without_series, peers: peers.collect() }
     }
 }
 
-impl Collector for Reading {
+impl Collector for Snapshot {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let mut writer = Writer::new(encoder);
         service::write(&mut writer, self)?;

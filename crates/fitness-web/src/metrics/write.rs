@@ -1,4 +1,4 @@
-//! Short ways to say a metric.
+//! Helpers to encode metrics.
 
 use std::fmt::Error;
 
@@ -9,49 +9,61 @@ use prometheus_client::registry::Unit;
 
 pub(super) struct Writer<'a>(DescriptorEncoder<'a>);
 
-/// What a metric is measured in, which its name ends in.
+/// Unit of a metric. The encoder appends it to the name.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum In {
-    /// Nothing: it is a number of things, or a yes or no.
-    Number,
+pub(super) enum MetricUnit {
+    /// A count or a boolean.
+    None,
     Seconds,
     /// From 0 to 1.
     Ratio,
 }
 
-impl In {
+impl MetricUnit {
     fn unit(self) -> Option<Unit> {
         match self {
-            Self::Number => None,
+            Self::None => None,
             Self::Seconds => Some(Unit::Seconds),
             Self::Ratio => Some(Unit::Other("ratio".to_owned())),
         }
     }
 }
 
-/// A family's series differ in one label; each comes with its value there.
+/// The series of a family differ in one label; `series` yields the label's value with the metric's value.
 impl<'a> Writer<'a> {
     pub(super) const fn new(encoder: DescriptorEncoder<'a>) -> Self {
         Self(encoder)
     }
 
-    pub(super) fn gauge(&mut self, name: &str, help: &str, unit: In, value: f64) -> Result<(), Error> {
+    pub(super) fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: MetricUnit,
+        value: f64,
+    ) -> Result<(), Error> {
         let unit = unit.unit();
         self.0.encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?.encode_gauge(&value)
     }
 
-    /// A gauge whose value may not be known; then it has none.
-    pub(super) fn known(
+    /// Writes a gauge, or nothing if the value is unknown.
+    pub(super) fn optional_gauge(
         &mut self,
         name: &str,
         help: &str,
-        unit: In,
+        unit: MetricUnit,
         value: Option<f64>,
     ) -> Result<(), Error> {
         value.map_or(Ok(()), |value| self.gauge(name, help, unit, value))
     }
 
-    pub(super) fn counter(&mut self, name: &str, help: &str, unit: In, value: f64) -> Result<(), Error> {
+    pub(super) fn counter(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: MetricUnit,
+        value: f64,
+    ) -> Result<(), Error> {
         let unit = unit.unit();
         let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), MetricType::Counter)?;
         metric.encode_counter::<NoLabelSet, _, f64>(&value, None)
@@ -61,14 +73,14 @@ impl<'a> Writer<'a> {
         &mut self,
         name: &str,
         help: &str,
-        unit: In,
+        unit: MetricUnit,
         label: &str,
         series: impl Iterator<Item = (&'s str, f64)>,
     ) -> Result<(), Error> {
         let unit = unit.unit();
         let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?;
-        for (of, value) in series {
-            metric.encode_family(&[(label, of)])?.encode_gauge(&value)?;
+        for (label_value, value) in series {
+            metric.encode_family(&[(label, label_value)])?.encode_gauge(&value)?;
         }
         Ok(())
     }
@@ -77,14 +89,16 @@ impl<'a> Writer<'a> {
         &mut self,
         name: &str,
         help: &str,
-        unit: In,
+        unit: MetricUnit,
         label: &str,
         series: impl Iterator<Item = (&'s str, f64)>,
     ) -> Result<(), Error> {
         let unit = unit.unit();
         let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), MetricType::Counter)?;
-        for (of, value) in series {
-            metric.encode_family(&[(label, of)])?.encode_counter::<NoLabelSet, _, f64>(&value, None)?;
+        for (label_value, value) in series {
+            metric
+                .encode_family(&[(label, label_value)])?
+                .encode_counter::<NoLabelSet, _, f64>(&value, None)?;
         }
         Ok(())
     }
@@ -109,29 +123,29 @@ impl<'a> Writer<'a> {
         sum: f64,
         buckets: &[(f64, u64)],
     ) -> Result<(), Error> {
-        let unit = In::Seconds.unit();
+        let unit = MetricUnit::Seconds.unit();
         let count = buckets.iter().map(|bucket| bucket.1).sum();
         let mut metric = self.0.encode_descriptor(name, help, unit.as_ref(), MetricType::Histogram)?;
         metric.encode_histogram::<NoLabelSet>(sum, count, buckets, None)
     }
 }
 
-/// Nanoseconds as seconds. A double is exact to the microsecond for 285 years.
+/// Converts nanoseconds to seconds. An `f64` is exact to the microsecond for 285 years.
 #[allow(clippy::cast_precision_loss)]
 pub(super) fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
 }
 
-pub(super) fn moment(at: Timestamp) -> f64 {
+pub(super) fn timestamp(at: Timestamp) -> f64 {
     seconds(at.as_nanos())
 }
 
-/// A number of things.
+/// Converts a count.
 #[allow(clippy::cast_precision_loss)]
-pub(super) fn number(count: impl TryInto<u64>) -> f64 {
+pub(super) fn count(count: impl TryInto<u64>) -> f64 {
     count.try_into().unwrap_or(u64::MAX) as f64
 }
 
-pub(super) fn yes(is: bool) -> f64 {
-    f64::from(u8::from(is))
+pub(super) fn bool_value(value: bool) -> f64 {
+    f64::from(u8::from(value))
 }

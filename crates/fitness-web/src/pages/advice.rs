@@ -1,4 +1,4 @@
-//! What to close and what to keep, and why.
+//! Recommendations.
 
 use axum::extract::State as Extract;
 use axum::http::{StatusCode, Uri};
@@ -8,147 +8,162 @@ use fitness_core::StandardWindow;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
-use super::layout::{Here, Page, refusal};
-use super::parts::{cell, head, number};
-use super::{query, text};
-use crate::advice::Advised;
+use super::components::{cell, first_page, number, table_head};
+use super::layout::{NavItem, Page, error_page};
+use super::{parse_query, text};
+use crate::advice::Evaluation;
 use crate::root::Root;
 use crate::state::{Shared, State};
 
-/// Where it is, counted from the root.
+/// Path of the page, relative to the dashboard root.
 pub(super) const PATH: &str = "advice";
 
-/// How many peers a page has.
+/// Number of peers on one page.
 const ROWS: usize = 100;
 
-/// Which part of the list was asked for.
 #[derive(Deserialize, Serialize)]
-struct Asked {
-    /// From 1.
-    #[serde(default = "first")]
+struct AdviceQuery {
+    /// One-based page number.
+    #[serde(default = "first_page")]
     page: usize,
 }
 
-const fn first() -> usize {
-    1
-}
-
 pub(super) async fn page(Extract(state): Extract<State>, root: Root, uri: Uri) -> Response {
-    let Asked { page } = match query(&uri) {
-        Ok(asked) => asked,
-        Err(why) => return refusal(&root, StatusCode::BAD_REQUEST, &why),
+    let AdviceQuery { page } = match parse_query(&uri) {
+        Ok(query) => query,
+        Err(message) => return error_page(&root, StatusCode::BAD_REQUEST, &message),
     };
-    let advised = match Advised::now(&state).await {
-        Ok(advised) => advised,
-        Err(why) => return refusal(&root, StatusCode::BAD_REQUEST, &why),
+    let evaluation = match Evaluation::compute(&state).await {
+        Ok(evaluation) => evaluation,
+        Err(message) => return error_page(&root, StatusCode::BAD_REQUEST, &message),
     };
-    let pages = advised.advice.len().div_ceil(ROWS).max(1);
+    let advice = &evaluation.advice;
+    let pages = advice.len().div_ceil(ROWS).max(1);
     let page = page.clamp(1, pages);
     let content = html! {
-        h1 { "Advice" }
+        h1 { "Recommendations" }
         p.lead {
-            "Whom to rely on, by what we saw of " (window(advised.span)) ". Nothing is ever closed from here: it is "
-            "recommended. The score, from 0 to 100, is the least availability that what we saw allows for, less what "
-            "disconnects and unusable channels cost. Peers that the wallet calls private or phones are judged by long "
-            "absence alone."
+            "Recommendations only: no channel is ever closed. They are based on "
+            (window_description(evaluation.window)) ". The score, from 0 to 100, is the lower bound of the "
+            "availability, reduced for disconnects and unusable channels. Private and mobile peers are only "
+            "checked for long absences."
         }
-        (progress(&advised))
-        @if advised.advice.is_empty() {
-            p.empty #advice { "Nobody is followed yet, so there is nobody to judge." }
+        (progress(&evaluation))
+        @if advice.is_empty() {
+            p.empty #advice { "No tracked peers yet." }
         } @else {
-            (table(&state, &root, advised.advice.iter().skip((page - 1) * ROWS).take(ROWS)))
-            (pager(&root, advised.advice.len(), page, pages))
+            (table(&state, &root, evaluation.window, advice.iter().skip((page - 1) * ROWS).take(ROWS)))
+            (pager(&root, advice.len(), page, pages))
         }
     };
-    let frame = Page {
+    let layout = Page {
         root: &root,
-        title: "Advice",
-        here: Here::Advice,
-        live: Some(String::new()),
-        unfinished: advised.missing > 0,
+        title: "Recommendations",
+        nav_item: NavItem::Advice,
+        changes_query: String::new(),
+        is_incomplete: evaluation.pending > 0,
     };
-    frame.of(&state, advised.at, &content).into_response()
+    layout.render(&state, evaluation.at, &content).into_response()
 }
 
-fn window(span: StandardWindow) -> &'static str {
-    if span == StandardWindow::Lifetime { "their whole time" } else { "the last 90 days" }
+fn window_description(window: StandardWindow) -> &'static str {
+    if window == StandardWindow::Lifetime { "each peer's lifetime" } else { "the last 90 days" }
 }
 
-fn progress(advised: &Advised) -> Markup {
+fn progress(evaluation: &Evaluation) -> Markup {
     html! {
         div #progress role="status" {
-            @if let Some(failure) = &advised.failure {
-                p.notice.bad { strong { "Not everybody can be judged." } " The store says: " span.quote { (failure) } }
-            } @else if advised.missing > 0 {
+            @if let Some(failure) = &evaluation.failure {
+                p.notice.error {
+                    strong { "Some peers have no recommendation: their history could not be read." }
+                    " Error: " span.error-message { (failure) }
+                }
+            } @else if evaluation.pending > 0 {
                 p.notice {
-                    (text::pluralize(advised.missing as u64, "peer is", "peers are"))
-                    " not judged yet: their histories are still being read. Look again in a moment."
+                    "Loading the history of " (text::pluralize(evaluation.pending as u64, "peer", "peers"))
+                    ". Reload this page in a moment."
                 }
             }
         }
     }
 }
 
-fn table<'a>(state: &Shared, root: &Root, advice: impl Iterator<Item = &'a Advice>) -> Markup {
+fn table<'a>(
+    state: &Shared,
+    root: &Root,
+    window: StandardWindow,
+    advice: impl Iterator<Item = &'a Advice>,
+) -> Markup {
+    let availability = format!("Availability ({window})");
+    let observed = format!("Observed ({window})");
     html! {
         table.cards #advice role="table" {
-            caption.unseen { "Peers, with what is recommended, the gravest first" }
-            (head(&["Peer", "Advice", "Score", "Availability", "Observed", "Why"]))
-            tbody role="rowgroup" { @for advice in advice { (row(state, root, advice)) } }
+            caption.visually-hidden { "Recommendations for all peers, most urgent first" }
+            (table_head(&["Peer", "Recommendation", "Score", &availability, &observed, "Reasons"]))
+            tbody role="rowgroup" {
+                @for advice in advice { (row(state, root, &availability, &observed, advice)) }
+            }
         }
     }
 }
 
-fn row(state: &Shared, root: &Root, advice: &Advice) -> Markup {
-    let (name, score) = (state.name(&advice.node_id), advice.score.as_ref());
-    let (class, sign, words) = verdict(advice.recommendation);
+fn row(state: &Shared, root: &Root, availability: &str, observed: &str, advice: &Advice) -> Markup {
+    let (alias, score) = (state.alias(&advice.node_id), advice.score.as_ref());
+    let (class, icon, label) = badge(advice.recommendation);
     html! {
-        tr role="row" id={ "a-" (advice.node_id) } {
+        tr role="row" id={ "advice-" (advice.node_id) } {
             th scope="row" role="rowheader" {
-                a href={ (root.link("peers/")) (advice.node_id) } { (text::called(name.as_deref(), &advice.node_id)) }
-                @if name.is_some() { " " span.id { (text::short(&advice.node_id)) } }
+                a href={ (root.link("peers/")) (advice.node_id) } {
+                    (text::alias_or_id(alias.as_deref(), &advice.node_id))
+                }
+                @if alias.is_some() { " " span.id { (text::short_id(&advice.node_id)) } }
             }
-            (cell("Advice", html! { span.state.(class) { span aria-hidden="true" { (sign) } " " (words) } }))
+            (cell("Recommendation", html! {
+                span.badge.(class) { span aria-hidden="true" { (icon) } " " (label) }
+            }))
             (number("Score", html! {
                 @match score {
-                    Some(score) => { (format!("{:.1}", score.value)) " " small { "at best " (format!("{:.1}", score.upper_bound)) } },
+                    Some(score) => {
+                        (format!("{:.1}", score.value)) " "
+                        small { "upper bound " (format!("{:.1}", score.upper_bound)) }
+                    },
                     None => (text::NA),
                 }
             }))
-            (number("Availability", known(score, |score| text::ratio_percent(score.availability))))
-            (number("Observed", known(score, |score| text::duration(score.observed_ns))))
-            td.wide.why role="cell" data-label="Why" {
-                @if advice.reasons.is_empty() { "nothing speaks against it" }
+            (number(availability, or_na(score, |score| text::ratio_percent(score.availability))))
+            (number(observed, or_na(score, |score| text::duration(score.observed_ns))))
+            td.wide.reasons role="cell" data-label="Reasons" {
+                @if advice.reasons.is_empty() { "no issues found" }
                 @for (i, reason) in advice.reasons.iter().enumerate() { @if i > 0 { "; " } (reason) }
             }
         }
     }
 }
 
-fn known(score: Option<&Score>, of: impl Fn(&Score) -> String) -> String {
-    score.map_or_else(|| text::NA.to_owned(), of)
+fn or_na(score: Option<&Score>, format: impl Fn(&Score) -> String) -> String {
+    score.map_or_else(|| text::NA.to_owned(), format)
 }
 
-/// How a verdict looks: told by the word and the sign as well as by the colour.
-const fn verdict(verdict: Recommendation) -> (&'static str, &'static str, &'static str) {
-    match verdict {
+/// Returns the CSS class, icon and label of a recommendation. Color is never the only distinction.
+const fn badge(recommendation: Recommendation) -> (&'static str, &'static str, &'static str) {
+    match recommendation {
         Recommendation::Close => ("offline", "✕", "Close"),
-        Recommendation::Review => ("partly", "!", "Look at it"),
-        Recommendation::InsufficientData => ("unobserved", "◌", "Too early to say"),
+        Recommendation::Review => ("partly-online", "!", "Review"),
+        Recommendation::InsufficientData => ("unobserved", "◌", "Insufficient data"),
         Recommendation::Keep => ("online", "✓", "Keep"),
         _ => ("unobserved", "-", "Ignored"),
     }
 }
 
 fn pager(root: &Root, total: usize, page: usize, pages: usize) -> Markup {
-    let to = |page| format!("{}?page={page}", root.link(PATH));
+    let link = |page| format!("{}?page={page}", root.link(PATH));
     html! {
-        nav.pager #pager aria-label="Parts of the list" {
-            p { (text::pluralize(total as u64, "peer", "peers")) ", the gravest first" }
+        nav.pager #pager aria-label="Pages of recommendations" {
+            p { (text::pluralize(total as u64, "peer", "peers")) ", most urgent first" }
             @if pages > 1 {
                 ul {
-                    @if page > 1 { li { a rel="prev" href=(to(page - 1)) { "Previous" } } }
-                    @if page < pages { li { a rel="next" href=(to(page + 1)) { "Next" } } }
+                    @if page > 1 { li { a rel="prev" href=(link(page - 1)) { "Previous" } } }
+                    @if page < pages { li { a rel="next" href=(link(page + 1)) { "Next" } } }
                 }
             }
         }

@@ -1,61 +1,58 @@
-//! What the list of peers was asked to show, and the links that ask for a little else.
+//! The query of the list of peers, and links that change one part of it.
 
 use std::cmp::Ordering;
 
 use fitness_core::{Presence, StandardWindow};
 use serde::{Deserialize, Serialize};
 
-use crate::listing::{Listed, Order, PeerState};
-use crate::range::WindowName;
-use crate::summaries::Gathered;
+use super::components::first_page;
+use crate::listing::{ListedPeer, Order, PresenceFilter};
+use crate::summary_cache::LoadedSummaries;
+use crate::time_range::WindowName;
 
-/// How many peers a page has.
+/// Number of peers on one page.
 pub(super) const ROWS: usize = 100;
 
-/// What the list was asked to show. What is as usual is not written into links.
+/// The query of the list of peers. Links omit default values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Filter {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) q: String,
-    #[serde(default, skip_serializing_if = "is_usual")]
-    pub(super) state: Wanted,
-    #[serde(default, skip_serializing_if = "is_usual")]
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) presence: PresenceOption,
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) sort: Sort,
-    #[serde(default, skip_serializing_if = "is_usual")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub(super) order: Order,
-    #[serde(default = "usual_window", skip_serializing_if = "is_usual_window")]
+    #[serde(default = "default_window", skip_serializing_if = "is_default_window")]
     pub(super) window: WindowName,
-    /// From 1.
-    #[serde(default = "first", skip_serializing_if = "is_first")]
+    /// One-based page number.
+    #[serde(default = "first_page", skip_serializing_if = "is_first_page")]
     pub(super) page: usize,
 }
 
-fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-pub(super) const fn usual_window() -> WindowName {
+pub(super) const fn default_window() -> WindowName {
     WindowName::Month
 }
 
-fn is_usual_window(window: &WindowName) -> bool {
-    *window == usual_window()
+fn is_default_window(window: &WindowName) -> bool {
+    *window == default_window()
 }
 
-const fn first() -> usize {
-    1
-}
-
-// serde hands out a reference.
+// serde passes a reference.
 #[allow(clippy::trivially_copy_pass_by_ref)]
-const fn is_first(page: &usize) -> bool {
+const fn is_first_page(page: &usize) -> bool {
     *page == 1
 }
 
-/// Peers of which state.
+/// Presence of the listed peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Wanted {
+pub(super) enum PresenceOption {
     #[default]
     All,
     Online,
@@ -63,7 +60,7 @@ pub(super) enum Wanted {
     Unobserved,
 }
 
-impl Wanted {
+impl PresenceOption {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -73,76 +70,90 @@ impl Wanted {
         }
     }
 
-    pub(super) const fn state(self) -> Option<PeerState> {
+    pub(super) const fn filter(self) -> Option<PresenceFilter> {
         match self {
             Self::All => None,
-            Self::Online => Some(PeerState::Online),
-            Self::Offline => Some(PeerState::Offline),
-            Self::Unobserved => Some(PeerState::Unobserved),
+            Self::Online => Some(PresenceFilter::Online),
+            Self::Offline => Some(PresenceFilter::Offline),
+            Self::Unobserved => Some(PresenceFilter::Unobserved),
         }
     }
 }
 
-/// What the list is sorted by.
+/// Sort key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Sort {
-    /// Who is offline first, and of those who came there last.
+    /// Offline peers first, those that went offline most recently at the top.
     #[default]
-    State,
-    Name,
+    Presence,
+    Alias,
     Availability,
-    Outages,
+    Disconnects,
     Flaps,
     Channels,
 }
 
 impl Sort {
-    pub(super) const ALL: [(Self, &'static str); 6] = [
-        (Self::State, "state"),
-        (Self::Name, "name"),
-        (Self::Availability, "availability"),
-        (Self::Outages, "outages"),
-        (Self::Flaps, "flaps"),
-        (Self::Channels, "channels"),
+    /// All keys with their name in queries and their label.
+    pub(super) const ALL: [(Self, &'static str, &'static str); 6] = [
+        (Self::Presence, "presence", "Presence"),
+        (Self::Alias, "alias", "Alias"),
+        (Self::Availability, "availability", "Availability"),
+        (Self::Disconnects, "disconnects", "Disconnects"),
+        (Self::Flaps, "flaps", "Flaps"),
+        (Self::Channels, "channels", "Channels"),
     ];
 
-    /// Whether it takes every peer's history, and not that of those on the page alone.
+    /// Returns whether sorting needs the history of every peer, not only of those on the page.
     pub(super) const fn needs_summaries(self) -> bool {
-        matches!(self, Self::Availability | Self::Outages)
+        matches!(self, Self::Availability | Self::Disconnects)
     }
 
-    /// The direction in which it tells the most at first: the worst, the most.
-    pub(super) const fn natural(self) -> Order {
+    /// Returns the direction that shows the least reliable peers first.
+    pub(super) const fn default_order(self) -> Order {
         match self {
-            Self::State | Self::Name | Self::Availability => Order::Asc,
-            Self::Outages | Self::Flaps | Self::Channels => Order::Desc,
+            Self::Presence | Self::Alias | Self::Availability => Order::Asc,
+            Self::Disconnects | Self::Flaps | Self::Channels => Order::Desc,
         }
     }
 
-    pub(super) fn compare(self, order: Order, gathered: &Gathered, one: &Listed, other: &Listed) -> Ordering {
-        let stats = |peer: &Listed| Some(gathered.get(&peer.report.node_id)?.stats);
-        let number = |of: &dyn Fn(&Listed) -> Option<u64>| order.known(of(one), of(other), Ord::cmp);
-        let ordering = match self {
-            Self::State => {
-                let by_state = order.known(Some(rank(one)), Some(rank(other)), Ord::cmp);
-                by_state.then(other.report.presence_since.cmp(&one.report.presence_since))
-            }
-            Self::Name => order.known(one.small.as_ref(), other.small.as_ref(), Ord::cmp),
-            Self::Availability => {
-                let of = |peer: &Listed| stats(peer)?.window.availability;
-                order.known(of(one), of(other), f64::total_cmp)
-            }
-            Self::Outages => number(&|peer| Some(stats(peer)?.outages.disconnects)),
-            Self::Flaps => number(&|peer| Some(peer.report.flap_count.into())),
-            Self::Channels => number(&|peer| Some(peer.report.channels.len() as u64)),
+    pub(super) fn compare(
+        self,
+        order: Order,
+        summaries: &LoadedSummaries,
+        left: &ListedPeer,
+        right: &ListedPeer,
+    ) -> Ordering {
+        let stats = |peer: &ListedPeer| Some(summaries.get(&peer.report.node_id)?.stats);
+        let by_number = |key: &dyn Fn(&ListedPeer) -> Option<u64>| {
+            order.compare_none_last(key(left), key(right), Ord::cmp)
         };
-        ordering.then(one.report.node_id.cmp(&other.report.node_id))
+        let ordering = match self {
+            Self::Presence => {
+                let by_presence =
+                    order.compare_none_last(Some(presence_rank(left)), Some(presence_rank(right)), Ord::cmp);
+                by_presence.then(right.report.presence_since.cmp(&left.report.presence_since))
+            }
+            Self::Alias => order.compare_none_last(
+                left.lowercase_alias.as_ref(),
+                right.lowercase_alias.as_ref(),
+                Ord::cmp,
+            ),
+            Self::Availability => {
+                let availability = |peer: &ListedPeer| stats(peer)?.window.availability;
+                order.compare_none_last(availability(left), availability(right), f64::total_cmp)
+            }
+            Self::Disconnects => by_number(&|peer| Some(stats(peer)?.outages.disconnects)),
+            Self::Flaps => by_number(&|peer| Some(peer.report.flap_count.into())),
+            Self::Channels => by_number(&|peer| Some(peer.report.channels.len() as u64)),
+        };
+        ordering.then(left.report.node_id.cmp(&right.report.node_id))
     }
 }
 
-/// Who needs looking after comes first.
-const fn rank(peer: &Listed) -> u8 {
+/// Ranks offline peers first.
+const fn presence_rank(peer: &ListedPeer) -> u8 {
     match peer.report.presence {
         Presence::Offline => 0,
         Presence::Unobserved => 1,
@@ -151,27 +162,27 @@ const fn rank(peer: &Listed) -> u8 {
 }
 
 impl Filter {
-    pub(super) fn span(&self) -> StandardWindow {
+    pub(super) fn window(&self) -> StandardWindow {
         self.window.into()
     }
 
-    /// A link that asks for this.
-    pub(super) fn link(&self) -> String {
+    /// Formats the query string.
+    pub(super) fn query_string(&self) -> String {
         let query = serde_urlencoded::to_string(self).unwrap_or_default();
         format!("?{query}")
     }
 
-    pub(super) fn with_state(&self, state: Wanted) -> Self {
-        Self { state, page: 1, ..self.clone() }
+    pub(super) fn with_presence(&self, presence: PresenceOption) -> Self {
+        Self { presence, page: 1, ..self.clone() }
     }
 
-    /// The same sorted by something else; by the same, the other way round.
+    /// Returns the filter with another sort key, or with the reverse order if it is already sorted by `sort`.
     pub(super) fn sorted_by(&self, sort: Sort) -> Self {
-        let order = if sort == self.sort { self.order.reversed() } else { sort.natural() };
+        let order = if sort == self.sort { self.order.reversed() } else { sort.default_order() };
         Self { sort, order, page: 1, ..self.clone() }
     }
 
-    pub(super) fn on_page(&self, page: usize) -> Self {
+    pub(super) fn with_page(&self, page: usize) -> Self {
         Self { page, ..self.clone() }
     }
 }
@@ -185,20 +196,21 @@ mod tests {
     }
 
     #[test]
-    fn links_say_what_is_not_as_usual() {
-        assert_eq!(filter("").link(), "?");
-        let all = "?q=a%26b&state=offline&sort=flaps&order=desc&window=7d&page=2";
-        assert_eq!(filter(&all[1..]).link(), all);
+    fn links_omit_default_values() {
+        assert_eq!(filter("").query_string(), "?");
+        let full = "?q=a%26b&presence=offline&sort=flaps&order=desc&window=7d&page=2";
+        assert_eq!(filter(&full[1..]).query_string(), full);
         assert_eq!(
-            filter(&all[1..]).with_state(Wanted::All).link(),
+            filter(&full[1..]).with_presence(PresenceOption::All).query_string(),
             "?q=a%26b&sort=flaps&order=desc&window=7d"
         );
     }
 
     #[test]
-    fn sorting_by_the_same_again_turns_it_round() {
-        assert_eq!(filter("").sorted_by(Sort::Flaps).link(), "?sort=flaps&order=desc");
-        assert_eq!(filter("sort=flaps&order=desc&page=7").sorted_by(Sort::Flaps).link(), "?sort=flaps");
-        assert_eq!(filter("").sorted_by(Sort::State).link(), "?order=desc");
+    fn sorting_by_the_same_key_reverses_the_order() {
+        assert_eq!(filter("").sorted_by(Sort::Flaps).query_string(), "?sort=flaps&order=desc");
+        let sorted = filter("sort=flaps&order=desc&page=7").sorted_by(Sort::Flaps);
+        assert_eq!(sorted.query_string(), "?sort=flaps");
+        assert_eq!(filter("").sorted_by(Sort::Presence).query_string(), "?order=desc");
     }
 }

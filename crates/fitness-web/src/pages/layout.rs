@@ -1,4 +1,4 @@
-//! What all pages have in common.
+//! The layout of all pages.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,61 +11,63 @@ use crate::assets;
 use crate::root::Root;
 use crate::state::Shared;
 
-/// Which of the pages in the menu it is.
+/// The navigation item that a page belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Here {
+pub(super) enum NavItem {
     Peers,
     Advice,
     Coverage,
-    Elsewhere,
+    None,
 }
 
 /// A page of the dashboard.
 pub(super) struct Page<'a> {
     pub(super) root: &'a Root,
     pub(super) title: &'a str,
-    pub(super) here: Here,
-    /// What the changes have to concern for the page to be told of them; all of them where this is empty.
-    pub(super) live: Option<String>,
-    /// Whether the page is going to be more complete in a moment.
-    pub(super) unfinished: bool,
+    pub(super) nav_item: NavItem,
+    /// Query of the change stream that the page listens to; empty for all changes.
+    pub(super) changes_query: String,
+    /// Whether parts of the page are still loading, so that the script reloads it soon.
+    pub(super) is_incomplete: bool,
 }
 
 impl Page<'_> {
-    pub(super) fn of(&self, state: &Shared, at: Timestamp, content: &Markup) -> Markup {
+    pub(super) fn render(&self, state: &Shared, at: Timestamp, content: &Markup) -> Markup {
         let health = state.handle.health();
-        // Where nothing runs there are no news.
-        let live = self.live.as_ref().filter(|_| health.running);
-        let menu = [
-            (Here::Peers, HOME, "Peers"),
-            (Here::Advice, advice::PATH, "Advice"),
-            (Here::Coverage, "coverage", "Coverage"),
+        // A stopped service and an archive send no changes.
+        let changes_url =
+            health.running.then(|| self.root.link(&format!("api/v1/changes{}", self.changes_query)));
+        let nav_items = [
+            (NavItem::Peers, HOME, "Peers"),
+            (NavItem::Advice, advice::PATH, "Recommendations"),
+            (NavItem::Coverage, "coverage", "Coverage"),
         ];
         let body = html! {
             header {
                 p.brand { a href=(self.root.link(HOME)) { "ldk-fitness" } }
-                nav aria-label="Pages" {
+                nav aria-label="Main" {
                     ul {
-                        @for (page, path, words) in menu {
-                            li { a href=(self.root.link(path)) aria-current=[(page == self.here).then_some("page")] { (words) } }
+                        @for (item, path, label) in nav_items {
+                            li {
+                                a href=(self.root.link(path))
+                                    aria-current=[(item == self.nav_item).then_some("page")] { (label) }
+                            }
                         }
                     }
                 }
-                p.live role="status" hidden { span.dot aria-hidden="true" {} span.words {} }
+                p.live role="status" hidden { span.dot aria-hidden="true" {} span.status-text {} }
                 @if state.token.is_some() {
                     form method="post" action=(self.root.link("logout")) { button type="submit" { "Log out" } }
                 }
             }
-            main #main tabindex="-1"
-                data-live=[live.map(|about| self.root.link(&format!("api/v1/changes{about}")))]
-                data-unfinished=[self.unfinished.then_some("")] {
-                (trouble(&health))
+            main #main tabindex="-1" data-live=[changes_url] data-incomplete=[self.is_incomplete.then_some("")] {
+                (notices(&health))
                 (content)
             }
             footer {
                 p #as-of {
-                    "As of " (text::time(at)) ", for node "
-                    span.id { (text::short(&state.handle.observer())) } ". All times are UTC."
+                    "As of " (text::time(at)) ". Observer: "
+                    span.id { (text::short_id(&state.handle.observer())) } ". All times are in UTC."
                 }
                 p {
                     a href=(self.root.link("api/v1/openapi.json")) { "API" } " "
@@ -77,33 +79,32 @@ impl Page<'_> {
     }
 }
 
-/// What somebody should know whatever they came for.
-fn trouble(health: &Health) -> Markup {
-    let ongoing = health.coverage.and_then(|coverage| coverage.ongoing_gap);
+/// Warnings that every page shows.
+fn notices(health: &Health) -> Markup {
+    let ongoing_gap = health.coverage.and_then(|coverage| coverage.ongoing_gap);
     html! {
-        div #trouble {
+        div #notices {
             @if health.archived {
-                p.notice {
-                    strong { "A store at rest, as of " (text::time(health.now)) "." }
-                    " Nothing is followed here."
-                }
+                p.notice { strong { "Stored history as of " (text::time(health.now)) } " (not live)" }
             } @else if !health.running {
-                p.notice.bad {
-                    strong { "Nothing is being stored." }
-                    " The service has stopped; what you see is what it last knew."
+                p.notice.error {
+                    strong { "Service stopped." }
+                    " New changes are not stored. This page shows the last known state."
                 }
             }
             @if health.store.consecutive_failures > 0 {
-                p.notice.bad {
-                    strong { "The store does not take changes." }
-                    " They are kept, and tried again."
-                    @if let Some(failure) = &health.store.last_error { " It says: " span.quote { (failure.error) } }
+                p.notice.error {
+                    strong { "Commits are failing." }
+                    " Changes are kept in memory and retried."
+                    @if let Some(failure) = &health.store.last_error {
+                        " Last error: " span.error-message { (failure.error) }
+                    }
                 }
             }
-            @if let Some(gap) = ongoing {
+            @if let Some(gap) = ongoing_gap {
                 p.notice {
-                    strong { "We cannot tell who is online:" } " " (text::gap_cause(gap.cause)) ", for "
-                    (text::since(health.now, gap.from)) "."
+                    strong { "Peer status unknown" } " for " (text::duration_since(health.now, gap.from)) ": "
+                    (text::gap_cause(gap.cause)) "."
                 }
             }
         }
@@ -119,26 +120,26 @@ fn document(root: &Root, title: &str, body: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " - ldk-fitness" }
-                link rel="icon" type="image/svg+xml" href=(root.link(&assets::ICON_AT));
-                link rel="stylesheet" href=(root.link(&assets::STYLE_AT));
-                script src=(root.link(&assets::SCRIPT_AT)) defer {}
+                link rel="icon" type="image/svg+xml" href=(root.link(&assets::ICON_PATH));
+                link rel="stylesheet" href=(root.link(&assets::STYLE_PATH));
+                script src=(root.link(&assets::SCRIPT_PATH)) defer {}
             }
             body {
-                a.skip href="#main" { "Skip to the content" }
+                a.skip href="#main" { "Skip to main content" }
                 (body)
             }
         }
     }
 }
 
-/// The form for the token.
-pub(crate) fn login(root: &Root, next: &str, said: Option<&str>) -> Markup {
+/// The login page. `next` is the page to open after login.
+pub(crate) fn login(root: &Root, next: &str, error: Option<&str>) -> Markup {
     let body = html! {
         header { p.brand { "ldk-fitness" } }
         main #main tabindex="-1" {
             h1 { "Log in" }
             form.login method="post" action=(root.link("login")) {
-                @if let Some(said) = said { p.notice.bad role="alert" { (said) } }
+                @if let Some(error) = error { p.notice.error role="alert" { (error) } }
                 label for="token" { "Token" }
                 input #token name="token" type="password" autocomplete="current-password" required autofocus;
                 input name="next" type="hidden" value=(next);
@@ -149,8 +150,8 @@ pub(crate) fn login(root: &Root, next: &str, said: Option<&str>) -> Markup {
     document(root, "Log in", &body)
 }
 
-/// A page that says why there is none.
-pub(super) fn refusal(root: &Root, status: StatusCode, why: &str) -> Response {
+/// An error page.
+pub(super) fn error_page(root: &Root, status: StatusCode, message: &str) -> Response {
     let title = status.canonical_reason().unwrap_or("Error");
     let body = html! {
         header {
@@ -158,8 +159,8 @@ pub(super) fn refusal(root: &Root, status: StatusCode, why: &str) -> Response {
         }
         main #main tabindex="-1" {
             h1 { (title) }
-            p { (why) }
-            p.up { a href=(root.link(HOME)) { "All peers" } }
+            p { (message) }
+            p.back { a href=(root.link(HOME)) { "All peers" } }
         }
     };
     (status, document(root, title, &body)).into_response()

@@ -1,13 +1,13 @@
-//! The dashboard: pages that are whole without a script, and live with one.
+//! The dashboard. Pages work without JavaScript; the script adds live updates.
 
 mod advice;
+mod availability_chart;
+mod components;
 mod coverage;
-mod days;
 mod filter;
-mod index;
 mod layout;
-mod parts;
 mod peer;
+mod peers;
 mod svg;
 mod text;
 
@@ -23,34 +23,38 @@ use crate::api;
 use crate::root::Root;
 use crate::state::State;
 
-/// Where all peers are, counted from the root.
+/// Path of the list of peers, relative to the dashboard root.
 pub(crate) const HOME: &str = "peers";
 
 pub(crate) fn router() -> Router<State> {
     Router::new()
-        .route("/", get(home))
-        .route("/peers", get(index::page))
+        .route("/", get(redirect_to_home))
+        .route("/peers", get(peers::page))
         .route("/peers/{node_id}", get(peer::page))
         .route("/advice", get(advice::page))
         .route("/coverage", get(coverage::page))
         .fallback(fallback)
 }
 
-/// All peers. They have a path of their own, because how the root is written is for whoever mounts the
-/// router to say.
-async fn home(root: Root) -> Redirect {
+/// Redirects `/` to the list of peers. The list has its own path because the URL of the root, with or without
+/// a trailing slash, depends on how the router is mounted.
+async fn redirect_to_home(root: Root) -> Redirect {
     Redirect::temporary(&root.link(HOME))
 }
 
 async fn fallback(root: Root, uri: Uri) -> Response {
-    // The root of what is nested is no path of its own.
+    // The nested API router does not match its own root, `/api/v1/`.
     if uri.path().starts_with("/api/") {
-        return api::nothing_here().into_response();
+        return api::not_found().into_response();
     }
-    layout::refusal(&root, StatusCode::NOT_FOUND, "There is no such page.")
+    layout::error_page(&root, StatusCode::NOT_FOUND, "This page does not exist.")
 }
 
-/// The query of a page, or what is wrong with it.
-fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, String> {
-    Query::<T>::try_from_uri(uri).map(|Query(asked)| asked).map_err(|err| err.body_text())
+/// Parses the query of a page.
+///
+/// # Errors
+///
+/// A message for the user.
+fn parse_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, String> {
+    Query::<T>::try_from_uri(uri).map(|Query(query)| query).map_err(|err| err.body_text())
 }

@@ -1,4 +1,4 @@
-//! One peer: how it did in each window, when it was what, and what its channels make of it.
+//! One peer: statistics by window, timeline, outages and channels.
 
 use axum::extract::{Path, State as Extract};
 use axum::http::{StatusCode, Uri};
@@ -9,9 +9,9 @@ use fitness_core::{
 };
 use maud::{Markup, html};
 
-use super::layout::{Here, Page, refusal};
-use super::parts::{Look, cell, fact, head, number};
-use super::{HOME, days, index, query, svg, text};
+use super::components::{HistoryQuery, cell, fact, number, table_head};
+use super::layout::{NavItem, Page, error_page};
+use super::{HOME, availability_chart, parse_query, peers, svg, text};
 use crate::root::Root;
 use crate::state::{Shared, State};
 
@@ -21,53 +21,60 @@ pub(super) async fn page(
     root: Root,
     uri: Uri,
 ) -> Response {
-    let look: Look = match query(&uri) {
-        Ok(look) => look,
-        Err(why) => return refusal(&root, StatusCode::BAD_REQUEST, &why),
+    let query: HistoryQuery = match parse_query(&uri) {
+        Ok(query) => query,
+        Err(message) => return error_page(&root, StatusCode::BAD_REQUEST, &message),
     };
     let node_id: NodeId = match text.parse() {
         Ok(node_id) => node_id,
-        Err(err) => return refusal(&root, StatusCode::BAD_REQUEST, &format!("This is no node id: {err}.")),
+        Err(err) => {
+            return error_page(&root, StatusCode::BAD_REQUEST, &format!("Invalid node id: {err}."));
+        }
     };
     let Some(report) = state.handle.peer(&node_id) else {
-        let why = "This peer is not known: no channel was open with it, and it is not watched.";
-        return refusal(&root, StatusCode::NOT_FOUND, why);
+        let message = format!("Unknown peer {node_id}: it never had a channel and is not watched.");
+        return error_page(&root, StatusCode::NOT_FOUND, &message);
     };
-    match view(&state, &root, look, &report).await {
+    match view(&state, &root, query, &report).await {
         Ok(page) => page.into_response(),
-        Err(why) => refusal(&root, StatusCode::SERVICE_UNAVAILABLE, &why),
+        Err(message) => error_page(&root, StatusCode::SERVICE_UNAVAILABLE, &message),
     }
 }
 
-async fn view(state: &Shared, root: &Root, look: Look, report: &PeerReport) -> Result<Markup, String> {
-    let failed = |err: &dyn std::fmt::Display| format!("Its history cannot be read: {err}");
-    let history = state.handle.history(&report.node_id).await.map_err(|err| failed(&err))?;
-    let history = history.ok_or("This peer was just forgotten.")?;
+async fn view(
+    state: &Shared,
+    root: &Root,
+    query: HistoryQuery,
+    report: &PeerReport,
+) -> Result<Markup, String> {
+    let read_error = |err: &dyn std::fmt::Display| format!("Cannot read the history: {err}");
+    let history = state.handle.history(&report.node_id).await.map_err(|err| read_error(&err))?;
+    let history = history.ok_or("This peer is no longer known.")?;
     let now = history.end();
-    let from = look.span().start(now).max(history.start());
-    let gaps = state.handle.gaps(from, now).await.map_err(|err| failed(&err))?;
-    let name = state.name(&report.node_id);
-    let here = root.link(&format!("peers/{}", report.node_id));
-    let view = View { root, here, look, report, history: &history, name: name.as_deref(), from, now };
-    let title = name.clone().unwrap_or_else(|| text::short(&report.node_id));
-    let frame = Page {
+    let from = query.window().start(now).max(history.start());
+    let gaps = state.handle.gaps(from, now).await.map_err(|err| read_error(&err))?;
+    let alias = state.alias(&report.node_id);
+    let base = root.link(&format!("peers/{}", report.node_id));
+    let view = View { root, base, query, report, history: &history, alias: alias.as_deref(), from, now };
+    let title = alias.clone().unwrap_or_else(|| text::short_id(&report.node_id));
+    let layout = Page {
         root,
         title: &title,
-        here: Here::Elsewhere,
-        live: Some(format!("?node_id={}", report.node_id)),
-        unfinished: false,
+        nav_item: NavItem::None,
+        changes_query: format!("?node_id={}", report.node_id),
+        is_incomplete: false,
     };
-    Ok(frame.of(state, now, &view.content(&gaps)))
+    Ok(layout.render(state, now, &view.content(&gaps)))
 }
 
 struct View<'a> {
     root: &'a Root,
-    /// Where this page is.
-    here: String,
-    look: Look,
+    /// Link to this page.
+    base: String,
+    query: HistoryQuery,
     report: &'a PeerReport,
     history: &'a PeerHistory,
-    name: Option<&'a str>,
+    alias: Option<&'a str>,
     from: Timestamp,
     now: Timestamp,
 }
@@ -76,20 +83,20 @@ impl View<'_> {
     fn content(&self, gaps: &[Gap]) -> Markup {
         let timeline = self.history.timeline_with_gaps(self.from, self.now, gaps);
         html! {
-            p.up { a href=(self.root.link(HOME)) { "All peers" } }
-            h1 { (text::called(self.name, &self.report.node_id)) }
+            p.back { a href=(self.root.link(HOME)) { "All peers" } }
+            h1 { (text::alias_or_id(self.alias, &self.report.node_id)) }
             (self.facts())
-            (self.windows())
+            (self.window_stats())
             section aria-labelledby="history" {
                 h2 #history { "History" }
-                (self.look.choice(&self.here))
+                (self.query.window_picker(&self.base))
                 div #timeline {
                     h3 { "Timeline" }
-                    (svg::timeline(self.history, &timeline, &self.in_words(&timeline)))
+                    (svg::timeline(self.history, &timeline, &self.timeline_description(&timeline)))
                     (svg::axis(self.from, self.now))
                 }
-                (days::chart(self.history, self.look.span(), self.from, self.now))
-                (svg::legend())
+                (availability_chart::chart(self.history, self.query.window(), self.from, self.now))
+                (svg::presence_legend())
             }
             (self.outages(&timeline))
             (channels(&self.report.channels))
@@ -100,159 +107,193 @@ impl View<'_> {
         let report = self.report;
         html! {
             dl.facts #facts {
-                div.row { dt { "Node id" } dd.id.whole { (report.node_id) } }
-                (fact("State", index::state(report, self.now)))
-                @if let Some(at) = report.untracked_at { (fact("No longer followed since", text::time(at))) }
-                (fact("First seen", text::time(report.tracked_since)))
-                (fact("Disconnects", text::count(report.disconnects as usize)))
-                (fact("Flaps, cooled down", html! {
+                div.full-row { dt { "Node id" } dd.id.full { (report.node_id) } }
+                (fact("Presence", peers::presence(report, self.now)))
+                @if let Some(at) = report.untracked_at { (fact("Untracked since", text::time(at))) }
+                (fact("Tracked since", text::time(report.tracked_since)))
+                (fact("Disconnects (total)", text::count(report.disconnects as usize)))
+                (fact("Flaps (decaying)", html! {
                     (text::count(report.flap_count as usize))
-                    @if let Some(at) = report.last_flap { " (last " (text::since(self.now, at)) " ago)" }
+                    @if let Some(at) = report.last_flap {
+                        " (last " (text::duration_since(self.now, at)) " ago)"
+                    }
                 }))
-                @if report.watched { (fact("Watched", "even without a channel")) }
-                @if let Some(taken) = &report.imported { (imported(taken)) }
+                @if report.watched { (fact("Watched", "yes, tracked even without a channel")) }
+                @if let Some(imported) = &report.imported { (imported_totals(imported)) }
             }
         }
     }
 
-    fn windows(&self) -> Markup {
+    fn window_stats(&self) -> Markup {
         let columns = [
             "Window",
             "Availability",
             "Uptime",
             "Observed",
-            "Outages",
-            "Time between",
-            "Median return",
-            "Worst return",
+            "Disconnects",
+            "MTBD",
+            "Median recovery",
+            "Longest outage",
         ];
         html! {
             section aria-labelledby="windows" {
-                h2 #windows { "In each window" }
-                table.cards #in-windows role="table" aria-labelledby="windows" {
-                    (head(&columns))
-                    tbody role="rowgroup" { @for span in StandardWindow::ALL { (self.window(span)) } }
+                h2 #windows { "Statistics by window" }
+                table.cards #window-stats role="table" aria-labelledby="windows" {
+                    (table_head(&columns))
+                    tbody role="rowgroup" {
+                        @for window in StandardWindow::ALL { (self.window_row(window)) }
+                    }
                 }
-                (meanings())
+                (definitions())
             }
         }
     }
 
-    fn window(&self, span: StandardWindow) -> Markup {
-        let stats = self.history.stats_over(span);
+    fn window_row(&self, standard_window: StandardWindow) -> Markup {
+        let stats = self.history.stats_over(standard_window);
         let (window, outages) = (&stats.window, &stats.outages);
         let at_least = if outages.complete { "" } else { "≥ " };
+        let longest_outage = match outages.longest_outage_ns {
+            0 => "none".to_owned(),
+            ns => format!("{at_least}{}", text::duration(ns)),
+        };
         html! {
             tr role="row" {
-                th scope="row" role="rowheader" { (span) }
+                th scope="row" role="rowheader" { (standard_window) }
                 (number("Availability", text::percent(window.uptime_ns, window.observed_ns)))
-                (number("Uptime", text::within(window.uptime_ns, window.uptime_error_ns)))
-                (number("Observed", text::within(window.observed_ns, window.observed_error_ns)))
-                (number("Outages", format!("{at_least}{}", outages.disconnects)))
-                (number("Time between", text::or_na(outages.mean_time_between_disconnects_ns)))
-                (number("Median return", text::or_na(outages.median_recovery_ns)))
-                (number("Worst return", text::or_na(outages.longest_recovery_ns)))
+                (number("Uptime", text::duration_with_error(window.uptime_ns, window.uptime_error_ns)))
+                (number("Observed", text::duration_with_error(window.observed_ns, window.observed_error_ns)))
+                (number("Disconnects", format!("{at_least}{}", outages.disconnects)))
+                (number("MTBD", text::or_na(outages.mean_time_between_disconnects_ns)))
+                (number("Median recovery", text::or_na(outages.median_recovery_ns)))
+                (number("Longest outage", longest_outage))
             }
         }
     }
 
-    fn in_words(&self, timeline: &[PresenceInterval]) -> String {
-        let sum = |presence: Presence| -> u64 {
-            let with_kind = timeline.iter().filter(|interval| interval.presence == Some(presence));
-            with_kind.map(PresenceInterval::length_ns).sum()
+    /// Describes the timeline for screen readers.
+    fn timeline_description(&self, timeline: &[PresenceInterval]) -> String {
+        let total = |presence: Presence| -> u64 {
+            let intervals = timeline.iter().filter(|interval| interval.presence == Some(presence));
+            intervals.map(PresenceInterval::length_ns).sum()
         };
         format!(
-            "From {} until now: online for {}, offline for {}, unobserved for {}",
+            "From {} to now: online for {}, offline for {}, unobserved for {}",
             text::datetime(self.from),
-            text::duration(sum(Presence::Online)),
-            text::duration(sum(Presence::Offline)),
-            text::duration(sum(Presence::Unobserved))
+            text::duration(total(Presence::Online)),
+            text::duration(total(Presence::Offline)),
+            text::duration(total(Presence::Unobserved))
         )
     }
 
     fn outages(&self, timeline: &[PresenceInterval]) -> Markup {
-        let is_outage = |interval: &&PresenceInterval| interval.presence != Some(Presence::Online);
-        let outages: Vec<&PresenceInterval> = timeline.iter().filter(is_outage).collect();
+        let is_listed = |interval: &&PresenceInterval| interval.presence != Some(Presence::Online);
+        let intervals: Vec<&PresenceInterval> = timeline.iter().filter(is_listed).collect();
         html! {
             section aria-labelledby="outages" {
-                h2 #outages { "Outages, theirs and ours" }
+                h2 #outages { "Outages and gaps" }
                 div #outage-list {
-                    @if outages.is_empty() {
-                        p.empty { "None in this window." }
+                    @if intervals.is_empty() {
+                        p.empty { "No outages or gaps in this window" }
                     } @else {
                         table.cards role="table" aria-labelledby="outages" {
-                            (head(&["From", "Until", "For", "Whose", "What"]))
+                            (table_head(&["Start", "End", "Duration", "Cause", "Details"]))
                             tbody role="rowgroup" {
-                                @for interval in self.look.part(&outages) { (self.outage(interval)) }
+                                @for interval in self.query.rows(&intervals) { (self.outage_row(interval)) }
                             }
                         }
-                        (self.look.pager(&self.here, outages.len(), "stretch", "stretches"))
+                        (self.query.pager(&self.base, intervals.len(), "interval", "intervals"))
                     }
                 }
             }
         }
     }
 
-    fn outage(&self, interval: &PresenceInterval) -> Markup {
-        let (whose, what) = svg::whose(interval.presence, interval.cause);
-        let class = if whose == "theirs" { "theirs" } else { "ours" };
-        let lasts = interval.to >= self.now;
+    fn outage_row(&self, interval: &PresenceInterval) -> Markup {
+        let cause = Cause::of(interval, self.history.start());
+        let is_ongoing = interval.to >= self.now;
         html! {
             tr role="row" {
                 th scope="row" role="rowheader" { (text::time(interval.from)) }
-                (cell("Until", html! { @if lasts { "now" } @else { (text::time(interval.to)) } }))
-                (number("For", text::duration(interval.length_ns())))
-                (cell("Whose", html! { span.whose.(class) { (whose) } }))
-                (cell("What", what))
+                (cell("End", html! { @if is_ongoing { "ongoing" } @else { (text::time(interval.to)) } }))
+                (number("Duration", text::duration(interval.length_ns())))
+                (cell("Cause", html! { span.cause.(cause.class) { (cause.label) } }))
+                (cell("Details", cause.details))
             }
         }
     }
 }
 
-/// What the words over the numbers mean.
-fn meanings() -> Markup {
-    let meanings = [
-        ("Observed", "for how long we could tell whether it was online; when we were gone does not count"),
-        ("Uptime", "how much of that it was online"),
-        ("Availability", "uptime over observed time"),
-        ("Outages", "how often it went offline; ≥ where there may have been more"),
-        ("Time between", "the uptime for each outage"),
-        ("Median return, worst return", "how long the outages lasted that began and ended in the window"),
-        ("Flaps", "changes of its connection as lnd counts them; after a quiet time the count sinks"),
-        ("≈ and ±", "of long ago only sums are kept, so that a number may be a little off, and by how much"),
+/// Why a peer was not observed online during an interval.
+struct Cause {
+    class: &'static str,
+    label: &'static str,
+    details: &'static str,
+}
+
+impl Cause {
+    fn of(interval: &PresenceInterval, history_start: Timestamp) -> Self {
+        let (class, label, details) = match (interval.presence, interval.cause) {
+            (Some(Presence::Offline), _) => ("peer", "peer", "offline"),
+            (Some(Presence::Unobserved), Some(cause)) => ("gap", "monitoring gap", text::gap_cause(cause)),
+            (Some(Presence::Unobserved), None) if interval.from <= history_start => {
+                ("unknown", "not yet observed", "presence not known yet")
+            }
+            (Some(Presence::Unobserved), None) => {
+                ("grace", "reconnect grace", "reconnect grace period, or disconnected by us")
+            }
+            _ => ("peer", "peer", "unstable (details downsampled)"),
+        };
+        Self { class, label, details }
+    }
+}
+
+/// Definitions of the column labels.
+fn definitions() -> Markup {
+    let definitions = [
+        ("Observed", "time during which the peer's presence was known; monitoring gaps are excluded"),
+        ("Uptime", "part of the observed time during which the peer was online"),
+        ("Availability", "uptime divided by observed time"),
+        ("Disconnects", "online-to-offline transitions; ≥ marks a lower bound"),
+        ("MTBD", "mean time between disconnects: uptime divided by disconnects"),
+        ("Median recovery", "median length of the outages that started and ended in the window"),
+        ("Longest outage", "longest time offline in the window, including an ongoing outage"),
+        ("Flaps (decaying)", "connection changes as counted by lnd; the count decays while there are none"),
+        ("≈ and ±", "details of old history are downsampled, so values may be inexact by the stated amount"),
     ];
     html! {
-        details #meanings {
-            summary { "What these words mean" }
-            dl { @for (word, meaning) in meanings { div { dt { (word) } dd { (meaning) } } } }
+        details #definitions {
+            summary { "Definitions" }
+            dl { @for (term, definition) in definitions { div { dt { (term) } dd { (definition) } } } }
         }
     }
 }
 
-/// How much of the numbers is not ours.
-fn imported(taken: &ImportedReport) -> Markup {
-    let name = format!("Counted by {}", taken.source);
-    let (uptime, observed) = (text::duration(taken.uptime_ns), text::duration(taken.observed_ns));
-    let flaps = text::pluralize(taken.flap_count.into(), "flap", "flaps");
+fn imported_totals(imported: &ImportedReport) -> Markup {
+    let (uptime, observed) = (text::duration(imported.uptime_ns), text::duration(imported.observed_ns));
+    let flaps = text::pluralize(imported.flap_count.into(), "flap", "flaps");
     html! {
-        div.row {
-            dt { (name) }
-            dd { "until " (text::time(taken.at)) ": online for " (uptime) " of " (observed) " observed, " (flaps) }
+        div.full-row {
+            dt { "Imported from " (imported.source) }
+            dd {
+                "Online for " (uptime) " of " (observed) " observed, " (flaps) ", until " (text::time(imported.at))
+            }
         }
     }
 }
 
 fn channels(channels: &[ChannelReport]) -> Markup {
-    let columns = ["Channel", "Opened", "Availability", "Uptime", "Observed", "Usable", "Usable for"];
+    let columns =
+        ["Channel", "Tracked since", "Availability", "Uptime", "Observed", "Usable now", "Usable time"];
     html! {
         section aria-labelledby="channels" {
             h2 #channels { "Channels" }
             div #channel-list {
                 @if channels.is_empty() {
-                    p.empty { "No channel is open with it." }
+                    p.empty { "No open channels" }
                 } @else {
                     table.cards role="table" aria-labelledby="channels" {
-                        (head(&columns))
+                        (table_head(&columns))
                         tbody role="rowgroup" { @for channel in channels { (channel_row(channel)) } }
                     }
                 }
@@ -265,23 +306,25 @@ fn channel_row(channel: &ChannelReport) -> Markup {
     let usable = match channel.usable {
         Some(true) => "yes",
         Some(false) => "no",
-        None => "not told",
+        None => "unknown",
     };
     html! {
-        tr role="row" id={ "c-" (channel.channel_id) } {
+        tr role="row" id={ "channel-" (channel.channel_id) } {
             th scope="row" role="rowheader" {
                 details {
-                    summary.id { (text::short(&channel.channel_id)) }
-                    p.id.whole { (channel.channel_id) }
-                    @if let Some(funding) = channel.funding { p { "funded by " span.id.whole { (funding) } } }
+                    summary.id { (text::short_id(&channel.channel_id)) }
+                    p.id.full { (channel.channel_id) }
+                    @if let Some(funding) = channel.funding {
+                        p { "Funding outpoint " span.id.full { (funding) } }
+                    }
                 }
             }
-            (cell("Opened", text::time(channel.opened_at)))
+            (cell("Tracked since", text::time(channel.opened_at)))
             (number("Availability", text::percent(channel.uptime_ns, channel.observed_ns)))
             (number("Uptime", text::duration(channel.uptime_ns)))
             (number("Observed", text::duration(channel.observed_ns)))
-            (cell("Usable", usable))
-            (number("Usable for", text::percent(channel.usable_ns, channel.usable_observed_ns)))
+            (cell("Usable now", usable))
+            (number("Usable time", text::percent(channel.usable_ns, channel.usable_observed_ns)))
         }
     }
 }

@@ -1,71 +1,72 @@
-//! Strips and bars, drawn on the server. A mark is told by its height and place as well as by its colour:
-//! the taller the better, a stub on the ground for offline, a dash in mid-air where we could not tell.
+//! Strips, charts and timelines as SVG, rendered on the server without inline styles or scripts.
 //!
-//! Nothing in them needs a style or a script of its own.
+//! Marks differ in height and position as well as in color: full height for online, lower for partly online,
+//! a stub at the bottom for offline, and a dash in the middle for unobserved.
 
 use std::fmt::Write as _;
 
-use fitness_core::{GapCause, PeerHistory, Presence, PresenceInterval, Timestamp};
+use fitness_core::{PeerHistory, Presence, PresenceInterval, Timestamp};
 use maud::{Markup, html};
 
 use super::text;
 use crate::summary::{Mark, Strip};
 
-/// The height of a strip, in units of its picture.
+/// Height of all images, in SVG units.
 const HEIGHT: u32 = 24;
 
-/// How wide a part of a strip is, and what of that is blank.
-const PART: usize = 4;
-const BLANK: usize = 1;
+/// Width of one part of a strip, and of the space after it, in SVG units.
+const PART_WIDTH: usize = 4;
+const SPACING: usize = 1;
 
-/// What can be seen of a mark: its kind, its top and its height.
+/// Returns the kind of a mark, its top and its height.
 fn shape(mark: Mark) -> Option<(Kind, u32, u32)> {
     match mark {
-        Mark::Nothing => None,
-        Mark::Online => Some((Kind::Up, 0, HEIGHT)),
-        // Always shorter than what was online throughout, and taller than what never was.
-        Mark::Partly(permille) => {
+        Mark::Untracked => None,
+        Mark::Online => Some((Kind::Online, 0, HEIGHT)),
+        // Always lower than online and higher than offline.
+        Mark::PartlyOnline(permille) => {
             let height = 7 + 11 * u32::from(permille) / 1_000;
-            Some((Kind::Partly, HEIGHT - height, height))
+            Some((Kind::PartlyOnline, HEIGHT - height, height))
         }
-        Mark::Offline => Some((Kind::Down, HEIGHT - 5, 5)),
-        Mark::Unobserved => Some((Kind::Unknown, HEIGHT / 2 - 1, 3)),
+        Mark::Offline => Some((Kind::Offline, HEIGHT - 5, 5)),
+        Mark::Unobserved => Some((Kind::Unobserved, HEIGHT / 2 - 1, 3)),
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Up,
-    Partly,
-    /// The ground, where a mark is to be seen on another.
-    Cut,
-    Down,
-    Unknown,
+    Online,
+    PartlyOnline,
+    /// The background color, which separates a mark from the one that it is drawn over.
+    Background,
+    Offline,
+    Unobserved,
 }
 
 impl Kind {
-    /// All of them, those that are drawn over others last.
-    const ALL: [Self; 5] = [Self::Up, Self::Partly, Self::Cut, Self::Down, Self::Unknown];
+    /// All kinds in drawing order.
+    const ALL: [Self; 5] =
+        [Self::Online, Self::PartlyOnline, Self::Background, Self::Offline, Self::Unobserved];
 
     const fn class(self) -> &'static str {
         match self {
-            Self::Up => "up",
-            Self::Partly => "partly",
-            Self::Cut => "cut",
-            Self::Down => "down",
-            Self::Unknown => "unknown",
+            Self::Online => "online",
+            Self::PartlyOnline => "partly-online",
+            Self::Background => "background",
+            Self::Offline => "offline",
+            Self::Unobserved => "unobserved",
         }
     }
 }
 
-/// Rectangles of one kind make one path: a strip of ninety marks is then a few hundred bytes.
+/// Rectangles, with one SVG path for each kind. A strip of 90 marks takes a few hundred bytes.
 #[derive(Default)]
 struct Paths([String; 5]);
 
 impl Paths {
     fn add(&mut self, kind: Kind, x: usize, width: usize, y: u32, height: u32) {
         let Some(path) = self.0.get_mut(kind as usize) else { return };
-        // Writing to a string cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(path, "M{x} {y}h{width}v{height}h-{width}z");
     }
 
@@ -78,98 +79,102 @@ impl Paths {
     }
 }
 
-/// A row of marks, and in words what it shows; without words it is but an ornament.
-pub(super) fn strip(marks: &[Mark], words: &str) -> Markup {
+/// A row of marks. An image with an empty description is decorative and hidden from screen readers.
+pub(super) fn strip(marks: &[Mark], description: &str) -> Markup {
     let mut paths = Paths::default();
     for (i, mark) in marks.iter().enumerate() {
         if let Some((kind, y, height)) = shape(*mark) {
-            paths.add(kind, i * PART, PART - BLANK, y, height);
+            paths.add(kind, i * PART_WIDTH, PART_WIDTH - SPACING, y, height);
         }
     }
-    let width = (marks.len() * PART).saturating_sub(BLANK).max(1);
-    picture("strip", width, HEIGHT, words, &paths.draw())
+    let width = (marks.len() * PART_WIDTH).saturating_sub(SPACING).max(1);
+    image("strip", width, HEIGHT, description, &paths.draw())
 }
 
-/// The same as tall bars, for a chart.
-pub(super) fn bars(marks: &[Mark], words: &str) -> Markup {
-    chart("strip bars", marks, PART - BLANK, words)
+/// Tall bars, for a chart.
+pub(super) fn bars(marks: &[Mark], description: &str) -> Markup {
+    chart("strip bars", marks, PART_WIDTH - SPACING, description)
 }
 
-/// Bars, so wide of the room that each has.
-fn chart(class: &str, marks: &[Mark], wide: usize, words: &str) -> Markup {
+/// A chart with bars of the given width.
+fn chart(class: &str, marks: &[Mark], bar_width: usize, description: &str) -> Markup {
     let mut paths = Paths::default();
     for (i, mark) in marks.iter().enumerate() {
         if let Some((kind, y, height)) = shape(*mark) {
-            // A chart has room for the truth: a bar is as tall as the part of the time that was good.
+            // Unlike in a strip, the height of a bar is proportional to the availability.
             let (y, height) = match mark {
-                Mark::Partly(permille) => {
+                Mark::PartlyOnline(permille) => {
                     let height = (24 * u32::from(*permille) / 1_000).clamp(6, 23);
                     (HEIGHT - height, height)
                 }
                 _ => (y, height),
             };
-            paths.add(kind, i * PART, wide, y, height);
+            paths.add(kind, i * PART_WIDTH, bar_width, y, height);
         }
     }
-    let width = (marks.len() * PART).saturating_sub(PART - wide).max(1);
-    picture(class, width, HEIGHT, words, &paths.draw())
+    let width = (marks.len() * PART_WIDTH).saturating_sub(PART_WIDTH - bar_width).max(1);
+    image(class, width, HEIGHT, description, &paths.draw())
 }
 
-fn picture(class: &str, width: usize, height: u32, words: &str, content: &Markup) -> Markup {
-    let (role, hidden) = if words.is_empty() { (None, Some("true")) } else { (Some("img"), None) };
+fn image(class: &str, width: usize, height: u32, description: &str, content: &Markup) -> Markup {
+    let (role, hidden) = if description.is_empty() { (None, Some("true")) } else { (Some("img"), None) };
     html! {
-        svg class=(class) role=[role] aria-hidden=[hidden] aria-label=[role.map(|_| words)]
+        svg class=(class) role=[role] aria-hidden=[hidden] aria-label=[role.map(|_| description)]
             preserveAspectRatio="none" viewBox={ "0 0 " (width) " " (height) } { (content) }
     }
 }
 
-/// How wide the picture of a timeline is, in units.
-const WIDTH: usize = 1_200;
+/// Width of a timeline, in SVG units.
+const TIMELINE_WIDTH: usize = 1_200;
 
-/// What is shorter than this would not be seen.
-const THINNEST: usize = 3;
+/// Minimum visible width, in SVG units.
+const MIN_WIDTH: usize = 3;
 
-/// As many outages as can be told apart. Were more of them drawn, each at its least width, a peer that is
-/// mostly there would look as if it were mostly gone.
-const APART: usize = WIDTH / THINNEST / 10;
+/// Maximum number of outages that are drawn separately. With more of them at their minimum width, a peer that
+/// is mostly online would look mostly offline.
+const MAX_SEPARATE_OUTAGES: usize = TIMELINE_WIDTH / MIN_WIDTH / 10;
 
-/// A peer's timeline: each stretch of it, or how good each part of it was where that is too many.
-pub(super) fn timeline(history: &PeerHistory, intervals: &[PresenceInterval], words: &str) -> Markup {
+/// A peer's timeline. Draws each interval, or the availability of equal parts if there are too many outages.
+pub(super) fn timeline(history: &PeerHistory, intervals: &[PresenceInterval], description: &str) -> Markup {
     let (Some(first), Some(last)) = (intervals.first(), intervals.last()) else {
-        return picture("strip timeline", WIDTH, HEIGHT, words, &Markup::default());
+        return image("strip timeline", TIMELINE_WIDTH, HEIGHT, description, &Markup::default());
     };
     let (from, to) = (first.from, last.to);
-    if intervals.iter().filter(|interval| kind_of(interval) == Kind::Down).count() > APART {
-        let strip = Strip::of(history, from, to, WIDTH / THINNEST);
-        return chart("strip timeline", strip.marks(), PART, words);
+    if intervals.iter().filter(|interval| kind_of(interval) == Kind::Offline).count() > MAX_SEPARATE_OUTAGES {
+        let strip = Strip::of(history, from, to, TIMELINE_WIDTH / MIN_WIDTH);
+        return chart("strip timeline", strip.marks(), PART_WIDTH, description);
     }
-    stretches(intervals, from, to, words)
+    draw_intervals(intervals, from, to, description)
 }
 
-/// However many changes there were, it takes no more than there is to see.
-fn stretches(intervals: &[PresenceInterval], from: Timestamp, to: Timestamp, words: &str) -> Markup {
+/// Draws each interval. Adjacent rectangles of one kind are merged, which bounds the size of the image.
+fn draw_intervals(
+    intervals: &[PresenceInterval],
+    from: Timestamp,
+    to: Timestamp,
+    description: &str,
+) -> Markup {
     let length_ns = u128::from(to.nanos_since(from)).max(1);
-    let place = |at: Timestamp| {
-        let x = u128::from(at.nanos_since(from)) * WIDTH as u128 / length_ns;
-        usize::try_from(x).unwrap_or(WIDTH).min(WIDTH)
+    let x_of = |at: Timestamp| {
+        let x = u128::from(at.nanos_since(from)) * TIMELINE_WIDTH as u128 / length_ns;
+        usize::try_from(x).unwrap_or(TIMELINE_WIDTH).min(TIMELINE_WIDTH)
     };
     let mut paths = Paths::default();
-    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Cut) {
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Background) {
         let (y, height) = match kind {
-            Kind::Up | Kind::Cut => (0, HEIGHT),
-            Kind::Partly => (HEIGHT - 16, 16),
-            Kind::Down => (HEIGHT - 7, 7),
-            Kind::Unknown => (HEIGHT / 2 - 2, 4),
+            Kind::Online | Kind::Background => (0, HEIGHT),
+            Kind::PartlyOnline => (HEIGHT - 16, 16),
+            Kind::Offline => (HEIGHT - 7, 7),
+            Kind::Unobserved => (HEIGHT / 2 - 2, 4),
         };
-        // Those of one kind that touch become one.
+        // The rectangle that may still be extended.
         let mut open: Option<(usize, usize)> = None;
         for interval in intervals.iter().filter(|interval| kind_of(interval) == kind) {
-            let (start, end) = (place(interval.from), place(interval.to));
-            // A peer that was away for a second in a month was away; that it was there for a second between
-            // is not to be seen.
-            let least = if kind == Kind::Down { THINNEST } else { 0 };
-            let start = start.min(WIDTH - THINNEST);
-            let end = end.max(start + least);
+            let (start, end) = (x_of(interval.from), x_of(interval.to));
+            // Even a short outage is visible. Other short intervals need not be.
+            let min_width = if kind == Kind::Offline { MIN_WIDTH } else { 0 };
+            let start = start.min(TIMELINE_WIDTH - MIN_WIDTH);
+            let end = end.max(start + min_width);
             open = match open {
                 Some((began, ended)) if start <= ended => Some((began, ended.max(end))),
                 closed => {
@@ -180,13 +185,13 @@ fn stretches(intervals: &[PresenceInterval], from: Timestamp, to: Timestamp, wor
         }
         add_bar(&mut paths, kind, open, y, height);
     }
-    picture("strip timeline", WIDTH, HEIGHT, words, &paths.draw())
+    image("strip timeline", TIMELINE_WIDTH, HEIGHT, description, &paths.draw())
 }
 
 fn add_bar(paths: &mut Paths, kind: Kind, bar: Option<(usize, usize)>, y: u32, height: u32) {
     if let Some((start, end)) = bar.filter(|(start, end)| start < end) {
-        if kind == Kind::Down {
-            paths.add(Kind::Cut, start, end - start, 0, HEIGHT);
+        if kind == Kind::Offline {
+            paths.add(Kind::Background, start, end - start, 0, HEIGHT);
         }
         paths.add(kind, start, end - start, y, height);
     }
@@ -194,56 +199,48 @@ fn add_bar(paths: &mut Paths, kind: Kind, bar: Option<(usize, usize)>, y: u32, h
 
 fn kind_of(interval: &PresenceInterval) -> Kind {
     match interval.presence {
-        Some(Presence::Online) => Kind::Up,
-        Some(Presence::Offline) => Kind::Down,
-        Some(Presence::Unobserved) => Kind::Unknown,
-        None => Kind::Partly,
+        Some(Presence::Online) => Kind::Online,
+        Some(Presence::Offline) => Kind::Offline,
+        Some(Presence::Unobserved) => Kind::Unobserved,
+        None => Kind::PartlyOnline,
     }
 }
 
-/// When the parts of a chart begin: four of them, under it.
+/// The labels below an image: the start of each quarter.
 pub(super) fn axis(from: Timestamp, to: Timestamp) -> Markup {
     let length_ns = to.nanos_since(from);
-    let begin = |part: u64| -> String {
-        let moment = text::datetime(from.after_nanos(length_ns / 4 * part));
-        // Of `2026-11-22 21:22:13`, as much as tells the parts from each other.
+    let label = |part: u64| -> String {
+        let datetime = text::datetime(from.after_nanos(length_ns / 4 * part));
+        // The part of `2026-11-22 21:22:13` that distinguishes the labels.
         let (skip, take) = match length_ns / 3_600_000_000_000 {
             0 => (11, 8),
             1..=48 => (5, 11),
             _ => (0, 10),
         };
-        moment.chars().skip(skip).take(take).collect()
+        datetime.chars().skip(skip).take(take).collect()
     };
     html! {
-        ol.axis aria-hidden="true" { @for part in 0..4 { li { (begin(part)) } } }
+        ol.axis aria-hidden="true" { @for part in 0..4 { li { (label(part)) } } }
     }
 }
 
-/// What the marks mean.
-pub(super) fn legend() -> Markup {
-    let entry = |mark: Mark, words: &str| {
-        html! { li { (strip(&[mark; 3], "")) " " (words) } }
-    };
+/// A legend of marks.
+pub(super) fn legend(entries: &[(Mark, &str)]) -> Markup {
     html! {
-        ul.legend aria-label="What the marks mean" {
-            (entry(Mark::Online, "online"))
-            (entry(Mark::Partly(600), "online in part"))
-            (entry(Mark::Offline, "offline"))
-            (entry(Mark::Unobserved, "unobserved: we could not tell"))
+        ul.legend aria-label="Legend" {
+            @for (mark, label) in entries { li { (strip(&[*mark; 3], "")) " " (label) } }
         }
     }
 }
 
-/// Whose doing it was.
-pub(super) fn whose(presence: Option<Presence>, cause: Option<GapCause>) -> (&'static str, &'static str) {
-    match (presence, cause) {
-        (Some(Presence::Offline), _) => ("theirs", "it was offline"),
-        (Some(Presence::Unobserved), Some(cause)) => ("ours", text::gap_cause(cause)),
-        (Some(Presence::Unobserved), None) => {
-            ("nobody's", "not heard of yet, or waited for after a gap of ours")
-        }
-        _ => ("theirs", "it came and went; only the sums were kept"),
-    }
+/// The legend of a peer's presence.
+pub(super) fn presence_legend() -> Markup {
+    legend(&[
+        (Mark::Online, "online"),
+        (Mark::PartlyOnline(600), "partly online"),
+        (Mark::Offline, "offline"),
+        (Mark::Unobserved, "unobserved (presence not known)"),
+    ])
 }
 
 #[cfg(test)]
@@ -251,8 +248,8 @@ mod tests {
     use super::*;
     use fitness_core::{Event, HashSeed, NodeId, Tracker, TrackerConfig};
 
-    /// A month with so many outages of a minute.
-    fn month(outages: u64) -> String {
+    /// The timeline of a month with the given number of one-minute outages.
+    fn month_with(outages: u64) -> String {
         let (node_id, start) = (NodeId([2; 33]), Timestamp::from_secs(1_700_000_000));
         let end = start.after_secs(30 * 86_400);
         let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
@@ -263,22 +260,21 @@ mod tests {
             tracker.apply(at, &Event::PeerOffline { node_id });
             tracker.apply(at.after_secs(60), &Event::PeerOnline { node_id });
         }
-        let history = tracker.history(end, &node_id, &[]).expect("it is watched");
+        let history = tracker.history(end, &node_id, &[]).expect("peer is tracked");
         timeline(&history, &history.timeline_with_gaps(start, end, &[]), "").into_string()
     }
 
     #[test]
-    fn outages_are_seen_one_by_one_while_they_can_be() {
-        let drawn = month(3);
+    fn many_outages_are_drawn_as_availability() {
+        let drawn = month_with(3);
         assert_eq!(drawn.matches("v7h-3z").count(), 3, "{drawn}");
-        // Two minutes in a thousand are not half of the picture.
-        let drawn = month(APART as u64 + 1);
-        assert!(!drawn.contains("down") && drawn.contains("partly"), "{drawn}");
+        let drawn = month_with(MAX_SEPARATE_OUTAGES as u64 + 1);
+        assert!(!drawn.contains("offline") && drawn.contains("partly-online"), "{drawn}");
         assert!(drawn.len() < 10_000, "{} bytes", drawn.len());
     }
 
     #[test]
-    fn the_parts_of_an_axis_are_told_from_each_other() {
+    fn axis_labels_are_distinct() {
         let start = Timestamp::from_secs(1_700_000_000);
         for (secs, first) in [(40, "22:13:20"), (86_400, "11-14 22:13"), (30 * 86_400, "2023-11-14")] {
             let drawn = axis(start, start.after_secs(secs)).into_string();

@@ -1,4 +1,4 @@
-//! A browser of one's own for each test, and short ways to say what it is to do.
+//! A browser for each test, and helpers to control it.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use thirtyfour::{By, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver, WebEl
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-/// How long anything may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Timeout of [`Browser::until`].
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Browser {
     driver: WebDriver,
 }
 
-/// Starts a browser, does with it what the test wants, and ends it however that went.
+/// Runs a test with a new browser. The browser is closed even if the test panics.
 pub(crate) async fn with_browser<T: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Browser) -> T) {
-    let Some((process, url)) = chromedriver().await else { return };
+    let (process, url) = start_chromedriver().await;
     let mut caps = DesiredCapabilities::chrome();
-    // In a container the kernel does not let root have a sandbox, and /dev/shm is small.
+    // Chromium's sandbox does not work for root in containers, where /dev/shm is small as well.
     for arg in ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] {
         caps.add_arg(arg).unwrap();
     }
@@ -29,35 +29,30 @@ pub(crate) async fn with_browser<T: Future<Output = ()> + Send + 'static>(test: 
     let outcome = tokio::spawn(test(Browser { driver: driver.clone() })).await;
     let _ = driver.quit().await;
     drop(process);
-    if let Err(ended) = outcome {
-        std::panic::resume_unwind(ended.into_panic());
+    if let Err(err) = outcome {
+        std::panic::resume_unwind(err.into_panic());
     }
 }
 
-/// The driver's process, which ends with the value, and where it listens; `None` where it is not installed.
-async fn chromedriver() -> Option<(Child, String)> {
-    let started = Command::new("chromedriver")
+/// Starts chromedriver on a free port. Returns the process, which is killed on drop, and its URL.
+async fn start_chromedriver() -> (Child, String) {
+    let mut process = Command::new("chromedriver")
         .arg("--port=0")
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
-        .spawn();
-    let Ok(mut process) = started else {
-        let missing = "chromedriver is not installed (Debian: chromium-driver, chromium)";
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{missing}");
-        eprintln!("{missing}: nothing is looked at in a browser");
-        return None;
-    };
+        .spawn()
+        .expect("cannot run chromedriver: install it (Debian: chromium-driver, chromium)");
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     while let Some(line) = lines.next_line().await.unwrap() {
         let port = line.split("successfully on port ").nth(1).map(|rest| rest.trim_end_matches('.'));
         if let Some(port) = port.and_then(|port| port.parse::<u16>().ok()) {
-            // It must not fill its pipe.
+            // Keep reading: chromedriver blocks once the pipe is full.
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Some((process, format!("http://127.0.0.1:{port}")));
+            return (process, format!("http://127.0.0.1:{port}"));
         }
     }
-    panic!("chromedriver did not say where it listens");
+    panic!("chromedriver did not report its port");
 }
 
 impl Browser {
@@ -73,7 +68,7 @@ impl Browser {
         self.driver.current_url().await.unwrap().to_string()
     }
 
-    /// What an expression is.
+    /// Evaluates a JavaScript expression.
     pub(crate) async fn eval(&self, expression: &str) -> Value {
         let answer = self.driver.execute(format!("return ({expression});"), vec![]).await;
         answer.unwrap_or_else(|err| panic!("{expression}: {err}")).json().clone()
@@ -81,10 +76,10 @@ impl Browser {
 
     pub(crate) async fn text(&self, selector: &str) -> String {
         let text = self.eval(&format!("document.querySelector({selector:?})?.innerText ?? null")).await;
-        text.as_str().unwrap_or_else(|| panic!("there is no {selector}")).to_owned()
+        text.as_str().unwrap_or_else(|| panic!("no element matches {selector}")).to_owned()
     }
 
-    /// The texts of all that a selector finds.
+    /// Returns the texts of all matching elements.
     pub(crate) async fn texts(&self, selector: &str) -> Vec<String> {
         let texts = self
             .eval(&format!("Array.from(document.querySelectorAll({selector:?}), (e) => e.innerText)"))
@@ -104,12 +99,12 @@ impl Browser {
         self.driver.active_element().await.unwrap().send_keys(keys).await.unwrap();
     }
 
-    /// Presses a key, wherever the focus is.
+    /// Presses a key. The focused element receives it.
     pub(crate) async fn press(&self, key: &str) {
         let (code, text) = match key {
             "Tab" => (9, ""),
             "Enter" => (13, "\r"),
-            other => panic!("nobody has said what {other} is"),
+            other => panic!("unsupported key {other}"),
         };
         for kind in ["keyDown", "keyUp"] {
             let text = if kind == "keyDown" { text } else { "" };
@@ -119,16 +114,16 @@ impl Browser {
         }
     }
 
-    /// Waits until an expression is true.
+    /// Waits until a JavaScript expression is true.
     pub(crate) async fn until(&self, expression: &str) {
         let waiting = async {
             while self.eval(&format!("Boolean({expression})")).await != true {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
+        if tokio::time::timeout(TIMEOUT, waiting).await.is_err() {
             let body = self.text("body").await;
-            panic!("{expression} did not come true: {body}");
+            panic!("timeout: {expression}\n{body}");
         }
     }
 
@@ -151,15 +146,15 @@ impl Browser {
         self.cdp("Emulation.setScriptExecutionDisabled", json!({"value": !run})).await;
     }
 
-    /// What the browser complained of since it was last asked: a script that failed, what was not found,
-    /// what the content security policy forbade.
-    pub(crate) async fn complaints(&self) -> Vec<String> {
+    /// Returns new console messages, such as script errors, failed requests and violations of the content
+    /// security policy.
+    pub(crate) async fn console_messages(&self) -> Vec<String> {
         let log = self.driver.browser_log().await.unwrap();
         log.into_iter().map(|entry| format!("{:?}: {}", entry.level, entry.message)).collect()
     }
 
-    /// A picture for whoever wants to look, where `SHOTS` says into which directory.
-    pub(crate) async fn picture(&self, name: &str) {
+    /// Saves a screenshot to the directory in the environment variable `SHOTS`, if it is set.
+    pub(crate) async fn screenshot(&self, name: &str) {
         if let Some(dir) = std::env::var_os("SHOTS") {
             self.driver.screenshot(&std::path::Path::new(&dir).join(format!("{name}.png"))).await.unwrap();
         }

@@ -1,14 +1,12 @@
-//! The dashboard in a real browser: Debian's Chromium, by WebDriver.
-//!
-//! Where it is not installed the tests say so and pass; in CI they fail.
+//! Browser tests of the dashboard, with Chromium and WebDriver.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod accessible;
+mod accessibility;
 mod driver;
-mod harmless;
-mod live;
+mod live_updates;
 mod login;
-mod reading;
-mod stage;
+mod pages;
 #[path = "../support/mod.rs"]
 mod support;
+mod test_server;
+mod untrusted_aliases;

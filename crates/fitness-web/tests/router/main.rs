@@ -1,15 +1,15 @@
-//! The router as whoever mounts it sees it, without a browser.
+//! HTTP tests of the router, without a browser.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod advice;
 mod api;
-mod ask;
-mod compressed;
-mod gate;
-mod live;
+mod auth;
+mod changes;
+mod client;
+mod compression;
 mod metrics;
 mod mount;
 mod pages;
-mod serve;
+mod server;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! What Prometheus reads, by what Prometheus itself says of it.
+//! Metrics, alert rules and the Grafana dashboard, checked with promtool where possible.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -9,45 +9,45 @@ use axum::http::header;
 use fitness_core::Event;
 use fitness_web::Web;
 
-use crate::ask::*;
+use crate::client::*;
 
-/// The value of the one series that begins so.
+/// Returns the value of a series.
 fn value(metrics: &str, series: &str) -> f64 {
     let found: Vec<_> =
         metrics.lines().filter_map(|line| line.strip_prefix(series)?.strip_prefix(' ')).collect();
-    assert_eq!(found.len(), 1, "{series} is there {} times", found.len());
+    assert_eq!(found.len(), 1, "{series} occurs {} times", found.len());
     found[0].parse().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn series_say_what_the_service_knows() {
-    let service = service().await;
+async fn series_match_the_state_of_the_service() {
+    let service = start_service().await;
     let (handle, router) = (service.handle(), router(service.handle()));
-    handle.record(opened(1, true));
-    handle.record(opened(2, true));
-    handle.record(Event::Watch { node_id: peer(3) });
-    pass(30).await;
-    handle.record(offline(2));
-    pass(10).await;
-    let answer = get(&router, "/metrics").await;
-    assert!(answer.header(header::CONTENT_TYPE).starts_with("application/openmetrics-text"));
-    let metrics = answer.body;
+    handle.record(channel_opened(1, true));
+    handle.record(channel_opened(2, true));
+    handle.record(Event::Watch { node_id: node_id(3) });
+    advance(30).await;
+    handle.record(peer_offline(2));
+    advance(10).await;
+    let response = get(&router, "/metrics").await;
+    assert!(response.header(header::CONTENT_TYPE).starts_with("application/openmetrics-text"));
+    let metrics = response.body;
     let of = |name: &str, number| {
-        value(&metrics, &format!("ldk_fitness_peer_{name}{{node_id=\"{}\"}}", peer(number)))
+        value(&metrics, &format!("ldk_fitness_peer_{name}{{node_id=\"{}\"}}", node_id(number)))
     };
-    assert_eq!((of("connected", 1), of("connected", 2)), (1.0, 0.0));
+    assert_eq!((of("online", 1), of("online", 2)), (1.0, 0.0));
     assert!(
-        !metrics.contains(&format!("ldk_fitness_peer_connected{{node_id=\"{}\"}}", peer(3))),
-        "it is not known"
+        !metrics.contains(&format!("ldk_fitness_peer_online{{node_id=\"{}\"}}", node_id(3))),
+        "no value while unobserved"
     );
     assert_eq!((of("observed", 1), of("observed", 3)), (1.0, 0.0));
     assert_eq!((of("uptime_seconds_total", 2), of("observed_seconds_total", 2)), (30.0, 40.0));
     assert_eq!((of("availability_ratio", 2), of("disconnects_total", 2)), (0.75, 1.0));
-    assert_eq!(of("state_since_timestamp_seconds", 2), 1_800_000_030.0);
+    assert_eq!(of("presence_since_timestamp_seconds", 2), 1_800_000_030.0);
     assert_eq!((of("channels", 1), of("channels", 3)), (1.0, 0.0));
-    assert_eq!(value(&metrics, "ldk_fitness_peers{state=\"online\"}"), 1.0);
-    assert_eq!(value(&metrics, "ldk_fitness_peers{state=\"offline\"}"), 1.0);
-    assert_eq!(value(&metrics, "ldk_fitness_peers{state=\"unobserved\"}"), 1.0);
+    assert_eq!(value(&metrics, "ldk_fitness_peers{presence=\"online\"}"), 1.0);
+    assert_eq!(value(&metrics, "ldk_fitness_peers{presence=\"offline\"}"), 1.0);
+    assert_eq!(value(&metrics, "ldk_fitness_peers{presence=\"unobserved\"}"), 1.0);
     assert_eq!(value(&metrics, "ldk_fitness_service_running"), 1.0);
     let commits = handle.health().store.commits;
     #[allow(clippy::cast_precision_loss)]
@@ -60,207 +60,200 @@ async fn series_say_what_the_service_knows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_has_series_keeps_them() {
-    let service = service().await;
+async fn peers_keep_their_series() {
+    let service = start_service().await;
     let handle = service.handle();
     let router = Web::builder(service.handle()).max_metrics_peers(2).build().router();
-    // The later ones by id come first.
+    // Ascending tracking time is descending order of ids.
     for number in [5, 4, 3, 2, 1] {
-        handle.record(opened(number, true));
-        pass(1).await;
+        handle.record(channel_opened(number, true));
+        advance(1).await;
     }
     let with_series = async || {
         let metrics = get(&router, "/metrics").await.body;
         let has = |number: &u8| {
-            metrics.contains(&format!("ldk_fitness_peer_channels{{node_id=\"{}\"}}", peer(*number)))
+            metrics.contains(&format!("ldk_fitness_peer_channels{{node_id=\"{}\"}}", node_id(*number)))
         };
-        ((1..=5).filter(has).collect::<Vec<u8>>(), value(&metrics, "ldk_fitness_peers_left_out"))
+        ((1..=5).filter(has).collect::<Vec<u8>>(), value(&metrics, "ldk_fitness_peers_without_series"))
     };
     assert_eq!(with_series().await, (vec![4, 5], 3.0));
-    handle.record(offline(5));
-    handle.record(offline(4));
-    pass(60).await;
+    handle.record(peer_offline(5));
+    handle.record(peer_offline(4));
+    advance(60).await;
     assert_eq!(with_series().await, (vec![4, 5], 3.0));
     service.shutdown().await.unwrap();
 }
 
-/// What promtool says of its input; `None` where it is not installed, which CI does not let pass.
-fn promtool(args: &[&str], input: &str) -> Option<(bool, String)> {
-    let command = Command::new("promtool")
+/// Runs promtool. Returns whether it succeeded, and its output.
+fn promtool(args: &[&str], input: &str) -> (bool, String) {
+    let mut process = Command::new("promtool")
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn();
-    let Ok(mut running) = command else {
-        assert!(
-            std::env::var("CI").as_deref() != Ok("true"),
-            "promtool is not installed (Debian: prometheus)"
-        );
-        eprintln!("promtool is not installed (Debian: prometheus): not held against it");
-        return None;
-    };
-    running.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = running.wait_with_output().unwrap();
-    let said =
+        .spawn()
+        .expect("cannot run promtool: install it (Debian: prometheus)");
+    process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = process.wait_with_output().unwrap();
+    let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    Some((output.status.success(), said))
+    (output.status.success(), text)
 }
 
-/// The metrics of a service to which all sorts of things happened.
-async fn eventful() -> String {
-    let service = service().await;
+/// Returns metrics with a value in every family.
+async fn sample_metrics() -> String {
+    let service = start_service().await;
     let handle = service.handle();
-    (1..=9).for_each(|number| handle.record(opened(number, true)));
-    pass(10).await;
-    handle.record(offline(1));
+    (1..=9).for_each(|number| handle.record(channel_opened(number, true)));
+    advance(10).await;
+    handle.record(peer_offline(1));
     handle.record(Event::ObservationPaused);
-    pass(10).await;
+    advance(10).await;
     handle.record(Event::ObservationResumed);
-    handle.record(online(2));
-    pass(10).await;
-    let nasty = |node_id: &fitness_core::NodeId| Some(format!("a\\b\"c\nd{}", node_id.0[1]));
-    let metrics = get(&Web::builder(handle).aliases(nasty).build().router(), "/metrics").await.body;
+    handle.record(peer_online(2));
+    advance(10).await;
+    let hostile_alias = |node_id: &fitness_core::NodeId| Some(format!("a\\b\"c\nd{}", node_id.0[1]));
+    let metrics = get(&Web::builder(handle).aliases(hostile_alias).build().router(), "/metrics").await.body;
     service.shutdown().await.unwrap();
     metrics
 }
 
-/// Prometheus itself takes it: its own parser of OpenMetrics makes blocks of it.
+/// Parses the metrics with Prometheus' own parser of OpenMetrics.
 #[tokio::test(start_paused = true)]
-async fn prometheus_takes_it() {
-    let metrics = eventful().await;
-    // Blocks are made of what has a time.
-    let timed: String = metrics
+#[ignore = "needs promtool (Debian: prometheus)"]
+async fn prometheus_parses_the_metrics() {
+    let metrics = sample_metrics().await;
+    // `create-blocks-from` requires timestamps.
+    let with_timestamps: String = metrics
         .lines()
         .map(|line| if line.starts_with('#') { format!("{line}\n") } else { format!("{line} 1800000000\n") })
         .collect();
     let dir = tempfile::tempdir().unwrap();
     let (input, blocks) = (dir.path().join("metrics"), dir.path().join("blocks"));
-    std::fs::write(&input, timed).unwrap();
+    std::fs::write(&input, with_timestamps).unwrap();
     let args =
         ["tsdb", "create-blocks-from", "openmetrics", input.to_str().unwrap(), blocks.to_str().unwrap()];
-    if let Some((taken, said)) = promtool(&args, "") {
-        assert!(taken, "{said}");
-        let broken = metrics.replace("# TYPE ldk_fitness_peers gauge", "# TYPE ldk_fitness_peers gorge");
-        std::fs::write(&input, broken).unwrap();
-        assert!(!promtool(&args, "").unwrap().0, "it would take anything");
-    }
+    let (passed, output) = promtool(&args, "");
+    assert!(passed, "{output}");
+    let invalid = metrics.replace("# TYPE ldk_fitness_peers gauge", "# TYPE ldk_fitness_peers gorge");
+    std::fs::write(&input, invalid).unwrap();
+    assert!(!promtool(&args, "").0, "promtool accepts an invalid type");
 }
 
-/// Names and units are by the conventions. Its check reads the older text format, in which a counter is
-/// named with its suffix, and an info is a gauge.
+/// Checks names and units. `promtool check metrics` reads the older text format, in which the name of a
+/// counter includes its suffix, and an info is a gauge.
 #[tokio::test(start_paused = true)]
-async fn names_are_by_the_conventions() {
-    let mut classic = String::new();
-    for line in eventful().await.lines() {
+#[ignore = "needs promtool (Debian: prometheus)"]
+async fn metric_names_follow_the_conventions() {
+    let mut text_format = String::new();
+    for line in sample_metrics().await.lines() {
         let words: Vec<&str> = line.splitn(4, ' ').collect();
         match words[..] {
-            ["#", "UNIT", ..] | ["#", "EOF"] => {}
-            ["#", "TYPE", name, "counter"] => classic += &format!("# TYPE {name}_total counter\n"),
-            ["#", "TYPE", name, "info"] => classic += &format!("# TYPE {name}_info gauge\n"),
-            ["#", "HELP", ..] => classic += "",
-            _ => classic += &format!("{line}\n"),
+            ["#", "UNIT" | "HELP", ..] | ["#", "EOF"] => {}
+            ["#", "TYPE", name, "counter"] => text_format += &format!("# TYPE {name}_total counter\n"),
+            ["#", "TYPE", name, "info"] => text_format += &format!("# TYPE {name}_info gauge\n"),
+            _ => text_format += &format!("{line}\n"),
         }
     }
-    // Helps go with the names of the types.
-    let helps: String = classic
+    // A help text is required for each type.
+    let help: String = text_format
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
-        .map(|name| format!("# HELP {name} Told elsewhere.\n"))
+        .map(|name| format!("# HELP {name} Help.\n"))
         .collect();
-    if let Some((fine, said)) = promtool(&["check", "metrics"], &(helps + &classic)) {
-        assert!(fine && said.trim().is_empty(), "{said}");
-        let wrong = "# HELP x_milliseconds Told.\n# TYPE x_milliseconds counter\nx_milliseconds 1\n";
-        assert!(!promtool(&["check", "metrics"], wrong).unwrap().0, "it would let anything pass");
-    }
+    let (passed, output) = promtool(&["check", "metrics"], &(help + &text_format));
+    assert!(passed && output.trim().is_empty(), "{output}");
+    let unconventional = "# HELP x_milliseconds Help.\n# TYPE x_milliseconds counter\nx_milliseconds 1\n";
+    assert!(!promtool(&["check", "metrics"], unconventional).0, "promtool accepts milliseconds");
 }
 
 fn monitoring(file: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/monitoring")).join(file)
 }
 
-/// The names that a text speaks of.
-fn names(text: &str) -> BTreeSet<String> {
+/// Returns the metric names that a text mentions.
+fn metric_names(text: &str) -> BTreeSet<String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = text.split(|c| !is_name(c));
     words.filter(|word| word.starts_with("ldk_fitness_")).map(String::from).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_of_the_metrics_is_so() {
-    let metrics = eventful().await;
-    let told = |line: &str| line.split([' ', '{']).next().unwrap_or_default().to_owned();
-    let told: BTreeSet<String> = metrics.lines().filter(|line| !line.starts_with('#')).map(told).collect();
+async fn monitoring_files_use_existing_metrics_and_document_all() {
+    let metrics = sample_metrics().await;
+    let name = |line: &str| line.split([' ', '{']).next().unwrap_or_default().to_owned();
+    let exported: BTreeSet<String> =
+        metrics.lines().filter(|line| !line.starts_with('#')).map(name).collect();
     for file in ["alerts.yml", "alerts.test.yml", "grafana.json"] {
-        for name in names(&std::fs::read_to_string(monitoring(file)).unwrap()) {
-            assert!(told.contains(&name), "{file} speaks of {name}, which there is not");
-        }
+        let used = metric_names(&std::fs::read_to_string(monitoring(file)).unwrap());
+        let unknown: Vec<_> = used.difference(&exported).collect();
+        assert!(unknown.is_empty(), "{file} uses unknown metrics: {unknown:?}");
     }
-    // The page names all of them, without what they all begin with, and nothing else.
-    let page = std::fs::read_to_string(monitoring("README.md")).unwrap();
+    // README.md lists all metrics, without their common prefix.
+    let readme = std::fs::read_to_string(monitoring("README.md")).unwrap();
     let family = |name: &str| {
         let name = name.trim_start_matches("ldk_fitness_");
-        let parts = ["_bucket", "_sum", "_count"];
-        let histogram =
-            parts.iter().find_map(|part| name.strip_suffix(part).filter(|rest| rest.ends_with("seconds")));
+        let suffixes = ["_bucket", "_sum", "_count"];
+        let histogram = suffixes
+            .iter()
+            .find_map(|suffix| name.strip_suffix(suffix).filter(|rest| rest.ends_with("seconds")));
         histogram.unwrap_or(name).to_owned()
     };
-    let families: BTreeSet<String> = told.iter().map(|name| family(name)).collect();
+    let families: BTreeSet<String> = exported.iter().map(|name| family(name)).collect();
     for family in &families {
-        assert!(page.contains(&format!("`{family}`")), "README.md does not name {family}");
+        assert!(readme.contains(&format!("`{family}`")), "README.md does not document {family}");
     }
-    let rows = page.lines().filter(|line| line.starts_with("| `"));
-    let firsts = rows.filter_map(|line| line.split('|').nth(1));
-    for name in firsts.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
-        assert!(families.contains(name), "README.md names {name}, which there is not");
+    let rows = readme.lines().filter(|line| line.starts_with("| `"));
+    let first_cells = rows.filter_map(|line| line.split('|').nth(1));
+    for name in first_cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+        assert!(families.contains(name), "README.md documents an unknown metric {name}");
     }
 }
 
 #[test]
-fn the_alert_rules_do_what_they_say() {
-    let dir = monitoring("");
-    let test = monitoring("alerts.test.yml");
-    let Some((fine, said)) = promtool(&["check", "rules", monitoring("alerts.yml").to_str().unwrap()], "")
-    else {
-        return;
-    };
-    assert!(fine, "{said}");
-    let (fine, said) = promtool(&["test", "rules", test.to_str().unwrap()], "").unwrap();
-    assert!(fine, "{said}");
+#[ignore = "needs promtool (Debian: prometheus)"]
+fn alert_rules_pass_their_tests() {
+    let rules_file = monitoring("alerts.yml");
+    let tests_file = monitoring("alerts.test.yml");
+    let (passed, output) = promtool(&["check", "rules", rules_file.to_str().unwrap()], "");
+    assert!(passed, "{output}");
+    let (passed, output) = promtool(&["test", "rules", tests_file.to_str().unwrap()], "");
+    assert!(passed, "{output}");
 
-    // With another rule the trial fails.
-    let other = tempfile::tempdir().unwrap();
-    let rules = std::fs::read_to_string(dir.join("alerts.yml")).unwrap();
-    let wrong = rules.replace("ldk_fitness_peer_connected == 0", "ldk_fitness_peer_connected == 1");
+    // Check that the tests detect a wrong rule.
+    let dir = tempfile::tempdir().unwrap();
+    let rules = std::fs::read_to_string(rules_file).unwrap();
+    let wrong = rules.replace("ldk_fitness_peer_online == 0", "ldk_fitness_peer_online == 1");
     assert_ne!(wrong, rules);
-    std::fs::write(other.path().join("alerts.yml"), wrong).unwrap();
-    std::fs::copy(&test, other.path().join("alerts.test.yml")).unwrap();
-    let copy = other.path().join("alerts.test.yml");
-    assert!(!promtool(&["test", "rules", copy.to_str().unwrap()], "").unwrap().0);
+    std::fs::write(dir.path().join("alerts.yml"), wrong).unwrap();
+    let copy = dir.path().join("alerts.test.yml");
+    std::fs::copy(tests_file, &copy).unwrap();
+    assert!(!promtool(&["test", "rules", copy.to_str().unwrap()], "").0);
 }
 
-/// Every question that the dashboard asks is one that Prometheus understands.
+/// Parses the PromQL expressions of the dashboard.
 #[test]
-fn the_dashboard_asks_what_prometheus_understands() {
+#[ignore = "needs promtool (Debian: prometheus)"]
+fn grafana_expressions_are_valid() {
     let dashboard = std::fs::read_to_string(monitoring("grafana.json")).unwrap();
     let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
     let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
-    let asked: Vec<&str> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
-    assert!(asked.len() > 20, "{}", asked.len());
-    let mut rules = "groups: [{name: asked, rules: [".to_owned();
-    for (number, expression) in asked.iter().enumerate() {
+    let expressions: Vec<&str> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
+    assert!(expressions.len() > 20, "{}", expressions.len());
+    let mut rules = "groups: [{name: dashboard, rules: [".to_owned();
+    for (index, expression) in expressions.iter().enumerate() {
         let expression = expression.replace("$__rate_interval", "5m").replace("$__range", "7d");
-        rules += &format!("{{record: \"asked:{number}\", expr: {}}}, ", serde_json::Value::from(expression));
+        let expression = serde_json::Value::from(expression);
+        rules += &format!("{{record: \"expression:{index}\", expr: {expression}}}, ");
     }
     rules += "]}]\n";
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("asked.yml");
+    let file = dir.path().join("rules.yml");
     std::fs::write(&file, &rules).unwrap();
-    if let Some((fine, said)) = promtool(&["check", "rules", file.to_str().unwrap()], "") {
-        assert!(fine && said.contains(&format!("{} rules found", asked.len())), "{said}");
-        std::fs::write(&file, rules.replacen("sum(", "sum((", 1)).unwrap();
-        assert!(!promtool(&["check", "rules", file.to_str().unwrap()], "").unwrap().0);
-    }
+    let (passed, output) = promtool(&["check", "rules", file.to_str().unwrap()], "");
+    assert!(passed && output.contains(&format!("{} rules found", expressions.len())), "{output}");
+    std::fs::write(&file, rules.replacen("sum(", "sum((", 1)).unwrap();
+    assert!(!promtool(&["check", "rules", file.to_str().unwrap()], "").0, "promtool accepts a syntax error");
 }

@@ -1,4 +1,4 @@
-//! Under any prefix every link leads somewhere, and nothing is asked of anybody else.
+//! Links under any mount prefix, and security headers.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use axum::http::{StatusCode, header};
 use fitness_web::Web;
 use url::Url;
 
-use crate::ask::*;
+use crate::client::*;
 
-/// What a page refers to, as a browser would resolve it.
+/// Returns the links of a page, resolved as a browser does.
 fn links(page: &Url, body: &str) -> Vec<Url> {
     let attributes = ["href=\"", "src=\"", "action=\"", "data-live=\""];
     let found = attributes.iter().flat_map(|attribute| body.split(attribute).skip(1));
@@ -17,40 +17,40 @@ fn links(page: &Url, body: &str) -> Vec<Url> {
     links.map(|link| page.join(&link).unwrap()).collect()
 }
 
-/// Goes wherever a page leads, and where those lead; returns where that was.
-async fn walk(router: &Router, start: &str) -> BTreeSet<String> {
-    let here = Url::parse("http://here.example").unwrap();
-    let mut to_see = vec![here.join(start).unwrap()];
-    let mut seen = BTreeSet::new();
-    while let Some(mut url) = to_see.pop() {
+/// Follows all links from a page. Returns the visited paths.
+async fn crawl(router: &Router, start: &str) -> BTreeSet<String> {
+    let base = Url::parse("http://dashboard.example").unwrap();
+    let mut queue = vec![base.join(start).unwrap()];
+    let mut visited = BTreeSet::new();
+    while let Some(mut url) = queue.pop() {
         url.set_fragment(None);
         let path = url[url::Position::BeforePath..].to_owned();
-        // Streams do not end, and what logs in and out is not asked for with GET.
-        if path.contains("/changes") || !seen.insert(path.clone()) {
+        // The stream does not end.
+        if path.contains("/changes") || !visited.insert(path.clone()) {
             continue;
         }
-        let answer = get(router, &path).await;
-        if answer.status == StatusCode::TEMPORARY_REDIRECT {
-            to_see.push(url.join(answer.header(header::LOCATION)).unwrap());
+        let response = get(router, &path).await;
+        if response.status == StatusCode::TEMPORARY_REDIRECT {
+            queue.push(url.join(response.header(header::LOCATION)).unwrap());
             continue;
         }
-        assert_eq!(answer.status, StatusCode::OK, "{path}");
-        if answer.header(header::CONTENT_TYPE).starts_with("text/html") {
-            for link in links(&url, &answer.body) {
-                assert_eq!(link.origin(), here.origin(), "{path} leads to {link}");
-                to_see.push(link);
+        assert_eq!(response.status, StatusCode::OK, "{path}");
+        if response.header(header::CONTENT_TYPE).starts_with("text/html") {
+            for link in links(&url, &response.body) {
+                assert_eq!(link.origin(), base.origin(), "{path} leads to {link}");
+                queue.push(link);
             }
         }
     }
-    seen
+    visited
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_link_leads_somewhere_wherever_the_router_is_mounted() {
-    let service = service().await;
+async fn all_links_work_under_any_prefix() {
+    let service = start_service().await;
     let handle = service.handle();
-    (1..=5).for_each(|number| handle.record(opened(number, number % 2 == 0)));
-    pass(60).await;
+    (1..=5).for_each(|number| handle.record(channel_opened(number, number % 2 == 0)));
+    advance(60).await;
     let web = Web::builder(service.handle()).build();
     let mounts = [
         (web.router(), "/", ""),
@@ -60,19 +60,19 @@ async fn every_link_leads_somewhere_wherever_the_router_is_mounted() {
         (Router::new().nest_service("/a/wallet", web.router()), "/a/wallet", "/a/wallet"),
     ];
     for (router, start, prefix) in mounts {
-        let seen = walk(&router, start).await;
-        for path in ["/coverage", &format!("/peers/{}", peer(3)), "/metrics", "/api/v1/openapi.json"] {
-            assert!(seen.contains(&format!("{prefix}{path}")), "{path} is not linked: {seen:?}");
+        let visited = crawl(&router, start).await;
+        for path in ["/coverage", &format!("/peers/{}", node_id(3)), "/metrics", "/api/v1/openapi.json"] {
+            assert!(visited.contains(&format!("{prefix}{path}")), "{path} is not linked: {visited:?}");
         }
-        assert!(seen.iter().all(|path| path.starts_with(prefix)), "{seen:?}");
-        assert!(seen.len() > 40, "{}", seen.len());
+        assert!(visited.iter().all(|path| path.starts_with(prefix)), "{visited:?}");
+        assert!(visited.len() > 40, "{}", visited.len());
     }
     service.shutdown().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_answer_is_strict() {
-    let service = service().await;
+async fn all_responses_have_security_headers() {
+    let service = start_service().await;
     let router = router(service.handle());
     for path in [
         "/",
@@ -86,17 +86,25 @@ async fn every_answer_is_strict() {
         "/assets/app.js",
         "/peers?sort=x",
     ] {
-        let answer = get(&router, path).await;
-        let policy = answer.header(header::CONTENT_SECURITY_POLICY);
+        let response = get(&router, path).await;
+        let policy = response.header(header::CONTENT_SECURITY_POLICY);
         assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
-        assert_eq!(answer.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
-        assert_eq!(answer.header(header::REFERRER_POLICY), "no-referrer", "{path}");
-        let kept = answer.header(header::CACHE_CONTROL);
-        assert_eq!(kept.contains("immutable"), path.starts_with("/assets"), "{path}: {kept}");
-        assert_eq!(kept.contains("no-store"), !path.starts_with("/assets"), "{path}: {kept}");
+        assert_eq!(response.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff", "{path}");
+        assert_eq!(response.header(header::REFERRER_POLICY), "no-referrer", "{path}");
+        let cache_control = response.header(header::CACHE_CONTROL);
+        assert_eq!(
+            cache_control.contains("immutable"),
+            path.starts_with("/assets"),
+            "{path}: {cache_control}"
+        );
+        assert_eq!(
+            cache_control.contains("no-store"),
+            !path.starts_with("/assets"),
+            "{path}: {cache_control}"
+        );
         for inline in ["<script>", " style=\"", "<style", " onclick", "javascript:"] {
-            assert!(!answer.body.contains(inline), "{path} has {inline}");
+            assert!(!response.body.contains(inline), "{path} has {inline}");
         }
     }
     service.shutdown().await.unwrap();

@@ -1,8 +1,8 @@
-//! A node that never was: peers of every kind over months, from a seed, through the tracker into a store
-//! in memory. For the tests, and for the example that people look at.
-#![allow(dead_code, reason = "each of those who include this needs a part of it")]
+//! A simulated node: peers with various behaviors over months, generated from a seed. The events pass through
+//! a tracker into an in-memory store. Used by the tests, the bench and the example.
+#![allow(dead_code, reason = "each user of this module needs only a part of it")]
 
-mod names;
+mod aliases;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -15,312 +15,294 @@ use fitness_core::{
 };
 use fitness_store::{Batch, MemoryStore, Store};
 
-pub(crate) const OURSELVES: NodeId = NodeId([2; 33]);
+pub(crate) const OBSERVER: NodeId = NodeId([2; 33]);
 
 const SECOND_NS: u64 = 1_000_000_000;
 const HOUR_NS: u64 = 3_600 * SECOND_NS;
 const DAY_NS: u64 = 24 * HOUR_NS;
 
-/// How long before the end our program went down.
-const DOWN_AT_LAST_NS: u64 = 40 * SECOND_NS;
+/// How long before the end of the simulated time the process stops, so that a service started on the result
+/// begins after a gap.
+const FINAL_GAP_NS: u64 = 40 * SECOND_NS;
 
-/// How a peer lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// A server that is restarted now and then.
-    Steady,
-    /// A wallet that sleeps at night.
-    Sleeper,
-    /// Behind a connection that is lost several times a day.
-    Shaky,
-    /// Behind one that hardly holds.
+enum Behavior {
+    /// A server that restarts from time to time.
+    Stable,
+    /// A wallet that is offline at night.
+    OfflineAtNight,
+    /// Disconnects several times a day.
+    Unstable,
+    /// Disconnects about once an hour.
     Flapping,
-    /// It left, and is not coming back.
-    Gone,
+    /// Goes offline once and does not return.
+    Departing,
 }
 
 struct Peer {
     node_id: NodeId,
-    kind: Kind,
+    behavior: Behavior,
     online: bool,
     channels: Vec<(ChannelId, OutPoint)>,
 }
 
-/// A history, and what is so at its end.
-pub(crate) struct World {
+/// The result of a simulation: the stored history, and the state of the node at its end.
+pub(crate) struct SimulatedNode {
     pub(crate) peers: Vec<NodeId>,
-    pub(crate) names: HashMap<NodeId, String>,
+    pub(crate) aliases: HashMap<NodeId, String>,
     pub(crate) store: MemoryStore,
     snapshot: Snapshot,
 }
 
-impl World {
-    /// Nobody yet.
+impl SimulatedNode {
+    /// A node without peers.
     pub(crate) fn empty() -> Self {
-        let (names, store, snapshot) = (HashMap::new(), MemoryStore::new(), Snapshot::default());
-        Self { peers: Vec::new(), names, store, snapshot }
+        let (aliases, store, snapshot) = (HashMap::new(), MemoryStore::new(), Snapshot::default());
+        Self { peers: Vec::new(), aliases, store, snapshot }
     }
 
-    /// `peers` peers over `days` days until `end`: the same for the same seed.
+    /// Simulates `peers` peers over `days` days until `end`. The same seed yields the same history.
     pub(crate) async fn new(seed: u64, peers: usize, days: u64, end: Timestamp) -> Self {
-        let mut life = Life::new(seed, peers, end.before_nanos(days * DAY_NS));
-        life.live(end.before_nanos(DOWN_AT_LAST_NS)).await;
-        life.come_from_lnd().await;
-        life.end()
+        let mut simulation = Simulation::new(seed, peers, end.before_nanos(days * DAY_NS));
+        simulation.run(end.before_nanos(FINAL_GAP_NS)).await;
+        simulation.mark_some_as_imported().await;
+        simulation.finish()
     }
 
-    /// A service that goes on with it.
+    /// Configures a service that continues the history.
     pub(crate) fn service(&self) -> ServiceBuilder {
-        Service::builder(OURSELVES, Arc::new(self.store.clone())).snapshot(self.snapshot.clone())
-    }
-
-    pub(crate) fn name(&self, node_id: &NodeId) -> Option<String> {
-        self.names.get(node_id).cloned()
+        Service::builder(OBSERVER, Arc::new(self.store.clone())).snapshot(self.snapshot.clone())
     }
 }
 
-/// What is going to happen to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Next {
+enum Action {
+    /// The peer with this index opens its channels, or changes its presence.
     Peer(usize),
-    /// Our program is stopped, and started again.
-    Restart,
-    /// Our network goes, and comes back.
-    Outage,
-    /// The wallet pauses us.
+    RestartProcess,
+    NetworkOutage,
     Pause,
-    /// Somebody stores what is new.
-    Flush,
+    Commit,
 }
 
-struct Life {
-    dice: fastrand::Rng,
+struct Simulation {
+    rng: fastrand::Rng,
     peers: Vec<Peer>,
-    next: BinaryHeap<Reverse<(Timestamp, Next)>>,
+    queue: BinaryHeap<Reverse<(Timestamp, Action)>>,
     tracker: Tracker,
     store: MemoryStore,
     now: Timestamp,
 }
 
-fn tracker() -> Tracker {
+fn new_tracker() -> Tracker {
     Tracker::new(TrackerConfig::default(), HashSeed([5; 16]))
 }
 
-impl Life {
+impl Simulation {
     fn new(seed: u64, count: usize, start: Timestamp) -> Self {
-        let mut dice = fastrand::Rng::with_seed(seed);
-        let peers: Vec<Peer> = (0..count).map(|number| peer(&mut dice, number)).collect();
-        let mut life = Self {
-            dice,
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let peers: Vec<Peer> = (0..count).map(|index| new_peer(&mut rng, index)).collect();
+        let mut simulation = Self {
+            rng,
             peers,
-            next: BinaryHeap::new(),
-            tracker: tracker(),
+            queue: BinaryHeap::new(),
+            tracker: new_tracker(),
             store: MemoryStore::new(),
             now: start,
         };
-        life.tell(&Event::Snapshot(Snapshot::default()));
-        for number in 0..count {
-            // Most were there from the start on, some came later.
-            let late_ns = if number % 7 == 3 { life.dice.u64(0..40 * DAY_NS) } else { number as u64 };
-            life.next.push(Reverse((start.after_nanos(late_ns), Next::Peer(number))));
+        simulation.apply(&Event::Snapshot(Snapshot::default()));
+        for index in 0..count {
+            // Most peers are there from the start; some are added later.
+            let delay_ns = if index % 7 == 3 { simulation.rng.u64(0..40 * DAY_NS) } else { index as u64 };
+            simulation.queue.push(Reverse((start.after_nanos(delay_ns), Action::Peer(index))));
         }
-        life.later(9 * DAY_NS, Next::Restart);
-        life.later(21 * DAY_NS, Next::Outage);
-        life.later(33 * DAY_NS, Next::Pause);
-        life.later(DAY_NS, Next::Flush);
-        life
+        simulation.schedule(9 * DAY_NS, Action::RestartProcess);
+        simulation.schedule(21 * DAY_NS, Action::NetworkOutage);
+        simulation.schedule(33 * DAY_NS, Action::Pause);
+        simulation.schedule(DAY_NS, Action::Commit);
+        simulation
     }
 
-    fn tell(&mut self, event: &Event) {
+    fn apply(&mut self, event: &Event) {
         self.tracker.apply(self.now, event);
     }
 
-    /// Some time around `about_ns` from now.
-    fn later(&mut self, about_ns: u64, next: Next) {
-        let in_ns = self.dice.u64(about_ns / 4..about_ns * 7 / 4);
-        self.next.push(Reverse((self.now.after_nanos(in_ns), next)));
+    /// Schedules an action after a random delay with the given mean.
+    fn schedule(&mut self, mean_ns: u64, action: Action) {
+        let delay_ns = self.rng.u64(mean_ns / 4..mean_ns * 7 / 4);
+        self.queue.push(Reverse((self.now.after_nanos(delay_ns), action)));
     }
 
-    async fn live(&mut self, end: Timestamp) {
-        while let Some(Reverse((at, next))) = self.next.pop().filter(|Reverse((at, _))| *at < end) {
+    async fn run(&mut self, end: Timestamp) {
+        while let Some(Reverse((at, action))) = self.queue.pop().filter(|Reverse((at, _))| *at < end) {
             self.now = self.now.max(at);
-            match next {
-                Next::Peer(number) => self.turn(number),
-                Next::Restart => self.restart().await,
-                Next::Outage => self.outage(),
-                Next::Pause => {
-                    self.tell(&Event::ObservationPaused);
-                    self.now = self.now.after_nanos(self.dice.u64(60 * SECOND_NS..HOUR_NS));
-                    self.tell(&Event::ObservationResumed);
+            match action {
+                Action::Peer(index) => self.peer_action(index),
+                Action::RestartProcess => self.restart_process().await,
+                Action::NetworkOutage => self.network_outage(),
+                Action::Pause => {
+                    self.apply(&Event::ObservationPaused);
+                    self.now = self.now.after_nanos(self.rng.u64(60 * SECOND_NS..HOUR_NS));
+                    self.apply(&Event::ObservationResumed);
                     let snapshot = self.snapshot();
-                    self.tell(&Event::Snapshot(snapshot));
-                    self.later(30 * DAY_NS, Next::Pause);
+                    self.apply(&Event::Snapshot(snapshot));
+                    self.schedule(30 * DAY_NS, Action::Pause);
                 }
-                Next::Flush => {
-                    self.flush().await;
-                    self.later(DAY_NS, Next::Flush);
+                Action::Commit => {
+                    self.commit().await;
+                    self.schedule(DAY_NS, Action::Commit);
                 }
             }
         }
         self.now = end;
-        self.flush().await;
+        self.commit().await;
     }
 
-    /// A peer's turn: it opens its channels, or it comes or goes.
-    fn turn(&mut self, number: usize) {
-        let Peer { node_id, kind, online, ref channels } = self.peers[number];
-        let is_known = self.tracker.peer(self.now, &node_id).is_some();
-        if !is_known {
+    fn peer_action(&mut self, index: usize) {
+        let Peer { node_id, behavior, online, ref channels } = self.peers[index];
+        let is_tracked = self.tracker.peer(self.now, &node_id).is_some();
+        if is_tracked {
+            self.peers[index].online = !online;
+            self.apply(&if online { Event::PeerOffline { node_id } } else { Event::PeerOnline { node_id } });
+        } else {
             let channels = channels.clone();
-            self.tell(&Event::PeerOnline { node_id });
+            self.apply(&Event::PeerOnline { node_id });
             for (channel_id, funding) in channels {
                 let opened =
                     ChannelOpened { channel_id, node_id, funding: Some(funding), online: Some(true) };
-                self.tell(&Event::ChannelOpened(opened));
-                self.tell(&Event::ChannelUsable { channel_id, usable: true });
+                self.apply(&Event::ChannelOpened(opened));
+                self.apply(&Event::ChannelUsable { channel_id, usable: true });
             }
-            // Without a channel it is followed because somebody wants to know.
-            self.tell(&Event::Watch { node_id });
-            if self.peers[number].channels.len() > 1 {
-                self.tell(&Event::Unwatch { node_id });
+            // Peers without a channel must be watched to be tracked.
+            self.apply(&Event::Watch { node_id });
+            if self.peers[index].channels.len() > 1 {
+                self.apply(&Event::Unwatch { node_id });
             }
-            self.peers[number].online = true;
-        } else {
-            self.peers[number].online = !online;
-            self.tell(&if online { Event::PeerOffline { node_id } } else { Event::PeerOnline { node_id } });
+            self.peers[index].online = true;
         }
-        let is_online = self.peers[number].online;
-        let about_ns = match (kind, is_online) {
-            (Kind::Gone, false) => return,
-            (Kind::Gone, true) => 60 * DAY_NS,
-            (Kind::Steady, true) => 20 * DAY_NS,
-            (Kind::Steady, false) => 12 * 60 * SECOND_NS,
-            (Kind::Sleeper, true) => 15 * HOUR_NS,
-            (Kind::Sleeper, false) => 8 * HOUR_NS,
-            (Kind::Shaky, true) => 6 * HOUR_NS,
-            (Kind::Shaky, false) => 10 * 60 * SECOND_NS,
-            (Kind::Flapping, true) => HOUR_NS,
-            (Kind::Flapping, false) => 5 * 60 * SECOND_NS,
+        let is_online = self.peers[index].online;
+        let mean_ns = match (behavior, is_online) {
+            (Behavior::Departing, false) => return,
+            (Behavior::Departing, true) => 60 * DAY_NS,
+            (Behavior::Stable, true) => 20 * DAY_NS,
+            (Behavior::Stable, false) => 12 * 60 * SECOND_NS,
+            (Behavior::OfflineAtNight, true) => 15 * HOUR_NS,
+            (Behavior::OfflineAtNight, false) => 8 * HOUR_NS,
+            (Behavior::Unstable, true) => 6 * HOUR_NS,
+            (Behavior::Unstable, false) => 10 * 60 * SECOND_NS,
+            (Behavior::Flapping, true) => HOUR_NS,
+            (Behavior::Flapping, false) => 5 * 60 * SECOND_NS,
         };
-        self.later(about_ns, Next::Peer(number));
+        self.schedule(mean_ns, Action::Peer(index));
     }
 
-    /// Our program goes, and another one comes that knows what was stored.
-    async fn restart(&mut self) {
-        self.flush().await;
-        self.now = self.now.after_nanos(self.dice.u64(20 * SECOND_NS..3 * HOUR_NS));
-        let mut next = tracker();
-        let observer = self.store.observer(&OURSELVES).await.expect("memory answers").expect("it was stored");
-        let gaps = self.store.gaps(&OURSELVES, 0, usize::MAX).await.expect("memory answers");
-        next.resume_observer(&observer, &gaps);
-        for record in self.store.peers(&OURSELVES, None, usize::MAX).await.expect("memory answers") {
-            next.resume_peer(&record);
+    /// Replaces the tracker by a new one that loads the stored state, after a gap.
+    async fn restart_process(&mut self) {
+        self.commit().await;
+        self.now = self.now.after_nanos(self.rng.u64(20 * SECOND_NS..3 * HOUR_NS));
+        let mut tracker = new_tracker();
+        let observer =
+            self.store.observer(&OBSERVER).await.expect("read observer").expect("observer is stored");
+        let gaps = self.store.gaps(&OBSERVER, 0, usize::MAX).await.expect("read gaps");
+        tracker.resume_observer(&observer, &gaps);
+        for record in self.store.peers(&OBSERVER, None, usize::MAX).await.expect("read peers") {
+            tracker.resume_peer(&record);
         }
-        self.tracker = next;
+        self.tracker = tracker;
         self.tracker.advance(self.now);
         let snapshot = self.snapshot();
-        self.tell(&Event::Snapshot(snapshot));
-        self.later(9 * DAY_NS, Next::Restart);
+        self.apply(&Event::Snapshot(snapshot));
+        self.schedule(9 * DAY_NS, Action::RestartProcess);
     }
 
-    /// Everybody is lost at once, and is back some time later.
-    fn outage(&mut self) {
-        let online: Vec<NodeId> =
-            self.peers.iter().filter(|peer| peer.online).map(|peer| peer.node_id).collect();
-        for node_id in online {
-            self.now = self.now.after_nanos(self.dice.u64(0..SECOND_NS / 1_000));
-            self.tell(&Event::PeerOffline { node_id });
+    /// Disconnects all peers at once, and reconnects them later.
+    fn network_outage(&mut self) {
+        let online = self.peers.iter().filter(|peer| peer.online);
+        let online: Vec<NodeId> = online.map(|peer| peer.node_id).collect();
+        for &node_id in &online {
+            self.now = self.now.after_nanos(self.rng.u64(0..SECOND_NS / 1_000));
+            self.apply(&Event::PeerOffline { node_id });
         }
-        self.now = self.now.after_nanos(self.dice.u64(120 * SECOND_NS..2 * HOUR_NS));
-        self.seen_again();
-        self.later(25 * DAY_NS, Next::Outage);
+        self.now = self.now.after_nanos(self.rng.u64(120 * SECOND_NS..2 * HOUR_NS));
+        for node_id in online {
+            self.apply(&Event::PeerOnline { node_id });
+        }
+        self.schedule(25 * DAY_NS, Action::NetworkOutage);
     }
 
-    /// What is so is told again.
-    fn seen_again(&mut self) {
-        let told: Vec<Event> = self.peers.iter().filter(|peer| peer.online).map(Peer::online).collect();
-        told.iter().for_each(|event| self.tell(event));
-    }
-
-    async fn flush(&mut self) {
+    async fn commit(&mut self) {
         self.tracker.advance(self.now);
         let mut changes = UnsavedChanges::default();
         while self.tracker.drain_changes(usize::MAX, &mut changes) {}
         self.tracker.mark_stored(&changes);
         let observer = Some(self.tracker.observer_record(self.now));
         let batch = Batch { changes, observer, ..Batch::default() };
-        self.store.commit(&OURSELVES, Arc::new(batch)).await.expect("memory takes it");
+        self.store.commit(&OBSERVER, Arc::new(batch)).await.expect("commit");
     }
 
     fn snapshot(&self) -> Snapshot {
-        let known = |peer: &&Peer| self.tracker.peer(self.now, &peer.node_id).is_some();
-        let channels = self.peers.iter().filter(known).flat_map(|peer| {
-            let open = |&(channel_id, funding): &(ChannelId, OutPoint)| OpenChannel {
+        let is_tracked = |peer: &&Peer| self.tracker.peer(self.now, &peer.node_id).is_some();
+        let channels = self.peers.iter().filter(is_tracked).flat_map(|peer| {
+            let open_channel = |&(channel_id, funding): &(ChannelId, OutPoint)| OpenChannel {
                 channel_id,
                 node_id: peer.node_id,
                 funding: Some(funding),
                 usable: Some(peer.online),
             };
-            peer.channels.iter().map(open)
+            peer.channels.iter().map(open_channel)
         });
         let connected = self.peers.iter().filter(|peer| peer.online).map(|peer| peer.node_id);
         Snapshot { channels: channels.collect(), connected: connected.collect(), taken_at: None }
     }
 
-    /// Some of it was counted by another program, for a quarter of the time.
-    async fn come_from_lnd(&self) {
-        let records = self.store.peers(&OURSELVES, None, usize::MAX).await.expect("memory answers");
-        let taken = |number: usize, record: PeerRecord| {
+    /// Marks the first quarter of some histories as imported from lnd.
+    async fn mark_some_as_imported(&self) {
+        let records = self.store.peers(&OBSERVER, None, usize::MAX).await.expect("read peers");
+        let with_import = |record: PeerRecord| {
             let Totals { online_ns, observed_ns } = record.totals;
             let totals = Totals { online_ns: online_ns / 4, observed_ns: observed_ns / 4 };
             let at_ns = record.tracked_since_ns + (record.presence_since_ns - record.tracked_since_ns) / 4;
             let imported = Some(Imported { source: ImportSource::Lnd, at_ns, totals, flap_count: 2 });
-            (number % 11 == 4).then_some(PeerRecord { imported, ..record })
+            PeerRecord { imported, ..record }
         };
-        let peers = records.into_iter().enumerate().filter_map(|(number, record)| taken(number, record));
+        let peers = records.into_iter().skip(4).step_by(11).map(with_import);
         let changes = UnsavedChanges { peers: peers.collect(), ..UnsavedChanges::default() };
         let batch = Batch { changes, ..Batch::default() };
-        self.store.commit(&OURSELVES, Arc::new(batch)).await.expect("memory takes it");
+        self.store.commit(&OBSERVER, Arc::new(batch)).await.expect("commit");
     }
 
-    fn end(self) -> World {
+    fn finish(self) -> SimulatedNode {
         let snapshot = self.snapshot();
         let peers: Vec<NodeId> = self.peers.iter().map(|peer| peer.node_id).collect();
-        let named = peers.iter().enumerate();
-        let names = named.filter_map(|(number, node_id)| Some((*node_id, names::name(number)?))).collect();
-        World { peers, names, store: self.store, snapshot }
+        let aliases = peers.iter().enumerate();
+        let aliases = aliases.filter_map(|(index, node_id)| Some((*node_id, aliases::alias(index)?)));
+        SimulatedNode { aliases: aliases.collect(), peers, store: self.store, snapshot }
     }
 }
 
-impl Peer {
-    const fn online(&self) -> Event {
-        Event::PeerOnline { node_id: self.node_id }
-    }
-}
-
-fn peer(dice: &mut fastrand::Rng, number: usize) -> Peer {
+fn new_peer(rng: &mut fastrand::Rng, index: usize) -> Peer {
     let mut id = [0; 33];
-    dice.fill(&mut id);
-    id[0] = 2 + u8::from(dice.bool());
-    let kind = match number % 20 {
-        0..=11 => Kind::Steady,
-        12..=14 => Kind::Sleeper,
-        15..=17 => Kind::Shaky,
-        18 => Kind::Flapping,
-        _ => Kind::Gone,
+    rng.fill(&mut id);
+    id[0] = 2 + u8::from(rng.bool());
+    let behavior = match index % 20 {
+        0..=11 => Behavior::Stable,
+        12..=14 => Behavior::OfflineAtNight,
+        15..=17 => Behavior::Unstable,
+        18 => Behavior::Flapping,
+        _ => Behavior::Departing,
     };
-    let channels = dice.usize(0..4);
+    let channels = rng.usize(0..4);
     let channels = (0..channels).map(|_| {
         let (mut channel, mut txid) = ([0; 32], [0; 32]);
-        dice.fill(&mut channel);
-        dice.fill(&mut txid);
-        (ChannelId(channel), OutPoint { txid, vout: dice.u32(0..3) })
+        rng.fill(&mut channel);
+        rng.fill(&mut txid);
+        (ChannelId(channel), OutPoint { txid, vout: rng.u32(0..3) })
     });
     let channels = channels.collect();
-    Peer { node_id: NodeId(id), kind, online: false, channels }
+    Peer { node_id: NodeId(id), behavior, online: false, channels }
 }
 
-/// Names that would like to be more than text.
-pub(crate) const fn hostile_names() -> &'static [&'static str] {
-    names::HOSTILE
+/// Aliases that try to inject markup or to disturb the layout.
+pub(crate) const fn hostile_aliases() -> &'static [&'static str] {
+    aliases::HOSTILE
 }

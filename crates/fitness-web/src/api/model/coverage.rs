@@ -1,39 +1,40 @@
-//! How long we have watched, and when and why we could not tell.
+//! Monitoring coverage and monitoring gaps.
 
-use fitness_core::{Coverage as CoreCoverage, Gap as CoreGap, GapCause, Timestamp};
+use fitness_core::{
+    Coverage as CoreCoverage, Gap as CoreGap, GapCause as CoreGapCause, GapTotals as CoreGapTotals, Timestamp,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// How long we have watched, and how often we were gone.
+/// Monitoring coverage, with totals of the monitoring gaps by cause.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Coverage {
-    /// When we first observed at all.
+    /// When monitoring was started for the first time.
     #[schema(value_type = u64)]
     first_started_at_ns: Timestamp,
-    /// When the last process started to.
+    /// When the most recent process started to monitor.
     #[schema(value_type = u64)]
     started_at_ns: Timestamp,
-    /// How many did.
+    /// How many times monitoring was started.
     starts: u32,
-    /// Nanoseconds since we first observed.
+    /// Time since monitoring was first started.
     lifetime_ns: u64,
-    /// How much of that we watched.
+    /// Part of the lifetime without monitoring gaps.
     monitored_ns: u64,
-    /// Watched time over lifetime, from 0 to 1; `null` where there was no time yet.
+    /// Monitored time divided by lifetime, from 0 to 1; `null` while the lifetime is 0.
     #[schema(required, minimum = 0.0, maximum = 1.0)]
     coverage: Option<f64>,
     not_running: GapTotals,
     suspended: GapTotals,
     network_down: GapTotals,
     paused: GapTotals,
-    /// The gap that has not ended.
+    /// The gap that has not ended yet.
     #[schema(required)]
     ongoing_gap: Option<Gap>,
 }
 
 impl From<CoreCoverage> for Coverage {
     fn from(coverage: CoreCoverage) -> Self {
-        let sums = |sums: fitness_core::GapTotals| GapTotals { count: sums.count, length_ns: sums.length_ns };
         Self {
             first_started_at_ns: coverage.first_started_at,
             started_at_ns: coverage.started_at,
@@ -41,32 +42,38 @@ impl From<CoreCoverage> for Coverage {
             lifetime_ns: coverage.lifetime_ns,
             monitored_ns: coverage.monitored_ns,
             coverage: coverage.coverage,
-            not_running: sums(coverage.not_running),
-            suspended: sums(coverage.suspended),
-            network_down: sums(coverage.network_down),
-            paused: sums(coverage.paused),
+            not_running: coverage.not_running.into(),
+            suspended: coverage.suspended.into(),
+            network_down: coverage.network_down.into(),
+            paused: coverage.paused.into(),
             ongoing_gap: coverage.ongoing_gap.as_ref().map(Gap::from),
         }
     }
 }
 
-/// How many gaps there were, and how long they were together.
+/// Number and total length of the ended gaps with one cause.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct GapTotals {
     count: u32,
     length_ns: u64,
 }
 
-/// A stretch of time in which we could not tell who was online.
+impl From<CoreGapTotals> for GapTotals {
+    fn from(totals: CoreGapTotals) -> Self {
+        Self { count: totals.count, length_ns: totals.length_ns }
+    }
+}
+
+/// An interval in which peers could not be observed.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Gap {
-    cause: Cause,
+    cause: GapCause,
     #[schema(value_type = u64)]
     from_ns: Timestamp,
-    /// When it ended; the moment of the question for one that lasts.
+    /// When the gap ended; the current time for an ongoing gap.
     #[schema(value_type = u64)]
     to_ns: Timestamp,
-    /// Whether it lasts.
+    /// Whether the gap has not ended yet.
     ongoing: bool,
 }
 
@@ -76,29 +83,29 @@ impl From<&CoreGap> for Gap {
     }
 }
 
-/// Why we could not tell.
+/// Why peers could not be observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Cause {
-    /// No process of ours was running.
+pub(crate) enum GapCause {
+    /// The monitoring process was not running.
     NotRunning,
-    /// It was suspended, stopped or starved.
+    /// The system was suspended, or the process was stalled.
     Suspended,
-    /// Our own network was out.
+    /// The node's own network was down.
     NetworkDown,
-    /// The embedder paused the observation.
+    /// The wallet paused monitoring.
     Paused,
-    /// Something that this release has no word for.
+    /// A cause that this version does not know.
     Other,
 }
 
-impl From<GapCause> for Cause {
-    fn from(cause: GapCause) -> Self {
+impl From<CoreGapCause> for GapCause {
+    fn from(cause: CoreGapCause) -> Self {
         match cause {
-            GapCause::NotRunning => Self::NotRunning,
-            GapCause::Suspended => Self::Suspended,
-            GapCause::NetworkDown => Self::NetworkDown,
-            GapCause::Paused => Self::Paused,
+            CoreGapCause::NotRunning => Self::NotRunning,
+            CoreGapCause::Suspended => Self::Suspended,
+            CoreGapCause::NetworkDown => Self::NetworkDown,
+            CoreGapCause::Paused => Self::Paused,
             _ => Self::Other,
         }
     }

@@ -1,117 +1,121 @@
-//! How the service is doing.
+//! Health of the service.
 
-use fitness_actor::Health as CoreHealth;
-use fitness_core::{ClockFaults, NodeId, Timestamp};
+use fitness_actor::{Health as CoreHealth, StoreHealth as CoreStoreHealth, WallClockHealth};
+use fitness_core::{ClockFaults as CoreClockFaults, NodeId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Coverage, text};
+use super::{Coverage, schema};
 
-/// How the service is doing.
+/// Health of the service.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// The node that observes.
-    #[schema(value_type = text::NodeId)]
+    /// The node whose view is stored.
+    #[schema(value_type = schema::NodeId)]
     observer: NodeId,
-    /// Whether changes are being stored.
+    /// Whether the service is running and stores changes.
     running: bool,
-    /// Whether it is no service but a store at rest, for which time stands still.
+    /// Whether the data comes from an archive: stored history without a running service. Its clock does not
+    /// advance.
     archived: bool,
-    /// Whether the observation is paused.
+    /// Whether the wallet has paused monitoring.
     paused: bool,
-    /// When this process started to observe.
+    /// When this process started to monitor.
     #[schema(value_type = u64)]
     started_at_ns: Timestamp,
+    /// The current time.
     #[schema(value_type = u64)]
     now_ns: Timestamp,
-    /// How many peers are known, those that were let go included.
+    /// Number of known peers, including those that are no longer tracked.
     peers: usize,
-    /// How many channels are open.
+    /// Number of open channels.
     channels: usize,
-    /// How many peers have changes that are yet to be handed to the store.
+    /// Number of peers with changes that have not been handed to the store yet.
     dirty_peers: usize,
     store: StoreHealth,
     /// `null` before the first event.
     #[schema(required)]
     coverage: Option<Coverage>,
-    clock_faults: Faults,
+    clock_faults: ClockFaults,
     wall_clock: WallClock,
-    /// How many subscriptions to changes there are.
+    /// Number of active subscriptions to changes.
     subscribers: usize,
-    /// Events that came after the shutdown, and are not stored.
+    /// Number of events that were recorded after the shutdown. They are not stored.
     events_after_shutdown: u64,
-    /// How often the service's task woke up.
+    /// Number of times the service task woke up.
     wakeups: u64,
 }
 
-/// How the store is doing.
+/// Health of the store.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StoreHealth {
-    /// Batches that were stored since the start, heartbeats included.
+    /// Number of successful commits since the start, including heartbeats.
     commits: u64,
-    /// Batches that were not. Their changes were kept and tried again.
+    /// Number of failed commits since the start. Their changes are kept and retried.
     failures: u64,
-    /// How many commits in a row have failed until now.
+    /// Number of failed commits since the last successful one.
     consecutive_failures: u64,
-    /// How long all that were stored took together.
+    /// Total duration of the successful commits.
     total_commit_time_ns: u64,
-    /// The longest of those.
+    /// Duration of the longest successful commit.
     longest_commit_time_ns: u64,
+    /// When the last commit succeeded.
     #[schema(required, value_type = Option<u64>)]
     last_commit_ns: Option<Timestamp>,
-    /// Until this moment the store knows us to have observed.
+    /// End of the monitored time that is recorded in the store.
     #[schema(required, value_type = Option<u64>)]
     last_heartbeat_ns: Option<Timestamp>,
-    /// What went wrong last; kept after it was overcome.
+    /// The last failure. It is kept after later commits succeed.
     #[schema(required)]
     last_error: Option<StoreFailure>,
-    /// The commit that the store is busy with.
+    /// The commit in progress.
     #[schema(required)]
-    in_flight: Option<InFlight>,
+    commit_in_flight: Option<CommitInFlight>,
 }
 
-/// A commit that did not succeed.
+/// A failed commit.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct StoreFailure {
     #[schema(value_type = u64)]
     at_ns: Timestamp,
     error: String,
-    /// Whether the same commit may succeed later without anybody's doing.
+    /// Whether the same commit may succeed later without intervention.
     transient: bool,
 }
 
-/// A commit that the store has not answered yet.
+/// A commit that the store has not completed yet.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct InFlight {
+pub(crate) struct CommitInFlight {
     #[schema(value_type = u64)]
     started_at_ns: Timestamp,
-    /// How many peers' changes it carries.
+    /// Number of peers with changes in this commit.
     peers: usize,
 }
 
-/// What was wrong with the times of events.
+/// Events with a wrong timestamp.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Faults {
-    /// Times up to a second behind the latest one.
+pub(crate) struct ClockFaults {
+    /// Number of timestamps up to a second before the latest one.
     reordered: u64,
-    /// Steps back of more than a second.
+    /// Number of timestamps more than a second before the latest one.
     steps_back: u64,
     longest_step_back_ns: u64,
-    /// Steps ahead of more than ten years, taken as no time at all.
+    /// Number of jumps ahead by more than ten years, which are treated as if no time had passed.
     implausible_jumps: u64,
 }
 
-/// What the wall clock did while service time went on.
+/// The wall clock compared with the service clock.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WallClock {
-    /// How far it was ahead of service time when it was last looked at; negative where it was behind.
+    /// How far the wall clock was ahead of the service clock when last compared; negative if it was behind.
     drift_ns: i64,
-    /// How far service time has followed it ahead.
+    /// How far the service clock has been moved forward to follow the wall clock.
     adjusted_ns: u64,
-    /// How often it stepped ahead by more than a second.
+    /// Number of steps forward by more than a second.
     steps_forward: u64,
-    /// How often it stepped back by more than a second.
+    /// Number of steps back by more than a second.
     steps_back: u64,
+    /// The most recent step.
     #[schema(required)]
     last_step: Option<WallClockStep>,
 }
@@ -121,16 +125,12 @@ pub(crate) struct WallClock {
 pub(crate) struct WallClockStep {
     #[schema(value_type = u64)]
     at_ns: Timestamp,
-    /// Negative where it stepped back.
+    /// Size of the step; negative for a step back.
     offset_ns: i64,
 }
 
 impl From<CoreHealth> for Health {
     fn from(health: CoreHealth) -> Self {
-        let ClockFaults { reordered, steps_back, longest_step_back_ns, implausible_jumps, .. } =
-            health.clock_faults;
-        let wall = health.wall_clock;
-        let store = health.store;
         Self {
             observer: health.observer,
             running: health.running,
@@ -141,38 +141,54 @@ impl From<CoreHealth> for Health {
             peers: health.peers,
             channels: health.channels,
             dirty_peers: health.dirty_peers,
-            store: StoreHealth {
-                commits: store.commits,
-                failures: store.failures,
-                consecutive_failures: store.consecutive_failures,
-                total_commit_time_ns: store.commit_durations.sum_ns,
-                longest_commit_time_ns: store.commit_durations.longest_ns,
-                last_commit_ns: store.last_commit,
-                last_heartbeat_ns: store.last_heartbeat,
-                last_error: store.last_error.map(|failure| StoreFailure {
-                    at_ns: failure.at,
-                    error: failure.error,
-                    transient: failure.transient,
-                }),
-                in_flight: store.in_flight.map(|in_flight| InFlight {
-                    started_at_ns: in_flight.started_at,
-                    peers: in_flight.peers,
-                }),
-            },
+            store: health.store.into(),
             coverage: health.coverage.map(Coverage::from),
-            clock_faults: Faults { reordered, steps_back, longest_step_back_ns, implausible_jumps },
-            wall_clock: WallClock {
-                drift_ns: wall.drift_ns,
-                adjusted_ns: wall.adjusted_ns,
-                steps_forward: wall.steps_forward,
-                steps_back: wall.steps_back,
-                last_step: wall
-                    .last_step
-                    .map(|step| WallClockStep { at_ns: step.at, offset_ns: step.offset_ns }),
-            },
+            clock_faults: health.clock_faults.into(),
+            wall_clock: health.wall_clock.into(),
             subscribers: health.subscribers,
             events_after_shutdown: health.events_after_shutdown,
             wakeups: health.wakeups,
+        }
+    }
+}
+
+impl From<CoreStoreHealth> for StoreHealth {
+    fn from(store: CoreStoreHealth) -> Self {
+        Self {
+            commits: store.commits,
+            failures: store.failures,
+            consecutive_failures: store.consecutive_failures,
+            total_commit_time_ns: store.commit_durations.sum_ns,
+            longest_commit_time_ns: store.commit_durations.longest_ns,
+            last_commit_ns: store.last_commit,
+            last_heartbeat_ns: store.last_heartbeat,
+            last_error: store.last_error.map(|failure| StoreFailure {
+                at_ns: failure.at,
+                error: failure.error,
+                transient: failure.transient,
+            }),
+            commit_in_flight: store
+                .in_flight
+                .map(|commit| CommitInFlight { started_at_ns: commit.started_at, peers: commit.peers }),
+        }
+    }
+}
+
+impl From<CoreClockFaults> for ClockFaults {
+    fn from(faults: CoreClockFaults) -> Self {
+        let CoreClockFaults { reordered, steps_back, longest_step_back_ns, implausible_jumps, .. } = faults;
+        Self { reordered, steps_back, longest_step_back_ns, implausible_jumps }
+    }
+}
+
+impl From<WallClockHealth> for WallClock {
+    fn from(wall: WallClockHealth) -> Self {
+        Self {
+            drift_ns: wall.drift_ns,
+            adjusted_ns: wall.adjusted_ns,
+            steps_forward: wall.steps_forward,
+            steps_back: wall.steps_back,
+            last_step: wall.last_step.map(|step| WallClockStep { at_ns: step.at, offset_ns: step.offset_ns }),
         }
     }
 }

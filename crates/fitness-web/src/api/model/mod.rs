@@ -1,30 +1,30 @@
-//! What is answered, by the names of docs/JSON.md.
+//! JSON values, with the field names of docs/JSON.md.
 
 mod coverage;
 mod health;
 mod peer;
 mod window;
 
-pub(crate) use self::coverage::{Cause, Coverage, Gap};
+pub(crate) use self::coverage::{Coverage, Gap, GapCause};
 pub(crate) use self::health::Health;
 pub(crate) use self::peer::{Channel, Peer};
-pub(crate) use self::window::{Interval, Presence, Sums, Window};
+pub(crate) use self::window::{Presence, PresenceInterval, WindowReport, WindowStats};
 
-/// Schemas of what the model's own types are written as.
-pub(crate) mod text {
+/// OpenAPI schemas for types of fitness-core that are serialized as strings.
+pub(crate) mod schema {
     use utoipa::ToSchema;
 
-    /// A node: its 33-byte public key in hexadecimal digits.
+    /// Node id: the 33-byte compressed public key in hexadecimal.
     #[derive(ToSchema)]
     #[schema(value_type = String, pattern = "^[0-9a-f]{66}$")]
     pub(crate) struct NodeId(#[expect(dead_code, reason = "only its schema is used")] String);
 
-    /// A channel: LDK's 32-byte channel id in hexadecimal digits, which stays the same through splices.
+    /// LDK's 32-byte channel id in hexadecimal. It does not change when a channel is spliced.
     #[derive(ToSchema)]
     #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
     pub(crate) struct ChannelId(#[expect(dead_code, reason = "only its schema is used")] String);
 
-    /// A funding outpoint, `txid:vout`.
+    /// Funding outpoint, `txid:vout`.
     #[derive(ToSchema)]
     #[schema(value_type = String, pattern = "^[0-9a-f]{64}:[0-9]+$")]
     pub(crate) struct OutPoint(#[expect(dead_code, reason = "only its schema is used")] String);

@@ -2,65 +2,67 @@
 
 use fitness_core::{
     ChannelId, ChannelReport, ImportSource, ImportedReport, NodeId, OutPoint, PeerReport, Timestamp,
-    WindowStats,
+    WindowStats as CoreWindowStats,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Presence, Window, text};
+use super::{Presence, WindowStats, schema};
 
 /// A peer.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Peer {
-    #[schema(value_type = text::NodeId)]
+    #[schema(value_type = schema::NodeId)]
     node_id: NodeId,
-    /// What it is called, where that is known: anything that it likes to be called.
+    /// Alias of the peer, if known. Peers choose their own aliases: treat it as untrusted text.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     alias: Option<String>,
-    /// Whether it is connected; `null` where we cannot tell.
+    /// Current presence.
     presence: Presence,
-    /// Since when.
+    /// When the presence last changed.
     #[schema(value_type = u64)]
     presence_since_ns: Timestamp,
-    /// Changes of its connection, cooled down as of the last one.
+    /// Flap count as lnd defines it: connection changes up and down, decaying while there are none; as of the
+    /// last flap.
     flap_count: u32,
-    /// When that was; `null` before the first.
+    /// Time of the last flap; `null` before the first one.
     #[schema(required, value_type = Option<u64>)]
     last_flap_ns: Option<Timestamp>,
-    /// Changes from online to offline: exact, never cooled down.
+    /// Observed online-to-offline transitions; exact, does not decay.
     disconnects: u32,
-    /// Whether it is followed without a channel.
+    /// Whether the peer is watched: tracked even without a channel.
     watched: bool,
-    /// When it was let go: its last channel was closed, or it is no longer watched.
+    /// When the peer stopped being tracked, because its last channel was closed or it was unwatched; `null`
+    /// while it is tracked.
     #[schema(required, value_type = Option<u64>)]
     untracked_at_ns: Option<Timestamp>,
-    /// When we first followed it.
+    /// When the peer was first tracked.
     #[schema(value_type = u64)]
     tracked_since_ns: Timestamp,
-    /// For how long we knew whether it was online.
+    /// Time during which the peer's presence was known.
     observed_ns: u64,
-    /// How much of that it was.
+    /// Part of the observed time during which the peer was online.
     uptime_ns: u64,
-    /// Uptime over observed time, from 0 to 1; `null` where nothing was observed.
+    /// Uptime divided by observed time, from 0 to 1; `null` while the observed time is 0.
     #[schema(required, minimum = 0.0, maximum = 1.0)]
     availability: Option<f64>,
-    /// What of these numbers another program had counted; `null` where all of it is ours.
+    /// The part of these totals that was imported from another program; `null` if none was.
     #[schema(required)]
     imported: Option<Imported>,
-    /// How many channels are open with it.
+    /// Number of open channels with the peer.
     channel_count: usize,
-    /// The window that was asked for.
+    /// Statistics for the requested window.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    window: Option<Window>,
+    window: Option<WindowStats>,
 }
 
 impl Peer {
-    pub(crate) fn new(report: &PeerReport, label: Option<String>, window: Option<WindowStats>) -> Self {
+    pub(crate) fn new(report: &PeerReport, alias: Option<String>, window: Option<CoreWindowStats>) -> Self {
         Self {
             node_id: report.node_id,
-            alias: label,
+            alias,
             presence: report.presence.into(),
             presence_since_ns: report.presence_since,
             flap_count: report.flap_count,
@@ -74,68 +76,68 @@ impl Peer {
             availability: report.availability,
             imported: report.imported.as_ref().map(Imported::from),
             channel_count: report.channels.len(),
-            window: window.map(Window::from),
+            window: window.map(WindowStats::from),
         }
     }
 }
 
-/// What of a peer's numbers another program had counted: a part of them.
+/// The part of a peer's totals that was imported from another program. The totals include it.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Imported {
-    /// Who counted: `lnd`.
+    /// The program: `lnd`.
     #[schema(value_type = String)]
     source: ImportSource,
-    /// Until when: what came later is ours.
+    /// End of the imported period.
     #[schema(value_type = u64)]
     at_ns: Timestamp,
-    /// For how long it knew whether the peer was online.
+    /// Imported observed time.
     observed_ns: u64,
-    /// How much of that it was.
+    /// Imported uptime.
     uptime_ns: u64,
-    /// Flaps, cooled down as of the last one.
+    /// Imported flap count, as of the last flap.
     flap_count: u32,
 }
 
 impl From<&ImportedReport> for Imported {
-    fn from(taken: &ImportedReport) -> Self {
+    fn from(imported: &ImportedReport) -> Self {
         Self {
-            source: taken.source,
-            at_ns: taken.at,
-            observed_ns: taken.observed_ns,
-            uptime_ns: taken.uptime_ns,
-            flap_count: taken.flap_count,
+            source: imported.source,
+            at_ns: imported.at,
+            observed_ns: imported.observed_ns,
+            uptime_ns: imported.uptime_ns,
+            flap_count: imported.flap_count,
         }
     }
 }
 
-/// An open channel. Its times are those of its peer, since it was opened.
+/// An open channel. Observed time and uptime are those of its peer since the channel was first tracked.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Channel {
-    #[schema(value_type = text::ChannelId)]
+    #[schema(value_type = schema::ChannelId)]
     channel_id: ChannelId,
-    #[schema(value_type = text::NodeId)]
+    #[schema(value_type = schema::NodeId)]
     node_id: NodeId,
-    /// The funding outpoint; `null` where that is not known.
-    #[schema(required, value_type = Option<text::OutPoint>)]
+    /// Funding outpoint; `null` if it is not known.
+    #[schema(required, value_type = Option<schema::OutPoint>)]
     funding: Option<OutPoint>,
-    /// When we first watched it.
+    /// When the channel was first tracked.
     #[schema(value_type = u64)]
     opened_at_ns: Timestamp,
-    /// How long ago that was.
+    /// Time since the channel was first tracked.
     lifetime_ns: u64,
-    /// For how long we knew whether its peer was online.
+    /// Time during which the peer's presence was known.
     observed_ns: u64,
-    /// How much of that it was.
+    /// Part of the observed time during which the peer was online.
     uptime_ns: u64,
-    /// Uptime over observed time, from 0 to 1; `null` where nothing was observed.
+    /// Uptime divided by observed time, from 0 to 1; `null` while the observed time is 0.
     #[schema(required, minimum = 0.0, maximum = 1.0)]
     availability: Option<f64>,
-    /// Whether it can carry payments; `null` where we were not told.
+    /// Whether the channel is usable for payments; `null` if that is not known.
     #[schema(required)]
     usable: Option<bool>,
-    /// For how long it could.
+    /// Time during which the channel was usable.
     usable_ns: u64,
-    /// For how long we knew whether it could.
+    /// Time during which it was known whether the channel is usable.
     usable_observed_ns: u64,
 }
 

@@ -1,39 +1,39 @@
-//! Stretches of time, and what a peer was in them.
+//! Statistics of a peer over a window, and its presence over time.
 
 use fitness_core::{
-    OutageStats as CoreOutages, Presence as CorePresence, PresenceInterval as CoreInterval, Timestamp,
-    WindowReport, WindowStats,
+    OutageStats as CoreOutageStats, Presence as CorePresence, PresenceInterval as CorePresenceInterval,
+    Timestamp, WindowReport as CoreWindowReport, WindowStats as CoreWindowStats,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Cause;
+use super::GapCause;
 
-/// Sums over a stretch of time.
+/// Observed time and uptime over a window.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Sums {
-    /// Where it begins: no earlier than the peer or channel was first followed.
+pub(crate) struct WindowReport {
+    /// Start of the window; not before the peer or channel was first tracked.
     #[schema(value_type = u64)]
     from_ns: Timestamp,
-    /// Where it ends: no later than now.
+    /// End of the window; not after the current time.
     #[schema(value_type = u64)]
     to_ns: Timestamp,
     length_ns: u64,
-    /// For how long we knew whether the peer was online.
+    /// Time during which the peer's presence was known.
     observed_ns: u64,
-    /// How far that may be off; 0 nearly always.
+    /// Maximum error of `observed_ns`; usually 0.
     observed_error_ns: u64,
-    /// How much of it the peer was online.
+    /// Part of the observed time during which the peer was online.
     uptime_ns: u64,
-    /// How far that may be off.
+    /// Maximum error of `uptime_ns`; usually 0.
     uptime_error_ns: u64,
-    /// Uptime over observed time, from 0 to 1; `null` where nothing was observed.
+    /// Uptime divided by observed time, from 0 to 1; `null` if the observed time is 0.
     #[schema(required, minimum = 0.0, maximum = 1.0)]
     availability: Option<f64>,
 }
 
-impl From<WindowReport> for Sums {
-    fn from(window: WindowReport) -> Self {
+impl From<CoreWindowReport> for WindowReport {
+    fn from(window: CoreWindowReport) -> Self {
         Self {
             from_ns: window.from,
             to_ns: window.to,
@@ -47,23 +47,23 @@ impl From<WindowReport> for Sums {
     }
 }
 
-/// All there is to say of a stretch of time.
+/// Statistics of a peer over a window.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Window {
+pub(crate) struct WindowStats {
     #[serde(flatten)]
-    sums: Sums,
-    outages: Outages,
-    /// The peer's presence now, not at the end of the window.
+    report: WindowReport,
+    outages: OutageStats,
+    /// Current presence, regardless of the window.
     presence: Presence,
-    /// Since when.
+    /// When the presence last changed.
     #[schema(value_type = u64)]
     presence_since_ns: Timestamp,
 }
 
-impl From<WindowStats> for Window {
-    fn from(stats: WindowStats) -> Self {
+impl From<CoreWindowStats> for WindowStats {
+    fn from(stats: CoreWindowStats) -> Self {
         Self {
-            sums: stats.window.into(),
+            report: stats.window.into(),
             outages: stats.outages.into(),
             presence: stats.presence.into(),
             presence_since_ns: stats.presence_since,
@@ -71,29 +71,30 @@ impl From<WindowStats> for Window {
     }
 }
 
-/// How often a peer was lost, and for how long.
+/// Disconnects and outages in a window.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Outages {
-    /// How often it went from online to offline.
+pub(crate) struct OutageStats {
+    /// Number of online-to-offline transitions.
     disconnects: u64,
-    /// The window's uptime for each of those; `null` without one.
+    /// Mean time between disconnects: the uptime in the window divided by `disconnects`; `null` without
+    /// disconnects.
     #[schema(required)]
     mean_time_between_disconnects_ns: Option<u64>,
-    /// The median length of those that began and ended in the window, by its return.
+    /// Median length of the outages that started and ended in the window; `null` if there were none.
     #[schema(required)]
     median_recovery_ns: Option<u64>,
-    /// The longest of those.
+    /// Length of the longest outage that started and ended in the window; `null` if there were none.
     #[schema(required)]
     longest_recovery_ns: Option<u64>,
-    /// The longest stretch offline in the window, however it began and whether or not it has ended.
+    /// Longest time offline in the window, including outages that started before it or have not ended.
     longest_outage_ns: u64,
-    /// Whether the log kept every change; where not, `count` and `longest_ns` are the least that can
-    /// have been, `mean_time_between_disconnects_ns` the most.
+    /// Whether the log contains every change. If not, `disconnects` and `longest_outage_ns` are lower bounds,
+    /// and `mean_time_between_disconnects_ns` is an upper bound.
     complete: bool,
 }
 
-impl From<CoreOutages> for Outages {
-    fn from(outages: CoreOutages) -> Self {
+impl From<CoreOutageStats> for OutageStats {
+    fn from(outages: CoreOutageStats) -> Self {
         Self {
             disconnects: outages.disconnects,
             mean_time_between_disconnects_ns: outages.mean_time_between_disconnects_ns,
@@ -105,7 +106,7 @@ impl From<CoreOutages> for Outages {
     }
 }
 
-/// Whether a peer is connected, as far as is known.
+/// Presence of a peer. `unobserved` means that it is not known whether the peer is connected.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Presence {
@@ -124,33 +125,33 @@ impl From<CorePresence> for Presence {
     }
 }
 
-/// A stretch of a peer's timeline.
+/// An interval of a peer's timeline.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Interval {
+pub(crate) struct PresenceInterval {
     #[schema(value_type = u64)]
     from_ns: Timestamp,
     #[schema(value_type = u64)]
     to_ns: Timestamp,
     observed_ns: u64,
     uptime_ns: u64,
-    /// What the peer was throughout; `null` where it changed within and the log did not keep when.
+    /// Presence during the interval; `null` if it changed and the changes are no longer in the log.
     #[schema(required)]
     presence: Option<Presence>,
-    /// The gap of ours that it is unobserved for; `null` where there was none, such as before the peer
-    /// was first heard of, or while it had time to come back after a gap.
+    /// Cause of the monitoring gap, for unobserved intervals. `null` for unobserved intervals without a gap:
+    /// before the presence was first known, and during a reconnect grace period.
     #[schema(required)]
-    cause: Option<Cause>,
+    cause: Option<GapCause>,
 }
 
-impl From<&CoreInterval> for Interval {
-    fn from(interval: &CoreInterval) -> Self {
+impl From<&CorePresenceInterval> for PresenceInterval {
+    fn from(interval: &CorePresenceInterval) -> Self {
         Self {
             from_ns: interval.from,
             to_ns: interval.to,
             observed_ns: interval.observed_ns,
             uptime_ns: interval.uptime_ns,
             presence: interval.presence.map(Presence::from),
-            cause: interval.cause.map(Cause::from),
+            cause: interval.cause.map(GapCause::from),
         }
     }
 }

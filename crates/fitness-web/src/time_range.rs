@@ -1,11 +1,11 @@
-//! From when to when somebody asks.
+//! Time ranges in queries.
 
 use fitness_core::{StandardWindow, Timestamp};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-/// One of the usual windows, which end now.
+/// A standard window. All of them end now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) enum WindowName {
     #[serde(rename = "24h")]
@@ -33,8 +33,8 @@ impl From<WindowName> for StandardWindow {
 }
 
 impl From<StandardWindow> for WindowName {
-    fn from(span: StandardWindow) -> Self {
-        match span {
+    fn from(window: StandardWindow) -> Self {
+        match window {
             StandardWindow::Day => Self::Day,
             StandardWindow::Week => Self::Week,
             StandardWindow::Month => Self::Month,
@@ -44,42 +44,48 @@ impl From<StandardWindow> for WindowName {
     }
 }
 
-/// The latest moment that can be asked about: what an `int64` holds, which is in the year 2262.
-const LATEST_NS: u64 = i64::MAX.unsigned_abs();
+/// The latest timestamp that a query may contain: the largest `int64`, a moment in the year 2262.
+const MAX_TIMESTAMP_NS: u64 = i64::MAX.unsigned_abs();
 
-/// A moment as it is asked for.
-pub(crate) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    let asked = Option::<u64>::deserialize(deserializer)?;
-    match asked {
-        Some(ns) if ns > LATEST_NS => Err(D::Error::custom(format!("{ns} is later than {LATEST_NS}"))),
-        _ => Ok(asked),
+/// Deserializes a timestamp parameter and checks its range.
+pub(crate) fn timestamp_param<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let value = Option::<u64>::deserialize(deserializer)?;
+    match value {
+        Some(ns) if ns > MAX_TIMESTAMP_NS => {
+            Err(D::Error::custom(format!("invalid timestamp {ns}: expected at most {MAX_TIMESTAMP_NS}")))
+        }
+        _ => Ok(value),
     }
 }
 
-/// From when to when, as it was asked for: by name, or by its ends.
+/// The time range parameters of a query: a named window, or explicit ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Range {
+pub(crate) struct TimeRange {
     pub(crate) window: Option<WindowName>,
     pub(crate) from_ns: Option<u64>,
     pub(crate) to_ns: Option<u64>,
 }
 
-impl Range {
-    /// Its ends. What was left open goes as far as there is something; where nothing was asked for it
-    /// is `usual`.
-    pub(crate) fn ends(
+impl TimeRange {
+    /// Returns the start and the end of the range. A missing `from_ns` means the beginning of the history,
+    /// a missing `to_ns` means now, and a query without any of the parameters means `default`.
+    ///
+    /// # Errors
+    ///
+    /// A message for the client.
+    pub(crate) fn resolve(
         self,
         now: Timestamp,
-        usual: StandardWindow,
+        default: StandardWindow,
     ) -> Result<(Timestamp, Timestamp), String> {
         match (self.window, self.from_ns, self.to_ns) {
             (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
-                Err("ask for a `window` or for `from_ns` and `to_ns`, not for both".to_owned())
+                Err("`window` cannot be combined with `from_ns` or `to_ns`".to_owned())
             }
             (None, Some(from), Some(to)) if from > to => {
-                Err(format!("`from_ns` is {from}, and later than `to_ns`, which is {to}"))
+                Err(format!("invalid range: `from_ns` ({from}) is later than `to_ns` ({to})"))
             }
-            (None, None, None) => Ok((usual.start(now), now)),
+            (None, None, None) => Ok((default.start(now), now)),
             (Some(name), ..) => Ok((StandardWindow::from(name).start(now), now)),
             (None, from, to) => {
                 let to = to.map_or(now, |to| Timestamp::from_nanos(to).min(now));

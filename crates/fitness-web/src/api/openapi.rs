@@ -1,4 +1,4 @@
-//! The description of the API (OpenAPI 3.1), as it comes from the code.
+//! The OpenAPI 3.1 description of the API, generated from the code.
 
 use std::sync::LazyLock;
 
@@ -8,53 +8,55 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{OpenApi, Ref, ResponseBuilder, SecurityRequirement};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{Problem, described};
+use super::{Problem, documented_router};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "ldk-fitness",
-        description = "How reliable a Lightning node's peers and channels are. Names that end in `_ns` are \
-            integers, nanoseconds: moments since the Unix epoch, or durations. What is not known is `null`.",
+        description = "Reliability of a Lightning node's peers and channels. Names that end in `_ns` are \
+            integers in nanoseconds: points in time since the Unix epoch, or durations. Unknown values are \
+            `null`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
         contact(),
     ),
-    servers((url = "../v1", description = "Where this document was found")),
+    servers((url = "../v1", description = "The server of this document")),
     components(schemas(Problem)),
-    modifiers(&Everywhere),
+    modifiers(&SecuritySchemes),
 )]
-struct Begin;
+struct BaseDocument;
 
-/// What holds of every path.
-struct Everywhere;
+/// Adds what applies to all paths.
+struct SecuritySchemes;
 
-impl Modify for Everywhere {
+impl Modify for SecuritySchemes {
     fn modify(&self, document: &mut OpenApi) {
         document.info.contact = None;
         let token = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("Where the server was given a token"))
+            .description(Some("Required if the server was started with a token"))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(token));
-        let open = SecurityRequirement::default();
-        document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new()), open]);
+        let without_token = SecurityRequirement::default();
+        document.security =
+            Some(vec![SecurityRequirement::new("token", Vec::<String>::new()), without_token]);
     }
 }
 
-pub(super) fn begin() -> OpenApi {
-    Begin::openapi()
+pub(super) fn base_document() -> OpenApi {
+    BaseDocument::openapi()
 }
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-    let (_, mut document) = described().split_for_parts();
+    let (_, mut document) = documented_router().split_for_parts();
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get].into_iter().flatten() {
-            let refused = ResponseBuilder::new()
-                .description("The token is missing, or another one")
-                .content("application/problem+json", problem())
+            let unauthorized = ResponseBuilder::new()
+                .description("Missing or invalid token")
+                .content("application/problem+json", problem_content())
                 .build();
-            operation.responses.responses.insert("401".to_owned(), refused.into());
+            operation.responses.responses.insert("401".to_owned(), unauthorized.into());
         }
     }
     let mut text = document.to_pretty_json().unwrap_or_default();
@@ -62,11 +64,12 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     text
 });
 
-fn problem() -> utoipa::openapi::Content {
+fn problem_content() -> utoipa::openapi::Content {
     utoipa::openapi::ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build()
 }
 
-/// The description of the API under `/api/v1`, in OpenAPI 3.1: what `/api/v1/openapi.json` answers.
+/// Returns the OpenAPI 3.1 description of the API under `/api/v1`, which is also served at
+/// `/api/v1/openapi.json`.
 #[must_use]
 pub fn openapi() -> &'static str {
     &DOCUMENT

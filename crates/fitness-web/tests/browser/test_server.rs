@@ -1,4 +1,4 @@
-//! A service and a server on this machine, which can be restarted.
+//! A service and its server, which can be restarted.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use fitness_web::{Token, Web};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::support::World;
+use crate::support::SimulatedNode;
 
-pub(crate) struct Stage {
-    pub(crate) world: World,
+pub(crate) struct TestServer {
+    pub(crate) node: SimulatedNode,
     token: Option<Token>,
     addr: SocketAddr,
     running: Option<Running>,
@@ -23,25 +23,26 @@ struct Running {
     server: JoinHandle<()>,
 }
 
-impl Stage {
-    /// So many peers over two months, until now.
-    pub(crate) async fn of(peers: usize) -> Self {
-        Self::guarded(peers, None).await
+impl TestServer {
+    /// Starts a server for the given number of peers, with two months of history.
+    pub(crate) async fn with_peers(peers: usize) -> Self {
+        Self::with_token(peers, None).await
     }
 
-    pub(crate) async fn guarded(peers: usize, token: Option<Token>) -> Self {
+    pub(crate) async fn with_token(peers: usize, token: Option<Token>) -> Self {
         let now = SystemClock::new().wall();
-        let world = if peers == 0 { World::empty() } else { World::new(11, peers, 60, now).await };
+        let node =
+            if peers == 0 { SimulatedNode::empty() } else { SimulatedNode::new(11, peers, 60, now).await };
         let addr = "127.0.0.1:0".parse().unwrap();
-        let mut stage = Self { world, token, addr, running: None };
-        stage.start().await;
-        stage
+        let mut server = Self { node, token, addr, running: None };
+        server.start().await;
+        server
     }
 
     pub(crate) async fn start(&mut self) {
-        let service = self.world.service().start().await.unwrap();
-        let names = self.world.names.clone();
-        let mut web = Web::builder(service.handle()).aliases(move |node_id| names.get(node_id).cloned());
+        let service = self.node.service().start().await.unwrap();
+        let aliases = self.node.aliases.clone();
+        let mut web = Web::builder(service.handle()).aliases(move |node_id| aliases.get(node_id).cloned());
         if let Some(token) = &self.token {
             web = web.token(token.clone());
         }
@@ -54,16 +55,16 @@ impl Stage {
         self.running = Some(Running { service, stop, server });
     }
 
-    /// The server and the service end; what they stored stays.
+    /// Stops the server and the service. The store is kept.
     pub(crate) async fn stop(&mut self) {
-        let Running { service, stop, server } = self.running.take().expect("it runs");
+        let Running { service, stop, server } = self.running.take().expect("server is running");
         let _ = stop.send(());
-        tokio::time::timeout(Duration::from_secs(20), server).await.expect("it stops").unwrap();
+        tokio::time::timeout(Duration::from_secs(20), server).await.expect("server stops in time").unwrap();
         service.shutdown().await.unwrap();
     }
 
     pub(crate) fn handle(&self) -> Handle {
-        self.running.as_ref().expect("it runs").service.handle()
+        self.running.as_ref().expect("server is running").service.handle()
     }
 
     pub(crate) fn url(&self, path: &str) -> String {

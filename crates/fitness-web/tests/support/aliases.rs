@@ -1,6 +1,6 @@
-//! What peers call themselves: most are harmless.
+//! Aliases of the simulated peers.
 
-/// Names that would like to be more than text. Peers 0, 10, 20 and so on have them.
+/// Aliases that try to inject markup or to disturb the layout. Peers 0, 10, 20 and so on have them.
 pub(crate) const HOSTILE: &[&str] = &[
     "<script>document.title='owned'</script>",
     "\"><img src=x onerror=\"document.title='owned'\">",
@@ -14,7 +14,7 @@ pub(crate) const HOSTILE: &[&str] = &[
     "javascript:alert(1)//\" style=position:fixed;inset:0",
 ];
 
-const HARMLESS: &[&str] = &[
+const ORDINARY: &[&str] = &[
     "ACINQ",
     "Zürich Lightning",
     "bfx-lnd0",
@@ -31,14 +31,14 @@ const HARMLESS: &[&str] = &[
     "old laptop",
 ];
 
-pub(super) fn name(number: usize) -> Option<String> {
-    match number % 10 {
-        // Some are not called anything.
+pub(super) fn alias(index: usize) -> Option<String> {
+    match index % 10 {
+        // Some peers have no alias.
         5 => None,
-        0 if number / 10 < HOSTILE.len() => Some(HOSTILE[number / 10].to_owned()),
+        0 if index / 10 < HOSTILE.len() => Some(HOSTILE[index / 10].to_owned()),
         _ => {
-            let name = HARMLESS[number * 5 % HARMLESS.len()];
-            Some(if number < HARMLESS.len() { name.to_owned() } else { format!("{name} {number}") })
+            let alias = ORDINARY[index * 5 % ORDINARY.len()];
+            Some(if index < ORDINARY.len() { alias.to_owned() } else { format!("{alias} {index}") })
         }
     }
 }
