@@ -39,7 +39,7 @@ pub(crate) struct Task {
     flush_requests: mpsc::Receiver<FlushRequest>,
     shutdown: ShutdownSignal,
     intervals: Intervals,
-    /// When the unsaved changes are to be stored; `None` if there are none.
+    /// When the unsaved changes will be stored; `None` if there are none.
     commit_at: Option<Instant>,
     /// When the reconnect grace period of a peer ends; `None` if none is running.
     grace_ends_at: Option<Instant>,

@@ -50,7 +50,7 @@ pub struct Policy {
     /// default is 50.
     pub max_flaps_7d: Option<u64>,
     /// Recommend closing peers of any kind that have been offline for at least this long, in nanoseconds of
-    /// observed time. Peers with less data than [`Policy::min_observed_ns`] are to be reviewed instead. The
+    /// observed time. Peers with less data than [`Policy::min_observed_ns`] get the recommendation to review instead. The
     /// default is 30 days.
     pub long_offline_after_ns: Option<u64>,
     /// Peers to exclude from the evaluation.

@@ -23,7 +23,7 @@
 //! batch, then the manifest, and then removes the old pages. Journal slots are overwritten from the first one
 //! on and never removed.
 //!
-//! # Why a crash is harmless
+//! # Why a crash is safe
 //!
 //! A batch takes effect with one write: that of its journal entry or that of the manifest. Pages that no
 //! manifest refers to are ignored, and pages are removed only after the manifest no longer refers to them. A

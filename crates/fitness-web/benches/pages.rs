@@ -1,4 +1,4 @@
-//! Time to answer a request with 5,000 peers. `list_of_the_service` measures the call that most requests start
+//! Time to answer a request with 5,000 peers. `handle_peers` measures the call that most requests start
 //! with, `Handle::peers`, so that ratios can be compared across machines.
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -39,7 +39,7 @@ fn pages(criterion: &mut Criterion) {
     let node_id = handle.peers()[PEERS / 2].node_id;
 
     let mut group = criterion.benchmark_group("pages");
-    group.bench_function("list_of_the_service", |bench| bench.iter(|| black_box(handle.peers().len())));
+    group.bench_function("handle_peers", |bench| bench.iter(|| black_box(handle.peers().len())));
     let paths = [
         ("peers", "/peers".to_owned()),
         ("peers_by_availability", "/peers?sort=availability".to_owned()),

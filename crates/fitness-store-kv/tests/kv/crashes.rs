@@ -96,7 +96,7 @@ fn crash_at_any_call_leaves_complete_batches() {
             found == expected[acknowledged] || Some(&found) == next,
             "after call {call} and {acknowledged} batches there is something else"
         );
-        // Committing the unacknowledged batch again is harmless.
+        // Committing the unacknowledged batch again is safe.
         if call % 7 == 0 {
             let rest = batches[acknowledged..].iter().take(5).cloned().collect::<Vec<_>>();
             assert_eq!(run(&left, &rest), rest.len());

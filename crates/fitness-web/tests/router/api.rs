@@ -92,7 +92,7 @@ async fn imported_totals_are_reported() {
 #[tokio::test(start_paused = true)]
 async fn field_names_are_documented_in_json_md() {
     let (service, router) = service_with_peers().await;
-    let documented = include_str!("../../../../docs/JSON.md");
+    let documented = include_str!("../../../../docs/reference/json.md");
     let is_documented = |name: &str| documented.contains(&format!("`{name}`"));
     let peers = get_json(&router, "peers?window=7d").await;
     // Fields for paging, which only the API has.
@@ -112,7 +112,7 @@ async fn field_names_are_documented_in_json_md() {
     add(&get_json(&router, "coverage").await["coverage"]);
     used.retain(|name| !api_only.contains(&name.as_str()));
     let undocumented: Vec<_> = used.iter().filter(|name| !is_documented(name)).collect();
-    assert!(undocumented.is_empty(), "not in docs/JSON.md: {undocumented:?}");
+    assert!(undocumented.is_empty(), "not in docs/reference/json.md: {undocumented:?}");
     assert!(used.len() > 40, "{used:?}");
     service.shutdown().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! JSON values, with the field names of docs/JSON.md.
+//! JSON values, with the field names of docs/reference/json.md.
 
 mod coverage;
 mod health;
