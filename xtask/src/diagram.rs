@@ -89,7 +89,7 @@ fn draw(day: &Day) -> String {
         .set("font-family", "system-ui, sans-serif")
         .set("font-size", 13)
         .add(Title::new(
-            "A peer's day: the true presence, our node's monitoring gaps, what ldk-fitness knows, what lnd's log says",
+            "A peer's day: the true presence, our monitoring gaps, and the presence in ldk-fitness and in lnd's log",
         ))
         .add(patterns())
         .add(bar(0, 0, width, height).set("fill", "#ffffff"));
@@ -106,10 +106,10 @@ fn draw(day: &Day) -> String {
     let gaps: Vec<Interval<&str>> =
         day.gaps.iter().map(|gap| Interval { from: gap.from, to: gap.to, value: cause(gap.value) }).collect();
     document = document
-        .add(row(0, "true presence of the peer", &day.truth, OFFLINE))
+        .add(row(0, "true presence", &day.truth, OFFLINE))
         .add(gaps_row(1, &gaps))
-        .add(row(2, "what ldk-fitness knows", &day.ours, UNOBSERVED))
-        .add(row(3, "what lnd's log says", &day.lnd, NO_DATA));
+        .add(row(2, "presence in ldk-fitness", &day.ours, UNOBSERVED))
+        .add(row(3, "presence in lnd's log", &day.lnd, NO_DATA));
     if let Some(restart) = day.gaps.iter().find(|gap| gap.value == GapCause::NotRunning) {
         let (x, y) = (LEFT + restart.from / SCALE, TOP + 3 * ROW + 8 + BAR + 13);
         document = document.add(label(x, y, "middle", "earlier events are lost").set("font-size", 11));
@@ -131,8 +131,8 @@ fn draw(day: &Day) -> String {
 
 fn cause(cause: GapCause) -> &'static str {
     match cause {
-        GapCause::NetworkDown => "no network",
-        GapCause::Suspended => "asleep",
+        GapCause::NetworkDown => "network down",
+        GapCause::Suspended => "suspended",
         GapCause::NotRunning => "restart",
         _ => "paused",
     }
@@ -189,7 +189,7 @@ fn merged(intervals: &[Interval<Known>], unknown: &'static str) -> Vec<(u64, u64
 
 fn gaps_row(number: u64, gaps: &[Interval<&str>]) -> Group {
     let y = TOP + number * ROW + 8;
-    let mut group = Group::new().add(label(LEFT - 12, y + 17, "end", "our node, with its gaps"));
+    let mut group = Group::new().add(label(LEFT - 12, y + 17, "end", "our monitoring gaps"));
     for gap in gaps {
         let middle = LEFT + (gap.from + gap.to) / 2 / SCALE;
         group = group
