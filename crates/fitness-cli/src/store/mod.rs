@@ -19,7 +19,7 @@ use fitness_store_redb::RedbStore;
 use lightning_persister::fs_store::FilesystemStore;
 use tokio::runtime::Runtime;
 
-pub(crate) use self::url::{FORMS, StoreUrl, StoreUrlParser};
+pub(crate) use self::url::{StoreUrl, StoreUrlParser, URL_FORMATS};
 use crate::error::CliError;
 
 /// The namespace of the history in LDK's key-value stores, which is a directory in `FilesystemStore`.
@@ -103,7 +103,7 @@ impl StoreUrl {
     ///
     /// # Errors
     ///
-    /// As [`StoreUrl::observers`], and [`CliError::WhichObserver`] if there are several or none.
+    /// As [`StoreUrl::observers`], and [`CliError::AmbiguousObserver`] if there are several or none.
     pub(crate) async fn one_observer(
         &self,
         store: &dyn Store,
@@ -111,7 +111,7 @@ impl StoreUrl {
     ) -> Result<NodeId, CliError> {
         match *self.observers(store, requested).await? {
             [observer] => Ok(observer),
-            ref all => Err(CliError::WhichObserver { store: self.to_string(), known: all.to_vec() }),
+            ref all => Err(CliError::AmbiguousObserver { store: self.to_string(), available: all.to_vec() }),
         }
     }
 
