@@ -135,7 +135,7 @@ pub(crate) fn rank_cells(ranked: &RankedCandidate) -> [String; 7] {
 /// Prints what `~` means, if a rank is uncertain.
 pub(crate) fn print_uncertainty_note(out: &mut impl Write, ranks: &[RankedCandidate]) -> io::Result<()> {
     if ranks.iter().any(|ranked| ranked.rank_uncertain) {
-        writeln!(out, "\n~ uncertain rank: too little observed time to tell it from the node above")?;
+        writeln!(out, "\n~ uncertain rank: observed too briefly to distinguish it from the node above")?;
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(crate) enum CliError {
         file: String,
         /// The line number, from 1.
         line: u64,
-        /// What is wrong with the line, or what was expected.
+        /// The problem with the line.
         problem: &'static str,
         source: io::Error,
     },

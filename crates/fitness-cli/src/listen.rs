@@ -109,7 +109,7 @@ pub(crate) fn read_aliases(path: &Path) -> Result<HashMap<NodeId, String>, CliEr
     Ok(aliases)
 }
 
-/// An HTTP server that serves one handle after another on the same address.
+/// The HTTP server of the dashboard. It can serve several handles, one after another, on the same address.
 pub(crate) struct DashboardServer {
     addr: SocketAddr,
     allowed_hosts: Vec<String>,

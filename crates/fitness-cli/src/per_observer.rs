@@ -1,4 +1,4 @@
-//! What `advise` and `compare` share: evaluating each observer of a store, and printing the results.
+//! Evaluates each observer of a store and prints the results, for `advise` and `compare`.
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -60,7 +60,7 @@ pub(crate) struct Args {
     ascii: bool,
 }
 
-/// Where the data comes from.
+/// The source of the data.
 #[derive(Clone, Debug)]
 enum SourceArg {
     Service(String),

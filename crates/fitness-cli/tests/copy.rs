@@ -88,7 +88,7 @@ fn copies_between_all_kinds_are_lossless() {
         assert!(summary["duration_ns"].as_u64() > Some(0));
         let observer_summary = |observer: NodeId, peers: u64, segments: u64, bytes: &Value| {
             json!({
-                "node_id": observer.to_string(), "peers": peers, "segments": segments, "gaps": 1,
+                "observer": observer.to_string(), "peers": peers, "segments": segments, "gaps": 1,
                 "written": peers + segments + 2, "unchanged": 0, "deleted": 0, "bytes": bytes,
             })
         };

@@ -233,7 +233,7 @@ fn replay_can_be_saved_in_every_kind_of_store() {
         let output = save_replay(store);
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{store}");
         let saved = report_json(store, &["--window", "lifetime"]);
-        assert_eq!(saved["observers"][0]["node_id"], OBSERVER.to_string());
+        assert_eq!(saved["observers"][0]["observer"], OBSERVER.to_string());
         assert_eq!(saved["at_ns"], replayed["at_ns"]);
         for list in ["peers", "channels", "coverage"] {
             let mut saved = saved[list].clone();

@@ -35,7 +35,7 @@ impl Progress {
         Self { screen }
     }
 
-    /// Shows what is being prepared.
+    /// Shows the current step of the preparation.
     pub(super) fn preparing(&self, task: &'static str) {
         match &self.screen {
             Some(screen) => screen.step.set_message(task),

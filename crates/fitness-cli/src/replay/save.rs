@@ -13,7 +13,7 @@ use crate::store::StoreUrl;
 /// The maximum number of peers per commit.
 const PEERS_PER_COMMIT: usize = 1_000;
 
-/// Where to save the result.
+/// The destination of the result.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SaveArgs {
     /// Save the result in this store: a redb file, or another kind as below

@@ -194,7 +194,7 @@ impl StoreUrl {
         StoreError::Backend { operation, location: self.to_string(), source: Box::new(error) }
     }
 
-    /// Converts an I/O error, and says what to do about the common ones.
+    /// Converts an I/O error. Common errors get a reason with a suggestion.
     fn io_error(&self, operation: &'static str, error: std::io::Error) -> StoreError {
         let reason = match error.kind() {
             ErrorKind::NotFound => "no such file or directory; check the path, or create the directory",

@@ -87,7 +87,7 @@ pub(crate) fn at(hours: u64) -> Timestamp {
     Timestamp::from_nanos(T0 + hours * HOUR)
 }
 
-/// Returns the node id of a peer of [`eight_hour_tracker`].
+/// Returns the node id of a peer in [`eight_hour_tracker`].
 pub(crate) fn peer_id(number: u32) -> NodeId {
     let mut node_id = NodeId([2; 33]);
     node_id.0[29..].copy_from_slice(&number.to_be_bytes());
@@ -116,7 +116,7 @@ pub(crate) fn eight_hour_tracker(peers: u32) -> Tracker {
     tracker
 }
 
-/// Stores the state of a tracker, as of ten hours after [`T0`].
+/// Stores the state of a tracker as of ten hours after [`T0`].
 pub(crate) async fn store_tracker(store: &dyn Store, observer: NodeId, mut tracker: Tracker) {
     let mut changes = UnsavedChanges::default();
     assert!(!tracker.drain_changes(usize::MAX, &mut changes));
@@ -124,7 +124,7 @@ pub(crate) async fn store_tracker(store: &dyn Store, observer: NodeId, mut track
     store.commit(&observer, Arc::new(batch)).await.expect("batch is committed");
 }
 
-/// Stores [`eight_hour_tracker`] of history, as of ten hours after [`T0`].
+/// Stores the history of [`eight_hour_tracker`], as of ten hours after [`T0`].
 pub(crate) async fn fill_store(store: &dyn Store, observer: NodeId, peers: u32) {
     store_tracker(store, observer, eight_hour_tracker(peers)).await;
 }
