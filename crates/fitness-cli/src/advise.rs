@@ -10,12 +10,12 @@ use fitness_advice::{Advice, Evidence, OutlierSensitivity, PeerKind, Policy, Rec
 use fitness_core::{NodeId, StandardWindow, Timestamp};
 use serde::Serialize;
 
-use crate::each::{evaluate_observers, print, score_cell};
 use crate::error::CliError;
 use crate::help;
-use crate::moment::rfc3339;
-use crate::output::{available_width, grid, humanise};
+use crate::output::{available_width, format, grid};
+use crate::per_observer::{evaluate_observers, print, score_cell};
 use crate::store::StoreUrl;
+use crate::time::rfc3339;
 
 const LONG_ABOUT: &str = "\
 Recommend which channels to close and which to keep, with reasons.
@@ -48,7 +48,7 @@ Examples:
 
 /// Recommend which channels to close and which to keep
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
+#[command(long_about = LONG_ABOUT, after_help = help::footer_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// The store: a redb file, or another kind of store as listed below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
@@ -216,12 +216,12 @@ fn cells(entry: &AdviceEntry) -> [String; 7] {
     let Advice { node_id, recommendation, score, .. } = &entry.advice;
     let score_cell = |format| score_cell(score.as_ref(), format);
     [
-        humanise::short(&node_id.to_string(), 6, "…"),
+        format::short(&node_id.to_string(), 6, "…"),
         recommendation_label(*recommendation).to_owned(),
         score_cell(|score| format!("{:.1}", score.value)),
         score_cell(|score| format!("{:.1}", score.upper_bound)),
         score_cell(|score| fitness_words::ratio_percent(score.availability)),
-        score_cell(|score| humanise::duration(score.observed_ns)),
+        score_cell(|score| format::duration(score.observed_ns)),
         entry.reason_texts.join("; "),
     ]
 }

@@ -47,7 +47,7 @@ Environment:
     version,
     about = "Measure how reliable Lightning peers and channels are",
     long_about = LONG_ABOUT,
-    after_help = help::end(EXAMPLES),
+    after_help = help::footer(EXAMPLES),
     arg_required_else_help = true
 )]
 pub(crate) struct Cli {

@@ -8,12 +8,12 @@ use fitness_core::{NodeId, StandardWindow, Timestamp};
 use fitness_watch::{Candidate, RankedCandidate, rank};
 use serde::Serialize;
 
-use crate::each::{evaluate_observers, print, score_cell};
 use crate::error::CliError;
 use crate::help;
-use crate::moment::rfc3339;
-use crate::output::{available_width, grid, humanise};
+use crate::output::{available_width, format, grid};
+use crate::per_observer::{evaluate_observers, print, score_cell};
 use crate::store::StoreUrl;
+use crate::time::rfc3339;
 
 const LONG_ABOUT: &str = "\
 Rank watched nodes, most reliable first.
@@ -34,7 +34,7 @@ Examples:
 
 /// Rank watched nodes by reliability
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
+#[command(long_about = LONG_ABOUT, after_help = help::footer_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// The store: a redb file, or another kind of store as listed below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true)]
@@ -123,11 +123,11 @@ pub(crate) fn rank_cells(ranked: &RankedCandidate) -> [String; 7] {
     let lower_bound_mark = if ranked.stats.outages.complete { "" } else { ">= " };
     [
         format!("{}{}", if ranked.rank_uncertain { "~" } else { "" }, ranked.rank),
-        humanise::short(&ranked.node_id.to_string(), 6, "…"),
+        format::short(&ranked.node_id.to_string(), 6, "…"),
         score_cell(|score| format!("{:.1}", score.value)),
         score_cell(|score| format!("{:.1}", score.upper_bound)),
-        humanise::availability(window.uptime_ns, window.observed_ns),
-        humanise::duration(window.observed_ns),
+        format::availability(window.uptime_ns, window.observed_ns),
+        format::duration(window.observed_ns),
         format!("{lower_bound_mark}{}", ranked.stats.outages.disconnects),
     ]
 }
@@ -135,7 +135,7 @@ pub(crate) fn rank_cells(ranked: &RankedCandidate) -> [String; 7] {
 /// Prints what `~` means, if a rank is uncertain.
 pub(crate) fn print_uncertainty_note(out: &mut impl Write, ranks: &[RankedCandidate]) -> io::Result<()> {
     if ranks.iter().any(|ranked| ranked.rank_uncertain) {
-        writeln!(out, "\n~ uncertain rank: too little observed time to tell it from the node above")?;
+        writeln!(out, "\n~ uncertain rank: observed too briefly to distinguish it from the node above")?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ Examples:
 
 /// Print a shell completion script
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::end(EXAMPLES))]
+#[command(after_help = help::footer(EXAMPLES))]
 pub(crate) struct Args {
     /// The shell
     #[arg(value_enum)]

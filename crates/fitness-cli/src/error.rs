@@ -25,27 +25,27 @@ use crate::store::StoreUrl;
 pub(crate) enum CliError {
     /// An input file cannot be opened or read.
     #[error("cannot read {file}")]
-    Open {
+    ReadFile {
         /// The file.
         file: String,
         source: io::Error,
     },
 
     /// A line of an input file cannot be read.
-    #[error("{file}, line {line}: {expected}")]
-    Read {
+    #[error("{file}, line {line}: {problem}")]
+    ReadLine {
         /// The file.
         file: String,
         /// The line number, from 1.
         line: u64,
-        /// What is wrong with the line, or what was expected.
-        expected: &'static str,
+        /// The problem with the line.
+        problem: &'static str,
         source: io::Error,
     },
 
     /// A line of a trace is not a valid event.
     #[error("{file}, line {line}: invalid event")]
-    Line {
+    InvalidEvent {
         /// The file.
         file: String,
         /// The line number, from 1.
@@ -63,18 +63,18 @@ pub(crate) enum CliError {
 
     /// `--at` is before the last recorded time of an archived history.
     #[error(
-        "cannot report on {store} as of {asked}: the history of observer {observer} ends at {known_until}, \
+        "cannot report on {store} as of {at}: the history of observer {observer} ends at {history_end}, \
          and an archive has no earlier state; omit --at or choose a later time"
     )]
-    BeforeLastMoment {
+    BeforeHistoryEnd {
         /// The store.
         store: String,
         /// The observer of the history.
         observer: NodeId,
         /// The value of `--at`.
-        asked: String,
+        at: String,
         /// The earliest time that can be reported on.
-        known_until: String,
+        history_end: String,
     },
 
     /// `--at` is so far after the last event that the tracker would ignore it as an implausible jump.
@@ -87,14 +87,14 @@ pub(crate) enum CliError {
     },
 
     /// The store has no history of the requested observer.
-    #[error("no history of observer {observer} in {store}; available observers: {known}")]
+    #[error("no history of observer {observer} in {store}; available observers: {available}")]
     UnknownObserver {
         /// The store.
         store: String,
         /// The requested observer.
         observer: NodeId,
         /// The observers in the store, or `none`.
-        known: String,
+        available: String,
     },
 
     /// The source and the target of a copy are the same store.
@@ -105,14 +105,14 @@ pub(crate) enum CliError {
     },
 
     /// The target already has a history of the observer, which would be overwritten.
-    #[error("{store} already has a history of observer {observer}; {way_out}")]
-    Exists {
+    #[error("{store} already has a history of observer {observer}; {hint}")]
+    HistoryExists {
         /// The store.
         store: String,
         /// The observer of the history.
         observer: NodeId,
         /// What to do instead.
-        way_out: &'static str,
+        hint: &'static str,
     },
 
     /// The source changed while it was read, so the copy is incomplete.
@@ -152,19 +152,19 @@ pub(crate) enum CliError {
     Interrupted,
 
     /// No peer has an id that starts with the requested prefix.
-    #[error("no peer matches {asked} ({known} known)")]
+    #[error("no peer matches {prefix} ({known} known)")]
     UnknownPeer {
         /// The prefix.
-        asked: String,
+        prefix: String,
         /// The number of peers.
         known: usize,
     },
 
     /// Several peers have ids that start with the requested prefix.
-    #[error("{asked} matches {} peers: {}; use a longer prefix", matching.len(), first_few(matching))]
+    #[error("{prefix} matches {} peers: {}; use a longer prefix", matching.len(), first_few(matching))]
     AmbiguousPeer {
         /// The prefix.
-        asked: String,
+        prefix: String,
         /// The matching peers.
         matching: Vec<NodeId>,
     },
@@ -178,7 +178,7 @@ pub(crate) enum CliError {
         "invalid target {text:?} (expected NODE_ID@HOST:PORT, a file with one target per line, \
          or - for standard input)"
     )]
-    Target {
+    InvalidTarget {
         /// The argument.
         text: String,
         source: TargetError,
@@ -186,7 +186,7 @@ pub(crate) enum CliError {
 
     /// A line of a target list is not a target.
     #[error("invalid target list {file}")]
-    Targets {
+    InvalidTargetList {
         /// The file.
         file: String,
         source: TargetListError,
@@ -200,10 +200,10 @@ pub(crate) enum CliError {
     },
 
     /// A key file cannot be created or read.
-    #[error("cannot {task} the key file {}", path.display())]
-    Key {
+    #[error("cannot {operation} the key file {}", path.display())]
+    KeyFile {
         /// What failed, as a verb.
-        task: &'static str,
+        operation: &'static str,
         /// The file.
         path: PathBuf,
         source: io::Error,
@@ -214,14 +214,14 @@ pub(crate) enum CliError {
         "invalid key file {}: expected 64 hexadecimal digits; choose another file with --key-file",
         path.display()
     )]
-    NoKey {
+    InvalidKeyFile {
         /// The file.
         path: PathBuf,
     },
 
     /// The store is a database, so there is no default path for a key file.
     #[error("--store {store} requires --key-file FILE, because a database has no default key file")]
-    KeyNeeded {
+    KeyFileRequired {
         /// The store.
         store: String,
     },
@@ -231,12 +231,12 @@ pub(crate) enum CliError {
     Watch(#[from] fitness_watch::StartError),
 
     /// One observer has to be chosen, and the store has several, or none.
-    #[error("{}", one_observer_expected(store, known))]
-    WhichObserver {
+    #[error("{}", one_observer_expected(store, available))]
+    AmbiguousObserver {
         /// The store.
         store: String,
         /// The observers in the store.
-        known: Vec<NodeId>,
+        available: Vec<NodeId>,
     },
 
     /// The dashboard cannot be served.
@@ -248,12 +248,12 @@ pub(crate) enum CliError {
     Token(#[from] fitness_web::TokenError),
 
     /// An option does not apply to the other arguments.
-    #[error("{option} is only for {meant}")]
-    NotMeant {
+    #[error("{option} is only for {applies_to}")]
+    OptionNotApplicable {
         /// The option.
         option: &'static str,
         /// What the option is for.
-        meant: &'static str,
+        applies_to: &'static str,
     },
 
     /// `top` failed.
@@ -287,16 +287,16 @@ pub(crate) enum CliError {
     /// The demo's channels are open, and the wallet's service did not report them in time.
     #[error(
         "the demo's channels are open, but the service did not report them within {} s; run the demo again",
-        patience.as_secs()
+        timeout.as_secs()
     )]
-    Unseen {
+    ChannelsNotReported {
         /// The timeout.
-        patience: Duration,
+        timeout: Duration,
     },
 
     /// The demo measured something other than what happened.
     #[error("demo verification failed: the measured values differ from the actual events")]
-    Untrue,
+    VerificationFailed,
 
     /// The service cannot be started.
     #[error(transparent)]
@@ -308,11 +308,11 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
-    /// Creates a [`CliError::UnknownObserver`]. `known` are the observers in the store.
-    pub(crate) fn unknown_observer(store: &StoreUrl, observer: NodeId, known: &[NodeId]) -> Self {
-        let ids: Vec<String> = known.iter().map(NodeId::to_string).collect();
-        let known = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-        Self::UnknownObserver { store: store.to_string(), observer, known }
+    /// Creates a [`CliError::UnknownObserver`]. `available` are the observers in the store.
+    pub(crate) fn unknown_observer(store: &StoreUrl, observer: NodeId, available: &[NodeId]) -> Self {
+        let ids: Vec<String> = available.iter().map(NodeId::to_string).collect();
+        let available = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+        Self::UnknownObserver { store: store.to_string(), observer, available }
     }
 
     /// Returns whether the reader of standard output closed the pipe.
@@ -323,39 +323,39 @@ impl CliError {
     /// Returns 2 for bad usage or bad input, and 1 for any other failure.
     pub(crate) fn exit_code(&self) -> ExitCode {
         let is_bad_input = match self {
-            Self::Open { .. } | Self::Read { .. } | Self::Line { .. } | Self::Lnd(_) => true,
-            Self::BeforeLastMoment { .. } | Self::TooFarAhead { .. } | Self::UnknownObserver { .. } => true,
+            Self::ReadFile { .. } | Self::ReadLine { .. } | Self::InvalidEvent { .. } | Self::Lnd(_) => true,
+            Self::BeforeHistoryEnd { .. } | Self::TooFarAhead { .. } | Self::UnknownObserver { .. } => true,
             Self::UnknownPeer { .. } | Self::AmbiguousPeer { .. } | Self::SortNeedsWindow => true,
-            Self::SamePlace { .. } | Self::Exists { .. } => true,
+            Self::SamePlace { .. } | Self::HistoryExists { .. } => true,
             Self::CopyIncomplete { .. } | Self::CopyOutdated { .. } => false,
             Self::Copy { .. } | Self::Interrupted => false,
             Self::Store(
                 StoreError::Locked { .. } | StoreError::Claimed { .. } | StoreError::Backend { .. },
             ) => false,
             Self::Store(_) => true,
-            Self::Target { .. } | Self::Targets { .. } | Self::NoTargets { .. } => true,
-            Self::Key { .. } | Self::NoKey { .. } | Self::KeyNeeded { .. } => true,
+            Self::InvalidTarget { .. } | Self::InvalidTargetList { .. } | Self::NoTargets { .. } => true,
+            Self::KeyFile { .. } | Self::InvalidKeyFile { .. } | Self::KeyFileRequired { .. } => true,
             Self::Watch(error) => matches!(error, fitness_watch::StartError::OnionWithoutProxy { .. }),
-            Self::WhichObserver { .. } => true,
+            Self::AmbiguousObserver { .. } => true,
             Self::Serve(error) => matches!(error, ServeError::TokenNeeded { .. }),
             Self::Token(_) | Self::Webhook(_) => true,
-            Self::NotMeant { .. } | Self::Source(_) | Self::Top(TopError::NotATerminal) => true,
+            Self::OptionNotApplicable { .. } | Self::Source(_) | Self::Top(TopError::NotATerminal) => true,
             Self::Top(TopError::Source(failure)) => !matches!(failure, SourceError::Unreachable { .. }),
             Self::Top(_) => false,
             Self::Runtime(_) | Self::Output(_) | Self::Directory(_) => false,
-            Self::Network(_) | Self::Unseen { .. } | Self::Untrue => false,
+            Self::Network(_) | Self::ChannelsNotReported { .. } | Self::VerificationFailed => false,
             Self::Start(_) | Self::Shutdown(_) => false,
         };
         ExitCode::from(if is_bad_input { 2 } else { 1 })
     }
 }
 
-fn one_observer_expected(store: &str, known: &[NodeId]) -> String {
-    if known.is_empty() {
+fn one_observer_expected(store: &str, available: &[NodeId]) -> String {
+    if available.is_empty() {
         format!("{store} has no history yet; start a node that stores its history there")
     } else {
-        let ids = first_few(known);
-        format!("{store} has histories of {} observers: {ids}; choose one with --observer", known.len())
+        let ids = first_few(available);
+        format!("{store} has histories of {} observers: {ids}; choose one with --observer", available.len())
     }
 }
 

@@ -9,11 +9,11 @@ Exit codes:
   2  bad usage or bad input, such as an unknown option or a malformed file";
 
 /// Returns the help footer: the command's examples, then the exit codes.
-pub(crate) fn end(examples: &str) -> String {
+pub(crate) fn footer(examples: &str) -> String {
     format!("{examples}\n\n{EXIT_CODES}")
 }
 
-/// Returns the help footer of a command that takes a store: the store formats, then as [`end`].
-pub(crate) fn end_with_stores(examples: &str) -> String {
-    format!("Stores:\n{}\n\n{}", store::FORMS, end(examples))
+/// Returns the help footer of a command that takes a store: the store formats, then as [`footer`].
+pub(crate) fn footer_with_stores(examples: &str) -> String {
+    format!("Stores:\n{}\n\n{}", store::URL_FORMATS, footer(examples))
 }

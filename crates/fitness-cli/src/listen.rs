@@ -47,7 +47,7 @@ impl ListenArgs {
     /// # Errors
     ///
     /// Fails if the alias or token file cannot be read or is malformed.
-    pub(crate) fn front(&self, default_aliases: Option<&Path>) -> Result<Option<Front>, CliError> {
+    pub(crate) fn server(&self, default_aliases: Option<&Path>) -> Result<Option<DashboardServer>, CliError> {
         let Some(addr) = self.listen else { return Ok(None) };
         let aliases = match (&self.aliases, default_aliases) {
             (Some(path), _) => read_aliases(path)?,
@@ -55,7 +55,7 @@ impl ListenArgs {
             (None, _) => HashMap::new(),
         };
         let (allowed_hosts, token) = (self.allowed_hosts.clone(), self.token()?);
-        Ok(Some(Front { addr, allowed_hosts, token, aliases: Arc::new(aliases), announced: false }))
+        Ok(Some(DashboardServer { addr, allowed_hosts, token, aliases: Arc::new(aliases), announced: false }))
     }
 
     fn token(&self) -> Result<Option<Token>, CliError> {
@@ -71,7 +71,7 @@ impl ListenArgs {
 pub(crate) fn read_token(file: Option<&Path>) -> Result<Option<String>, CliError> {
     match file {
         Some(path) => {
-            let failed = |source| CliError::Open { file: path.display().to_string(), source };
+            let failed = |source| CliError::ReadFile { file: path.display().to_string(), source };
             // An empty file is an invalid token, not a missing one.
             Ok(Some(std::fs::read_to_string(path).map_err(failed)?.trim().to_owned()))
         }
@@ -90,7 +90,7 @@ pub(crate) fn read_token(file: Option<&Path>) -> Result<Option<String>, CliError
 pub(crate) fn read_aliases(path: &Path) -> Result<HashMap<NodeId, String>, CliError> {
     let file = path.display().to_string();
     let text =
-        std::fs::read_to_string(path).map_err(|source| CliError::Open { file: file.clone(), source })?;
+        std::fs::read_to_string(path).map_err(|source| CliError::ReadFile { file: file.clone(), source })?;
     let mut aliases = HashMap::new();
     for (line, number) in text.lines().zip(1_u64..) {
         let line = line.trim();
@@ -101,16 +101,16 @@ pub(crate) fn read_aliases(path: &Path) -> Result<HashMap<NodeId, String>, CliEr
         let entry = parts.and_then(|(id, alias)| Some((id.parse().ok()?, alias.trim().to_owned())));
         let Some((node_id, alias)) = entry else {
             let source = io::Error::from(io::ErrorKind::InvalidData);
-            let expected = "expected a node id and an alias";
-            return Err(CliError::Read { file, line: number, expected, source });
+            let problem = "expected a node id and an alias";
+            return Err(CliError::ReadLine { file, line: number, problem, source });
         };
         aliases.insert(node_id, alias);
     }
     Ok(aliases)
 }
 
-/// An HTTP server that serves one handle after another on the same address.
-pub(crate) struct Front {
+/// The HTTP server of the dashboard. It can serve several handles, one after another, on the same address.
+pub(crate) struct DashboardServer {
     addr: SocketAddr,
     allowed_hosts: Vec<String>,
     token: Option<Token>,
@@ -119,7 +119,7 @@ pub(crate) struct Front {
     announced: bool,
 }
 
-impl Front {
+impl DashboardServer {
     /// Sets the alias of a peer that has none yet.
     pub(crate) fn set_default_alias(&mut self, node_id: NodeId, alias: &str) {
         Arc::make_mut(&mut self.aliases).entry(node_id).or_insert_with(|| alias.to_owned());
@@ -158,8 +158,8 @@ impl Front {
     ///
     /// # Errors
     ///
-    /// As [`Front::serve`].
-    pub(crate) async fn show(mut self, archive: Archive) -> Result<(), CliError> {
+    /// As [`DashboardServer::serve`].
+    pub(crate) async fn serve_archive(mut self, archive: Archive) -> Result<(), CliError> {
         let shutdown = shutdown_signal().map_err(CliError::Runtime)?;
         let server = self.serve(archive.handle()).await?;
         shutdown.await;

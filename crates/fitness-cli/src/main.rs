@@ -4,22 +4,22 @@
 //! has a module of the same name. Module `output` formats reports.
 
 mod advise;
-mod ask;
 mod cli;
 mod compare;
 mod completions;
 mod copy;
 mod demo;
-mod each;
 mod error;
 mod help;
 mod import;
 mod listen;
-mod moment;
 mod output;
+mod per_observer;
+mod query;
 mod replay;
 mod report;
 mod store;
+mod time;
 mod top;
 mod watch;
 

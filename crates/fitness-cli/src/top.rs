@@ -35,7 +35,7 @@ Examples:
 
 /// Show peers and their status in the terminal, live
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
+#[command(long_about = LONG_ABOUT, after_help = help::footer_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// The URL of a service, such as http://127.0.0.1:8080, or a store as listed below
     #[arg(env = "LDK_FITNESS_STORE", hide_env_values = true, value_name = "URL|STORE")]
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     ascii: bool,
 }
 
-/// Where the data comes from.
+/// The source of the data.
 #[derive(Clone, Debug)]
 enum SourceArg {
     Service(String),
@@ -113,14 +113,14 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     runtime.map_err(CliError::Runtime)?.block_on(async {
         match &args.source {
             SourceArg::Service(url) => {
-                reject_option("--observer", args.observer.is_some(), "a store; a service has one observer")?;
-                reject_option("--aliases", args.aliases.is_some(), "a store; a service sends the aliases")?;
+                reject_option("--observer", args.observer.is_some(), "stores; a service has one observer")?;
+                reject_option("--aliases", args.aliases.is_some(), "stores; a service sends the aliases")?;
                 let token = read_token(args.token_file.as_deref())?;
                 Ok(fitness_top::run(Source::service(url, token.as_deref())?, capabilities).await?)
             }
             SourceArg::Store(url) => {
                 let has_token = args.token_file.is_some();
-                reject_option("--token-file", has_token, "a service; a store has no access token")?;
+                reject_option("--token-file", has_token, "services; a store has no access token")?;
                 let aliases = args.aliases.as_deref().map(read_aliases).transpose()?.unwrap_or_default();
                 let store = url.open_read_only().await?;
                 let observer = url.one_observer(&*store, args.observer).await?;
@@ -135,6 +135,6 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
 }
 
 /// Rejects an option that has no effect on the given kind of source.
-fn reject_option(option: &'static str, is_given: bool, meant: &'static str) -> Result<(), CliError> {
-    if is_given { Err(CliError::NotMeant { option, meant }) } else { Ok(()) }
+fn reject_option(option: &'static str, is_given: bool, applies_to: &'static str) -> Result<(), CliError> {
+    if is_given { Err(CliError::OptionNotApplicable { option, applies_to }) } else { Ok(()) }
 }

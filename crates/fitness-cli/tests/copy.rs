@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{block_on, filled, ldk_fitness, report_json, stderr, stdout};
+use common::{block_on, fill_store, ldk_fitness, report_json, stderr, stdout};
 use fitness_core::{NodeId, ObserverRecord};
 use fitness_store::{Batch, Store};
 use fitness_store_kv::KvStore;
@@ -40,7 +40,7 @@ impl Stores {
     /// Creates a redb file with a history, or adds a history to it.
     fn redb(&self, name: &str, observer: NodeId, peers: u32) -> String {
         let store = RedbStore::open(self.path(name)).expect("redb file opens");
-        block_on(filled(&store, observer, peers));
+        block_on(fill_store(&store, observer, peers));
         self.url(name)
     }
 }
@@ -88,7 +88,7 @@ fn copies_between_all_kinds_are_lossless() {
         assert!(summary["duration_ns"].as_u64() > Some(0));
         let observer_summary = |observer: NodeId, peers: u64, segments: u64, bytes: &Value| {
             json!({
-                "node_id": observer.to_string(), "peers": peers, "segments": segments, "gaps": 1,
+                "observer": observer.to_string(), "peers": peers, "segments": segments, "gaps": 1,
                 "written": peers + segments + 2, "unchanged": 0, "deleted": 0, "bytes": bytes,
             })
         };
@@ -326,7 +326,7 @@ fn source_that_changes_during_the_copy_is_detected() {
     let stores = Stores::new();
     std::fs::create_dir(stores.path("wallet")).expect("a new directory");
     let wallet = KvStore::from_sync(Arc::new(FilesystemStore::new(stores.path("wallet"))), "wallet");
-    block_on(filled(&wallet, OBSERVER, 12_000));
+    block_on(fill_store(&wallet, OBSERVER, 12_000));
     let (from, to) = (stores.url("dir:wallet"), stores.url("dir:b"));
     let before = report_json(&from, &[]);
     let child = copy_in_progress(&stores, &from, &stores.path("b"));

@@ -98,8 +98,8 @@ fn store_is_served_and_not_changed() {
     let (observer, other) = (NodeId([3; 33]), NodeId([4; 33]));
     common::block_on(async {
         let store = fitness_store_redb::RedbStore::open(&path).expect("create the store");
-        common::filled(&store, observer, 20).await;
-        common::filled(&store, other, 3).await;
+        common::fill_store(&store, observer, 20).await;
+        common::fill_store(&store, other, 3).await;
     });
     let before = std::fs::read(&path).expect("read the store");
 

@@ -5,7 +5,7 @@ mod common;
 use std::process::Output;
 
 use assert_cmd::Command;
-use common::{block_on, data, filled, ldk_fitness, report, report_json, stderr, stdout};
+use common::{block_on, data, fill_store, ldk_fitness, report, report_json, stderr, stdout};
 use fitness_core::NodeId;
 use fitness_pgtest::{Cluster, OWNER, PASSWORD, READER};
 use fitness_store::Store as _;
@@ -113,8 +113,8 @@ fn every_command_accepts_a_database() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let redb = |name: &str| directory.path().join(name).display().to_string();
     let file = RedbStore::open(redb("a.redb")).expect("a new file");
-    block_on(filled(&file, OBSERVER, 300));
-    block_on(filled(&file, OTHER_OBSERVER, 20));
+    block_on(fill_store(&file, OBSERVER, 300));
+    block_on(fill_store(&file, OTHER_OBSERVER, 20));
     drop(file);
     let expected = report_json(&redb("a.redb"), &["--all", "--gaps"]);
 
@@ -171,7 +171,7 @@ fn history_in_use_is_not_copied() {
     let database = cluster.create_database();
     let directory = tempfile::tempdir().expect("temporary directory");
     let file = directory.path().join("a.redb");
-    block_on(filled(&RedbStore::open(&file).expect("a new file"), OBSERVER, 3));
+    block_on(fill_store(&RedbStore::open(&file).expect("a new file"), OBSERVER, 3));
     let file = file.display().to_string();
     copy_successfully(&file, &database.url());
 
@@ -203,7 +203,7 @@ fn copying_from_a_database_needs_only_read_permission() {
     let database = cluster.create_database();
     let directory = tempfile::tempdir().expect("temporary directory");
     let file = |name: &str| directory.path().join(name).display().to_string();
-    block_on(filled(&RedbStore::open(file("a.redb")).expect("a new file"), OBSERVER, 3));
+    block_on(fill_store(&RedbStore::open(file("a.redb")).expect("a new file"), OBSERVER, 3));
     copy_successfully(&file("a.redb"), &database.url());
     let schema = database.sql("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%fitness%'");
     database.sql(&format!(

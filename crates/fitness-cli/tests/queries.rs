@@ -291,7 +291,7 @@ fn every_sort_key_works_in_both_directions() {
     let listed = help.split("--sort ").nth(1).and_then(|rest| rest.split("[default").next()).expect("a list");
     let keys: Vec<&str> =
         listed.lines().filter_map(|line| line.trim().strip_prefix("- ")?.split(':').next()).collect();
-    assert_eq!(keys.len(), 19, "{keys:?}");
+    assert_eq!(keys.len(), 17, "{keys:?}");
     let store = StoreFile::new();
     let order = |sort: &str| -> Vec<Value> {
         let document = store.json(&["--all", "--window", "lifetime", "--sort", sort]);

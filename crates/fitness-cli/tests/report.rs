@@ -101,7 +101,7 @@ fn report_is_as_of_the_last_heartbeat() {
         numbers,
         [[10 * HOUR, 10 * HOUR, 9 * HOUR].map(Some), [8 * HOUR, 8 * HOUR, 7 * HOUR].map(Some)]
     );
-    assert_eq!(document["observers"][0]["node_id"], OBSERVER_A.to_string());
+    assert_eq!(document["observers"][0]["observer"], OBSERVER_A.to_string());
     assert_eq!(document["observers"][0]["last_heartbeat_ns"], T0 + 10 * HOUR);
 
     let mut command = ldk_fitness();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
 
-use common::{HOUR, T0, block_on, filled, ldk_fitness, report, report_json, stderr, stdout};
+use common::{HOUR, T0, block_on, fill_store, ldk_fitness, report, report_json, stderr, stdout};
 use fitness_core::NodeId;
 use fitness_store_kv::KvStore;
 use fitness_store_redb::RedbStore;
@@ -53,17 +53,17 @@ fn report_error(store: &str) -> String {
 fn history_is_read_from_every_kind_of_store() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let at = |name: &str| directory.path().join(name).display().to_string();
-    block_on(filled(&RedbStore::open(at("fitness.redb")).expect("a new file"), OBSERVER, 30));
+    block_on(fill_store(&RedbStore::open(at("fitness.redb")).expect("a new file"), OBSERVER, 30));
     let expected = report_json(&at("fitness.redb"), &[]);
     assert_eq!(expected["peers"].as_array().map(Vec::len), Some(30));
 
     let sqlite = wallet(at("ldk_node_data.sqlite").as_ref(), KV_TABLE_NAME);
-    block_on(filled(&KvStore::from_sync(sqlite, "wallet"), OBSERVER, 30));
+    block_on(fill_store(&KvStore::from_sync(sqlite, "wallet"), OBSERVER, 30));
     let raw = wallet(at("raw.sqlite").as_ref(), "ldk_data");
-    block_on(filled(&KvStore::from_sync(raw, "wallet"), OBSERVER, 30));
+    block_on(fill_store(&KvStore::from_sync(raw, "wallet"), OBSERVER, 30));
     let fs_store = Arc::new(FilesystemStore::new(at("fs_store").into()));
     fs_store.write("", "", "manager", vec![7; 5_000]).expect("record is written");
-    block_on(filled(&KvStore::from_sync(fs_store, "wallet"), OBSERVER, 30));
+    block_on(fill_store(&KvStore::from_sync(fs_store, "wallet"), OBSERVER, 30));
 
     let before = files(directory.path());
     for store in [
@@ -83,10 +83,10 @@ fn database_of_a_running_wallet_can_be_read() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let file = directory.path().join("ldk_node_data.sqlite");
     let running = KvStore::from_sync(wallet(&file, KV_TABLE_NAME), "wallet");
-    block_on(filled(&running, OBSERVER, 3));
+    block_on(fill_store(&running, OBSERVER, 3));
     let store = format!("sqlite:{}", file.display());
     assert_eq!(report_json(&store, &[])["peers"].as_array().map(Vec::len), Some(3));
-    block_on(filled(&running, OBSERVER, 5));
+    block_on(fill_store(&running, OBSERVER, 5));
     assert_eq!(report_json(&store, &[])["peers"].as_array().map(Vec::len), Some(5));
 }
 
@@ -95,7 +95,7 @@ fn transaction_interrupted_by_a_crash_is_rolled_back() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let at = |name: &str| directory.path().join(name);
     let running = wallet(&at("running.sqlite"), KV_TABLE_NAME);
-    block_on(filled(&KvStore::from_sync(running, "wallet"), OBSERVER, 3));
+    block_on(fill_store(&KvStore::from_sync(running, "wallet"), OBSERVER, 3));
     let crashing = Connection::open(at("running.sqlite")).expect("database opens");
     // With a tiny cache, SQLite writes to the file before the transaction ends.
     let unfinished = "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN; DELETE FROM ldk_node_data; \
@@ -128,11 +128,11 @@ fn wrong_kind_of_store_is_rejected_with_a_suggestion() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let at = |name: &str| directory.path().join(name).display().to_string();
     let (redb, sqlite, wallet_directory) = (at("fitness.redb"), at("ldk_node_data.sqlite"), at("fs_store"));
-    block_on(filled(&RedbStore::open(&redb).expect("a new file"), OBSERVER, 1));
-    block_on(filled(&KvStore::from_sync(wallet(sqlite.as_ref(), KV_TABLE_NAME), "wallet"), OBSERVER, 1));
+    block_on(fill_store(&RedbStore::open(&redb).expect("a new file"), OBSERVER, 1));
+    block_on(fill_store(&KvStore::from_sync(wallet(sqlite.as_ref(), KV_TABLE_NAME), "wallet"), OBSERVER, 1));
     std::fs::create_dir(&wallet_directory).expect("temporary directory");
     let fs_store = Arc::new(FilesystemStore::new((&wallet_directory).into()));
-    block_on(filled(&KvStore::from_sync(fs_store, "wallet"), OBSERVER, 1));
+    block_on(fill_store(&KvStore::from_sync(fs_store, "wallet"), OBSERVER, 1));
     let empty = at("empty");
     std::fs::create_dir(&empty).expect("temporary directory");
     let text = at("notes.txt");
@@ -233,7 +233,7 @@ fn replay_can_be_saved_in_every_kind_of_store() {
         let output = save_replay(store);
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{store}");
         let saved = report_json(store, &["--window", "lifetime"]);
-        assert_eq!(saved["observers"][0]["node_id"], OBSERVER.to_string());
+        assert_eq!(saved["observers"][0]["observer"], OBSERVER.to_string());
         assert_eq!(saved["at_ns"], replayed["at_ns"]);
         for list in ["peers", "channels", "coverage"] {
             let mut saved = saved[list].clone();
@@ -294,7 +294,7 @@ fn times_before_a_clock_correction_are_converted() {
 fn environment_variable_names_the_default_store() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join("fitness.redb");
-    block_on(filled(&RedbStore::open(&path).expect("a new file"), OBSERVER, 2));
+    block_on(fill_store(&RedbStore::open(&path).expect("a new file"), OBSERVER, 2));
     let run = |value: &std::ffi::OsStr, args: &[&str]| {
         ldk_fitness().env("LDK_FITNESS_STORE", value).arg("report").args(args).output().expect("program runs")
     };
@@ -336,7 +336,7 @@ fn path_may_be_other_than_utf8() {
 
     let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join(std::ffi::OsStr::from_bytes(b"fit\xffness.redb"));
-    block_on(filled(&RedbStore::open(&path).expect("a new file"), OBSERVER, 2));
+    block_on(fill_store(&RedbStore::open(&path).expect("a new file"), OBSERVER, 2));
     let output = ldk_fitness().arg("report").arg(&path).output().expect("program runs");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let output = ldk_fitness().arg("report").arg(std::ffi::OsStr::from_bytes(b"dir:a\xff")).output();

@@ -232,7 +232,7 @@ fn compare_without_watched_nodes_prints_no_table() {
     let store = directory.path().join("wallet.redb");
     common::block_on(async {
         let store = fitness_store_redb::RedbStore::open(&store).expect("create the store");
-        common::filled(&store, fitness_core::NodeId([3; 33]), 2).await;
+        common::fill_store(&store, fitness_core::NodeId([3; 33]), 2).await;
     });
     let output = run(&["compare", store.to_str().expect("valid UTF-8")]);
     assert_eq!(output.status.code(), Some(0));

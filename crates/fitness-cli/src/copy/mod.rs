@@ -40,7 +40,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = LONG_ABOUT,
-    after_help = help::end_with_stores(EXAMPLES)
+    after_help = help::footer_with_stores(EXAMPLES)
 )]
 pub(crate) struct Args {
     /// The store to copy from; it is not changed
@@ -166,8 +166,8 @@ fn into_cli_error(error: CopyError, args: &Args) -> CliError {
             CliError::unknown_observer(from, observer, &available)
         }
         CopyError::TargetExists { observer } => {
-            let way_out = "choose another target, or replace the history with --overwrite";
-            CliError::Exists { store: to.to_string(), observer, way_out }
+            let hint = "choose another target, or replace the history with --overwrite";
+            CliError::HistoryExists { store: to.to_string(), observer, hint }
         }
         CopyError::SourceChanged { observer } => {
             CliError::CopyIncomplete { store: from.to_string(), observer }

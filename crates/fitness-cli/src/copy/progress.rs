@@ -5,7 +5,7 @@ use std::time::Duration;
 use fitness_store::copy::{CopyPhase, CopyProgress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::humanise;
+use crate::output::format;
 use crate::store::StoreUrl;
 
 /// A progress bar, or a spinner while the total is unknown.
@@ -31,7 +31,7 @@ impl Progress {
             CopyPhase::Copying => ("copying", BAR),
             _ => ("verifying", BAR),
         };
-        let node = humanise::short(&progress.observer.to_string(), 6, "…");
+        let node = format::short(&progress.observer.to_string(), 6, "…");
         let message = format!("{phase:9} {node}");
         if self.0.message() != message {
             // Each phase of each observer has its own bar and its own time estimate.

@@ -8,7 +8,7 @@ use fitness_store::copy::CopySummary;
 use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
-use crate::output::humanise;
+use crate::output::format;
 use crate::store::StoreUrl;
 
 /// A completed copy.
@@ -29,7 +29,7 @@ struct SummaryJson {
 
 #[derive(Serialize)]
 struct ObserverJson {
-    node_id: NodeId,
+    observer: NodeId,
     peers: u64,
     segments: u64,
     gaps: u64,
@@ -51,7 +51,7 @@ impl Summary {
 
     fn print_json(&self) -> io::Result<()> {
         let observers = self.copied.iter().map(|copied| ObserverJson {
-            node_id: copied.observer,
+            observer: copied.observer,
             peers: copied.peers,
             segments: copied.segments,
             gaps: copied.gaps,
@@ -84,7 +84,7 @@ impl Summary {
             sum(|copied| copied.records_unchanged),
             sum(|copied| copied.records_deleted),
         );
-        let duration = humanise::duration(self.duration_ns());
+        let duration = format::duration(self.duration_ns());
         if written == 0 && deleted == 0 {
             writeln!(
                 out,
@@ -102,7 +102,7 @@ impl Summary {
             }
             writeln!(out, ".\nVerified: the copied records are equal to those in {from}.")?;
         }
-        writeln!(out, "View it with: ldk-fitness report {}", to.in_a_shell())
+        writeln!(out, "View it with: ldk-fitness report {}", to.shell_quoted())
     }
 }
 

@@ -25,7 +25,7 @@ use self::verification::Verification;
 use self::wallet::Wallet;
 use crate::error::CliError;
 use crate::help;
-use crate::listen::{Front, ListenArgs};
+use crate::listen::{DashboardServer, ListenArgs};
 use crate::output::{Document, OutputArgs, Section};
 use crate::store::StoreUrl;
 
@@ -54,7 +54,7 @@ Examples:
 
 /// Run a demo with a real wallet, real peers and real outages
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
+#[command(long_about = LONG_ABOUT, after_help = help::footer_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// The length of the scenario in seconds, without the time to start and restart nodes
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(10..=86_400))]
@@ -76,13 +76,13 @@ pub(crate) struct Args {
 /// # Errors
 ///
 /// Fails if the store cannot be opened, if the nodes do not start, or if the output cannot be written.
-/// Returns [`CliError::Untrue`] if the verification fails.
+/// Returns [`CliError::VerificationFailed`] if the verification fails.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CliError::Runtime)?;
     let directory = tempfile::tempdir().map_err(CliError::Directory)?;
     let url = args.store.clone().unwrap_or_else(|| StoreUrl::Redb(directory.path().join("fitness.redb")));
-    let mut server = args.listen.front(None)?;
+    let mut server = args.listen.server(None)?;
     let DemoResult { observer, completed, document, verification } =
         runtime.block_on(run_demo(args, directory.path(), &url, server.as_mut()))?;
     print::print(document, &verification, &args.output)?;
@@ -91,10 +91,11 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     }
     if let Some(server) = server.filter(|_| completed) {
         // The wallet has stopped; the dashboard now shows its stored history.
-        let show = async { server.show(Archive::open(observer, url.open_read_only().await?).await?).await };
+        let show =
+            async { server.serve_archive(Archive::open(observer, url.open_read_only().await?).await?).await };
         runtime.block_on(show)?;
     }
-    if verification.passed { Ok(()) } else { Err(CliError::Untrue) }
+    if verification.passed { Ok(()) } else { Err(CliError::VerificationFailed) }
 }
 
 /// The result of the demo.
@@ -112,7 +113,7 @@ fn print_store_hint(args: &Args) -> io::Result<()> {
     let mut out = anstream::stdout().lock();
     if let Some(store) = &args.store {
         writeln!(out, "\nHistory stored in {store}. Another demo with this store continues it.")?;
-        writeln!(out, "To view it: ldk-fitness report {}", store.in_a_shell())?;
+        writeln!(out, "To view it: ldk-fitness report {}", store.shell_quoted())?;
     }
     Ok(())
 }
@@ -121,7 +122,7 @@ async fn run_demo(
     args: &Args,
     directory: &Path,
     url: &StoreUrl,
-    mut server: Option<&mut Front>,
+    mut server: Option<&mut DashboardServer>,
 ) -> Result<DemoResult, CliError> {
     let store = url.open().await?;
 
@@ -176,8 +177,8 @@ async fn wait_for_channels(handle: &Handle, count: usize) -> Result<(), CliError
             let _ = changes.next().await;
         }
     };
-    let patience = Duration::from_secs(60);
-    tokio::time::timeout(patience, wait).await.map_err(|_| CliError::Unseen { patience })
+    let timeout = Duration::from_secs(60);
+    tokio::time::timeout(timeout, wait).await.map_err(|_| CliError::ChannelsNotReported { timeout })
 }
 
 /// Runs blocking work on a thread where blocking is permitted.

@@ -28,7 +28,7 @@ pub(super) struct DemoNetwork {
     pub(super) peers: Vec<Peer>,
 }
 
-/// A peer and the proxy in front of it.
+/// A peer and the proxy in server of it.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) role: Role,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::verification::{GapCheck, Verification};
 use crate::error::CliError;
-use crate::output::{self, Document, OutputArgs, humanise};
+use crate::output::{self, Document, OutputArgs, format};
 
 /// The common JSON document with the verification added.
 #[derive(Serialize)]
@@ -80,12 +80,12 @@ fn print_verification(out: &mut impl Write, verification: &Verification, order: 
             out,
             [
                 peer.alias,
-                &humanise::duration(peer.observed_ns),
-                &humanise::duration(peer.true_observed_ns),
-                &humanise::difference(peer.observed_ns, peer.true_observed_ns),
-                &humanise::duration(peer.uptime_ns),
-                &humanise::duration(peer.true_uptime_ns),
-                &humanise::difference(peer.uptime_ns, peer.true_uptime_ns),
+                &format::duration(peer.observed_ns),
+                &format::duration(peer.true_observed_ns),
+                &format::difference(peer.observed_ns, peer.true_observed_ns),
+                &format::duration(peer.uptime_ns),
+                &format::duration(peer.true_uptime_ns),
+                &format::difference(peer.uptime_ns, peer.true_uptime_ns),
                 &peer.flap_count.to_string(),
                 &peer.true_flap_count.to_string(),
             ],
@@ -105,7 +105,7 @@ fn print_verification(out: &mut impl Write, verification: &Verification, order: 
 }
 
 fn print_result(out: &mut impl Write, verification: &Verification) -> io::Result<()> {
-    let max_error = humanise::duration(verification.max_error_ns());
+    let max_error = format::duration(verification.max_error_ns());
     let tolerance_secs = verification.tolerance_ns / 1_000_000_000;
     if verification.passed {
         writeln!(out, "Verification passed: all flap counts match, and the largest error of a time is")?;

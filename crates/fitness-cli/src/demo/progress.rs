@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::network::DemoNetwork;
 use super::scenario::{Action, PeerAction};
-use crate::output::humanise;
+use crate::output::format;
 
 /// The progress display.
 pub(super) struct Progress {
@@ -35,7 +35,7 @@ impl Progress {
         Self { screen }
     }
 
-    /// Shows what is being prepared.
+    /// Shows the current step of the preparation.
     pub(super) fn preparing(&self, task: &'static str) {
         match &self.screen {
             Some(screen) => screen.step.set_message(task),
@@ -89,7 +89,7 @@ impl Progress {
                 Presence::Offline => "○ offline   ",
                 Presence::Unobserved => "? unobserved",
             };
-            let availability = humanise::availability(peer.uptime_ns, peer.observed_ns);
+            let availability = format::availability(peer.uptime_ns, peer.observed_ns);
             let flaps = if peer.flap_count == 1 { "flap" } else { "flaps" };
             bar.set_message(format!("{state}  {availability:>9}  {:>2} {flaps}", peer.flap_count));
         }

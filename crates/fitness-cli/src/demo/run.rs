@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::scenario::{Action, PeerAction, Role, steps};
 use super::wallet::Wallet;
 use crate::error::CliError;
-use crate::listen::Front;
+use crate::listen::DashboardServer;
 use crate::store::StoreUrl;
 
 /// How often the progress display is updated.
@@ -29,7 +29,7 @@ pub(super) struct ScenarioRun<'a> {
     /// The store with the wallet's history.
     store: &'a StoreUrl,
     progress: &'a Progress,
-    server: Option<&'a mut Front>,
+    server: Option<&'a mut DashboardServer>,
     wallet: Wallet,
     truth: GroundTruth,
     /// The delay of the scenario: how much longer than expected the steps have taken.
@@ -42,7 +42,7 @@ impl<'a> ScenarioRun<'a> {
         network: &'a Arc<DemoNetwork>,
         store: &'a StoreUrl,
         progress: &'a Progress,
-        server: Option<&'a mut Front>,
+        server: Option<&'a mut DashboardServer>,
         wallet: Wallet,
     ) -> Self {
         let handle = wallet.handle();

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::blocking;
 use super::network::Peer;
 use crate::error::CliError;
-use crate::listen::{Front, RunningServer};
+use crate::listen::{DashboardServer, RunningServer};
 
 /// How often the monitor polls the node's connections. Log messages of the node trigger earlier polls, so
 /// this is the maximum error of a measured time.
@@ -37,7 +37,7 @@ impl Wallet {
         node: RegtestNode,
         store: Arc<dyn Store>,
         hint: &ConnectionHint,
-        server: Option<&mut Front>,
+        server: Option<&mut DashboardServer>,
     ) -> Result<Self, CliError> {
         let service = Service::builder(convert::node_id(&node.id()), Arc::clone(&store)).start().await?;
         let monitor = NodeMonitor::builder(node.node(), service.handle())

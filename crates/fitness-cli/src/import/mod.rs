@@ -15,7 +15,7 @@ Examples:
 
 /// Import statistics from another program
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::end(EXAMPLES))]
+#[command(after_help = help::footer(EXAMPLES))]
 pub(crate) struct Args {
     #[command(subcommand)]
     source: Source,

@@ -5,9 +5,9 @@ use fitness_core::{Presence, Timestamp, WindowStats};
 
 use super::detail;
 use super::document::{ChannelEntry, PeerEntry, Section};
+use super::format;
 use super::glyphs::Glyphs;
-use super::humanise;
-use crate::moment::Window;
+use crate::time::Window;
 
 /// How much space a table takes, widest first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl Layout {
         let id = id.to_string();
         match self {
             Self::Wide => id,
-            Self::Normal => humanise::short(&id, 6, glyphs.ellipsis),
-            Self::Compact | Self::Narrow => humanise::short(&id, 4, glyphs.ellipsis),
+            Self::Normal => format::short(&id, 6, glyphs.ellipsis),
+            Self::Compact | Self::Narrow => format::short(&id, 4, glyphs.ellipsis),
         }
     }
 }
@@ -49,8 +49,6 @@ pub(super) enum Column {
     Usable,
     UptimeUsable,
     LndUptime,
-    TrueUptime,
-    OffBy,
     Availability,
     Flaps,
     LastFlap,
@@ -102,9 +100,6 @@ impl Column {
         if section.channels().any(|channel| channel.lnd_uptime_ns.is_some()) {
             columns.push(Self::LndUptime);
         }
-        if section.channels().any(|channel| channel.true_uptime_ns.is_some()) {
-            columns.extend([Self::TrueUptime, Self::OffBy]);
-        }
         columns.push(Self::Availability);
         columns.extend_from_slice(match (&section.window, is_narrow) {
             (None, _) => &[Self::Flaps, Self::LastFlap],
@@ -155,9 +150,6 @@ impl Column {
             Self::UptimeUsable => "uptime/\nusable",
             Self::LndUptime if tight => "lnd\nuptime",
             Self::LndUptime => "lnd uptime",
-            Self::TrueUptime if tight => "true\nuptime",
-            Self::TrueUptime => "true uptime",
-            Self::OffBy => "off by",
             Self::Availability if tight => "avail-\nability",
             Self::Availability => "availability",
             Self::Flaps if tight => "flaps",
@@ -204,11 +196,11 @@ impl Column {
     fn text(self, row: &Row<'_>) -> Option<String> {
         let report = &row.peer.report;
         let ago = |at| match row.layout.is_tight() {
-            true => humanise::duration(row.at.nanos_since(at)),
-            false => humanise::ago(row.at, at),
+            true => format::duration(row.at.nanos_since(at)),
+            false => format::ago(row.at, at),
         };
         let stat =
-            |format: fn(&WindowStats) -> String| row.window().map_or_else(|| humanise::NA.to_owned(), format);
+            |format: fn(&WindowStats) -> String| row.window().map_or_else(|| format::NA.to_owned(), format);
         Some(match self {
             Self::Alias if row.is_first => row.peer.alias.clone()?,
             Self::Peer if row.is_first => {
@@ -231,22 +223,20 @@ impl Column {
                     row.channel.map(|channel| row.layout.id(&channel.report.channel_id, row.glyphs));
                 channel.unwrap_or_else(|| "-".to_owned())
             }
-            Self::Lifetime => humanise::duration(row.lifetime_ns()),
+            Self::Lifetime => format::duration(row.lifetime_ns()),
             Self::Observed => {
                 let error_ns = row.window().map_or(0, |stats| stats.window.observed_error_ns);
-                humanise::with_error(row.observed_ns(), error_ns)
+                format::with_error(row.observed_ns(), error_ns)
             }
             Self::Uptime => row.uptime(),
             Self::Usable => row.usable()?,
             Self::UptimeUsable => {
                 [Some(row.uptime()), row.usable()].into_iter().flatten().collect::<Vec<_>>().join("\n")
             }
-            Self::LndUptime => humanise::duration(row.channel?.lnd_uptime_ns?),
-            Self::TrueUptime => humanise::duration(row.channel?.true_uptime_ns?),
-            Self::OffBy => humanise::difference(row.uptime_ns(), row.channel?.true_uptime_ns?),
+            Self::LndUptime => format::duration(row.channel?.lnd_uptime_ns?),
             Self::Availability => match row.window() {
                 Some(stats) => detail::availability(&stats.window),
-                None => humanise::availability(row.uptime_ns(), row.observed_ns()),
+                None => format::availability(row.uptime_ns(), row.observed_ns()),
             },
             Self::Disconnects => stat(detail::disconnects),
             Self::MeanTimeBetweenDisconnects => stat(detail::mean_time_between_disconnects),
@@ -314,13 +304,13 @@ impl Row<'_> {
 
     fn uptime(&self) -> String {
         let error_ns = self.window().map_or(0, |stats| stats.window.uptime_error_ns);
-        humanise::with_error(self.uptime_ns(), error_ns)
+        format::with_error(self.uptime_ns(), error_ns)
     }
 
     /// Formats how long the channel was usable, or returns `None` for a row without a channel.
     fn usable(&self) -> Option<String> {
         let report = &self.channel?.report;
-        Some(humanise::or_na((report.usable_observed_ns > 0).then_some(report.usable_ns)))
+        Some(format::or_na((report.usable_observed_ns > 0).then_some(report.usable_ns)))
     }
 
     fn lifetime_ns(&self) -> u64 {

@@ -3,7 +3,7 @@
 use fitness_core::{Gap, GapCause, GapTotals};
 
 use super::document::Section;
-use super::{grid, humanise};
+use super::{format, grid};
 use fitness_words::{pluralize, rfc3339};
 
 /// How many gaps are listed without `--gaps`.
@@ -14,9 +14,9 @@ pub(super) fn render(section: &Section, width: Option<u16>) -> Option<String> {
     let coverage = section.coverage?;
     let mut lines = vec![format!(
         "Monitored {} of {} ({}) since {}",
-        humanise::duration(coverage.monitored_ns),
-        humanise::duration(coverage.lifetime_ns),
-        humanise::availability(coverage.monitored_ns, coverage.lifetime_ns),
+        format::duration(coverage.monitored_ns),
+        format::duration(coverage.lifetime_ns),
+        format::availability(coverage.monitored_ns, coverage.lifetime_ns),
         rfc3339(coverage.first_started_at),
     )];
     let totals = [
@@ -34,7 +34,7 @@ pub(super) fn render(section: &Section, width: Option<u16>) -> Option<String> {
             "Not monitored since {}: {} ({} so far)",
             rfc3339(gap.from),
             gap.cause,
-            humanise::duration(gap.length_ns()),
+            format::duration(gap.length_ns()),
         ));
     }
     let lines: Vec<String> = lines.iter().map(|line| grid::wrap(line, width)).collect();
@@ -49,7 +49,7 @@ fn gap_table(section: &Section, width: Option<u16>) -> String {
     let omitted = if section.all_gaps { 0 } else { section.gaps.len().saturating_sub(MAX_LISTED) };
     let row = |gap: &Gap| {
         let to = if gap.ongoing { "-".to_owned() } else { rfc3339(gap.to) };
-        [gap.cause.to_string(), rfc3339(gap.from), to, humanise::duration(gap.length_ns())]
+        [gap.cause.to_string(), rfc3339(gap.from), to, format::duration(gap.length_ns())]
     };
     let rows = section.gaps.iter().skip(omitted).map(row);
     let mut lines = grid::lines(["monitoring gap", "from", "to", ">length"], rows, width);
@@ -62,5 +62,5 @@ fn gap_table(section: &Section, width: Option<u16>) -> String {
 
 fn total(cause: GapCause, totals: GapTotals) -> Option<String> {
     let GapTotals { count, length_ns } = totals;
-    (count > 0).then(|| format!("{cause} {count}x ({})", humanise::duration(length_ns)))
+    (count > 0).then(|| format!("{cause} {count}x ({})", format::duration(length_ns)))
 }

@@ -3,7 +3,7 @@
 use fitness_core::{BucketWidth, ImportedReport, Presence, PresenceInterval, WindowReport, WindowStats};
 
 use super::document::{PeerEntry, Section};
-use super::{grid, humanise};
+use super::{format, grid};
 use fitness_words::{pluralize, rfc3339};
 
 /// Renders the details of a peer under `title`; `None` if there are none.
@@ -17,7 +17,7 @@ pub(super) fn render(section: &Section, peer: &PeerEntry, title: &str, width: Op
         return None;
     }
     let report = &peer.report;
-    let lifetime = humanise::duration(section.lifetime_ns(peer));
+    let lifetime = format::duration(section.lifetime_ns(peer));
     let disconnects = pluralize(u64::from(report.disconnects), "disconnect", "disconnects");
     let tracked_since = rfc3339(report.tracked_since);
     let mut title = format!("{title}\nTracked since {tracked_since} ({lifetime}), {disconnects}");
@@ -29,8 +29,8 @@ pub(super) fn render(section: &Section, peer: &PeerEntry, title: &str, width: Op
 
 /// Summarizes the values that were imported from another program.
 fn imported_summary(imported: &ImportedReport) -> String {
-    let observed = humanise::duration(imported.observed_ns);
-    let uptime = humanise::duration(imported.uptime_ns);
+    let observed = format::duration(imported.observed_ns);
+    let uptime = format::duration(imported.uptime_ns);
     let flaps = pluralize(imported.flap_count.into(), "flap", "flaps");
     let (source, at) = (imported.source, rfc3339(imported.at));
     format!("Imported from {source} up to {at}: observed {observed}, uptime {uptime}, {flaps}")
@@ -51,8 +51,8 @@ fn window_table(peer: &PeerEntry, width: Option<u16>) -> String {
     let row = |name: &str, stats: &WindowStats| {
         [
             name.to_owned(),
-            humanise::with_error(stats.window.observed_ns, stats.window.observed_error_ns),
-            humanise::with_error(stats.window.uptime_ns, stats.window.uptime_error_ns),
+            format::with_error(stats.window.observed_ns, stats.window.observed_error_ns),
+            format::with_error(stats.window.uptime_ns, stats.window.uptime_error_ns),
             availability(&stats.window),
             disconnects(stats),
             mean_time_between_disconnects(stats),
@@ -71,11 +71,11 @@ fn timeline_table(timeline: &[PresenceInterval], width: Option<u16>) -> String {
             (Some(Presence::Unobserved), Some(cause)) => format!("unobserved: {cause}"),
             (Some(presence), _) => super::presence_label(presence).to_owned(),
             (None, _) => {
-                let availability = humanise::availability(interval.uptime_ns, interval.observed_ns);
+                let availability = format::availability(interval.uptime_ns, interval.observed_ns);
                 format!("unstable, {availability} online")
             }
         };
-        let length = humanise::duration(interval.length_ns());
+        let length = format::duration(interval.length_ns());
         [rfc3339(interval.from), rfc3339(interval.to), length, state]
     };
     grid::lines(["from", "to", ">length", "state"], timeline.iter().map(row), width)
@@ -86,9 +86,9 @@ fn bucket_table(bucket_width: BucketWidth, windows: &[WindowReport], width: Opti
     let row = |window: &WindowReport| {
         [
             rfc3339(window.from),
-            humanise::duration(window.length_ns),
-            humanise::with_error(window.observed_ns, window.observed_error_ns),
-            humanise::with_error(window.uptime_ns, window.uptime_error_ns),
+            format::duration(window.length_ns),
+            format::with_error(window.observed_ns, window.observed_error_ns),
+            format::with_error(window.uptime_ns, window.uptime_error_ns),
             availability(window),
         ]
     };
@@ -99,37 +99,37 @@ fn bucket_table(bucket_width: BucketWidth, windows: &[WindowReport], width: Opti
 /// Formats the availability in a window, with `~` if it is not exact.
 pub(super) fn availability(window: &WindowReport) -> String {
     let mark = if window.is_exact() { "" } else { "~" };
-    format!("{mark}{}", humanise::availability(window.uptime_ns, window.observed_ns))
+    format!("{mark}{}", format::availability(window.uptime_ns, window.observed_ns))
 }
 
 /// Formats the number of disconnects: `12+` if it is a lower bound, `n/a` if nothing was observed.
 pub(super) fn disconnects(stats: &WindowStats) -> String {
     let count = (stats.window.observed_ns > 0).then_some(stats.outages.disconnects);
-    let count = count.map_or_else(|| humanise::NA.to_owned(), |count| count.to_string());
+    let count = count.map_or_else(|| format::NA.to_owned(), |count| count.to_string());
     mark_lower_bound(stats, count)
 }
 
 /// Formats the mean time between disconnects, with `<` if it is an upper bound.
 pub(super) fn mean_time_between_disconnects(stats: &WindowStats) -> String {
-    let mean = humanise::or_na(stats.outages.mean_time_between_disconnects_ns);
+    let mean = format::or_na(stats.outages.mean_time_between_disconnects_ns);
     if is_exact(stats, &mean) { mean } else { format!("<{mean}") }
 }
 
 /// Formats the median recovery, with `~` if it is not exact.
 pub(super) fn median_recovery(stats: &WindowStats) -> String {
-    let median = humanise::or_na(stats.outages.median_recovery_ns);
+    let median = format::or_na(stats.outages.median_recovery_ns);
     if is_exact(stats, &median) { median } else { format!("~{median}") }
 }
 
 /// Formats the longest completed outage, with `+` if it is a lower bound.
 pub(super) fn longest_recovery(stats: &WindowStats) -> String {
-    mark_lower_bound(stats, humanise::or_na(stats.outages.longest_recovery_ns))
+    mark_lower_bound(stats, format::or_na(stats.outages.longest_recovery_ns))
 }
 
 /// Formats the longest outage, completed or not, with `+` if it is a lower bound.
 fn longest_outage(stats: &WindowStats) -> String {
     let longest = (stats.window.observed_ns > 0).then_some(stats.outages.longest_outage_ns);
-    mark_lower_bound(stats, humanise::or_na(longest))
+    mark_lower_bound(stats, format::or_na(longest))
 }
 
 fn mark_lower_bound(stats: &WindowStats, text: String) -> String {
@@ -138,5 +138,5 @@ fn mark_lower_bound(stats: &WindowStats, text: String) -> String {
 
 /// Returns whether the log has every change that could affect the value.
 fn is_exact(stats: &WindowStats, text: &str) -> bool {
-    stats.outages.complete || text == humanise::NA
+    stats.outages.complete || text == format::NA
 }

@@ -7,7 +7,7 @@ use fitness_core::{
 
 use super::sort::Sort;
 use super::strip::Strip;
-use crate::moment::Window;
+use crate::time::Window;
 
 /// A report. It has one section, or several if several nodes share a store.
 #[derive(Debug, Default)]

@@ -78,7 +78,7 @@ impl<'a> CoverageJson<'a> {
 
 #[derive(Serialize)]
 struct ObserverJson {
-    node_id: NodeId,
+    observer: NodeId,
     at_ns: Option<Timestamp>,
     started_at_ns: Timestamp,
     last_heartbeat_ns: Timestamp,
@@ -88,7 +88,7 @@ impl ObserverJson {
     fn of(section: &Section) -> Option<Self> {
         let Observer { node_id, started_at, last_heartbeat } = section.observer?;
         Some(Self {
-            node_id,
+            observer: node_id,
             at_ns: section.at,
             started_at_ns: started_at,
             last_heartbeat_ns: last_heartbeat,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, ValueEnum};
-use fitness_core::{ChannelReport, NodeId, Presence, WindowStats};
+use fitness_core::{NodeId, Presence, WindowStats};
 
 use super::document::{ChannelEntry, PeerEntry, Section};
 
@@ -54,10 +54,6 @@ enum Key {
     LastChange,
     /// Longest first; with --preset only
     LndUptime,
-    /// Longest first; in the demo only
-    TrueUptime,
-    /// Largest deviation first; in the demo only
-    OffBy,
 }
 
 /// A value to sort by. All values of one key are of the same variant.
@@ -153,8 +149,6 @@ impl Key {
             Self::Usable => (report.usable_observed_ns > 0).then_some(report.usable_ns),
             Self::State => Some(state_value(peer, Some(channel))),
             Self::LndUptime => channel.lnd_uptime_ns,
-            Self::TrueUptime => channel.true_uptime_ns,
-            Self::OffBy => Some(off_by(report, channel.true_uptime_ns?)),
             _ => self.window_value(window),
         }
     }
@@ -175,10 +169,6 @@ impl Key {
 /// Maps a ratio to an integer with the same order: non-negative floats are ordered by their bits.
 fn ratio_value(ratio: Option<f64>) -> Option<u64> {
     ratio.map(f64::to_bits)
-}
-
-const fn off_by(report: &ChannelReport, true_uptime_ns: u64) -> u64 {
-    report.uptime_ns.abs_diff(true_uptime_ns)
 }
 
 fn state_value(peer: &PeerEntry, channel: Option<&ChannelEntry>) -> u64 {

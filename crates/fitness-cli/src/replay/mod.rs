@@ -18,13 +18,13 @@ use fitness_core::{Event, HashSeed, Timestamp, Tracker, TrackerConfig};
 pub(crate) use self::line::LineError;
 use self::save::SaveArgs;
 use self::trace::Trace;
-use crate::ask::AskArgs;
 use crate::error::CliError;
 use crate::help;
 use crate::listen::ListenArgs;
-use crate::moment::{parse_moment, rfc3339};
-use crate::output::humanise;
+use crate::output::format;
 use crate::output::{Document, OutputArgs, Section, print};
+use crate::query::QueryArgs;
+use crate::time::{parse_time, rfc3339};
 
 const LONG_ABOUT: &str = "\
 Replay a recorded event trace and report on its peers and channels.
@@ -59,7 +59,7 @@ Examples:
 
 /// Replay a recorded event trace
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
+#[command(long_about = LONG_ABOUT, after_help = help::footer_with_stores(EXAMPLES))]
 // The presets affect the table only: the dashboard does not show lnd's uptime.
 #[command(group(clap::ArgGroup::new("output_mode").args(["preset", "listen"])))]
 #[command(group(clap::ArgGroup::new("destination").args(["store", "listen"]).multiple(true)))]
@@ -70,7 +70,7 @@ pub(crate) struct Args {
     /// Evaluate as of this time: RFC 3339, or nanoseconds since 1970
     ///
     /// Later events are ignored. The default is the time of the last event.
-    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
 
     /// Reproduce the behaviour of an lnd version, and add the uptime that lnd would have reported
@@ -84,7 +84,7 @@ pub(crate) struct Args {
     listen: ListenArgs,
 
     #[command(flatten)]
-    ask: AskArgs,
+    query: QueryArgs,
 
     #[command(flatten)]
     output: OutputArgs,
@@ -117,7 +117,7 @@ impl Preset {
 /// Fails if the trace cannot be read or has an invalid line, if the evaluation time is too far ahead, if the
 /// store cannot be opened or already has a history of the observer, or if standard output cannot be written.
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
-    let front = args.listen.front(Some(&aliases_file(&args.file)))?;
+    let server = args.listen.server(Some(&aliases_file(&args.file)))?;
     let mut trace = Trace::open(&args.file)?;
     let config = args.preset.map_or_else(TrackerConfig::default, Preset::config);
     let mut replay = Replay::new(config, args.at);
@@ -127,13 +127,13 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     replay.check_evaluation_time()?;
     replay.print_notes();
     let mut sections = vec![replay.section(args)];
-    args.ask.choose(&mut sections)?;
+    args.query.filter_peers(&mut sections)?;
     for section in &mut sections {
         replay.add_details(section, args);
     }
     let at = replay.evaluation_time();
     print(&mut Document { sections }, &args.output)?;
-    args.save.save_and_serve(&mut replay.tracker, at, front)
+    args.save.save_and_serve(&mut replay.tracker, at, server)
 }
 
 /// Returns the path of the alias file beside a trace: `month.aliases` for `month.jsonl.gz`.
@@ -182,7 +182,7 @@ impl Replay {
         let Some(at) = self.evaluation_time() else { return Section::default() };
         // Ends reconnect grace periods that expire before then.
         self.tracker.advance(at);
-        let mut section = if args.ask.asks_for_closed() {
+        let mut section = if args.query.includes_untracked() {
             Section::new(Some(at), self.tracker.all_peers(at))
         } else {
             Section::new(Some(at), self.tracker.peers(at))
@@ -198,14 +198,14 @@ impl Replay {
     /// Adds the windows, timelines, buckets and strips that were requested.
     fn add_details(&self, section: &mut Section, args: &Args) {
         let Some(at) = section.at else { return };
-        let question = args.ask.question(at, args.output.json);
+        let query = args.query.as_of(at, args.output.json);
         let gaps = section.gaps.clone();
-        question.begin(section);
+        query.prepare_section(section);
         let tracker = &self.tracker;
-        for peer in section.peers.iter_mut().filter(|_| question.needs_histories()) {
+        for peer in section.peers.iter_mut().filter(|_| query.needs_histories()) {
             let Some(history) = tracker.history(at, &peer.report.node_id, &[]) else { continue };
             let channel_history = |channel_id: &_| tracker.channel_history(at, channel_id, &[]);
-            question.answer(peer, section.strips_from, &gaps, &history, channel_history);
+            query.fill_peer(peer, section.strips_from, &gaps, &history, channel_history);
         }
         if args.preset.is_some() {
             for channel in section.channels_mut() {
@@ -218,7 +218,7 @@ impl Replay {
     fn print_notes(&self) {
         let faults = self.tracker.clock_faults();
         if faults.steps_back > 0 {
-            let longest = humanise::duration(faults.longest_step_back_ns);
+            let longest = format::duration(faults.longest_step_back_ns);
             note(&format!(
                 "clock set back {} time(s), by at most {longest}; no time is counted for these steps",
                 faults.steps_back

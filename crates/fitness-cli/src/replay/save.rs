@@ -7,13 +7,13 @@ use fitness_core::{NodeId, Timestamp, Tracker, UnsavedChanges};
 use fitness_store::{Batch, MemoryStore, Store};
 
 use crate::error::CliError;
-use crate::listen::Front;
+use crate::listen::DashboardServer;
 use crate::store::StoreUrl;
 
 /// The maximum number of peers per commit.
 const PEERS_PER_COMMIT: usize = 1_000;
 
-/// Where to save the result.
+/// The destination of the result.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SaveArgs {
     /// Save the result in this store: a redb file, or another kind as below
@@ -33,14 +33,14 @@ const PLACEHOLDER_OBSERVER: NodeId = NodeId([2; 33]);
 
 impl SaveArgs {
     /// Saves the tracker's state as of `at` if `--store` was given, and serves it until the user stops the
-    /// program if there is a `front`.
+    /// program if there is a `server`.
     pub(super) fn save_and_serve(
         &self,
         tracker: &mut Tracker,
         at: Option<Timestamp>,
-        front: Option<Front>,
+        server: Option<DashboardServer>,
     ) -> Result<(), CliError> {
-        if self.store.is_none() && front.is_none() {
+        if self.store.is_none() && server.is_none() {
             return Ok(());
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -53,8 +53,8 @@ impl SaveArgs {
             if let Some(at) = at {
                 save(&store, location, observer, tracker, at).await?;
             }
-            match front {
-                Some(front) => front.show(Archive::open(observer, store).await?).await,
+            match server {
+                Some(server) => server.serve_archive(Archive::open(observer, store).await?).await,
                 None => Ok(()),
             }
         })
@@ -72,8 +72,8 @@ async fn save(
     let is_new =
         store.observer(&observer).await?.is_none() && store.peers(&observer, None, 1).await?.is_empty();
     if !is_new {
-        let way_out = "choose another store or another --observer";
-        return Err(CliError::Exists { store: location, observer, way_out });
+        let hint = "choose another store or another --observer";
+        return Err(CliError::HistoryExists { store: location, observer, hint });
     }
     loop {
         let mut changes = UnsavedChanges::default();

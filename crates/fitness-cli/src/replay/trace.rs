@@ -34,7 +34,7 @@ impl Trace {
         let name = path.display().to_string();
         match File::open(path) {
             Ok(file) => Self::new(name, file),
-            Err(source) => Err(CliError::Open { file: name, source }),
+            Err(source) => Err(CliError::ReadFile { file: name, source }),
         }
     }
 
@@ -42,7 +42,7 @@ impl Trace {
         // No JSON starts with the two magic bytes of gzip. A pipe may return them one at a time.
         let mut head = Vec::with_capacity(GZIP_MAGIC.len());
         if let Err(source) = input.by_ref().take(2).read_to_end(&mut head) {
-            return Err(CliError::Open { file: name, source });
+            return Err(CliError::ReadFile { file: name, source });
         }
         let is_gzip = head == GZIP_MAGIC;
         let input = BufReader::new(Cursor::new(head).chain(input));
@@ -74,9 +74,9 @@ impl Trace {
             }
             Ok(length) => Ok(length > 0),
             Err(source) => {
-                let expected =
+                let problem =
                     if self.is_gzip { "truncated or damaged gzip data" } else { "cannot read the line" };
-                Err(CliError::Read { file: self.name.clone(), line: self.line, expected, source })
+                Err(CliError::ReadLine { file: self.name.clone(), line: self.line, problem, source })
             }
         }
     }
@@ -91,6 +91,6 @@ impl Trace {
     }
 
     fn error(&self, source: LineError) -> CliError {
-        CliError::Line { file: self.name.clone(), line: self.line, source }
+        CliError::InvalidEvent { file: self.name.clone(), line: self.line, source }
     }
 }

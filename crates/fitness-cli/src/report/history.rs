@@ -8,8 +8,8 @@ use fitness_store::Store;
 
 use super::Args;
 use crate::error::CliError;
-use crate::moment::rfc3339;
 use crate::output::{Observer, Section};
+use crate::time::rfc3339;
 
 const PAGE_SIZE: usize = 1_000;
 
@@ -25,20 +25,20 @@ pub(super) async fn read_section(
 ) -> Result<(Section, Tracker), CliError> {
     let stored = store.observer(&observer).await?;
     let record = stored.unwrap_or_default();
-    let all_gaps = args.ask.needs_all_gaps(args.output.json);
+    let all_gaps = args.query.needs_all_gaps(args.output.json);
     let first = if all_gaps { 0 } else { record.gap_count.saturating_sub(LATEST_GAPS) };
     let gaps = read_gaps(store, &observer, first).await?;
     let history = StoredHistory::load(store, observer, &record, &gaps, args.at).await?;
-    if let Some(asked) = args.at.filter(|&at| at < history.end) {
-        return Err(CliError::BeforeLastMoment {
+    if let Some(at) = args.at.filter(|&at| at < history.end) {
+        return Err(CliError::BeforeHistoryEnd {
             store: args.store.to_string(),
             observer,
-            asked: rfc3339(asked),
-            known_until: rfc3339(history.end),
+            at: rfc3339(at),
+            history_end: rfc3339(history.end),
         });
     }
     let at = args.at.unwrap_or(history.end);
-    let mut section = history.section(at, args.ask.asks_for_closed());
+    let mut section = history.section(at, args.query.includes_untracked());
     let to_wall_clock = |ns| history.tracker.to_wall_clock(ns);
     section.observer = Some(Observer {
         node_id: observer,
@@ -60,10 +60,10 @@ pub(super) async fn add_histories(
     args: &Args,
 ) -> Result<(), CliError> {
     let Some(at) = section.at else { return Ok(()) };
-    let question = args.ask.question(at, args.output.json);
+    let query = args.query.as_of(at, args.output.json);
     let gaps = section.gaps.clone();
-    question.begin(section);
-    if !question.needs_histories() {
+    query.prepare_section(section);
+    if !query.needs_histories() {
         return Ok(());
     }
     for peer in &mut section.peers {
@@ -71,7 +71,7 @@ pub(super) async fn add_histories(
         let log = read_log(store, &observer, &node_id).await?;
         let Some(history) = tracker.history(at, &node_id, &log) else { continue };
         let channel_history = |channel_id: &_| tracker.channel_history(at, channel_id, &log);
-        question.answer(peer, section.strips_from, &gaps, &history, channel_history);
+        query.fill_peer(peer, section.strips_from, &gaps, &history, channel_history);
     }
     Ok(())
 }

@@ -8,13 +8,13 @@ use fitness_actor::Archive;
 use fitness_core::{NodeId, Timestamp};
 use fitness_store::Store;
 
-use crate::ask::AskArgs;
 use crate::error::CliError;
 use crate::help;
 use crate::listen::ListenArgs;
-use crate::moment::parse_moment;
 use crate::output::{Document, OutputArgs, print};
+use crate::query::QueryArgs;
 use crate::store::StoreUrl;
+use crate::time::parse_time;
 
 const LONG_ABOUT: &str = "\
 Report on the peers and channels in a store while its node is stopped.
@@ -45,7 +45,7 @@ Examples:
 
 /// Report on a store while its node is stopped
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
+#[command(long_about = LONG_ABOUT, after_help = help::footer_with_stores(EXAMPLES))]
 // The dashboard always shows the last heartbeat, so --at and --listen exclude each other.
 #[command(group(clap::ArgGroup::new("shown").args(["at", "listen"])))]
 pub(crate) struct Args {
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// Report as of this time: RFC 3339, or nanoseconds since 1970
     ///
     /// Defaults to the last heartbeat and cannot be earlier.
-    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
 
     /// Report only what this observer stored; by default all observers in the store
@@ -64,7 +64,7 @@ pub(crate) struct Args {
     observer: Option<NodeId>,
 
     #[command(flatten)]
-    ask: AskArgs,
+    query: QueryArgs,
 
     #[command(flatten)]
     listen: ListenArgs,
@@ -82,7 +82,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(CliError::Runtime)?.block_on(async {
-        let server = args.listen.front(None)?;
+        let server = args.listen.server(None)?;
         let store = args.store.open_read_only().await?;
         let mut document = read(&store, args).await?;
         // Before printing: if the store has several observers, --listen fails without any output.
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
         };
         print(&mut document, &args.output)?;
         match served {
-            Some((server, archive)) => server.show(archive).await,
+            Some((server, archive)) => server.serve_archive(archive).await,
             None => Ok(()),
         }
     })
@@ -109,7 +109,7 @@ async fn read(store: &Arc<dyn Store>, args: &Args) -> Result<Document, CliError>
         document.sections.push(section);
         trackers.push((observer, tracker));
     }
-    args.ask.choose(&mut document.sections)?;
+    args.query.filter_peers(&mut document.sections)?;
     for section in &mut document.sections {
         let is_observer =
             |(observer, _): &&(NodeId, _)| section.observer.is_some_and(|it| it.node_id == *observer);

@@ -28,7 +28,7 @@ impl fmt::Display for StoreUrl {
 
 impl StoreUrl {
     /// Returns the name of the store, quoted for a shell if needed.
-    pub(crate) fn in_a_shell(&self) -> String {
+    pub(crate) fn shell_quoted(&self) -> String {
         let name = self.to_string();
         let is_safe = |c: char| c.is_alphanumeric() || "/:.,_-+@%".contains(c);
         if name.chars().all(is_safe) { name } else { format!("'{}'", name.replace('\'', r"'\''")) }
@@ -69,9 +69,9 @@ mod tests {
 
     #[test]
     fn name_is_quoted_for_a_shell() {
-        assert_eq!(url("dir:/var/wallet").in_a_shell(), "dir:/var/wallet");
-        assert_eq!(url("sqlite:w.sqlite?table=a").in_a_shell(), "'sqlite:w.sqlite?table=a'");
-        assert_eq!(url("Bob's files/f.redb").in_a_shell(), r"'Bob'\''s files/f.redb'");
+        assert_eq!(url("dir:/var/wallet").shell_quoted(), "dir:/var/wallet");
+        assert_eq!(url("sqlite:w.sqlite?table=a").shell_quoted(), "'sqlite:w.sqlite?table=a'");
+        assert_eq!(url("Bob's files/f.redb").shell_quoted(), r"'Bob'\''s files/f.redb'");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use fitness_store_redb::RedbStore;
 use lightning_persister::fs_store::FilesystemStore;
 use tokio::runtime::Runtime;
 
-pub(crate) use self::url::{FORMS, StoreUrl, StoreUrlParser};
+pub(crate) use self::url::{StoreUrl, StoreUrlParser, URL_FORMATS};
 use crate::error::CliError;
 
 /// The namespace of the history in LDK's key-value stores, which is a directory in `FilesystemStore`.
@@ -103,7 +103,7 @@ impl StoreUrl {
     ///
     /// # Errors
     ///
-    /// As [`StoreUrl::observers`], and [`CliError::WhichObserver`] if there are several or none.
+    /// As [`StoreUrl::observers`], and [`CliError::AmbiguousObserver`] if there are several or none.
     pub(crate) async fn one_observer(
         &self,
         store: &dyn Store,
@@ -111,7 +111,7 @@ impl StoreUrl {
     ) -> Result<NodeId, CliError> {
         match *self.observers(store, requested).await? {
             [observer] => Ok(observer),
-            ref all => Err(CliError::WhichObserver { store: self.to_string(), known: all.to_vec() }),
+            ref all => Err(CliError::AmbiguousObserver { store: self.to_string(), available: all.to_vec() }),
         }
     }
 
@@ -194,7 +194,7 @@ impl StoreUrl {
         StoreError::Backend { operation, location: self.to_string(), source: Box::new(error) }
     }
 
-    /// Converts an I/O error, and says what to do about the common ones.
+    /// Converts an I/O error. Common errors get a reason with a suggestion.
     fn io_error(&self, operation: &'static str, error: std::io::Error) -> StoreError {
         let reason = match error.kind() {
             ErrorKind::NotFound => "no such file or directory; check the path, or create the directory",

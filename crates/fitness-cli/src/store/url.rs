@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use ldk_node::io::sqlite_store::KV_TABLE_NAME;
 
 /// The formats of store names, for help and error messages.
-pub(crate) const FORMS: &str = "  \
+pub(crate) const URL_FORMATS: &str = "  \
   PATH, redb:PATH            a redb file
   sqlite:PATH[?table=NAME]   an SQLite file of ldk-node; the default table is ldk_node_data
   dir:PATH                   a directory of LDK's FilesystemStore
@@ -37,11 +37,11 @@ pub(crate) enum StoreUrl {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StoreUrlError {
     /// The name is empty.
-    #[error("empty store name: expected one of\n{FORMS}")]
+    #[error("empty store name: expected one of\n{URL_FORMATS}")]
     Empty,
 
     /// There is no path after the scheme.
-    #[error("missing path after {scheme}: expected one of\n{FORMS}")]
+    #[error("missing path after {scheme}: expected one of\n{URL_FORMATS}")]
     NoPath {
         /// The kind of store.
         scheme: &'static str,
@@ -49,7 +49,7 @@ pub(crate) enum StoreUrlError {
 
     /// The scheme is unknown.
     #[error(
-        "unknown store kind {scheme:?}: expected one of\n{FORMS}\n\
+        "unknown store kind {scheme:?}: expected one of\n{URL_FORMATS}\n\
          For a redb file whose name starts with {scheme:?}, use redb:{scheme}:…"
     )]
     UnknownScheme {
@@ -239,7 +239,7 @@ mod tests {
     fn errors_list_every_format() {
         for text in ["", "redb:", "sqllite:x"] {
             let message = text.parse::<StoreUrl>().expect_err(text).to_string();
-            assert!(message.contains(FORMS), "{message}");
+            assert!(message.contains(URL_FORMATS), "{message}");
         }
     }
 

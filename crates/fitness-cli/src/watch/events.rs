@@ -8,7 +8,7 @@ use fitness_core::{NodeId, Timestamp};
 use fitness_watch::{RankedCandidate, TargetReport, WatchEvent};
 use serde::Serialize;
 
-use crate::output::humanise;
+use crate::output::format;
 use fitness_words::rfc3339;
 
 /// Prints an event as a line of text on standard error.
@@ -19,7 +19,7 @@ pub(super) fn print_event(event: &WatchEvent) {
         }
         WatchEvent::Disconnected { at, reason, connected_for, .. } => {
             let connected_ns = u64::try_from(connected_for.as_nanos()).unwrap_or(u64::MAX);
-            (*at, format!("disconnected after {}: {reason}", humanise::duration(connected_ns)))
+            (*at, format!("disconnected after {}: {reason}", format::duration(connected_ns)))
         }
         _ => return,
     };
@@ -38,7 +38,7 @@ pub(super) fn print_line(text: &str) {
 }
 
 fn shorten_node_id(node_id: NodeId) -> String {
-    humanise::short(&node_id.to_string(), 6, "…")
+    format::short(&node_id.to_string(), 6, "…")
 }
 
 /// An alert as a line of JSON.

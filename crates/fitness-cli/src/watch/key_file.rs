@@ -28,12 +28,12 @@ pub(super) fn default_path(store: &StoreUrl) -> Option<PathBuf> {
 ///
 /// Fails if the file cannot be read or created, or if its content is not a key.
 pub(super) fn read_or_create(path: &Path) -> Result<Identity, CliError> {
-    let failed = |task| move |source| CliError::Key { task, path: path.to_owned(), source };
+    let failed = |operation| move |source| CliError::KeyFile { operation, path: path.to_owned(), source };
     let seed = match std::fs::read_to_string(path) {
-        Ok(text) => parse(text.trim()).ok_or_else(|| CliError::NoKey { path: path.to_owned() })?,
+        Ok(text) => parse(text.trim()).ok_or_else(|| CliError::InvalidKeyFile { path: path.to_owned() })?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => create(path).map_err(failed("create"))?,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(CliError::NoKey { path: path.to_owned() });
+            return Err(CliError::InvalidKeyFile { path: path.to_owned() });
         }
         Err(error) => return Err(failed("read")(error)),
     };
@@ -88,12 +88,12 @@ mod tests {
         let path = directory.path().join("watch.key");
         for text in [&b""[..], b"02", &[b'g'; 64], &[b'1'; 65], "ü".repeat(32).as_bytes(), &[0xff; 64]] {
             std::fs::write(&path, text).expect("write the file");
-            assert!(matches!(read_or_create(&path), Err(CliError::NoKey { .. })), "{text:?}");
+            assert!(matches!(read_or_create(&path), Err(CliError::InvalidKeyFile { .. })), "{text:?}");
             assert_eq!(std::fs::read(&path).expect("read the file"), text);
         }
         let missing = directory.path().join("no/such/key");
         let error = read_or_create(&missing).expect_err("the directory does not exist");
-        assert!(matches!(error, CliError::Key { task: "create", .. }), "{error}");
+        assert!(matches!(error, CliError::KeyFile { operation: "create", .. }), "{error}");
     }
 
     #[test]

@@ -25,8 +25,8 @@ use tokio::task::JoinHandle;
 use crate::compare::{print_uncertainty_note, rank_cells, rank_nodes};
 use crate::error::CliError;
 use crate::help;
-use crate::listen::{Front, ListenArgs, shutdown_signal};
-use crate::output::{available_width, grid, humanise};
+use crate::listen::{DashboardServer, ListenArgs, shutdown_signal};
+use crate::output::{available_width, format, grid};
 use crate::store::StoreUrl;
 
 const LONG_ABOUT: &str = "\
@@ -55,7 +55,7 @@ Examples:
 
 /// Watch any Lightning nodes, without channels and without a wallet
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
+#[command(long_about = LONG_ABOUT, after_help = help::footer_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// NODE_ID@HOST:PORT, a file with one such entry on each line, or - for standard input
     ///
@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args) -> Result<(), CliError> {
 
 async fn watch(args: &Args, targets: Vec<Target>) -> Result<(), CliError> {
     let shutdown = shutdown_signal().map_err(CliError::Runtime)?;
-    let server = args.listen.front(None)?;
+    let server = args.listen.server(None)?;
     let webhook = args.webhook_file.as_deref().map(webhook::read).transpose()?;
     let identity = args.identity()?;
     let store: Arc<dyn Store> = match &args.store {
@@ -143,7 +143,7 @@ async fn watch(args: &Args, targets: Vec<Target>) -> Result<(), CliError> {
 async fn run_watcher(
     args: &Args,
     handle: Handle,
-    server: Option<Front>,
+    server: Option<DashboardServer>,
     identity: Identity,
     targets: Vec<Target>,
     shutdown: impl Future<Output = ()>,
@@ -235,7 +235,7 @@ impl Args {
             (Some(path), _) => Ok(Some(path.clone())),
             (None, Some(store)) => match key_file::default_path(store) {
                 Some(path) => Ok(Some(path)),
-                None => Err(CliError::KeyNeeded { store: store.to_string() }),
+                None => Err(CliError::KeyFileRequired { store: store.to_string() }),
             },
             (None, None) => Ok(None),
         }
@@ -274,7 +274,7 @@ fn print_summary(reports: &[TargetReport], ranks: &[RankedCandidate]) -> io::Res
         let connect_ns = ranked.connect_time.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
         let last_attempt = report.map_or_else(String::new, |report| last_attempt(report));
         let [rank, node, score, upper_bound, availability, observed, disconnects] = rank_cells(ranked);
-        let connect_time = humanise::or_na(connect_ns);
+        let connect_time = format::or_na(connect_ns);
         [rank, node, score, upper_bound, availability, observed, disconnects, connect_time, last_attempt]
     });
     let headings = [

@@ -22,7 +22,8 @@ pub(super) fn read(args: &[String]) -> Result<Vec<Target>, CliError> {
 
 fn read_arg(arg: &str) -> Result<Vec<Target>, CliError> {
     if arg.contains('@') {
-        let target = arg.parse().map_err(|source| CliError::Target { text: arg.to_owned(), source })?;
+        let target =
+            arg.parse().map_err(|source| CliError::InvalidTarget { text: arg.to_owned(), source })?;
         return Ok(vec![target]);
     }
     let (file, list) = match arg {
@@ -32,8 +33,8 @@ fn read_arg(arg: &str) -> Result<Vec<Target>, CliError> {
         }
         path => (path.to_owned(), std::fs::read_to_string(path)),
     };
-    let list = list.map_err(|source| CliError::Open { file: file.clone(), source })?;
+    let list = list.map_err(|source| CliError::ReadFile { file: file.clone(), source })?;
     let targets = Target::parse_list(&list);
-    let targets = targets.map_err(|source| CliError::Targets { file: file.clone(), source })?;
+    let targets = targets.map_err(|source| CliError::InvalidTargetList { file: file.clone(), source })?;
     if targets.is_empty() { Err(CliError::NoTargets { file }) } else { Ok(targets) }
 }

@@ -13,7 +13,7 @@ use crate::error::CliError;
 /// Fails if the file cannot be read, or if the URL or the secret is invalid.
 pub(super) fn read(path: &Path) -> Result<Webhook, CliError> {
     let text = std::fs::read_to_string(path)
-        .map_err(|source| CliError::Open { file: path.display().to_string(), source })?;
+        .map_err(|source| CliError::ReadFile { file: path.display().to_string(), source })?;
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut builder = Webhook::builder(lines.next().unwrap_or_default());
     if let Some(secret) = lines.next() {

@@ -87,8 +87,8 @@ pub(crate) fn at(hours: u64) -> Timestamp {
     Timestamp::from_nanos(T0 + hours * HOUR)
 }
 
-/// Returns the node id of a peer of [`eight_hours`].
-pub(crate) fn id(number: u32) -> NodeId {
+/// Returns the node id of a peer in [`eight_hour_tracker`].
+pub(crate) fn peer_id(number: u32) -> NodeId {
     let mut node_id = NodeId([2; 33]);
     node_id.0[29..].copy_from_slice(&number.to_be_bytes());
     node_id
@@ -97,33 +97,34 @@ pub(crate) fn id(number: u32) -> NodeId {
 /// Returns a tracker with eight hours of history of `peers` peers that have one channel each.
 ///
 /// Every second peer goes offline after three hours. Monitoring is paused during the last hour.
-pub(crate) fn eight_hours(peers: u32) -> Tracker {
+pub(crate) fn eight_hour_tracker(peers: u32) -> Tracker {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([0; 16]));
     for number in 0..peers {
         let mut channel_id = ChannelId([1; 32]);
         channel_id.0[28..].copy_from_slice(&number.to_be_bytes());
-        let opened = ChannelOpened { channel_id, node_id: id(number), funding: None, online: Some(true) };
+        let opened =
+            ChannelOpened { channel_id, node_id: peer_id(number), funding: None, online: Some(true) };
         tracker.apply(at(0), &Event::ChannelOpened(opened));
     }
     for number in (0..peers).step_by(2) {
         // Spread out, because simultaneous disconnects would be attributed to our network.
         let later = at(3).after_secs(u64::from(number) / 10);
-        tracker.apply(later, &Event::PeerOffline { node_id: id(number) });
+        tracker.apply(later, &Event::PeerOffline { node_id: peer_id(number) });
     }
     tracker.apply(at(7), &Event::ObservationPaused);
     tracker.apply(at(8), &Event::ObservationResumed);
     tracker
 }
 
-/// Stores the state of a tracker, as of ten hours after [`T0`].
-pub(crate) async fn keep(store: &dyn Store, observer: NodeId, mut tracker: Tracker) {
+/// Stores the state of a tracker as of ten hours after [`T0`].
+pub(crate) async fn store_tracker(store: &dyn Store, observer: NodeId, mut tracker: Tracker) {
     let mut changes = UnsavedChanges::default();
     assert!(!tracker.drain_changes(usize::MAX, &mut changes));
     let batch = Batch { changes, observer: Some(tracker.observer_record(at(10))), ..Batch::default() };
     store.commit(&observer, Arc::new(batch)).await.expect("batch is committed");
 }
 
-/// Stores [`eight_hours`] of history, as of ten hours after [`T0`].
-pub(crate) async fn filled(store: &dyn Store, observer: NodeId, peers: u32) {
-    keep(store, observer, eight_hours(peers)).await;
+/// Stores the history of [`eight_hour_tracker`], as of ten hours after [`T0`].
+pub(crate) async fn fill_store(store: &dyn Store, observer: NodeId, peers: u32) {
+    store_tracker(store, observer, eight_hour_tracker(peers)).await;
 }

@@ -18,7 +18,7 @@ fn imported_statistics_equal_those_of_lnd() {
     let summary = test_store.import_json(&[&peers_file(), &channels_file()]);
     let document = test_store.report(&["--all"]);
     assert_eq!(document["at_ns"], AT);
-    assert_eq!(document["observers"][0]["node_id"], OBSERVER.to_string());
+    assert_eq!(document["observers"][0]["observer"], OBSERVER.to_string());
 
     let channels = read(&channels_file());
     let channels = channels["channels"].as_array().expect("a list");

@@ -34,8 +34,13 @@ impl Clock for ManualClock {
 async fn start(store: &Path, clock: &Arc<ManualClock>, snapshot: Snapshot) -> Service {
     let store = Arc::new(RedbStore::open(store).expect("redb file opens"));
     let builder = Service::builder(OBSERVER, store).clock(Arc::clone(clock) as Arc<dyn Clock>);
-    // A long pulse, because the clock jumps by hours between two events.
-    builder.stall_check_interval(Duration::from_secs(90 * 86_400)).snapshot(snapshot).start().await.expect("service starts")
+    // A long interval, because the clock jumps by hours between two events.
+    builder
+        .stall_check_interval(Duration::from_secs(90 * 86_400))
+        .snapshot(snapshot)
+        .start()
+        .await
+        .expect("service starts")
 }
 
 fn id(text: &str) -> NodeId {

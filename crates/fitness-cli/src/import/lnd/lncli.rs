@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 
 use super::error::{EntryError, LndError};
 use crate::error::CliError;
-use crate::moment::rfc3339;
-use crate::output::humanise;
+use crate::output::format;
+use crate::time::rfc3339;
 
 const LIST_PEERS: &str = "lncli listpeers";
 const LIST_CHANNELS: &str = "lncli listchannels";
@@ -67,7 +67,7 @@ impl LncliLists {
     ///
     /// # Errors
     ///
-    /// [`CliError::Open`] if the file cannot be read, [`LndError`] if its content is invalid.
+    /// [`CliError::ReadFile`] if the file cannot be read, [`LndError`] if its content is invalid.
     pub(super) fn read(&mut self, path: &Path) -> Result<(), CliError> {
         if path.as_os_str() == "-" {
             return self.read_from(io::stdin().lock(), "standard input");
@@ -75,7 +75,7 @@ impl LncliLists {
         let file = path.display().to_string();
         match File::open(path) {
             Ok(input) => self.read_from(input, &file),
-            Err(source) => Err(CliError::Open { file, source }),
+            Err(source) => Err(CliError::ReadFile { file, source }),
         }
     }
 
@@ -86,7 +86,7 @@ impl LncliLists {
             let file = file.to_owned();
             match document {
                 Ok(document) => self.add(&document, &file)?,
-                Err(error) if error.is_io() => return Err(CliError::Open { file, source: error.into() }),
+                Err(error) if error.is_io() => return Err(CliError::ReadFile { file, source: error.into() }),
                 Err(source) => return Err(LndError::NotJson { file, source }.into()),
             }
             is_empty = false;
@@ -213,7 +213,7 @@ fn excerpt(value: &Value) -> String {
 }
 
 fn invalid_entry(file: &str, list: &str, index: usize, id: Option<&Value>, source: EntryError) -> LndError {
-    let id = id.and_then(Value::as_str).map(|id| format!(" ({})", humanise::short(id, 12, "…")));
+    let id = id.and_then(Value::as_str).map(|id| format!(" ({})", format::short(id, 12, "…")));
     let entry = format!("{list}[{index}]{}", id.unwrap_or_default());
     LndError::Entry { file: file.to_owned(), entry, source }
 }

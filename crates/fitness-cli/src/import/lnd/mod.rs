@@ -21,8 +21,8 @@ use self::lncli::LncliLists;
 use self::summary::Summary;
 use crate::error::CliError;
 use crate::help;
-use crate::moment::{parse_moment, rfc3339};
 use crate::store::{self, StoreUrl};
+use crate::time::{parse_time, rfc3339};
 
 const LONG_ABOUT: &str = "\
 Import lnd's statistics of peers and channels, when moving from lnd to LDK.
@@ -53,7 +53,7 @@ Examples:
 
 /// Import lnd's statistics of peers and channels
 #[derive(Debug, clap::Args)]
-#[command(long_about = LONG_ABOUT, after_help = help::end_with_stores(EXAMPLES))]
+#[command(long_about = LONG_ABOUT, after_help = help::footer_with_stores(EXAMPLES))]
 pub(crate) struct Args {
     /// A file with lncli's output; `-` for standard input
     #[arg(required = true, value_name = "FILE")]
@@ -72,7 +72,7 @@ pub(crate) struct Args {
     /// The time at which lncli was run: RFC 3339, or nanoseconds since 1970
     ///
     /// The default is now.
-    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
 
     /// Print the summary as JSON

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::lncli::LncliLists;
 use super::peer::ImportedPeer;
-use crate::moment::rfc3339;
-use crate::output::humanise;
+use crate::output::format;
+use crate::time::rfc3339;
 
 /// The result of an import.
 #[derive(Debug)]
@@ -157,8 +157,8 @@ struct AdjustedChannel {
 impl std::fmt::Display for AdjustedChannel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (reported, uptime) =
-            (humanise::duration(self.reported_uptime_ns), humanise::duration(self.uptime_ns));
-        let difference = humanise::difference(self.uptime_ns, self.reported_uptime_ns);
+            (format::duration(self.reported_uptime_ns), format::duration(self.uptime_ns));
+        let difference = format::difference(self.uptime_ns, self.reported_uptime_ns);
         write!(f, "{}: {uptime} instead of {reported} ({difference})", self.funding)
     }
 }

@@ -6,15 +6,15 @@ use fitness_core::{
 };
 
 use crate::error::CliError;
-use crate::moment::Window;
 use crate::output::{PeerEntry, Section, Strip};
+use crate::time::Window;
 
 /// The maximum number of buckets per peer: 27 years of days, or more than a year of hours.
 const MAX_BUCKETS: usize = 10_000;
 
 /// Which peers to report, and what to report about them.
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct AskArgs {
+pub(crate) struct QueryArgs {
     /// Report the statistics of this window, such as 24h, 7d or lifetime
     ///
     /// The window is any duration, such as `90m` or `1d 12h`, and ends at the time of the report. The table
@@ -60,21 +60,21 @@ fn parse_prefix(text: &str) -> Result<String, String> {
 }
 
 /// A query of one observer's peers as of one time.
-pub(crate) struct Question<'a> {
-    args: &'a AskArgs,
+pub(crate) struct Query<'a> {
+    args: &'a QueryArgs,
     at: Timestamp,
     /// Whether the output is a table, which has strips.
     with_strips: bool,
 }
 
-impl AskArgs {
+impl QueryArgs {
     /// Creates the query as of `at`. JSON output has no strips.
-    pub(crate) const fn question(&self, at: Timestamp, json: bool) -> Question<'_> {
-        Question { args: self, at, with_strips: !json }
+    pub(crate) const fn as_of(&self, at: Timestamp, json: bool) -> Query<'_> {
+        Query { args: self, at, with_strips: !json }
     }
 
     /// Returns whether untracked peers are included.
-    pub(crate) const fn asks_for_closed(&self) -> bool {
+    pub(crate) const fn includes_untracked(&self) -> bool {
         self.all || self.peer.is_some()
     }
 
@@ -88,26 +88,26 @@ impl AskArgs {
     /// # Errors
     ///
     /// [`CliError::UnknownPeer`] or [`CliError::AmbiguousPeer`].
-    pub(crate) fn choose(&self, sections: &mut Vec<Section>) -> Result<(), CliError> {
+    pub(crate) fn filter_peers(&self, sections: &mut Vec<Section>) -> Result<(), CliError> {
         let Some(prefix) = &self.peer else { return Ok(()) };
         let all = || sections.iter().flat_map(|section| &section.peers).map(|peer| peer.report.node_id);
         let mut matching: Vec<NodeId> = all().filter(|id| id.to_string().starts_with(prefix)).collect();
         matching.sort_unstable();
         matching.dedup();
-        let chosen = match matching[..] {
-            [chosen] => chosen,
-            [] => return Err(CliError::UnknownPeer { asked: prefix.clone(), known: all().count() }),
-            _ => return Err(CliError::AmbiguousPeer { asked: prefix.clone(), matching }),
+        let selected = match matching[..] {
+            [selected] => selected,
+            [] => return Err(CliError::UnknownPeer { prefix: prefix.clone(), known: all().count() }),
+            _ => return Err(CliError::AmbiguousPeer { prefix: prefix.clone(), matching }),
         };
         for section in &mut *sections {
-            section.peers.retain(|peer| peer.report.node_id == chosen);
+            section.peers.retain(|peer| peer.report.node_id == selected);
         }
         sections.retain(|section| !section.peers.is_empty());
         Ok(())
     }
 }
 
-impl Question<'_> {
+impl Query<'_> {
     /// Returns the start of the queried window.
     fn window_start(&self) -> Timestamp {
         self.args.window.as_ref().map_or(Timestamp::EPOCH, |window| window.start(self.at))
@@ -115,12 +115,12 @@ impl Question<'_> {
 
     /// Returns whether the query needs the peers' histories.
     pub(crate) fn needs_histories(&self) -> bool {
-        let AskArgs { window, peer, timeline, buckets, .. } = self.args;
+        let QueryArgs { window, peer, timeline, buckets, .. } = self.args;
         self.with_strips || window.is_some() || peer.is_some() || *timeline || buckets.is_some()
     }
 
     /// Sets what concerns the whole section: its window, gaps and strips.
-    pub(crate) fn begin(&self, section: &mut Section) {
+    pub(crate) fn prepare_section(&self, section: &mut Section) {
         section.window.clone_from(&self.args.window);
         section.all_gaps = self.args.gaps;
         section.gaps.retain(|gap| gap.to >= self.window_start());
@@ -130,7 +130,7 @@ impl Question<'_> {
     }
 
     /// Fills in a peer from its history and those of its channels. `gaps` are all monitoring gaps.
-    pub(crate) fn answer(
+    pub(crate) fn fill_peer(
         &self,
         peer: &mut PeerEntry,
         strips_from: Option<Timestamp>,
@@ -139,7 +139,7 @@ impl Question<'_> {
         channel_history: impl Fn(&ChannelId) -> Option<PeerHistory>,
     ) {
         let (from, to) = (self.window_start(), self.at);
-        let AskArgs { window, peer: peer_arg, timeline, buckets, .. } = self.args;
+        let QueryArgs { window, peer: peer_arg, timeline, buckets, .. } = self.args;
         let (presence, presence_since) = (peer.report.presence, peer.report.presence_since);
         let with_reported_presence = |history: &PeerHistory, mut stats: WindowStats| {
             // An archived history ends unobserved; the report has the presence up to that time.

@@ -10,7 +10,7 @@ use fitness_core::{StandardWindow, Timestamp};
 /// # Errors
 ///
 /// Returns a message with the expected format.
-pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Timestamp, String> {
     const EXPECTED: &str =
         "expected RFC 3339 such as 2026-03-01T12:00:00Z, or nanoseconds since 1970 as an integer";
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -105,12 +105,12 @@ mod tests {
             "2026-03-01T14:00:00+02:00",
             "2026-03-01T06:30:00-05:30",
         ] {
-            assert_eq!(parse_moment(text), Ok(noon), "{text}");
+            assert_eq!(parse_time(text), Ok(noon), "{text}");
         }
         assert_eq!(rfc3339(noon), "2026-03-01T12:00:00Z");
-        assert_eq!(parse_moment("2026-03-01T14:00:00.25+02:00"), Ok(noon.after_nanos(250_000_000)));
-        assert_eq!(parse_moment(&u64::MAX.to_string()), Ok(Timestamp::MAX));
-        assert_eq!(parse_moment(&rfc3339(Timestamp::MAX)), Ok(Timestamp::MAX));
+        assert_eq!(parse_time("2026-03-01T14:00:00.25+02:00"), Ok(noon.after_nanos(250_000_000)));
+        assert_eq!(parse_time(&u64::MAX.to_string()), Ok(Timestamp::MAX));
+        assert_eq!(parse_time(&rfc3339(Timestamp::MAX)), Ok(Timestamp::MAX));
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
             "18446744073709551616",
             "äöüäöüäöü+äöü",
         ] {
-            let error = parse_moment(text).expect_err(text);
+            let error = parse_time(text).expect_err(text);
             assert!(error.starts_with("expected"), "{text}: {error}");
         }
     }

@@ -1,4 +1,4 @@
-//! What `advise` and `compare` share: evaluating each observer of a store, and printing the results.
+//! Evaluates each observer of a store and prints the results, for `advise` and `compare`.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use fitness_core::NodeId;
 use serde::Serialize;
 
 use crate::error::CliError;
-use crate::output::{self, humanise};
+use crate::output::{self, format};
 use crate::store::{self, StoreUrl};
 
 /// Opens the store and calls `evaluate` with the archive of `observer`, or of each observer if it is `None`.
@@ -69,5 +69,5 @@ pub(crate) fn print<T: Serialize>(
 
 /// Formats a part of a score for a table cell; `n/a` without a score.
 pub(crate) fn score_cell(score: Option<&Score>, format: fn(&Score) -> String) -> String {
-    score.map_or_else(|| humanise::NA.to_owned(), format)
+    score.map_or_else(|| format::NA.to_owned(), format)
 }
