@@ -129,7 +129,7 @@ struct Score {
     observed_ns: u64,
 }
 
-/// The 95% confidence interval of the availability.
+/// Lower and upper confidence bounds of the availability (Wilson score), one-sided at 95% each.
 #[derive(Serialize, ToSchema)]
 struct AvailabilityBounds {
     low: f64,
