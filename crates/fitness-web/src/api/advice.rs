@@ -105,7 +105,7 @@ struct Advice {
 /// A rule that applies to the peer.
 #[derive(Serialize, ToSchema)]
 struct Reason {
-    /// `threshold`, `outlier`, `flapping`, `long_offline`, `insufficient_data`, `not_compared` or `ignored`.
+    /// `availability_low`, `outlier`, `flapping`, `long_offline`, `insufficient_data`, `not_compared` or `ignored`.
     rule: &'static str,
     /// Explanation with the measured values.
     text: String,
