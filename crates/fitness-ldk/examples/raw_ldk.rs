@@ -100,8 +100,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ = tick.tick() => {
                 peer_manager.timer_tick_occurred();
                 if peer_manager.peer_by_node_id(&peer).is_none() {
-                    let peer_manager = Arc::clone(&peer_manager);
-                    if let Some(connection) = lightning_net_tokio::connect_outbound(peer_manager, peer, addr).await {
+                    let dialer = Arc::clone(&peer_manager);
+                    let connection = lightning_net_tokio::connect_outbound(dialer, peer, addr).await;
+                    if let Some(connection) = connection {
                         tokio::spawn(connection);
                     }
                 }

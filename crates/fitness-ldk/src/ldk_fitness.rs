@@ -146,7 +146,8 @@ impl LdkFitness {
             // LDK does not log how long the stall lasted.
             let since = self.handle.now().before_nanos(ldk_log::MIN_STALL_NS);
             self.handle.record(Event::Unobserved { since });
-            tracing::warn!(%since, reported_by_ldk = true, "process stalled; disconnects are attributed to us");
+            let reported_by_ldk = true;
+            tracing::warn!(%since, reported_by_ldk, "process stalled; disconnects are attributed to us");
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) fn mine(
         txdata: vec![coinbase(height)],
     };
     block.txdata.extend(transactions);
-    // The merkle root covers the coinbase, which contains the witness root. So compute the witness root first.
+    // The merkle root covers the coinbase, which contains the witness commitment: compute it afterwards.
     if let Some(root) = block.witness_root() {
         block.txdata[0].output.push(commitment_output(&root));
     }

@@ -141,7 +141,7 @@ async fn run(listener: TcpListener, peers: Arc<Peers>, accepted: Arc<AtomicUsize
                     tokio::spawn(lightning_net_tokio::setup_inbound(Arc::clone(&peers), stream));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "accept failed");
+                    tracing::warn!(addr = ?listener.local_addr().ok(), %error, "accept failed");
                     // Probably out of file descriptors: wait instead of retrying in a busy loop.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }

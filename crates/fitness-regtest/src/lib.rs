@@ -20,11 +20,11 @@
 //!
 //! # Limits
 //!
-//! The chain is not a validating node. Everything that a node downloads from it is valid, because the
-//! node checks it: proof of work, merkle roots, witness commitments and chain work. Of a transaction
-//! that a node submits, only the amounts and the spent outputs are checked; scripts, signatures, lock
-//! times, standardness and block sizes are not. There is one chain, which only grows: no
-//! reorganisations, no second bitcoind and no peer-to-peer protocol.
+//! The chain is not a validating node. What nodes download and verify is valid: proof of work, merkle
+//! roots, witness commitments and chain work. Of the transactions that nodes submit, only the amounts
+//! and the spent outputs are checked; scripts, signatures, lock times, standardness and block sizes are
+//! not. There is one chain, which only grows: no reorganisations, no second bitcoind and no
+//! peer-to-peer protocol.
 //!
 //! This crate does not depend on the rest of ldk-fitness: its callers monitor the nodes. With the feature
 //! `ldk-node` it starts ldk-nodes on the chain ([`RegtestNode`]). With the feature `lightning` it starts

@@ -168,7 +168,7 @@ async fn accept_connections(
         let client = match listener.accept().await {
             Ok((client, _)) => client,
             Err(error) => {
-                tracing::warn!(%error, "accept failed");
+                tracing::warn!(addr = ?listener.local_addr().ok(), %error, "accept failed");
                 // Probably out of file descriptors: wait instead of retrying in a busy loop.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
