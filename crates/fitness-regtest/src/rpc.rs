@@ -152,7 +152,7 @@ fn tx_out(chain: &SharedChain, params: &Params<'_>) -> Result<Value, RpcError> {
     let outpoint = OutPoint::new(params.parsed(0, "txid")?, params.number(1, "n")?);
     let with_mempool = params.flag(2, "include_mempool", true)?;
     let state = chain.lock();
-    // A spent or unknown output is no error: the result is null.
+    // A spent or unknown output is not an error: the result is null.
     Ok(state.unspent(&outpoint, with_mempool).map_or(Value::Null, |output| {
         json!({
             "value": output.value.to_btc(),

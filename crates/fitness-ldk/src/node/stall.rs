@@ -56,7 +56,7 @@ impl StallDetector {
     }
 
     /// Notes a poll, and returns since when the process may have been stalled if disconnects from now
-    /// on are to be attributed to us.
+    /// on must be attributed to us.
     ///
     /// That is the case if LDK has reported a stall, or if this poll finds that all peers are
     /// disconnected after it or an earlier poll was late.
