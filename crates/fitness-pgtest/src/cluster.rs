@@ -1,4 +1,4 @@
-//! A server of our own.
+//! A temporary PostgreSQL server.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -10,140 +10,150 @@ use std::time::Duration;
 use crate::supervisor::Supervisor;
 use crate::{CertificateAuthority, Database, install};
 
-/// How often another port is tried: between finding a free one and using it, anybody may have it.
-const PORTS: u32 = 5;
+/// How many ports are tried. Another process may take a free port before the server binds it.
+const MAX_ATTEMPTS: u32 = 5;
 
-/// A running PostgreSQL server, gone with this value.
+/// A running PostgreSQL server. Dropping it stops the server and deletes its data.
 ///
-/// Its methods panic where they fail: a test has no other use for that.
+/// The methods panic on failure, because a test cannot handle the error.
 pub struct Cluster {
     supervisor: Mutex<Supervisor>,
-    bin: PathBuf,
+    bin_directory: PathBuf,
     directory: PathBuf,
     port: u16,
-    databases: AtomicUsize,
+    next_database: AtomicUsize,
 }
 
-/// How a cluster is to be.
-#[must_use]
+/// The configuration of a [`Cluster`].
+#[must_use = "the cluster is not started yet"]
 pub struct ClusterBuilder {
     durable: bool,
     settings: String,
+    /// The certificate of the server, its key and the certificate of the authority.
     tls: Option<[String; 3]>,
-    disk: Option<u32>,
-    /// The directory and the port of another cluster.
+    disk_size_mb: Option<u32>,
+    /// The directory and the port of the cluster that this one is a standby of.
     primary: Option<(String, String)>,
 }
 
 impl Cluster {
-    /// A server that syncs nothing to disk, which is as good as any until the power goes.
+    /// Starts a server with default settings. It does not sync to disk, so only a power failure loses data.
     ///
-    /// `None` where PostgreSQL is not installed, after saying so on standard error.
+    /// Returns `None` if PostgreSQL is not installed, and prints that to standard error.
     ///
     /// # Panics
     ///
-    /// Where it cannot be started, or is not installed and the environment has `CI=true`.
+    /// If the server cannot be started. Also if PostgreSQL is not installed and the environment contains
+    /// `CI=true`.
     #[must_use]
     pub fn start() -> Option<Self> {
         Self::builder().start()
     }
 
-    /// A server to be described.
+    /// Returns a builder with default settings.
     pub fn builder() -> ClusterBuilder {
-        ClusterBuilder { durable: false, settings: String::new(), tls: None, disk: None, primary: None }
+        ClusterBuilder {
+            durable: false,
+            settings: String::new(),
+            tls: None,
+            disk_size_mb: None,
+            primary: None,
+        }
     }
 
-    /// Its port on 127.0.0.1.
+    /// Returns the server's port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The directory of its Unix socket.
+    /// Returns the directory of the server's Unix socket.
     #[must_use]
     pub fn socket_directory(&self) -> &Path {
         &self.directory
     }
 
-    /// A new, empty database.
+    /// Creates an empty database.
     #[must_use]
     pub fn create_database(&self) -> Database<'_> {
-        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let number = self.next_database.fetch_add(1, Ordering::Relaxed);
         Database::create(self, format!("fitness_{number}"))
     }
 
-    /// What SQL answers in a database, asked by the superuser: a line a row, `|` between columns.
+    /// Runs SQL in a database as the superuser and returns the output: one line for each row, with `|`
+    /// between columns.
     ///
     /// # Panics
     ///
-    /// If it fails.
+    /// If the SQL fails.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         self.try_sql(database, sql).unwrap_or_else(|err| panic!("{sql}: {err}"))
     }
 
-    /// As [`Cluster::sql`], with what was wrong instead of a panic.
+    /// Runs SQL like [`Cluster::sql`], and returns an error instead of panicking.
     ///
     /// # Errors
     ///
-    /// What `psql` said.
+    /// The error output of `psql`.
     pub fn try_sql(&self, database: &str, sql: &str) -> Result<String, String> {
-        let ran = self.psql(database).args(["--command", sql]).output();
-        let ran = ran.map_err(|err| format!("cannot run psql: {err}"))?;
-        if ran.status.success() {
-            Ok(String::from_utf8_lossy(&ran.stdout).trim_end().to_owned())
+        let output = self.psql(database).args(["--command", sql]).output();
+        let output = output.map_err(|err| format!("cannot run psql: {err}"))?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
         } else {
-            Err(String::from_utf8_lossy(&ran.stderr).trim_end().to_owned())
+            Err(String::from_utf8_lossy(&output.stderr).trim_end().to_owned())
         }
     }
 
-    /// `psql` as the superuser, to be told what to do.
+    /// Returns a `psql` command that connects to a database as the superuser.
     #[must_use]
     pub fn psql(&self, database: &str) -> Command {
-        let mut psql = Command::new(self.bin.join("psql"));
+        let mut psql = Command::new(self.bin_directory.join("psql"));
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1"]);
         psql.arg("--host").arg(&self.directory).args(["--port", &self.port.to_string()]);
         psql.args(["--username", "postgres", "--dbname", database]);
         psql
     }
 
-    /// Ends the server as a power loss does, but for the disk: no client is told, nothing is tidied up.
+    /// Stops the server immediately (SIGQUIT): it disconnects its clients and writes no checkpoint, so the
+    /// next start performs crash recovery.
     ///
     /// # Panics
     ///
-    /// If that cannot be done.
+    /// If the server cannot be stopped.
     pub fn stop_immediate(&self) {
-        self.run("crash");
+        self.run("stop_immediate");
     }
 
-    /// Kills the server's first process without a warning. Its children notice, and end.
+    /// Kills the server's main process (SIGKILL). Its child processes notice that and exit.
     ///
     /// # Panics
     ///
-    /// If that cannot be done.
+    /// If the server cannot be killed.
     pub fn kill(&self) {
         self.run("kill");
     }
 
-    /// Ends the server in an orderly way; clients are told.
+    /// Stops the server in an orderly way (SIGINT): it sends its clients an error and writes a checkpoint.
     ///
     /// # Panics
     ///
-    /// If that cannot be done.
+    /// If the server cannot be stopped.
     pub fn stop(&self) {
         self.run("stop");
     }
 
-    /// Another server that follows this one, and can be read meanwhile. From now on a commit here waits until
-    /// it is there, too.
+    /// Starts a synchronous standby of this server, which can be read. From then on a commit on this server
+    /// returns only after the standby has it.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If the standby does not start.
     #[must_use]
     pub fn start_standby(&self) -> Self {
         let directory = self.directory.display().to_string();
         let builder = ClusterBuilder { primary: Some((directory, self.port.to_string())), ..Self::builder() };
-        let standby = builder.start().expect("one of them runs already");
+        let standby = builder.start().expect("PostgreSQL is installed: the primary runs");
         self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
         self.sql("postgres", "SELECT pg_reload_conf()");
         let is_synchronous = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
@@ -153,41 +163,43 @@ impl Cluster {
         standby
     }
 
-    /// Makes a standby the one that is written to, and waits until it is.
+    /// Promotes a standby to primary, and returns when it accepts writes.
     ///
     /// # Panics
     ///
-    /// If it is no standby.
+    /// If the server is not a standby.
     pub fn promote(&self) {
-        // It was made with these, and has no standby of its own.
         self.sql("postgres", "SELECT pg_promote(true, 600)");
+        // The standby copied this setting from its primary, but has no standby itself.
         self.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
         self.sql("postgres", "SELECT pg_reload_conf()");
     }
 
-    /// Fills the disk to its last byte. It has to be one of [`ClusterBuilder::disk_size_mb`].
+    /// Fills the disk completely. The cluster must have a disk of limited size
+    /// ([`ClusterBuilder::disk_size_mb`]).
     ///
     /// # Panics
     ///
-    /// If that cannot be done.
+    /// If the disk cannot be filled.
     pub fn fill_disk(&self) {
-        self.run("fill");
+        self.run("fill_disk");
     }
 
-    /// Makes room again.
+    /// Frees the space that [`Cluster::fill_disk`] used.
     ///
     /// # Panics
     ///
-    /// If that cannot be done.
+    /// If the space cannot be freed.
     pub fn free_disk(&self) {
-        self.run("free");
+        self.run("free_disk");
     }
 
-    /// Starts the server again, on the same port with the same data, and waits until it answers.
+    /// Starts a stopped server again, on the same port and with the same data, and returns when it accepts
+    /// connections.
     ///
     /// # Panics
     ///
-    /// If it does not start.
+    /// If the server does not start.
     pub fn restart(&self) {
         self.run("start");
     }
@@ -199,80 +211,78 @@ impl Cluster {
 }
 
 impl ClusterBuilder {
-    /// Has every commit synced to disk, as it is in earnest.
+    /// Syncs every commit to disk, as PostgreSQL does by default.
     pub fn durable(self) -> Self {
         Self { durable: true, ..self }
     }
 
-    /// A line of `postgresql.conf`: a name and a value, quoted where it has to be.
+    /// Adds a line to `postgresql.conf`. Quote the value if PostgreSQL requires it.
     pub fn config_setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push_str(&format!("{name} = {value}\n"));
         self
     }
 
-    /// TLS with a certificate for `names`, host names or addresses; connections over TCP without it are
-    /// refused. A client who shows a certificate of this authority for the user `certified` needs no
-    /// password.
+    /// Turns on TLS with a certificate for `names`, which are host names or addresses.
+    ///
+    /// The server rejects TCP connections without TLS. The user `certified` authenticates with a certificate
+    /// of this authority instead of a password.
     pub fn tls(self, authority: &CertificateAuthority, names: &[&str]) -> Self {
         let issued = authority.issue_server_certificate(names);
         Self { tls: Some([issued.certificate, issued.key, authority.certificate().to_owned()]), ..self }
     }
 
-    /// Data on a disk of so many megabytes. Where that cannot be had, which takes root and a system that lets
-    /// him mount one, there is no cluster, and standard error says why.
+    /// Puts the data on a file system of this size in megabytes. Requires root, and a system that allows
+    /// root to mount file systems.
     pub fn disk_size_mb(self, megabytes: u32) -> Self {
-        Self { disk: Some(megabytes), ..self }
+        Self { disk_size_mb: Some(megabytes), ..self }
     }
 
-    /// Starts it.
+    /// Starts the server.
     ///
-    /// `None` where PostgreSQL is not installed, after saying so on standard error.
+    /// Returns `None` if PostgreSQL is not installed, and prints that to standard error.
     ///
     /// # Panics
     ///
-    /// Where it cannot be started, or is not installed and the environment has `CI=true`.
+    /// If the server cannot be started. Also if PostgreSQL is not installed and the environment contains
+    /// `CI=true`.
     #[must_use]
     pub fn start(self) -> Option<Cluster> {
-        let bin = install::directory_or_excuse()?;
-        let mut failed = String::new();
-        for _ in 0..PORTS {
-            match self.try_start(bin.clone()) {
+        let bin_directory = install::bin_directory_or_report()?;
+        let mut last_error = String::new();
+        for _ in 0..MAX_ATTEMPTS {
+            match self.try_start(bin_directory.clone()) {
                 Ok(cluster) => return Some(cluster),
-                Err(err) => failed = err,
+                Err(err) => last_error = err,
             }
         }
-        if self.disk.is_some() {
-            eprintln!("there is no disk to be had, and this is passed over: {failed}");
-            return None;
-        }
-        panic!("{failed}")
+        panic!("{last_error}")
     }
 
-    fn try_start(&self, bin: PathBuf) -> Result<Cluster, String> {
+    fn try_start(&self, bin_directory: PathBuf) -> Result<Cluster, String> {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        let port = free.map_err(|err| format!("there is no free port: {err}"))?.port();
-        let path = bin.to_str().ok_or("the path of PostgreSQL is no text")?;
-        let (number, settings) = (port.to_string(), self.settings());
-        let mut environment = vec![("BIN", path), ("PORT", &*number), ("SETTINGS", &*settings)];
+        let port = free.map_err(|err| format!("cannot find a free port: {err}"))?.port();
+        let path = bin_directory.to_str().ok_or("the path of PostgreSQL is not valid UTF-8")?;
+        let (port_text, settings) = (port.to_string(), self.settings());
+        let mut environment = vec![("BIN", path), ("PORT", &*port_text), ("SETTINGS", &*settings)];
         if let Some([certificate, key, authority]) = &self.tls {
             environment.extend([("TLS_CERT", &**certificate), ("TLS_KEY", key), ("TLS_CA", authority)]);
         }
         if let Some((directory, port)) = &self.primary {
             environment.extend([("PRIMARY_DIR", &**directory), ("PRIMARY_PORT", port)]);
         }
-        let mut supervisor = match self.disk {
+        let mut supervisor = match self.disk_size_mb {
             None => Supervisor::start(&environment)?,
-            Some(megabytes) => Supervisor::start_on_disk(&environment, megabytes)?,
+            Some(megabytes) => Supervisor::start_with_limited_disk(&environment, megabytes)?,
         };
         supervisor.run("create")?;
         supervisor.run("start")?;
         let directory = supervisor.directory().to_owned();
         let cluster = Cluster {
             supervisor: Mutex::new(supervisor),
-            bin,
+            bin_directory,
             directory,
             port,
-            databases: AtomicUsize::new(0),
+            next_database: AtomicUsize::new(0),
         };
         if self.primary.is_none() {
             Database::create_roles(&cluster);
@@ -282,7 +292,7 @@ impl ClusterBuilder {
 
     fn settings(&self) -> String {
         let durability = if self.durable { "" } else { "fsync = off\nfull_page_writes = off\n" };
-        // Whoever asks for something else says so last, which counts.
+        // The caller's settings come last: of several lines for a setting PostgreSQL uses the last.
         format!(
             "listen_addresses = '127.0.0.1'\nmax_connections = 200\n{durability}{settings}",
             settings = self.settings

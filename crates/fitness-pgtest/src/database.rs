@@ -1,17 +1,17 @@
-//! Databases for tests, and the roles that use them.
+//! Databases for tests, and their roles.
 
 use crate::Cluster;
 
-/// The role that owns every [`Database`]. It is no superuser.
+/// The role that owns every [`Database`]. It is not a superuser.
 pub const OWNER: &str = "fitness";
 
-/// A role that owns nothing, and may connect.
-pub const READER: &str = "onlooker";
+/// A role that can connect and owns nothing.
+pub const READER: &str = "reader";
 
-/// The password of all roles. Nobody should ever see it: it is made of what needs quoting and encoding.
+/// The password of all roles. It contains characters that must be quoted or percent-encoded.
 pub const PASSWORD: &str = "s3cr3t/of@the:fleet?100%#";
 
-/// A database of its own for a test.
+/// A database that one test uses.
 pub struct Database<'c> {
     cluster: &'c Cluster,
     name: String,
@@ -29,69 +29,69 @@ impl<'c> Database<'c> {
         Self { cluster, name }
     }
 
-    /// Its name.
+    /// Returns the database's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The server that it is on.
+    /// Returns the server that has the database.
     #[must_use]
     pub fn cluster(&self) -> &'c Cluster {
         self.cluster
     }
 
-    /// What its owner connects to, over TCP.
+    /// Returns the URL with which the owner connects over TCP.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_for(OWNER, self.cluster.port())
     }
 
-    /// What `role` connects to, on another port of 127.0.0.1: a proxy's, perhaps.
+    /// Returns the URL with which `role` connects to a port of 127.0.0.1, such as the port of a proxy.
     #[must_use]
     pub fn url_for(&self, role: &str, port: u16) -> String {
         format!("postgres://{role}:{}@127.0.0.1:{port}/{}", encode(PASSWORD), self.name)
     }
 
-    /// As [`Cluster::try_sql`], in this database.
+    /// Runs SQL in this database. See [`Cluster::try_sql`].
     ///
     /// # Errors
     ///
-    /// What `psql` said.
+    /// The error output of `psql`.
     pub fn try_sql(&self, sql: &str) -> Result<String, String> {
         self.cluster.try_sql(&self.name, sql)
     }
 
-    /// As [`Cluster::sql`], in this database.
+    /// Runs SQL in this database. See [`Cluster::sql`].
     ///
     /// # Panics
     ///
-    /// If it fails.
+    /// If the SQL fails.
     pub fn sql(&self, sql: &str) -> String {
         self.cluster.sql(&self.name, sql)
     }
 
-    /// Ends every connection to it, as an administrator does, and returns how many there were.
+    /// Terminates all connections to this database, as an administrator can, and returns their number.
     ///
     /// # Panics
     ///
-    /// If that cannot be done.
+    /// If the SQL fails.
     pub fn terminate_connections(&self) -> usize {
-        let ended = self.cluster.sql(
+        let terminated = self.cluster.sql(
             "postgres",
             &format!(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{}'",
                 self.name
             ),
         );
-        ended.parse().expect("a count")
+        terminated.parse().expect("a count")
     }
 
-    /// How many connections there are to it, psql's not among them.
+    /// Returns the number of connections to this database. The connection that counts them is not included.
     ///
     /// # Panics
     ///
-    /// If that cannot be said.
+    /// If the SQL fails.
     #[must_use]
     pub fn connection_count(&self) -> usize {
         let count = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", self.name);
@@ -99,8 +99,8 @@ impl<'c> Database<'c> {
     }
 }
 
-/// Every byte but letters and digits as `%xx`.
-pub(crate) fn encode(text: &str) -> String {
+/// Percent-encodes every byte that is not an ASCII letter or digit.
+fn encode(text: &str) -> String {
     text.bytes()
         .map(
             |byte| {

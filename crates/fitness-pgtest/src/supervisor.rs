@@ -1,4 +1,4 @@
-//! The shell that has the server, and outlives us for as long as it takes to clean up.
+//! The shell that runs the server, and cleans up after this process has ended.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -6,78 +6,85 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 const SCRIPT: &str = include_str!("supervisor.sh");
-const WITH_A_DISK: &str = include_str!("disk.sh");
+const LIMITED_DISK_SCRIPT: &str = include_str!("limited_disk.sh");
 
-/// How `id` is asked who we are.
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output();
     id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
+/// A running supervisor shell. Dropping it stops the server, deletes its directory and waits for both.
 pub(crate) struct Supervisor {
     child: Child,
-    /// `None` once it was told to end.
+    /// The shell's standard input. `None` after it was closed, which ends the shell.
     commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    replies: BufReader<ChildStdout>,
     directory: PathBuf,
 }
 
 impl Supervisor {
-    /// Starts the shell with `environment`. There is no server yet.
+    /// Starts the shell with these environment variables. It does not start a server yet.
     pub(crate) fn start(environment: &[(&str, &str)]) -> Result<Self, String> {
         if is_root() {
-            Self::run_by(&["runuser", "-u", "postgres", "--", "sh", "-c", SCRIPT], environment)
+            Self::spawn(&["runuser", "-u", "postgres", "--", "sh", "-c", SCRIPT], environment)
         } else {
-            Self::run_by(&["sh", "-c", SCRIPT], environment)
+            Self::spawn(&["sh", "-c", SCRIPT], environment)
         }
     }
 
-    /// The same, with a disk of so many megabytes for the data. Only root can have that, and not everywhere.
-    pub(crate) fn start_on_disk(environment: &[(&str, &str)], megabytes: u32) -> Result<Self, String> {
+    /// Starts the shell with a file system of this size for the data. Requires root.
+    pub(crate) fn start_with_limited_disk(
+        environment: &[(&str, &str)],
+        megabytes: u32,
+    ) -> Result<Self, String> {
         if !is_root() {
-            return Err("only root can have a disk of his own".to_owned());
+            return Err("cannot mount a disk of limited size: run the tests as root".to_owned());
         }
         let megabytes = megabytes.to_string();
-        let environment = [environment, &[("SCRIPT", SCRIPT), ("DISK", &*megabytes)]].concat();
-        let isolated = ["unshare", "--mount", "--propagation", "private", "sh", "-c", WITH_A_DISK];
-        Self::run_by(&isolated, &environment)
+        let environment = [environment, &[("SCRIPT", SCRIPT), ("DISK_SIZE_MB", &*megabytes)]].concat();
+        let isolated = ["unshare", "--mount", "--propagation", "private", "sh", "-c", LIMITED_DISK_SCRIPT];
+        Self::spawn(&isolated, &environment)
     }
 
-    fn run_by(program: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
+    fn spawn(program: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
         let mut command = Command::new(program[0]);
         command.args(&program[1..]);
         command.envs(environment.iter().copied());
-        // A group of its own: an interrupt from the terminal is not for it.
+        // In a new process group the shell does not receive an interrupt from the terminal.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(|err| format!("cannot start a shell: {err}"))?;
-        let (commands, answers) = (child.stdin.take(), child.stdout.take().ok_or("the shell has no output")?);
+        let mut child = command.spawn().map_err(|err| format!("cannot start the supervisor shell: {err}"))?;
+        let (commands, replies) =
+            (child.stdin.take(), child.stdout.take().ok_or("the supervisor shell has no output")?);
         let mut supervisor =
-            Self { child, commands, answers: BufReader::new(answers), directory: PathBuf::new() };
-        supervisor.directory = supervisor.answer()?.into();
+            Self { child, commands, replies: BufReader::new(replies), directory: PathBuf::new() };
+        supervisor.directory = supervisor.read_reply()?.into();
         Ok(supervisor)
     }
 
-    /// Where the socket is, the log, and all that goes when this does.
+    /// Returns the directory with the socket, the log and the data. It is deleted when the shell ends.
     pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Has a command done, and waits until it is.
+    /// Runs a command of the script and waits until it is complete.
     pub(crate) fn run(&mut self, command: &str) -> Result<(), String> {
-        let commands = self.commands.as_mut().ok_or("the shell has ended")?;
+        let commands = self.commands.as_mut().ok_or("the supervisor shell has ended")?;
         writeln!(commands, "{command}")
-            .map_err(|err| format!("cannot tell the shell to {command}: {err}"))?;
-        match self.answer()?.as_str() {
+            .map_err(|err| format!("cannot send `{command}` to the supervisor shell: {err}"))?;
+        match self.read_reply()?.as_str() {
             "ok" => Ok(()),
-            failed => Err(format!("cannot {command} the server: {failed}")),
+            failure => Err(format!("`{command}` failed in the supervisor shell: {failure}")),
         }
     }
 
-    fn answer(&mut self) -> Result<String, String> {
+    fn read_reply(&mut self) -> Result<String, String> {
         let mut line = String::new();
-        self.answers.read_line(&mut line).map_err(|err| format!("the shell does not answer: {err}"))?;
+        let read = self.replies.read_line(&mut line);
+        read.map_err(|err| format!("cannot read the supervisor shell's reply: {err}"))?;
         if line.is_empty() {
-            return Err("the shell has ended; is there a user postgres, where the tests run as root?".into());
+            return Err("the supervisor shell has ended; if the tests run as root, \
+                        check that the user postgres exists"
+                .into());
         }
         Ok(line.trim_end().to_owned())
     }

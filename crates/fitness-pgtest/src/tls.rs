@@ -1,22 +1,22 @@
-//! Certificates that nobody else trusts.
+//! A certificate authority for tests.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose,
 };
 
-/// A certificate authority, made for a test.
+/// A certificate authority that no system trusts.
 pub struct CertificateAuthority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     pem: String,
 }
 
-/// A certificate and its key, as PEM.
+/// A certificate and its private key, in PEM format.
 #[derive(Clone)]
 pub struct CertifiedKey {
     /// The certificate.
     pub certificate: String,
-    /// Its private key.
+    /// The private key.
     pub key: String,
 }
 
@@ -27,34 +27,34 @@ impl Default for CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// A new one.
+    /// Creates an authority with a new key.
     ///
     /// # Panics
     ///
-    /// If there is no randomness to be had.
+    /// If the system provides no random numbers.
     #[must_use]
     pub fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names are sound names");
+        let mut params = CertificateParams::new(Vec::new()).expect("an empty list of names is valid");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.distinguished_name.push(DnType::CommonName, "an authority for tests");
+        params.distinguished_name.push(DnType::CommonName, "ldk-fitness test authority");
         let key = KeyPair::generate().expect("a key");
         let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
         let pem = issuer.pem();
         Self { issuer, pem }
     }
 
-    /// Its own certificate, as PEM: the root to trust.
+    /// Returns the authority's own certificate, in PEM format: the root for clients and servers to trust.
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.pem
     }
 
-    /// A certificate for a server under these names, host names or addresses.
+    /// Issues a certificate for a server with these names, which are host names or addresses.
     ///
     /// # Panics
     ///
-    /// If one of them is neither.
+    /// If a name is neither a host name nor an address.
     #[must_use]
     pub fn issue_server_certificate(&self, names: &[&str]) -> CertifiedKey {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -63,14 +63,14 @@ impl CertificateAuthority {
         self.issue(params)
     }
 
-    /// A certificate for a client whose database user is `user`.
+    /// Issues a certificate for a client that connects as the database user `user`.
     ///
     /// # Panics
     ///
-    /// If there is no randomness to be had.
+    /// If the system provides no random numbers.
     #[must_use]
     pub fn issue_client_certificate(&self, user: &str) -> CertifiedKey {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names are sound names");
+        let mut params = CertificateParams::new(Vec::new()).expect("an empty list of names is valid");
         params.distinguished_name.push(DnType::CommonName, user);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(params)

@@ -1,208 +1,237 @@
-//! One writer for each observer, of all that there are on this database.
+//! Ensures that at most one store writes for each observer.
 //!
-//! A lock of the server's keeps others out, and is gone with the connection that has it. A row, read and
-//! written by each commit, keeps out what a lock cannot: a commit of ours from a connection that we gave
-//! up, one of a store that was cut off and does not know that another has taken its place, and others
-//! where there are no locks at all.
+//! The store that claims an observer holds an advisory lock, which the server releases when the connection
+//! ends. The lock alone is not enough, so each commit also checks and updates the observer's row in the table
+//! `claims`. That row rejects
+//!
+//! - a late commit of this store on a connection that it has abandoned,
+//! - a store that lost its connection and has not noticed that another store has claimed the observer,
+//! - other stores on a server without advisory locks.
 
 use fitness_core::NodeId;
 use fitness_store::StoreError;
 use tokio::time::{Duration, Instant};
 use tokio_postgres::Row;
 
-use crate::connect::{Backend, Link};
-use crate::error::Fault;
+use crate::connection::{ServerProcess, WriteConnection};
+use crate::failure::Failure;
 use crate::shared::Shared;
-use crate::writer::{Held, Writer};
+use crate::writer::{HeldClaim, Writer};
 
-/// How often one looks whether a lock is free.
-const LOOK: Duration = Duration::from_millis(25);
+/// How often a lock that is not free is tried again.
+const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Whether what the store has read may be gone on from.
+/// The condition under which an observer may be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// It will be read after this.
-    Always,
-    /// Where nobody else has stored anything since.
-    IfNothingChanged,
+pub(crate) enum Precondition {
+    /// None: the caller reads the history after it has the claim.
+    None,
+    /// No other store has committed since this store read the history.
+    Unchanged,
 }
 
-/// What is known of who has a lock.
-struct Holder {
-    backend: Backend,
-    described: String,
+/// The session that holds a lock.
+struct LockHolder {
+    process: ServerProcess,
+    description: String,
 }
 
 impl Writer {
-    /// Makes sure that this connection has the observer, and returns under which epoch.
-    pub(crate) async fn hold(
+    /// Claims the observer on this connection, unless it already has, and returns the claim's epoch.
+    pub(crate) async fn ensure_claim(
         &mut self,
         shared: &Shared,
-        link: &Link,
+        connection: &WriteConnection,
         observer: &NodeId,
-        trust: Trust,
-    ) -> Result<i64, Fault> {
-        match self.held.get(observer) {
-            Some(held) if held.link == link.number => return Ok(held.epoch),
+        precondition: Precondition,
+    ) -> Result<i64, Failure> {
+        match self.claims.get(observer) {
+            Some(claim) if claim.connection == connection.number => return Ok(claim.epoch),
             _ => {}
         }
-        self.lock(shared, link, observer).await?;
-        match self.enter(shared, link, observer, trust).await {
+        self.acquire_lock(shared, connection, observer).await?;
+        match self.update_claim_row(shared, connection, observer, precondition).await {
             Ok(epoch) => {
-                self.held.insert(*observer, Held { epoch, link: link.number });
+                self.claims.insert(*observer, HeldClaim { epoch, connection: connection.number });
                 Ok(epoch)
             }
-            Err(fault) => {
-                if !fault.ends_the_connection() {
-                    link.client.batch_execute("ROLLBACK").await?;
-                    self.unlock(shared, link, observer).await?;
+            Err(failure) => {
+                if !failure.breaks_connection() {
+                    connection.client.batch_execute("ROLLBACK").await?;
+                    self.release_lock(shared, connection, observer).await?;
                 }
-                if matches!(fault, Fault::Found(_)) {
-                    self.held.remove(observer);
+                if matches!(failure, Failure::Store(_)) {
+                    self.claims.remove(observer);
                 }
-                Err(fault)
+                Err(failure)
             }
         }
     }
 
-    /// Gives an observer up.
-    pub(crate) async fn let_go(
+    /// Gives up the claim of an observer.
+    pub(crate) async fn give_up_claim(
         &mut self,
         shared: &Shared,
-        link: &Link,
+        connection: &WriteConnection,
         observer: &NodeId,
-    ) -> Result<(), Fault> {
-        match self.held.remove(observer) {
-            Some(held) if held.link == link.number => self.unlock(shared, link, observer).await,
+    ) -> Result<(), Failure> {
+        match self.claims.remove(observer) {
+            Some(claim) if claim.connection == connection.number => {
+                self.release_lock(shared, connection, observer).await
+            }
             _ => Ok(()),
         }
     }
 
-    async fn unlock(&self, shared: &Shared, link: &Link, observer: &NodeId) -> Result<(), Fault> {
-        let unlock = link.client.prepare_cached(&shared.sql.unlock).await?;
-        link.client.query_one(&unlock, &[&shared.schema.observer_lock(observer)]).await?;
+    async fn release_lock(
+        &self,
+        shared: &Shared,
+        connection: &WriteConnection,
+        observer: &NodeId,
+    ) -> Result<(), Failure> {
+        let unlock = connection.client.prepare_cached(&shared.sql.unlock).await?;
+        connection.client.query_one(&unlock, &[&shared.schema.observer_lock(observer)]).await?;
         Ok(())
     }
 
-    /// Takes the lock. Whoever has it may be about to go: a process that ended takes the server a moment
-    /// to notice, and we may be that process ourselves, on a former connection.
-    async fn lock(&mut self, shared: &Shared, link: &Link, observer: &NodeId) -> Result<(), Fault> {
+    /// Acquires the lock, waiting for the claim timeout at most.
+    ///
+    /// The server needs a moment to notice that the holder's process has ended. The holder may also be a
+    /// former connection of this store, which is then terminated.
+    async fn acquire_lock(
+        &mut self,
+        shared: &Shared,
+        connection: &WriteConnection,
+        observer: &NodeId,
+    ) -> Result<(), Failure> {
         let number = shared.schema.observer_lock(observer);
-        let lock = link.client.prepare_cached(&shared.sql.lock).await?;
-        let give_up = Instant::now() + shared.claim_timeout;
+        let try_lock = connection.client.prepare_cached(&shared.sql.try_lock).await?;
+        let deadline = Instant::now() + shared.claim_timeout;
         loop {
-            if link.client.query_one(&lock, &[&number]).await?.try_get(0)? {
+            if connection.client.query_one(&try_lock, &[&number]).await?.try_get(0)? {
                 return Ok(());
             }
-            if let Some(holder) = holder(shared, link, observer, number).await? {
-                if self.former.contains(&holder.backend) {
-                    end(shared, link, &holder.backend).await?;
-                } else if Instant::now() >= give_up {
-                    return Err(claimed(shared, observer, holder.described));
+            if let Some(holder) = lock_holder(shared, connection, observer, number).await? {
+                if self.own_processes.contains(&holder.process) {
+                    terminate(shared, connection, &holder.process).await?;
+                } else if Instant::now() >= deadline {
+                    return Err(claimed(shared, observer, holder.description));
                 }
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(LOCK_RETRY_INTERVAL).await;
         }
     }
 
-    /// Writes into the observer's row that it is ours, under an epoch that nobody has had.
-    async fn enter(
+    /// Writes this store as the holder into the observer's row, with a new epoch, and returns the epoch.
+    async fn update_claim_row(
         &mut self,
         shared: &Shared,
-        link: &Link,
+        connection: &WriteConnection,
         observer: &NodeId,
-        trust: Trust,
-    ) -> Result<i64, Fault> {
-        let client = &link.client;
-        let found = client.prepare_cached(&shared.sql.claim_found).await?;
-        let claim = client.prepare_cached(&shared.sql.claim).await?;
+        precondition: Precondition,
+    ) -> Result<i64, Failure> {
+        let client = &connection.client;
+        let read_claim = client.prepare_cached(&shared.sql.read_claim).await?;
+        let write_claim = client.prepare_cached(&shared.sql.write_claim).await?;
         client.batch_execute("BEGIN TRANSACTION READ WRITE").await?;
-        let row = client.query_opt(&found, &[&&observer.0[..]]).await?;
-        let found = row.map(|row| Found::read(&row)).transpose()?;
-        let (held, known) = (self.held.get(observer), shared.known(observer));
-        if let Some(found) = &found {
-            // Nobody came in between, or nobody who stored anything.
-            let is_unchanged = held.is_some() && found.session == shared.session
-                || found.writer == shared.session
-                || known.is_none_or(|known| known == found.commits);
-            if trust == Trust::IfNothingChanged && !is_unchanged {
-                let by =
-                    format!("{:?}, which has stored a part of it since this store read it", found.holder);
-                return Err(claimed(shared, observer, by));
+        let row = client.query_opt(&read_claim, &[&&observer.0[..]]).await?;
+        let existing = row.map(|row| ClaimRow::from_row(&row)).transpose()?;
+        let (held, known_commits) = (self.claims.get(observer), shared.commit_count(observer));
+        if let Some(row) = &existing {
+            let is_unchanged = held.is_some() && row.holder_session == shared.session_id
+                || row.last_writer_session == shared.session_id
+                || known_commits.is_none_or(|known| known == row.commits);
+            if precondition == Precondition::Unchanged && !is_unchanged {
+                let holder =
+                    format!("{:?}, which has committed since this store read the history", row.holder);
+                return Err(claimed(shared, observer, holder));
             }
         }
-        let found_commits = found.map_or(0, |found| found.commits);
-        let next = held.map_or(0, |held| held.epoch) + 1;
-        let (id, session, nobody) = (&observer.0[..], &shared.session[..], &b""[..]);
+        let existing_commits = existing.map_or(0, |row| row.commits);
+        let next_epoch = held.map_or(0, |claim| claim.epoch) + 1;
+        let (id, session, no_writer) = (&observer.0[..], &shared.session_id[..], &b""[..]);
         let row = client
-            .query_one(&claim, &[&id, &session, &next, &found_commits, &nobody, &shared.application])
+            .query_one(
+                &write_claim,
+                &[&id, &session, &next_epoch, &existing_commits, &no_writer, &shared.application_name],
+            )
             .await?;
         let (epoch, commits): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        if commits != found_commits {
-            // There was no row, which nobody can lock; now there is one, and something has been stored.
-            return Err(Fault::Overtaken);
+        if commits != existing_commits {
+            // The row did not exist when it was read, so it could not be locked, and another store has
+            // created it and committed since.
+            return Err(Failure::ClaimConflict);
         }
         client.batch_execute("COMMIT").await?;
-        let lost = known.unwrap_or(0) - commits;
-        if held.is_some() && lost > 0 {
+        let lost_commits = known_commits.unwrap_or(0) - commits;
+        if held.is_some() && lost_commits > 0 {
             tracing::warn!(
                 %observer,
                 location = shared.location,
-                lost,
-                "the database has lost commits that it acknowledged: it is a copy that was behind, or an old one"
+                lost_commits,
+                "the database has lost acknowledged commits; it may be a standby that was behind, or a backup"
             );
         }
-        shared.know(observer, commits);
+        shared.set_commit_count(observer, commits);
         Ok(epoch)
     }
 }
 
-/// The row of claims that there is.
-struct Found {
-    session: Vec<u8>,
+/// A row of the table `claims`.
+struct ClaimRow {
+    holder_session: Vec<u8>,
     commits: i64,
-    writer: Vec<u8>,
+    last_writer_session: Vec<u8>,
     holder: String,
 }
 
-impl Found {
-    fn read(row: &Row) -> Result<Self, Fault> {
+impl ClaimRow {
+    fn from_row(row: &Row) -> Result<Self, Failure> {
         Ok(Self {
-            session: row.try_get("session")?,
+            holder_session: row.try_get("holder_session")?,
             commits: row.try_get("commits")?,
-            writer: row.try_get("writer")?,
+            last_writer_session: row.try_get("last_writer_session")?,
             holder: row.try_get("holder")?,
         })
     }
 }
 
-fn claimed(shared: &Shared, observer: &NodeId, by: String) -> Fault {
-    Fault::from(StoreError::Claimed { observer: *observer, location: shared.location.clone(), holder: by })
+fn claimed(shared: &Shared, observer: &NodeId, holder: String) -> Failure {
+    Failure::from(StoreError::Claimed { observer: *observer, location: shared.location.clone(), holder })
 }
 
-/// Who has the lock of an observer, as far as this role may know.
-async fn holder(shared: &Shared, link: &Link, observer: &NodeId, lock: i64) -> Result<Option<Holder>, Fault> {
-    let statement = link.client.prepare_cached(&shared.sql.holder).await?;
+/// Returns the session that holds an observer's lock, with the details that this role may see.
+async fn lock_holder(
+    shared: &Shared,
+    connection: &WriteConnection,
+    observer: &NodeId,
+    lock: i64,
+) -> Result<Option<LockHolder>, Failure> {
+    let statement = connection.client.prepare_cached(&shared.sql.lock_holder).await?;
     let (high, low) = (lock >> 32 & 0xffff_ffff, lock & 0xffff_ffff);
-    let rows = link.client.query(&statement, &[&high, &low, &&observer.0[..]]).await?;
+    let rows = connection.client.query(&statement, &[&high, &low, &&observer.0[..]]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let pid: i32 = row.try_get(0)?;
     let text = |column: usize| row.try_get::<_, Option<String>>(column);
-    let (started, application, user, address, since) = (text(1)?, text(2)?, text(3)?, text(4)?, text(5)?);
-    let described = format!(
-        "{:?} of user {} at {} since {} (server process {pid})",
+    let (started_at, application, user, address, since) = (text(1)?, text(2)?, text(3)?, text(4)?, text(5)?);
+    let description = format!(
+        "{:?} (user {}, address {}, since {}, server process {pid})",
         application.unwrap_or_default(),
         user.as_deref().unwrap_or("unknown"),
-        address.as_deref().unwrap_or("an unknown address or a socket"),
+        address.as_deref().unwrap_or("unknown or a Unix socket"),
         since.as_deref().unwrap_or("just now"),
     );
-    Ok(Some(Holder { backend: Backend { pid, started }, described }))
+    Ok(Some(LockHolder { process: ServerProcess { pid, started_at }, description }))
 }
 
-/// Ends a former connection of ours that the server still takes for alive.
-async fn end(shared: &Shared, link: &Link, backend: &Backend) -> Result<(), Fault> {
-    tracing::debug!(location = shared.location, pid = backend.pid, "ending a former connection of ours");
-    let statement = link.client.prepare_cached(&shared.sql.terminate).await?;
-    link.client.query(&statement, &[&backend.pid, &backend.started]).await?;
+/// Terminates a former connection of this store that the server still keeps open.
+async fn terminate(
+    shared: &Shared,
+    connection: &WriteConnection,
+    process: &ServerProcess,
+) -> Result<(), Failure> {
+    tracing::debug!(location = shared.location, pid = process.pid, "terminating a former connection");
+    let statement = connection.client.prepare_cached(&shared.sql.terminate).await?;
+    connection.client.query(&statement, &[&process.pid, &process.started_at]).await?;
     Ok(())
 }

@@ -1,67 +1,69 @@
-//! What SQL answers across the fleet.
+//! SQL views over all observers of a schema.
 //!
-//! Four views in the store's schema, over all observers in it. Ids are `bytea`, the 33 bytes of a public
-//! key; lengths are nanoseconds, moments nanoseconds since the Unix epoch as the observing node's clock calls
-//! them. Both end at 2^62 - 1, which is 146 years, or the year 2116.
+//! The schema contains four views. Node ids are `bytea`, the 33 bytes of a public key. Durations are in
+//! nanoseconds. Moments are nanoseconds since the Unix epoch, in the time of the observer's clock. Durations
+//! are limited to 2^62 - 1 ns, which is 146 years, and moments to the year 2116.
 //!
-//! What a node knows is as of its last heartbeat (`as_of_ns`), a minute ago or less while it runs. A window
-//! of time is the business of [`PeerHistory`](fitness_core::PeerHistory): logs are records, which SQL does not read.
+//! The values of an observer are as of its last heartbeat (`as_of_ns`), which is at most a minute old while
+//! its service runs. SQL cannot compute statistics of a window of time, because the event logs are stored in
+//! encoded form; use [`PeerHistory`](fitness_core::PeerHistory).
 //!
-//! # `peer_availability`: a peer as one node sees it
+//! # `peer_availability`: a peer as one observer sees it
 //!
-//! | column | |
+//! | column | meaning |
 //! |---|---|
-//! | `observer`, `node_id` | our node, and the peer |
-//! | `presence`, `since_ns` | `online`, `offline` or `unobserved`, and since when |
-//! | `as_of_ns` | the node's last heartbeat, until which all of this counts |
-//! | `uptime_ns`, `observed_ns` | time in which it was online, and in which we knew, since it was first followed |
-//! | `availability` | uptime over observed time, 0 to 1; null while nothing was observed |
-//! | `disconnects` | changes from online to offline |
-//! | `flap_count`, `last_flap_ns` | flaps, cooled down as of the last one; null before the first |
-//! | `tracked_since_ns` | when it was first followed |
-//! | `channels`, `watched` | how many channels are open with it; whether it is followed for its own sake |
+//! | `observer`, `node_id` | the observer, and the peer |
+//! | `presence`, `presence_since_ns` | `online`, `offline` or `unobserved`, and when that began |
+//! | `as_of_ns` | the observer's last heartbeat, up to which the other columns count |
+//! | `uptime_ns`, `observed_ns` | the time in which the peer was online, and in which its presence was known, since it was first tracked |
+//! | `availability` | uptime divided by observed time, 0 to 1; null while nothing was observed |
+//! | `disconnects` | the number of online-to-offline transitions |
+//! | `flap_count`, `last_flap_ns` | the number of flaps, decayed as of the last flap, and its time; `last_flap_ns` is null before the first flap |
+//! | `tracked_since_ns` | when the peer was first tracked |
+//! | `open_channels`, `watched` | the number of open channels with the peer, and whether it is watched |
 //!
-//! # `fleet_peers`: a peer as all nodes together see it
+//! # `fleet_peers`: a peer as all observers together see it
 //!
-//! | column | |
+//! | column | meaning |
 //! |---|---|
 //! | `node_id` | the peer |
-//! | `observers` | how many of our nodes know it |
-//! | `online_at`, `offline_at`, `unobserved_at` | how many of them find it so, each as of its own heartbeat |
-//! | `uptime_ns`, `observed_ns` | their sums (`numeric`) |
-//! | `availability` | the one sum over the other; null while nothing was observed |
-//! | `worst_availability`, `best_availability` | as the node sees it that sees it worst, and best |
-//! | `disconnects`, `channels` | their sums (`numeric` and `bigint`) |
-//! | `watched_at` | how many of our nodes follow it for its own sake |
-//! | `tracked_since_ns` | when the first of our nodes followed it |
+//! | `observer_count` | the number of observers that have stored the peer |
+//! | `online_count`, `offline_count`, `unobserved_count` | the number of observers that see the peer online, offline or unobserved, each as of its own heartbeat |
+//! | `uptime_ns`, `observed_ns` | the sums over the observers (`numeric`) |
+//! | `availability` | the first sum divided by the second; null while nothing was observed |
+//! | `min_availability`, `max_availability` | the lowest and the highest availability that an observer measured |
+//! | `disconnects`, `open_channels` | the sums over the observers (`numeric` and `bigint`) |
+//! | `watched_count` | the number of observers that watch the peer |
+//! | `tracked_since_ns` | when the first observer began to track the peer |
 //!
-//! # `seen_differently`: our path, not their fault
+//! # `presence_conflicts`: peers that observers see differently
 //!
-//! Peers that a node finds offline while others find them online. Only nodes are heard whose last heartbeat
-//! is less than five minutes old by the database's clock.
+//! Peers that one observer sees offline while another sees them online. The cause is then the path from the
+//! first observer, not the peer. Only observers whose last heartbeat is less than five minutes old by the
+//! database's clock are considered.
 //!
-//! | column | |
+//! | column | meaning |
 //! |---|---|
-//! | `observer`, `node_id` | the node of ours that misses it, and the peer |
-//! | `offline_since_ns` | since when it does |
-//! | `online_at`, `offline_at` | how many of our nodes find it online, and offline |
+//! | `observer`, `node_id` | the observer that sees the peer offline, and the peer |
+//! | `offline_since_ns` | when the peer went offline for this observer |
+//! | `online_count`, `offline_count` | the number of observers that see the peer online and offline |
 //!
-//! # `worst_peers`: whom to leave
+//! # `peers_by_availability`: the least available peers first
 //!
-//! `fleet_peers` of whom a node of ours has a channel with or watches, the least available first; of those
-//! that are equally available, the ones that left most often.
+//! The rows of `fleet_peers` with at least one open channel or watching observer and with observed time, in
+//! ascending order of availability. Of peers with equal availability, those with more disconnects come first.
 //!
 //! ```sql
-//! -- The ten worst that were watched for a week, all nodes together.
-//! SELECT encode(node_id, 'hex'), availability, disconnects FROM ldk_fitness.worst_peers
+//! -- The ten least available peers that were observed for a week in total.
+//! SELECT encode(node_id, 'hex'), availability, disconnects FROM ldk_fitness.peers_by_availability
 //! WHERE observed_ns > 7 * 86400 * 1e9 LIMIT 10;
 //!
-//! -- One peer, from everywhere.
+//! -- One peer, as each observer sees it.
 //! SELECT encode(observer, 'hex'), presence, availability FROM ldk_fitness.peer_availability
 //! WHERE node_id = '\x02eec7245d6b7d2ccb30380bfbe2a3648cd7a942653f5aa340edcea1f283686619';
 //!
-//! -- Somebody who may look at all this, and at nothing else.
+//! -- A role that can read the views and nothing else.
 //! GRANT USAGE ON SCHEMA ldk_fitness TO grafana;
 //! GRANT SELECT ON ldk_fitness.peer_availability, ldk_fitness.fleet_peers,
-//!     ldk_fitness.seen_differently, ldk_fitness.worst_peers TO grafana;
+//!     ldk_fitness.presence_conflicts, ldk_fitness.peers_by_availability TO grafana;
 //! ```

@@ -1,7 +1,7 @@
-//! Peer and channel fitness of many nodes in one PostgreSQL database: for the fleet of an LSP.
+//! Stores the peer and channel fitness of many nodes in one PostgreSQL database.
 //!
-//! [`PostgresStore`] is a [`Store`](fitness_store::Store). Any number of nodes can have one on the same
-//! database; each sees its own history, and SQL sees all of them: [`fleet`].
+//! [`PostgresStore`] implements [`Store`](fitness_store::Store). Any number of nodes can share a database.
+//! Each node reads and writes its own history; SQL views cover the histories of all nodes (see [`fleet`]).
 //!
 //! ```no_run
 //! # async fn opened() -> Result<(), fitness_store::StoreError> {
@@ -14,66 +14,76 @@
 //!
 //! # The URL
 //!
-//! `postgres://user:password@host:port/database?parameter=value&…`, as libpq has it. What is special in a
-//! name or a password (`@ : / ? # & %`) is percent-encoded. A Unix socket's directory stands in the host's
-//! place, encoded. Of several hosts (`host1:5432,host2:5432`) the first that can be written to is taken, and
-//! after a failover the next.
+//! The URL has the form that libpq uses: `postgres://user:password@host:port/database?parameter=value&…`.
+//! Percent-encode the characters `@ : / ? # & %` in names and passwords. To connect over a Unix socket, use
+//! its percent-encoded directory as the host. Of several hosts (`host1:5432,host2:5432`) the store uses the
+//! first one that accepts writes; after a failover, the next one.
 //!
 //! | parameter | meaning |
 //! |---|---|
-//! | `sslmode` | `disable`; `prefer`, the default: TLS if the server has it; `require`: TLS, with any certificate; `verify-ca`: one of a trusted authority; `verify-full`: and for this host |
-//! | `sslrootcert` | the authority's certificate, a PEM file, or `system`, the default of `verify-full`: what this system trusts. With a file `require` means `verify-ca` |
-//! | `sslcert`, `sslkey` | a certificate of our own and its key, PEM files |
-//! | `passfile` | where the password stands if not in the URL or in `PGPASSWORD`; otherwise `PGPASSFILE`, or `~/.pgpass` |
-//! | `schema` | the schema that the tables are in; `ldk_fitness` |
-//! | `application_name` | what the server calls us; `ldk-fitness` |
-//! | `target_session_attrs`, `load_balance_hosts`, `connect_timeout` (10 s), `keepalives…`, `tcp_user_timeout` (60 s), `channel_binding`, `hostaddr`, `options`, `sslnegotiation` | as tokio-postgres has them |
+//! | `sslmode` | `disable`; `prefer` (default): TLS if the server supports it; `require`: TLS with any certificate; `verify-ca`: TLS with a certificate of a trusted authority; `verify-full`: that, and for this host name |
+//! | `sslrootcert` | the certificate of the trusted authority (a PEM file), or `system` (default of `verify-full`): the authorities that this system trusts. With a file, `require` means `verify-ca` |
+//! | `sslcert`, `sslkey` | a client certificate and its key (PEM files) |
+//! | `passfile` | the password file, used if neither the URL nor `PGPASSWORD` contains the password; the default is `PGPASSFILE`, or else `~/.pgpass` |
+//! | `schema` | the schema of the tables; the default is `ldk_fitness` |
+//! | `application_name` | the name that the server shows; the default is `ldk-fitness` |
+//! | `target_session_attrs`, `load_balance_hosts`, `connect_timeout` (default 10 s), `keepalives…`, `tcp_user_timeout` (default 60 s), `channel_binding`, `hostaddr`, `options`, `sslnegotiation` | as in tokio-postgres |
 //!
-//! The password is in no error and no log; [`redacted`] gives a URL without it.
+//! No error and no log contains the password; [`redact_url`] removes it from a URL.
 //!
-//! # What the role needs
+//! # Privileges of the role
 //!
-//! No superuser: the right to create a schema, or a schema of its own (`CREATE SCHEMA ldk_fitness
-//! AUTHORIZATION fitness`). Once the tables are there, `USAGE` on the schema and `SELECT, INSERT, UPDATE,
-//! DELETE` on its tables will do, and `SELECT` to read. Where a right is lacking the error says which SQL an
-//! administrator has to run. Nodes that share a schema are not kept from one another's history: a node that
-//! is not trusted gets a schema, and a role, of its own.
+//! The role does not need to be a superuser. It needs the privilege to create a schema, or a schema that it
+//! owns (`CREATE SCHEMA ldk_fitness AUTHORIZATION fitness`). Once the tables exist, `USAGE` on the schema and
+//! `SELECT, INSERT, UPDATE, DELETE` on its tables are enough; to read, `USAGE` and `SELECT`. If a privilege is
+//! missing when the store is opened, the error contains the SQL that grants it.
+//!
+//! Nodes that share a schema can read and write each other's history. Give a node that you do not trust its
+//! own schema and its own role.
 //!
 //! # The tables
 //!
-//! All are keyed by observer first. `record` is the bytes of [`fitness_store::codec`], format number and
-//! checksum included, the same as in every other store; the columns beside it are for SQL, and never read
-//! back. A table `schema_version` has the migrations that were done; each is a transaction under a lock, so
-//! ten nodes may start at once. A schema of a later release is refused, and left as it is.
+//! The observer is the first column of every primary key. The column `record` contains the bytes of
+//! [`fitness_store::codec`], including the format number and the checksum, as in every other store. It is
+//! authoritative: the other columns are for SQL queries and are never read back.
 //!
-//! # Which SQL is used
+//! The table `schema_version` lists the migrations that were applied. Each migration is a transaction under a
+//! lock, so any number of nodes can start at the same time. A schema of a later release is rejected and left
+//! unchanged.
 //!
-//! Made for PostgreSQL 12 and later; tests run with whichever is installed (15 when this was written). Whatever reads or writes a history keeps to
-//! what CockroachDB and YugabyteDB document, too, untested here: single statements on primary keys,
-//! `INSERT … ON CONFLICT DO UPDATE`, arrays as parameters, `unnest`, and for the fence of a commit one
-//! `UPDATE … RETURNING`; so do the tables and views. Beyond it go
+//! # Compatibility of the SQL
 //!
-//! - `pg_try_advisory_lock` and its like. CockroachDB accepts them without taking a lock. There the row of
-//!   `claims` alone keeps two services apart: whoever commits first has the observer, and the other's
-//!   commits are refused with nothing of them stored; and so does the row of `schema_version` migrations;
-//! - `pg_locks` and `pg_stat_activity`, which say who has a claim, and `pg_terminate_backend`, which ends a
-//!   former connection of our own. Where they know nothing, they are not needed;
-//! - session settings, each of which is passed over where a server lacks it.
+//! The crate supports PostgreSQL 12 and later. It was last tested with version 15.
 //!
-//! # Speed
+//! The statements that read and write histories use only features that CockroachDB and YugabyteDB document as
+//! well, although they are not tested there: single statements on primary keys,
+//! `INSERT … ON CONFLICT DO UPDATE`, arrays as parameters, `unnest`, and one `UPDATE … RETURNING` that checks
+//! the claim at the start of each commit. The same applies to the tables and views. Other features are used
+//! as follows:
 //!
-//! A flush is a transaction of few statements: up to 8,192 rows each, as arrays, sorted by key, two on their
-//! way at a time. Half of each page of peers is left free, so that rows that change stay where they are.
-//! `cargo xtask bench --stores` holds 100,000 peers against a bare `COPY` of the same rows.
+//! - `pg_try_advisory_lock` and related functions. CockroachDB accepts them without locking. There, the
+//!   observer's row in the table `claims` alone separates two services: the first to commit has the observer,
+//!   and the other's commits fail and store nothing. Likewise, the rows of `schema_version` separate
+//!   migrations.
+//! - `pg_locks` and `pg_stat_activity`, which describe the holder of a claim, and `pg_terminate_backend`,
+//!   which ends an abandoned connection of the same store. They are not required.
+//! - Session settings. A setting that the server does not support is skipped.
+//!
+//! # Performance
+//!
+//! A commit is one transaction with few statements. Each statement writes up to 8,192 rows, passed as arrays
+//! and sorted by key; two statements are in flight at a time. Half of each page of the table `peers` is left
+//! free, so that an updated row stays on its page. `cargo xtask bench --stores` compares commits of 100,000
+//! peers with `COPY` of the same rows.
 
 mod builder;
 mod claim;
-mod connect;
-mod error;
+mod claim_task;
+mod connection;
+mod failure;
 pub mod fleet;
-mod keeper;
 mod migrate;
-mod passfile;
+mod password_file;
 mod read;
 mod rows;
 mod schema;
@@ -82,7 +92,7 @@ mod sql;
 mod store;
 mod tls;
 mod url;
-mod write;
+mod write_batch;
 mod writer;
 
 pub use builder::PostgresStoreBuilder;

@@ -1,17 +1,17 @@
-//! The schema that the tables are in: its name, and what is derived from it.
+//! The schema that contains the tables: its name, and the lock numbers derived from it.
 
 use std::hash::Hasher;
 
 use fitness_core::NodeId;
 use siphasher::sip::SipHasher24;
 
-/// PostgreSQL cuts longer names off, so that two of them might become one.
-const LONGEST: usize = 63;
+/// The longest name in bytes. PostgreSQL truncates longer names, so two of them could become equal.
+const MAX_NAME_BYTES: usize = 63;
 
-/// What stands in our SQL where the schema's name goes.
+/// The placeholder for the schema's name in our SQL.
 const PLACEHOLDER: &str = "@schema@";
 
-/// The name of a schema that can exist.
+/// The valid name of a schema.
 #[derive(Clone, Debug)]
 pub(crate) struct Schema {
     name: String,
@@ -23,13 +23,13 @@ impl Schema {
 
     pub(crate) fn new(name: &str) -> Result<Self, &'static str> {
         if name.is_empty() {
-            return Err("the schema has no name");
+            return Err("the schema name is empty");
         }
-        if name.len() > LONGEST {
-            return Err("the name of the schema is longer than 63 bytes");
+        if name.len() > MAX_NAME_BYTES {
+            return Err("the schema name is longer than 63 bytes");
         }
         if name.contains('\0') {
-            return Err("the name of the schema has a zero byte in it");
+            return Err("the schema name contains a zero byte");
         }
         Ok(Self { name: name.to_owned(), quoted: quote(name) })
     }
@@ -38,30 +38,31 @@ impl Schema {
         &self.name
     }
 
-    /// The name as it stands in SQL.
+    /// Returns the name as a quoted SQL identifier.
     pub(crate) fn quoted(&self) -> &str {
         &self.quoted
     }
 
-    /// SQL of ours, about this schema.
-    pub(crate) fn fill(&self, sql: &str) -> String {
+    /// Replaces the placeholder in our SQL with the quoted name.
+    pub(crate) fn expand(&self, sql: &str) -> String {
         sql.replace(PLACEHOLDER, &self.quoted)
     }
 
-    /// The number of the lock that is held while the tables are made.
+    /// Returns the number of the lock that a migration holds.
     pub(crate) fn migration_lock(&self) -> i64 {
-        self.lock(b"migration", &[])
+        self.lock_number(b"migration", &[])
     }
 
-    /// The number of the lock that whoever writes for an observer holds. It never changes.
+    /// Returns the number of the lock that the holder of an observer's claim has. It must never change.
     pub(crate) fn observer_lock(&self, observer: &NodeId) -> i64 {
-        self.lock(b"observer", &observer.0)
+        self.lock_number(b"observer", &observer.0)
     }
 
-    /// Locks of a database are numbered, and are not ours alone: a hash of all that it is about.
-    fn lock(&self, purpose: &[u8], what: &[u8]) -> i64 {
+    /// Hashes everything that a lock is for. Other programs may use lock numbers of the same database, so a
+    /// plain counter could collide with theirs.
+    fn lock_number(&self, purpose: &[u8], subject: &[u8]) -> i64 {
         let mut hasher = SipHasher24::new_with_key(b"ldk-fitness lock");
-        for part in [purpose, self.name.as_bytes(), what] {
+        for part in [purpose, self.name.as_bytes(), subject] {
             hasher.write(&(part.len() as u64).to_le_bytes());
             hasher.write(part);
         }
@@ -69,7 +70,7 @@ impl Schema {
     }
 }
 
-/// A name as an identifier in SQL, whatever is in it.
+/// Quotes any name as an SQL identifier.
 pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -79,18 +80,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_quoted_whatever_is_in_it() {
+    fn name_is_quoted_and_its_length_is_limited() {
         let schema = Schema::new("a\"; DROP TABLE x; --@schema@").unwrap();
-        assert_eq!(schema.fill("@schema@.t"), "\"a\"\"; DROP TABLE x; --@schema@\".t");
+        assert_eq!(schema.expand("@schema@.t"), "\"a\"\"; DROP TABLE x; --@schema@\".t");
         assert!(Schema::new("").is_err());
         assert!(Schema::new("a\0b").is_err());
         assert!(Schema::new(&"x".repeat(64)).is_err());
         assert!(Schema::new(&"x".repeat(63)).is_ok());
     }
 
-    /// A release that took other numbers would not see who holds a claim in an earlier one.
+    /// A release with other numbers would not exclude the holder of a claim that runs an earlier release.
     #[test]
-    fn locks_keep_their_numbers() {
+    fn lock_numbers_are_distinct_and_do_not_change() {
         let schema = Schema::new(Schema::DEFAULT).unwrap();
         let other = Schema::new("other").unwrap();
         let observer = NodeId([3; 33]);

@@ -1,4 +1,4 @@
-//! What the handle of a store, its keeper and its writer have in common.
+//! The state that a store, its background task and its writer share.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -9,110 +9,124 @@ use deadpool_postgres::Pool;
 use fitness_core::NodeId;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::connect::Connector;
-use crate::error::Fault;
-use crate::keeper::Word;
+use crate::claim_task::ClaimEvent;
+use crate::connection::Connector;
+use crate::failure::Failure;
 use crate::read::Reader;
 use crate::schema::Schema;
 use crate::sql::Sql;
 use crate::writer::Writer;
 
-/// Names a store among all that ever claimed something: a random number.
-pub(crate) type Session = [u8; 16];
+/// The random number that identifies an open store in the table `claims`.
+pub(crate) type SessionId = [u8; 16];
 
 pub(crate) struct Shared {
     pub(crate) connector: Connector,
     pub(crate) pool: Pool,
     pub(crate) schema: Schema,
     pub(crate) sql: Sql,
-    /// For errors and logs.
+    /// The location in errors and logs.
     pub(crate) location: String,
-    pub(crate) session: Session,
-    /// What others are told who holds a claim.
-    pub(crate) application: String,
-    /// How long a statement may take.
-    pub(crate) timeout: Duration,
-    /// How long somebody who holds a claim has to go.
+    pub(crate) session_id: SessionId,
+    /// The name of the holder in the error that another store gets.
+    pub(crate) application_name: String,
+    /// The longest time for a statement on the server.
+    pub(crate) statement_timeout: Duration,
+    /// How long a claim waits for the claim of another store to end.
     pub(crate) claim_timeout: Duration,
     pub(crate) is_read_only: bool,
-    /// One commit at a time, in the order in which they came: tokio's lock is fair.
+    /// Commits hold this lock, so there is one at a time. tokio's lock is fair, so they keep their order.
     pub(crate) writer: tokio::sync::Mutex<Writer>,
-    pub(crate) words: UnboundedSender<Word>,
-    /// How many commits each observer had when this store read it, or made one itself.
-    known: Mutex<HashMap<NodeId, i64>>,
+    pub(crate) claim_events: UnboundedSender<ClaimEvent>,
+    /// For each observer, the number of commits when this store first read its history or last committed.
+    commit_counts: Mutex<HashMap<NodeId, i64>>,
 }
 
-/// All of [`Shared`] that is chosen from outside.
-pub(crate) struct Parts {
+/// The fields of [`Shared`] that the builder determines.
+pub(crate) struct StoreConfig {
     pub(crate) connector: Connector,
     pub(crate) pool: Pool,
     pub(crate) schema: Schema,
     pub(crate) location: String,
-    pub(crate) application: String,
-    pub(crate) timeout: Duration,
+    pub(crate) application_name: String,
+    pub(crate) statement_timeout: Duration,
     pub(crate) claim_timeout: Duration,
     pub(crate) is_read_only: bool,
 }
 
 impl Shared {
-    pub(crate) fn new(parts: Parts, session: Session, writer: Writer, words: UnboundedSender<Word>) -> Self {
-        let Parts { connector, pool, schema, location, application, timeout, claim_timeout, is_read_only } =
-            parts;
+    pub(crate) fn new(
+        config: StoreConfig,
+        session_id: SessionId,
+        writer: Writer,
+        claim_events: UnboundedSender<ClaimEvent>,
+    ) -> Self {
         Self {
-            sql: Sql::new(&schema),
-            connector,
-            pool,
-            schema,
-            location,
-            session,
-            application,
-            timeout,
-            claim_timeout,
-            is_read_only,
+            sql: Sql::new(&config.schema),
+            connector: config.connector,
+            pool: config.pool,
+            schema: config.schema,
+            location: config.location,
+            session_id,
+            application_name: config.application_name,
+            statement_timeout: config.statement_timeout,
+            claim_timeout: config.claim_timeout,
+            is_read_only: config.is_read_only,
             writer: tokio::sync::Mutex::new(writer),
-            words,
-            known: Mutex::default(),
+            claim_events,
+            commit_counts: Mutex::default(),
         }
     }
 
     pub(crate) fn reader(&self) -> Reader<'_> {
-        Reader { pool: &self.pool, sql: &self.sql, location: &self.location, limit: limit(self.timeout) }
+        Reader {
+            pool: &self.pool,
+            sql: &self.sql,
+            location: &self.location,
+            timeout: reply_timeout(self.statement_timeout),
+        }
     }
 
-    /// What this store knows of an observer is as of so many commits.
-    pub(crate) fn known(&self, observer: &NodeId) -> Option<i64> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(observer).copied()
+    /// Returns the number of commits that the observer's history contained when this store read it, or when
+    /// it last committed.
+    pub(crate) fn commit_count(&self, observer: &NodeId) -> Option<i64> {
+        self.commit_counts.lock().unwrap_or_else(PoisonError::into_inner).get(observer).copied()
     }
 
-    pub(crate) fn know(&self, observer: &NodeId, commits: i64) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(*observer, commits);
+    pub(crate) fn set_commit_count(&self, observer: &NodeId, commits: i64) {
+        self.commit_counts.lock().unwrap_or_else(PoisonError::into_inner).insert(*observer, commits);
     }
 
-    /// Notes how many commits an observer had before its history is read for the first time. Whoever
-    /// goes on from what he read, and has not claimed it, is found out where others did, too.
-    pub(crate) async fn about_to_read(&self, observer: &NodeId) -> Result<(), Fault> {
-        if !self.is_read_only && self.known(observer).is_none() {
-            let commits = self.reader().commits(observer).await?;
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.entry(*observer).or_insert(commits);
+    /// Records the observer's number of commits before its history is read for the first time.
+    ///
+    /// A commit without a claim can then detect that another store has committed since.
+    pub(crate) async fn record_commit_count(&self, observer: &NodeId) -> Result<(), Failure> {
+        if !self.is_read_only && self.commit_count(observer).is_none() {
+            let commits = self.reader().commit_count(observer).await?;
+            let mut counts = self.commit_counts.lock().unwrap_or_else(PoisonError::into_inner);
+            counts.entry(*observer).or_insert(commits);
         }
         Ok(())
     }
 
-    /// Gives up on a server that does not answer at all.
-    pub(crate) async fn limited<T>(&self, doing: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-        limited(limit(self.timeout), doing).await
+    /// Fails with [`Failure::NoReply`] if the server does not reply in time.
+    pub(crate) async fn with_timeout<T>(
+        &self,
+        operation: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        with_timeout(reply_timeout(self.statement_timeout), operation).await
     }
 }
 
-/// A little longer than the server gives itself, which then can still say so.
-pub(crate) fn limit(timeout: Duration) -> Duration {
-    timeout + timeout.min(Duration::from_secs(5))
+/// Returns how long to wait for a reply: longer than the server's own timeout, so that the server's error
+/// arrives first.
+pub(crate) fn reply_timeout(statement_timeout: Duration) -> Duration {
+    statement_timeout + statement_timeout.min(Duration::from_secs(5))
 }
 
-pub(crate) async fn limited<T>(
-    limit: Duration,
-    doing: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    tokio::time::timeout(limit, doing).await.unwrap_or(Err(Fault::Silent(limit)))
+pub(crate) async fn with_timeout<T>(
+    timeout: Duration,
+    operation: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::time::timeout(timeout, operation).await.unwrap_or(Err(Failure::NoReply(timeout)))
 }

@@ -1,4 +1,4 @@
-//! The store itself.
+//! The store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,37 +9,40 @@ use fitness_store::{Batch, Claim, LocalClaims, Store, StoreError, codec};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::PostgresStoreBuilder;
-use crate::error::Fault;
-use crate::keeper::Word;
+use crate::claim_task::ClaimEvent;
+use crate::failure::Failure;
 use crate::shared::Shared;
 
 /// Fitness histories of any number of nodes in one PostgreSQL database.
 ///
-/// **Runtime.** All of it, opening, asking and dropping futures, belongs in a tokio runtime whose I/O and
-/// time drivers are enabled; the one it was opened in has to outlive it.
+/// **Runtime.** All calls, and drops of their futures, must happen in a tokio runtime with I/O and time
+/// enabled. The runtime in which the store was opened must outlive it.
 ///
-/// **Connections.** One writes, a few read ([`PostgresStoreBuilder::max_read_connections`]), and all are closed when the store is
-/// dropped. They are the server's own sessions: a pooler in between has to give each its own (PgBouncer's
-/// `pool_mode = session`).
+/// **Connections.** One connection writes, and up to
+/// [`max_read_connections`](PostgresStoreBuilder::max_read_connections) connections read. All are closed when
+/// the store is dropped. Each must have its own session on the server: configure a connection pooler
+/// accordingly (PgBouncer: `pool_mode = session`).
 ///
-/// **Commits** are one transaction each, in the order in which they were begun. A read that begins after
-/// a commit has returned sees it. A connection that was lost is made again by whatever needs it next. What
-/// fails is [`StoreError::Backend`] and may be tried again: the rows of a batch are the same whether they
-/// are stored once or twice. It is tried again here where nothing had been sent yet, and where two
-/// transactions got into each other's way.
+/// **Commits.** Each commit is one transaction. Commits are applied in the order in which they began, and a
+/// read that begins after a commit has returned sees it. A lost connection is replaced by the next operation
+/// that needs it. After [`StoreError::Backend`] a commit can be retried, because a batch that is stored twice
+/// has the same effect as one that is stored once. The store itself retries a commit if the connection was
+/// lost before anything was sent, or if two transactions conflicted.
 ///
-/// **LocalClaims** reach as far as the database: of two stores, in one process or in two on different machines,
-/// one gets an observer. The server lets go of a claim when its holder's connection ends; of a machine
-/// that is gone without a word, after about a minute. A commit without a claim claims its observer until the store is
-/// dropped. It is refused where another store has stored something since this one read the observer's
-/// history: what it knows is out of date. A holder whose connection was lost takes its claim again; if
-/// another was quicker, and stored something, all its commits are refused from then on, and nothing of
-/// them is stored.
+/// **Claims** cover the whole database: of two stores, in one process or on different machines, only one can
+/// claim an observer. The server releases a claim when its holder's connection ends. If the holder's machine
+/// disappears without closing the connection, that takes about a minute.
+///
+/// A commit without a claim claims its observer until the store is dropped. It fails if another store has
+/// committed since this one read the observer's history, because this store's data is then out of date.
+///
+/// A holder whose connection was lost claims its observer again. If another store has claimed the observer
+/// and committed in between, all further commits of the former holder fail and store nothing.
 pub struct PostgresStore {
     shared: Arc<Shared>,
-    /// Within this store.
-    claims: LocalClaims,
-    tokens: AtomicU64,
+    /// Excludes a second claim of an observer within this store.
+    local_claims: LocalClaims,
+    next_token: AtomicU64,
 }
 
 impl fmt::Debug for PostgresStore {
@@ -52,50 +55,52 @@ impl fmt::Debug for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database that a URL names: `postgres://user:password@host:port/database`.
+    /// Opens the database at a URL such as `postgres://user:password@host:port/database`.
     ///
-    /// Where the schema or its tables are not there, or are older, they are made; any number of nodes may
-    /// do so at once. The crate's page has the parameters that a URL can have.
+    /// Creates the schema and the tables if they do not exist, and migrates older tables. Any number of nodes
+    /// can do so at the same time. The [crate documentation](crate) lists the parameters of the URL.
     ///
     /// # Errors
     ///
-    /// [`StoreError::OpenFailed`] where somebody has to act (the URL, the password, a right, a certificate),
-    /// [`StoreError::NewerFormat`] where a later release has been there, [`StoreError::Backend`] where
-    /// trying again may help. None of them contains the password.
+    /// [`StoreError::OpenFailed`] if the URL, the password, a privilege or a certificate must be corrected,
+    /// [`StoreError::NewerFormat`] if a later release has migrated the tables, [`StoreError::Backend`] if a
+    /// retry may help. No error contains the password.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         Self::builder(url).open().await
     }
 
-    /// Opens the database to read. Commits and claims are refused with [`StoreError::ReadOnly`], nothing
-    /// is ever changed, and a standby will do.
+    /// Opens the database for reading.
+    ///
+    /// Commits and claims fail with [`StoreError::ReadOnly`]. The store changes nothing, so the server can be
+    /// a standby.
     ///
     /// # Errors
     ///
-    /// As [`PostgresStore::open`]; a database without our tables is [`StoreError::OpenFailed`].
+    /// As [`PostgresStore::open`]; [`StoreError::OpenFailed`] if the database does not contain the tables.
     pub async fn open_read_only(url: &str) -> Result<Self, StoreError> {
         Self::builder(url).open_read_only().await
     }
 
-    /// How the database is to be opened, where the URL does not say.
+    /// Returns a builder, for settings that the URL does not contain.
     pub fn builder(url: &str) -> PostgresStoreBuilder {
         PostgresStoreBuilder::new(url)
     }
 
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, claims: LocalClaims::default(), tokens: AtomicU64::new(0) }
+        Self { shared, local_claims: LocalClaims::default(), next_token: AtomicU64::new(0) }
     }
 
-    /// Where the data is, in words fit for a log: `postgres://user@host:port/database`.
+    /// Returns the database's location without secrets: `postgres://user@host:port/database`.
     #[must_use]
     pub fn location(&self) -> &str {
         &self.shared.location
     }
 
-    fn explain<T>(&self, operation: &'static str, done: Result<T, Fault>) -> Result<T, StoreError> {
-        done.map_err(|fault| fault.explain(operation, &self.shared.location))
+    fn store_result<T>(&self, operation: &'static str, result: Result<T, Failure>) -> Result<T, StoreError> {
+        result.map_err(|failure| failure.into_store_error(operation, &self.shared.location))
     }
 
-    fn refuse_to_write(&self) -> Result<(), StoreError> {
+    fn check_writable(&self) -> Result<(), StoreError> {
         if self.shared.is_read_only {
             return Err(StoreError::ReadOnly { location: self.shared.location.clone() });
         }
@@ -106,15 +111,15 @@ impl PostgresStore {
 #[async_trait::async_trait]
 impl Store for PostgresStore {
     async fn observers(&self) -> Result<Vec<NodeId>, StoreError> {
-        self.explain("list the observers", self.shared.reader().observers().await)
+        self.store_result("list the observers", self.shared.reader().observers().await)
     }
 
     async fn observer(&self, observer: &NodeId) -> Result<Option<ObserverRecord>, StoreError> {
         let read = async {
-            self.shared.about_to_read(observer).await?;
+            self.shared.record_commit_count(observer).await?;
             self.shared.reader().observer(observer).await
         };
-        self.explain("read the observer", read.await)
+        self.store_result("read the observer", read.await)
     }
 
     async fn peers(
@@ -124,18 +129,18 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<Vec<PeerRecord>, StoreError> {
         let read = async {
-            self.shared.about_to_read(observer).await?;
+            self.shared.record_commit_count(observer).await?;
             self.shared.reader().peers(observer, after, limit).await
         };
-        self.explain("read the peers", read.await)
+        self.store_result("read the peers", read.await)
     }
 
     async fn peer(&self, observer: &NodeId, node_id: &NodeId) -> Result<Option<PeerRecord>, StoreError> {
         let read = async {
-            self.shared.about_to_read(observer).await?;
+            self.shared.record_commit_count(observer).await?;
             self.shared.reader().peer(observer, node_id).await
         };
-        self.explain("read a peer", read.await)
+        self.store_result("read a peer", read.await)
     }
 
     async fn segments(
@@ -146,59 +151,59 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<Vec<LogSegment>, StoreError> {
         let read = async {
-            self.shared.about_to_read(observer).await?;
+            self.shared.record_commit_count(observer).await?;
             self.shared.reader().segments(observer, node_id, from, limit).await
         };
-        self.explain("read a log", read.await)
+        self.store_result("read a log", read.await)
     }
 
     async fn gaps(&self, observer: &NodeId, from: u32, limit: usize) -> Result<Vec<GapRecord>, StoreError> {
         let read = async {
-            self.shared.about_to_read(observer).await?;
+            self.shared.record_commit_count(observer).await?;
             self.shared.reader().gaps(observer, from, limit).await
         };
-        self.explain("read the gaps", read.await)
+        self.store_result("read the gaps", read.await)
     }
 
-    /// Of all stores on this database, one has it.
+    /// Claims the observer. The claim excludes all other stores on this database.
     async fn claim(&self, observer: &NodeId) -> Result<Claim, StoreError> {
-        self.refuse_to_write()?;
-        let within = self.claims.acquire(observer, &self.shared.location)?;
-        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        self.check_writable()?;
+        let local_claim = self.local_claims.acquire(observer, &self.shared.location)?;
+        let number = self.next_token.fetch_add(1, Ordering::Relaxed);
         let mut writer = self.shared.writer.lock().await;
-        let claimed = self.shared.limited(writer.claim(&self.shared, observer, token)).await;
-        self.explain("claim the observer", claimed)?;
-        Ok(Claim::new(Token {
+        let claimed = self.shared.with_timeout(writer.claim(&self.shared, observer, number)).await;
+        self.store_result("claim the observer", claimed)?;
+        Ok(Claim::new(ClaimToken {
             observer: *observer,
-            number: token,
-            words: self.shared.words.clone(),
-            _within: within,
+            number,
+            claim_events: self.shared.claim_events.clone(),
+            _local_claim: local_claim,
         }))
     }
 
     async fn commit(&self, observer: &NodeId, batch: Arc<Batch>) -> Result<(), StoreError> {
-        self.refuse_to_write()?;
+        self.check_writable()?;
         codec::validate_batch(observer, &batch)?;
         if batch.is_empty() {
             return Ok(());
         }
         let mut writer = self.shared.writer.lock().await;
-        let stored = self.shared.limited(writer.commit(&self.shared, observer, &batch)).await;
-        self.explain("store a batch", stored)
+        let committed = self.shared.with_timeout(writer.commit(&self.shared, observer, &batch)).await;
+        self.store_result("commit a batch", committed)
     }
 }
 
-/// What a claim holds on to.
-struct Token {
+/// The guard of a claim. Dropping it releases the claim.
+struct ClaimToken {
     observer: NodeId,
     number: u64,
-    words: UnboundedSender<Word>,
-    _within: Claim,
+    claim_events: UnboundedSender<ClaimEvent>,
+    _local_claim: Claim,
 }
 
-impl Drop for Token {
+impl Drop for ClaimToken {
     fn drop(&mut self) {
-        // Without a keeper the store is gone, and all its locks with it.
-        let _ = self.words.send(Word::Released(self.observer, self.number));
+        // If the background task has ended, the store was dropped, and its connections and locks with it.
+        let _ = self.claim_events.send(ClaimEvent::TokenDropped(self.observer, self.number));
     }
 }

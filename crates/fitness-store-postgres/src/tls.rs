@@ -1,4 +1,4 @@
-//! TLS, by rustls alone, in the modes of libpq.
+//! TLS with rustls, in the modes of libpq.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// What is demanded of a server's certificate.
+/// Whether TLS is used, and what is verified about the server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verify {
-    /// There is no TLS.
-    NoTls,
-    /// There need not be one; it keeps out who only listens.
-    NothingIfAny,
-    /// There has to be one, whoever made it: it keeps out who only listens.
-    Nothing,
-    /// An authority that we trust made it.
-    CertificateAuthority,
-    /// And for this server.
-    AuthorityAndName,
+pub(crate) enum TlsMode {
+    /// No TLS.
+    Disable,
+    /// TLS if the server supports it, with any certificate. Protects against eavesdropping only.
+    Prefer,
+    /// TLS with any certificate. Protects against eavesdropping only.
+    Require,
+    /// TLS with a certificate of a trusted authority.
+    VerifyCa,
+    /// TLS with a certificate of a trusted authority for this host name.
+    VerifyFull,
 }
 
-/// Which authorities are trusted.
+/// The trusted authorities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Roots {
     System,
@@ -36,16 +36,16 @@ pub(crate) enum Roots {
 
 #[derive(Debug)]
 pub(crate) struct TlsOptions {
-    pub(crate) verify: Verify,
+    pub(crate) mode: TlsMode,
     pub(crate) roots: Roots,
-    /// A certificate of our own, and its key.
+    /// The files of the client certificate and its key.
     pub(crate) client: Option<(PathBuf, PathBuf)>,
-    /// Without the question whether the server has TLS at all.
+    /// Whether the handshake begins without asking the server for TLS first (`sslnegotiation=direct`).
     pub(crate) is_direct: bool,
 }
 
 impl TlsOptions {
-    /// Reads what certificates it takes. The error names the file.
+    /// Reads the certificates and returns a TLS connector. The error names the file that cannot be used.
     pub(crate) fn connector(&self) -> Result<MakeRustlsConnect, String> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -61,7 +61,7 @@ impl TlsOptions {
                 let parsed = parsed.map_err(|err| format!("cannot read sslkey {}: {err}", key.display()))?;
                 builder
                     .with_client_auth_cert(chain, parsed)
-                    .map_err(|err| format!("sslcert and sslkey cannot be used: {err}"))?
+                    .map_err(|err| format!("cannot use sslcert with sslkey: {err}"))?
             }
         };
         if self.is_direct {
@@ -71,15 +71,15 @@ impl TlsOptions {
     }
 
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, String> {
-        Ok(match self.verify {
-            Verify::NoTls | Verify::NothingIfAny | Verify::Nothing => {
-                Arc::new(Lenient { roots: None, provider })
+        Ok(match self.mode {
+            TlsMode::Disable | TlsMode::Prefer | TlsMode::Require => {
+                Arc::new(AnyHostVerifier { roots: None, provider })
             }
-            Verify::CertificateAuthority => Arc::new(Lenient { roots: Some(self.roots()?), provider }),
-            Verify::AuthorityAndName => {
+            TlsMode::VerifyCa => Arc::new(AnyHostVerifier { roots: Some(self.roots()?), provider }),
+            TlsMode::VerifyFull => {
                 WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider)
                     .build()
-                    .map_err(|err| format!("no certificate can be verified: {err}"))?
+                    .map_err(|err| format!("cannot verify certificates: {err}"))?
             }
         })
     }
@@ -90,16 +90,17 @@ impl TlsOptions {
             Roots::File(path) => {
                 for certificate in certificates(path)? {
                     let added = roots.add(certificate);
-                    added.map_err(|err| format!("{} is no root to trust: {err}", path.display()))?;
+                    added.map_err(|err| {
+                        format!("cannot trust the certificates in {}: {err}", path.display())
+                    })?;
                 }
             }
             Roots::System => {
                 let found = rustls_native_certs::load_native_certs();
                 roots.add_parsable_certificates(found.certs);
                 if roots.is_empty() {
-                    return Err(
-                        "this system has no certificates to trust; name one with sslrootcert=PATH".to_owned()
-                    );
+                    return Err("this system has no trusted certificates; provide one with sslrootcert=PATH"
+                        .to_owned());
                 }
             }
         }
@@ -111,20 +112,20 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let certificates = read.map_err(|err| format!("cannot read {}: {err}", path.display()))?;
     if certificates.is_empty() {
-        return Err(format!("{} has no certificate", path.display()));
+        return Err(format!("{} contains no certificate", path.display()));
     }
     Ok(certificates)
 }
 
-/// Takes any certificate, or any of a trusted authority: `require` and `verify-ca`. That whoever shows
-/// it has its key is verified always.
+/// Accepts a certificate for any host: any certificate (`require`), or with `roots` one of a trusted authority
+/// (`verify-ca`). That the server has the certificate's private key is always verified.
 #[derive(Debug)]
-struct Lenient {
+struct AnyHostVerifier {
     roots: Option<RootCertStore>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Lenient {
+impl ServerCertVerifier for AnyHostVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -1,9 +1,9 @@
-//! The one connection that writes, and one commit after the other.
+//! The connection for writing, which makes one commit at a time.
 //!
-//! While anything is under way the connection is out of the writer. So if whoever waits for a commit stops
-//! waiting, the connection is closed with it, and the server rolls back, or has committed already. What
-//! comes next does so on another connection, under a higher epoch: what is left of the first one finds
-//! its epoch gone, and lands no more.
+//! An operation takes the connection out of the writer and returns it when it has succeeded. If the future of
+//! a commit is dropped, the connection is dropped with it, and the server either rolls the transaction back or
+//! has already committed it. The next operation uses a new connection and a higher epoch, so whatever the
+//! server still receives on the old connection fails at the check of the epoch.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,241 +12,251 @@ use fitness_core::NodeId;
 use fitness_store::Batch;
 use tokio_postgres::types::ToSql;
 
-use crate::claim::Trust;
-use crate::connect::{Backend, Link};
-use crate::error::Fault;
-use crate::keeper::Ended;
+use crate::claim::Precondition;
+use crate::claim_task::ConnectionEndGuard;
+use crate::connection::{ServerProcess, WriteConnection};
+use crate::failure::Failure;
 use crate::shared::Shared;
-use crate::write;
+use crate::write_batch::write_batch;
 
 const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE";
 
-/// How often a transaction is tried again that got into another one's way.
-const CONFLICTS: u32 = 3;
+/// How often a transaction is retried after a conflict with another one.
+const MAX_CONFLICT_RETRIES: u32 = 3;
 
-/// How many of our former connections are remembered.
-const FORMER: usize = 16;
+/// How many server processes of this store's connections are remembered.
+const MAX_OWN_PROCESSES: usize = 16;
 
-/// An observer that nobody else may write for.
+/// The claim of an observer by this store.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Held {
-    /// What the row of claims says for as long as this is so.
+pub(crate) struct HeldClaim {
+    /// The epoch in the table `claims`, unless another store has claimed the observer since.
     pub(crate) epoch: i64,
-    /// The connection that has the lock.
-    pub(crate) link: u64,
+    /// The number of the connection that has the lock.
+    pub(crate) connection: u64,
 }
 
 #[derive(Default)]
 pub(crate) struct Writer {
-    link: Option<Link>,
-    /// How many connections there were.
-    links: u64,
-    /// Ours: if one of them still has a lock, the server has not noticed yet that we are gone.
-    pub(crate) former: VecDeque<Backend>,
-    pub(crate) held: HashMap<NodeId, Held>,
-    /// The numbers of the claims that somebody has a token of.
+    connection: Option<WriteConnection>,
+    /// How many connections were opened.
+    connection_count: u64,
+    /// The server processes of this store's connections. If one of them still has a lock, the server     /// noticed yet that the connection was abandoned.
+    pub(crate) own_processes: VecDeque<ServerProcess>,
+    pub(crate) claims: HashMap<NodeId, HeldClaim>,
+    /// The number of the latest claim token of each observer, until it is dropped.
     tokens: HashMap<NodeId, u64>,
 }
 
-/// How far a commit got that failed.
-enum Failed {
-    /// Nothing of the batch was sent.
-    Before(Fault),
-    Within(Fault),
+/// The failure of a commit.
+enum CommitFailure {
+    /// It happened before anything of the batch was sent.
+    BeforeBatch(Failure),
+    DuringBatch(Failure),
 }
 
 impl Writer {
-    /// Stores a batch.
+    /// Commits a batch.
     pub(crate) async fn commit(
         &mut self,
         shared: &Shared,
         observer: &NodeId,
         batch: &Arc<Batch>,
-    ) -> Result<(), Fault> {
-        let (mut conflicts, mut is_second_connection) = (0, false);
+    ) -> Result<(), Failure> {
+        let (mut conflicts, mut has_reconnected) = (0, false);
         loop {
-            let link = self.take(shared).await?;
-            let failed = match self.attempt(shared, &link, observer, batch).await {
+            let connection = self.take_connection(shared).await?;
+            let failure = match self.try_commit(shared, &connection, observer, batch).await {
                 Ok(commits) => {
-                    shared.know(observer, commits);
-                    self.link = Some(link);
+                    shared.set_commit_count(observer, commits);
+                    self.connection = Some(connection);
                     return Ok(());
                 }
-                Err(failed) => failed,
+                Err(failure) => failure,
             };
-            let (fault, nothing_sent) = match failed {
-                Failed::Before(fault) => (link.why(fault), true),
-                Failed::Within(fault) => (link.why(fault), false),
+            let (failure, nothing_sent) = match failure {
+                CommitFailure::BeforeBatch(failure) => (connection.with_lost_reason(failure), true),
+                CommitFailure::DuringBatch(failure) => (connection.with_lost_reason(failure), false),
             };
-            if fault.ends_the_connection() {
-                // A connection that died while nobody used it is no news.
-                if nothing_sent && !is_second_connection {
-                    is_second_connection = true;
+            if failure.breaks_connection() {
+                // The connection may have been lost while it was idle, so retry once on a new one.
+                if nothing_sent && !has_reconnected {
+                    has_reconnected = true;
                     continue;
                 }
-                return Err(fault);
+                return Err(failure);
             }
-            self.requeue(link).await;
+            self.return_connection(connection).await;
             conflicts += 1;
-            if !fault.is_conflict() || conflicts > CONFLICTS {
-                return Err(fault);
+            if !failure.is_conflict() || conflicts > MAX_CONFLICT_RETRIES {
+                return Err(failure);
             }
         }
     }
 
-    async fn attempt(
+    /// Commits a batch on a connection and returns the observer's number of commits.
+    async fn try_commit(
         &mut self,
         shared: &Shared,
-        link: &Link,
+        connection: &WriteConnection,
         observer: &NodeId,
         batch: &Arc<Batch>,
-    ) -> Result<i64, Failed> {
-        let commits = self.begin(shared, link, observer).await.map_err(Failed::Before)?;
+    ) -> Result<i64, CommitFailure> {
+        let commits = self.begin(shared, connection, observer).await.map_err(CommitFailure::BeforeBatch)?;
         let write = async {
-            write::batch(&link.client, &shared.sql, observer, batch).await?;
-            link.client.batch_execute("COMMIT").await?;
+            write_batch(&connection.client, &shared.sql, observer, batch).await?;
+            connection.client.batch_execute("COMMIT").await?;
             Ok(commits)
         };
-        write.await.map_err(Failed::Within)
+        write.await.map_err(CommitFailure::DuringBatch)
     }
 
-    /// Begins a transaction in which nobody else can claim the observer, and returns its number.
-    async fn begin(&mut self, shared: &Shared, link: &Link, observer: &NodeId) -> Result<i64, Fault> {
-        let epoch = self.hold(shared, link, observer, Trust::IfNothingChanged).await?;
-        let fence = link.client.prepare_cached(&shared.sql.fence).await?;
+    /// Begins a transaction in which no other store can claim the observer, and returns the observer's number
+    /// of commits, including this one.
+    async fn begin(
+        &mut self,
+        shared: &Shared,
+        connection: &WriteConnection,
+        observer: &NodeId,
+    ) -> Result<i64, Failure> {
+        let epoch = self.ensure_claim(shared, connection, observer, Precondition::Unchanged).await?;
+        let fence = connection.client.prepare_cached(&shared.sql.fence).await?;
         let row = {
-            let (id, session) = (&observer.0[..], &shared.session[..]);
+            let (id, session) = (&observer.0[..], &shared.session_id[..]);
             let params: [&(dyn ToSql + Sync); 3] = [&id, &session, &epoch];
-            // The second is sent without waiting for the first.
-            let (begun, fenced) =
-                tokio::join!(link.client.batch_execute(BEGIN), link.client.query_opt(&fence, &params));
+            // Both statements are sent without waiting for the reply to the first.
+            let (begun, fenced) = tokio::join!(
+                connection.client.batch_execute(BEGIN),
+                connection.client.query_opt(&fence, &params)
+            );
             begun?;
             fenced?
         };
         if let Some(row) = row {
             return Ok(row.try_get(0)?);
         }
-        // In spite of our lock somebody has it: where there are no locks, whoever commits first does.
-        link.client.batch_execute("ROLLBACK").await?;
-        self.let_go(shared, link, observer).await?;
-        Err(Fault::Overtaken)
+        // Another store has claimed the observer in spite of our lock: the server has no advisory locks.
+        connection.client.batch_execute("ROLLBACK").await?;
+        self.give_up_claim(shared, connection, observer).await?;
+        Err(Failure::ClaimConflict)
     }
 
-    /// LocalClaims an observer for a token of that number, for whoever reads after this.
+    /// Claims an observer for the token with this number. The caller reads the history afterwards.
     pub(crate) async fn claim(
         &mut self,
         shared: &Shared,
         observer: &NodeId,
         token: u64,
-    ) -> Result<(), Fault> {
-        let (mut conflicts, mut is_second_connection) = (0, false);
+    ) -> Result<(), Failure> {
+        let (mut conflicts, mut has_reconnected) = (0, false);
         loop {
-            let link = self.take(shared).await?;
-            let fault = match self.hold(shared, &link, observer, Trust::Always).await {
+            let connection = self.take_connection(shared).await?;
+            let failure = match self.ensure_claim(shared, &connection, observer, Precondition::None).await {
                 Ok(_) => {
-                    self.link = Some(link);
+                    self.connection = Some(connection);
                     self.tokens.insert(*observer, token);
                     return Ok(());
                 }
-                Err(fault) => link.why(fault),
+                Err(failure) => connection.with_lost_reason(failure),
             };
-            if fault.ends_the_connection() {
-                if is_second_connection {
-                    return Err(fault);
+            if failure.breaks_connection() {
+                if has_reconnected {
+                    return Err(failure);
                 }
-                is_second_connection = true;
+                has_reconnected = true;
                 continue;
             }
-            self.requeue(link).await;
+            self.return_connection(connection).await;
             conflicts += 1;
-            if !fault.is_conflict() || conflicts > CONFLICTS {
-                return Err(fault);
+            if !failure.is_conflict() || conflicts > MAX_CONFLICT_RETRIES {
+                return Err(failure);
             }
         }
     }
 
-    /// The token of that number is gone. Another one may have taken its place.
-    pub(crate) async fn release(&mut self, shared: &Shared, observer: &NodeId, token: u64) {
+    /// Gives up the claim of a dropped token, unless the observer has a newer token.
+    pub(crate) async fn release_token(&mut self, shared: &Shared, observer: &NodeId, token: u64) {
         if self.tokens.get(observer) != Some(&token) {
             return;
         }
         self.tokens.remove(observer);
-        let Some(link) = self.link.take() else {
-            self.held.remove(observer);
+        let Some(connection) = self.connection.take() else {
+            self.claims.remove(observer);
             return;
         };
-        // Where that fails the connection is closed, which lets go of everything.
-        if self.let_go(shared, &link, observer).await.is_ok() {
-            self.link = Some(link);
+        // On failure the connection is dropped, which releases all locks.
+        if self.give_up_claim(shared, &connection, observer).await.is_ok() {
+            self.connection = Some(connection);
         }
     }
 
-    /// Connects again where a connection was lost that had locks, and takes them again.
-    pub(crate) async fn restore(&mut self, shared: &Shared) -> Result<(), Fault> {
-        let current = self.link.as_ref().filter(|link| !link.client.is_closed()).map(|link| link.number);
-        let lost = self.held.iter().filter(|(_, held)| Some(held.link) != current);
+    /// Reconnects if a connection with locks was lost, and claims its observers again.
+    pub(crate) async fn reacquire_claims(&mut self, shared: &Shared) -> Result<(), Failure> {
+        let current = self.connection.as_ref().filter(|connection| !connection.client.is_closed());
+        let current = current.map(|connection| connection.number);
+        let lost = self.claims.iter().filter(|(_, claim)| Some(claim.connection) != current);
         let lost: Vec<NodeId> = lost.map(|(observer, _)| *observer).collect();
         if lost.is_empty() {
             return Ok(());
         }
-        let link = self.take(shared).await?;
+        let connection = self.take_connection(shared).await?;
         for observer in lost {
-            match self.hold(shared, &link, &observer, Trust::IfNothingChanged).await {
+            match self.ensure_claim(shared, &connection, &observer, Precondition::Unchanged).await {
                 Ok(_) => {}
-                Err(Fault::Found(error)) => {
-                    tracing::warn!(%observer, location = shared.location, %error, "lost the claim");
+                Err(Failure::Store(error)) => {
+                    tracing::warn!(%observer, location = shared.location, %error, "claim lost");
                 }
-                Err(fault) => return Err(link.why(fault)),
+                Err(failure) => return Err(connection.with_lost_reason(failure)),
             }
         }
-        self.link = Some(link);
+        self.connection = Some(connection);
         Ok(())
     }
 
-    /// The connection, or a new one.
-    async fn take(&mut self, shared: &Shared) -> Result<Link, Fault> {
-        if let Some(link) = self.link.take().filter(|link| !link.client.is_closed()) {
-            return Ok(link);
+    /// Takes the connection out of the writer, or opens a new one.
+    async fn take_connection(&mut self, shared: &Shared) -> Result<WriteConnection, Failure> {
+        if let Some(connection) = self.connection.take().filter(|connection| !connection.client.is_closed()) {
+            return Ok(connection);
         }
-        self.links += 1;
-        let ended = Ended(shared.words.clone());
-        let link = shared.connector.link(self.links, ended).await?;
-        if self.links > 1 {
-            tracing::debug!(location = shared.location, "connected again");
+        self.connection_count += 1;
+        let guard = ConnectionEndGuard(shared.claim_events.clone());
+        let connection = shared.connector.open_write_connection(self.connection_count, guard).await?;
+        if self.connection_count > 1 {
+            tracing::debug!(location = shared.location, "reconnected");
         }
-        self.put(&link);
-        Ok(link)
+        self.remember_process(&connection);
+        Ok(connection)
     }
 
-    /// The first connection, made before there was a writer.
-    pub(crate) fn starting_with(link: Link) -> Self {
-        let mut writer = Self { links: link.number, ..Self::default() };
-        writer.put(&link);
-        writer.link = Some(link);
+    /// Creates a writer from the store's first connection.
+    pub(crate) fn with_connection(connection: WriteConnection) -> Self {
+        let mut writer = Self { connection_count: connection.number, ..Self::default() };
+        writer.remember_process(&connection);
+        writer.connection = Some(connection);
         writer
     }
 
-    fn put(&mut self, link: &Link) {
-        self.former.truncate(FORMER - 1);
-        self.former.push_front(link.backend.clone());
+    fn remember_process(&mut self, connection: &WriteConnection) {
+        self.own_processes.truncate(MAX_OWN_PROCESSES - 1);
+        self.own_processes.push_front(connection.process.clone());
     }
 
-    /// Keeps a connection on which something failed, if nothing of it is left.
-    async fn requeue(&mut self, link: Link) {
-        if link.client.batch_execute("ROLLBACK").await.is_ok() {
-            self.link = Some(link);
+    /// Rolls back a failed transaction and keeps the connection; drops it if that fails.
+    async fn return_connection(&mut self, connection: WriteConnection) {
+        if connection.client.batch_execute("ROLLBACK").await.is_ok() {
+            self.connection = Some(connection);
         }
     }
 }
 
-impl Link {
-    /// The reason for a fault, where the connection has been told one.
-    fn why(&self, fault: Fault) -> Fault {
-        match (fault, self.lost()) {
-            (Fault::Database(error), Some(reason)) if error.as_db_error().is_none() => {
-                Fault::Lost(reason.to_owned())
+impl WriteConnection {
+    /// Replaces an error of the client library with the reason for which the connection was lost, if known.
+    fn with_lost_reason(&self, failure: Failure) -> Failure {
+        match (failure, self.lost_reason()) {
+            (Failure::Database(error), Some(reason)) if error.as_db_error().is_none() => {
+                Failure::ConnectionLost(reason.to_owned())
             }
-            (fault, _) => fault,
+            (failure, _) => failure,
         }
     }
 }

@@ -1,41 +1,29 @@
-//! The PostgreSQL store keeps the promises of the port.
+//! Runs the conformance suite of `fitness-store` on a PostgreSQL server.
 
 use std::future::Future;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use fitness_pgtest::Cluster;
+use fitness_pgtest::{Cluster, NEEDS_POSTGRESQL};
 use fitness_store::conformance::Harness;
-use fitness_store::{MemoryStore, Store};
 use fitness_store_postgres::PostgresStore;
 use tokio::runtime::Runtime;
 
-/// One server for all cases; it goes with this process.
-static CLUSTER: LazyLock<Option<Cluster>> = LazyLock::new(Cluster::start);
+/// The server for all cases. It is deleted when this process ends.
+static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| Cluster::start().expect(NEEDS_POSTGRESQL));
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
-/// A database of its own; where PostgreSQL is not installed, a stand-in that says nothing about our store.
-enum Postgres {
-    Database(String),
-    PassedOver(MemoryStore),
-}
+/// A new database, identified by its URL.
+struct Server(String);
 
-impl Harness for Postgres {
-    type Store = Arc<dyn Store>;
+impl Harness for Server {
+    type Store = PostgresStore;
 
     fn build() -> Self {
-        match &*CLUSTER {
-            Some(cluster) => Self::Database(cluster.create_database().url()),
-            None => Self::PassedOver(MemoryStore::new()),
-        }
+        Self(CLUSTER.create_database().url())
     }
 
-    fn open(&self) -> Arc<dyn Store> {
-        match self {
-            Self::Database(url) => {
-                Arc::new(RUNTIME.block_on(PostgresStore::open(url)).expect("the database opens"))
-            }
-            Self::PassedOver(memory) => Arc::new(memory.clone()),
-        }
+    fn open(&self) -> PostgresStore {
+        RUNTIME.block_on(PostgresStore::open(&self.0)).expect("successful open")
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -43,4 +31,7 @@ impl Harness for Postgres {
     }
 }
 
-fitness_store::conformance_suite!(Postgres);
+fitness_store::conformance_suite!(
+    #[ignore = "needs PostgreSQL (Debian: postgresql)"]
+    Server
+);

@@ -1,5 +1,6 @@
-//! Two services with one node id: the second is refused, and told by whom.
+//! A claim excludes all other stores, and its holder is named in their errors.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -8,143 +9,152 @@ use fitness_store_postgres::PostgresStore;
 
 use crate::support::*;
 
+/// Set to the database's URL in the child process of [`killed_process_loses_its_claim`].
+const CHILD_URL: &str = "FITNESS_TEST_POSTGRES_URL";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_store_is_refused_and_told_by_whom() {
-    let database = database!();
-    let first = impatient(&database.url()).application_name("node a").open().await.expect("it opens");
+#[ignore = "needs PostgreSQL (Debian: postgresql)"]
+async fn second_claim_fails_and_names_the_holder() {
+    let database = create_database();
+    let first =
+        short_timeout(&database.url()).application_name("node a").open().await.expect("an open store");
     let second = open(&database).await;
-    let held = first.claim(&OURS).await.expect("a claim");
-    let by = claimed_by(second.claim(&OURS).await);
-    let pid = lockers(&database);
+    let claim = first.claim(&OBSERVER).await.expect("a claim");
+    let holder = claim_holder(second.claim(&OBSERVER).await);
+    let pid = lock_holders(&database);
     let since = database.sql("SET TimeZone = 'UTC'; SELECT claimed_at FROM ldk_fitness.claims");
-    for said in ["\"node a\"", "user fitness", "127.0.0.1", &since, &format!("server process {pid}")] {
-        assert!(by.contains(said), "{by} does not say {said}");
+    for fact in ["\"node a\"", "fitness", "127.0.0.1", &since, &pid] {
+        assert!(holder.contains(fact), "{holder} does not contain {fact}");
     }
-    assert_eq!(claimed_by(second.commit(&OURS, marked(1)).await), by);
-    assert_eq!(stored(&second, OURS).await, 0);
-    // Another observer is another matter.
-    let theirs = second.claim(&THEIRS).await.expect("a claim");
-    second.commit(&THEIRS, marked(5)).await.expect("it stores");
-    first.commit(&OURS, marked(1)).await.expect("it stores");
-    claimed_by(first.commit(&THEIRS, marked(6)).await);
-    drop(theirs);
+    assert_eq!(claim_holder(second.commit(&OBSERVER, batch(1)).await), holder);
+    assert_eq!(stored_version(&second, OBSERVER).await, 0);
+    // The claim covers one observer only.
+    let other_claim = second.claim(&OTHER_OBSERVER).await.expect("a claim");
+    second.commit(&OTHER_OBSERVER, batch(5)).await.expect("a commit");
+    first.commit(&OBSERVER, batch(1)).await.expect("a commit");
+    claim_holder(first.commit(&OTHER_OBSERVER, batch(6)).await);
+    drop(other_claim);
 
-    drop(held);
-    let held = second.claim(&OURS).await.expect("it is free");
-    claimed_by(first.claim(&OURS).await);
-    assert_eq!(stored(&second, OURS).await, 1);
-    second.commit(&OURS, marked(2)).await.expect("it stores");
-    drop((held, second));
-    drop(first.claim(&OURS).await.expect("it is free"));
+    drop(claim);
+    let claim = second.claim(&OBSERVER).await.expect("a free claim");
+    claim_holder(first.claim(&OBSERVER).await);
+    assert_eq!(stored_version(&second, OBSERVER).await, 1);
+    second.commit(&OBSERVER, batch(2)).await.expect("a commit");
+    drop((claim, second));
+    drop(first.claim(&OBSERVER).await.expect("a free claim"));
 }
 
+/// The claims of the earlier stores are kept alive: dropping the store is enough.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_ends_with_its_store() {
-    let database = database!();
+#[ignore = "needs PostgreSQL (Debian: postgresql)"]
+async fn dropped_store_releases_its_claims() {
+    let database = create_database();
     let mut claims = Vec::new();
-    for round in 1..5 {
-        let store = PostgresStore::open(&database.url()).await.expect("it opens");
-        claims.push(store.claim(&OURS).await.expect("the store before is gone"));
-        store.commit(&OURS, marked(round)).await.expect("it stores");
+    for version in 1..5 {
+        let store = PostgresStore::open(&database.url()).await.expect("an open store");
+        claims.push(store.claim(&OBSERVER).await.expect("a free claim"));
+        store.commit(&OBSERVER, batch(version)).await.expect("a commit");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_claims_what_nobody_has() {
-    let database = database!();
+#[ignore = "needs PostgreSQL (Debian: postgresql)"]
+async fn commit_without_a_claim_claims_the_observer() {
+    let database = create_database();
     let (first, second) = (open(&database).await, open(&database).await);
-    first.commit(&OURS, marked(1)).await.expect("it stores");
-    claimed_by(second.commit(&OURS, marked(2)).await);
-    claimed_by(second.claim(&OURS).await);
-    // Within a store whoever claims after that has it.
-    let held = first.claim(&OURS).await.expect("it is this store's");
-    first.commit(&OURS, marked(2)).await.expect("it stores");
-    drop(held);
+    first.commit(&OBSERVER, batch(1)).await.expect("a commit");
+    claim_holder(second.commit(&OBSERVER, batch(2)).await);
+    claim_holder(second.claim(&OBSERVER).await);
+    // The store that committed can still claim the observer, and the claim ends as usual.
+    let claim = first.claim(&OBSERVER).await.expect("a claim");
+    first.commit(&OBSERVER, batch(2)).await.expect("a commit");
+    drop(claim);
     drop(first);
-    assert_eq!(stored(&second, OURS).await, 2);
+    assert_eq!(stored_version(&second, OBSERVER).await, 2);
 }
 
-/// Whoever read, did not claim, and was overtaken does not know what he would be writing over.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_read_before_another_stored_is_no_ground_to_go_on_from() {
-    let database = database!();
-    let late = open(&database).await;
-    assert_eq!(stored(&late, OURS).await, 0);
-    let quick = open(&database).await;
-    quick.commit(&OURS, marked(1)).await.expect("it stores");
-    drop(quick);
-    until("the quick one is gone", || lockers(&database).is_empty()).await;
-    let by = claimed_by(late.commit(&OURS, marked(9)).await);
-    assert!(by.contains("has stored a part of it since this store read it"), "{by}");
-    assert_eq!(stored(&late, OURS).await, 1, "nothing of it was stored");
-    // Refusing leaves nothing locked.
-    let held = late.claim(&OURS).await.expect("a claim");
-    assert_eq!(stored(&late, OURS).await, 1);
-    late.commit(&OURS, marked(2)).await.expect("read after the claim");
-    drop(held);
+#[ignore = "needs PostgreSQL (Debian: postgresql)"]
+async fn commit_fails_if_another_store_committed_since_the_read() {
+    let database = create_database();
+    let stale = open(&database).await;
+    assert_eq!(stored_version(&stale, OBSERVER).await, 0);
+    let other = open(&database).await;
+    other.commit(&OBSERVER, batch(1)).await.expect("a commit");
+    drop(other);
+    wait_until("the other store's lock is released", || lock_holders(&database).is_empty()).await;
+    claim_holder(stale.commit(&OBSERVER, batch(9)).await);
+    assert_eq!(stored_version(&stale, OBSERVER).await, 1, "the rejected commit stored something");
+    // The rejected commit has not kept the lock.
+    let claim = stale.claim(&OBSERVER).await.expect("a free claim");
+    assert_eq!(stored_version(&stale, OBSERVER).await, 1);
+    stale.commit(&OBSERVER, batch(2)).await.expect("a commit after a read under the claim");
+    drop(claim);
 }
 
-/// Another one that came and went, and stored nothing, is no reason to refuse anything.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_visit_changes_nothing() {
-    let database = database!();
+#[ignore = "needs PostgreSQL (Debian: postgresql)"]
+async fn claim_without_a_commit_does_not_invalidate_an_earlier_read() {
+    let database = create_database();
     let store = open(&database).await;
-    store.commit(&THEIRS, marked(1)).await.expect("it stores");
-    assert_eq!(stored(&store, OURS).await, 0);
-    let visitor = open(&database).await;
-    drop(visitor.claim(&OURS).await.expect("a claim"));
-    drop(visitor);
-    store.commit(&OURS, marked(1)).await.expect("nothing has changed");
-    assert_eq!(stored(&store, OURS).await, 1);
+    store.commit(&OTHER_OBSERVER, batch(1)).await.expect("a commit");
+    assert_eq!(stored_version(&store, OBSERVER).await, 0);
+    let other = open(&database).await;
+    drop(other.claim(&OBSERVER).await.expect("a claim"));
+    drop(other);
+    store.commit(&OBSERVER, batch(1)).await.expect("a commit");
+    assert_eq!(stored_version(&store, OBSERVER).await, 1);
 }
 
-/// Run by the next one in a process that is killed.
+/// Runs in the child process of [`killed_process_loses_its_claim`]. Elsewhere it returns at once.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "waits to be killed"]
-async fn held_until_killed() {
-    let url = std::env::var("FITNESS_TEST_URL").expect("the URL");
-    let store = PostgresStore::open(&url).await.expect("it opens");
-    let _held = store.claim(&OURS).await.expect("a claim");
-    store.commit(&OURS, marked(1)).await.expect("it stores");
+async fn child_process_holds_a_claim_until_it_is_killed() {
+    let Ok(url) = std::env::var(CHILD_URL) else { return };
+    let store = PostgresStore::open(&url).await.expect("an open store");
+    let _claim = store.claim(&OBSERVER).await.expect("a claim");
+    store.commit(&OBSERVER, batch(1)).await.expect("a commit");
     println!("\nclaimed");
-    std::thread::park();
+    loop {
+        std::thread::park();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_is_killed_has_no_claim() {
-    use std::io::{BufRead, BufReader};
-
-    let database = database!();
-    let mut command = Command::new(std::env::current_exe().expect("our own path"));
-    command.args(["--ignored", "--exact", "claims::held_until_killed", "--nocapture"]);
-    command.env("FITNESS_TEST_URL", database.url()).stdout(Stdio::piped());
-    let mut child = command.spawn().expect("a process");
-    let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+#[ignore = "needs PostgreSQL (Debian: postgresql)"]
+async fn killed_process_loses_its_claim() {
+    let database = create_database();
+    let mut command = Command::new(std::env::current_exe().expect("path of this program"));
+    command.args(["--exact", "claims::child_process_holds_a_claim_until_it_is_killed", "--nocapture"]);
+    command.env(CHILD_URL, database.url()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("a child process");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped output")).lines();
     assert!(lines.any(|line| line.expect("a line") == "claimed"));
 
-    let store = PostgresStore::open(&database.url()).await.expect("it opens");
-    let impatient = open(&database).await;
-    claimed_by(impatient.claim(&OURS).await);
-    child.kill().expect("it runs");
-    child.wait().expect("it ran");
-    // With the patience that a store has by default.
-    let _held = store.claim(&OURS).await.expect("the server noticed");
-    assert_eq!(stored(&store, OURS).await, 1);
+    let store = PostgresStore::open(&database.url()).await.expect("an open store");
+    let second = open(&database).await;
+    claim_holder(second.claim(&OBSERVER).await);
+    child.kill().expect("a running child");
+    child.wait().expect("a killed child");
+    // The default claim timeout is long enough for the server to notice.
+    let _claim = store.claim(&OBSERVER).await.expect("a free claim");
+    assert_eq!(stored_version(&store, OBSERVER).await, 1);
 }
 
-/// A claim is waited for as long as is said, and no longer than it takes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_that_ends_meanwhile_is_waited_for() {
-    let database = database!();
+#[ignore = "needs PostgreSQL (Debian: postgresql)"]
+async fn claim_succeeds_when_the_other_claim_ends_within_the_timeout() {
+    let database = create_database();
     let first = open(&database).await;
-    let held = first.claim(&OURS).await.expect("a claim");
+    let claim = first.claim(&OBSERVER).await.expect("a claim");
     let url = database.url();
     let waiting = tokio::spawn(async move {
         let second = PostgresStore::builder(&url).claim_timeout(Duration::from_secs(600)).open().await?;
-        second.claim(&OURS).await.map(drop)
+        second.claim(&OBSERVER).await.map(drop)
     });
-    let tries = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_locks l%'";
-    until("it looks who has it", || database.sql(tries) != "1").await;
-    drop(held);
+    // The query itself is one of the sessions that it counts.
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+                    WHERE datname = current_database() AND query LIKE '%pg_locks l%'";
+    wait_until("the second store looks up the holder", || database.sql(sessions) != "1").await;
+    drop(claim);
     waiting.await.expect("no panic").expect("a claim");
 }

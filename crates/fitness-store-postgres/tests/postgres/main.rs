@@ -1,12 +1,12 @@
-//! What a server, a network, an administrator and other nodes do to a store over PostgreSQL.
+//! A store in the presence of other nodes, administrators, and failures of the server or the network.
 
 mod claims;
 mod connections;
-mod damage;
+mod corruption;
 mod fencing;
 mod fleet;
+mod interrupted_commits;
 mod opening;
-mod rights;
-mod steps;
+mod privileges;
 mod support;
 mod tls;

@@ -1,4 +1,4 @@
-//! Passwords that stand elsewhere than in the URL, where libpq looks for them, too.
+//! Passwords from `PGPASSWORD` and from password files, as in libpq.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -6,9 +6,10 @@ use std::{env, fs};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-/// Gives a configuration without a password that of `PGPASSWORD`, or else of the password file: the
-/// one named, or `PGPASSFILE`, or `.pgpass` at home.
-pub(crate) fn complete(config: &mut Config, named: Option<&Path>) {
+/// Sets the password of a configuration that has none.
+///
+/// It is taken from `PGPASSWORD`, or else from the password file: `passfile`, `PGPASSFILE` or `~/.pgpass`.
+pub(crate) fn set_password(config: &mut Config, passfile: Option<&Path>) {
     if config.get_password().is_some() {
         return;
     }
@@ -16,17 +17,20 @@ pub(crate) fn complete(config: &mut Config, named: Option<&Path>) {
         config.password(password);
         return;
     }
-    let path = named.map(Path::to_owned).or_else(|| env::var_os("PGPASSFILE").map(PathBuf::from));
+    let path = passfile.map(Path::to_owned).or_else(|| env::var_os("PGPASSFILE").map(PathBuf::from));
     let path = path.or_else(|| env::home_dir().map(|home| home.join(".pgpass")));
-    if let Some(password) = path.and_then(|path| look_up(&path, config)) {
+    if let Some(password) = path.and_then(|path| find_password(&path, config)) {
         config.password(password);
     }
 }
 
-fn look_up(path: &Path, config: &Config) -> Option<String> {
+fn find_password(path: &Path, config: &Config) -> Option<String> {
     let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
     if !is_private(&metadata) {
-        tracing::warn!(path = %path.display(), "passed over: others may read it; chmod 600 makes it private");
+        tracing::warn!(
+            path = %path.display(),
+            "password file ignored: accessible by group or others; run chmod 600"
+        );
         return None;
     }
     let user = config.get_user().map(str::to_owned).or_else(|| env::var("USER").ok())?;
@@ -34,11 +38,11 @@ fn look_up(path: &Path, config: &Config) -> Option<String> {
     let port = config.get_ports().first().copied().unwrap_or(5432).to_string();
     let host = match config.get_hosts().first() {
         Some(Host::Tcp(name)) => name.clone(),
-        // A socket goes by this name there.
+        // In password files, localhost also stands for a Unix socket.
         _ => "localhost".to_owned(),
     };
-    let sought = [&host, &port, database, &user];
-    fs::read_to_string(path).ok()?.lines().find_map(|line| password_of(line, sought))
+    let target = [&host, &port, database, &user];
+    fs::read_to_string(path).ok()?.lines().find_map(|line| matching_password(line, target))
 }
 
 #[cfg(unix)]
@@ -52,19 +56,19 @@ fn is_private(_: &fs::Metadata) -> bool {
     true
 }
 
-/// The password of a line `host:port:database:user:password`, if it is about that.
-fn password_of(line: &str, sought: [&str; 4]) -> Option<String> {
+/// Returns the password of a line `host:port:database:user:password` if its other fields match the target.
+fn matching_password(line: &str, target: [&str; 4]) -> Option<String> {
     if line.starts_with('#') {
         return None;
     }
     let fields = fields(line);
-    let (password, names) = fields.split_last()?;
-    let is_meant = names.len() == sought.len()
-        && names.iter().zip(sought).all(|(name, sought)| name == "*" || name == sought);
-    is_meant.then(|| password.clone())
+    let (password, patterns) = fields.split_last()?;
+    let is_match = patterns.len() == target.len()
+        && patterns.iter().zip(target).all(|(pattern, value)| pattern == "*" || pattern == value);
+    is_match.then(|| password.clone())
 }
 
-/// Five fields, in which `\` takes a `:` or `\` for what it is.
+/// Splits a line into at most five fields. A backslash escapes `:` and `\`.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut characters = line.chars();
@@ -89,13 +93,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_whom_it_is_for() {
-        let sought = ["h", "5432", "d", "u"];
-        assert_eq!(password_of("h:5432:d:u:secret", sought).as_deref(), Some("secret"));
-        assert_eq!(password_of("*:*:*:u:se\\:c\\\\ret", sought).as_deref(), Some("se:c\\ret"));
-        assert_eq!(password_of("*:*:*:u:se:cret", sought).as_deref(), Some("se:cret"));
+    fn line_matches_exact_fields_and_wildcards() {
+        let target = ["h", "5432", "d", "u"];
+        assert_eq!(matching_password("h:5432:d:u:secret", target).as_deref(), Some("secret"));
+        assert_eq!(matching_password("*:*:*:u:se\\:c\\\\ret", target).as_deref(), Some("se:c\\ret"));
+        assert_eq!(matching_password("*:*:*:u:se:cret", target).as_deref(), Some("se:cret"));
         for other in ["#h:5432:d:u:x", "i:5432:d:u:x", "h:1:d:u:x", "h:5432:e:u:x", "h:5432:d:v:x", "h", ""] {
-            assert_eq!(password_of(other, sought), None, "{other}");
+            assert_eq!(matching_password(other, target), None, "{other}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A batch on its way into an open transaction.
+//! Writes a batch within an open transaction.
 
 use std::sync::Arc;
 
@@ -8,54 +8,56 @@ use fitness_store::{Batch, StoreError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use tokio::sync::mpsc;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Statement};
 
-use crate::error::Fault;
+use crate::failure::Failure;
 use crate::rows::{self, Gaps, ObserverRow, Rows};
 use crate::sql::Sql;
 
-/// How many statements are on their way at once: the server is to have the next one at hand.
-const IN_FLIGHT: usize = 2;
+/// How many statements are sent before the first of them has completed, so that the server need not wait for
+/// the next one.
+const MAX_IN_FLIGHT: usize = 2;
 
-/// Stores all rows of a batch. The transaction is the caller's.
-pub(crate) async fn batch(
+/// Writes all rows of a batch. The caller begins and ends the transaction.
+pub(crate) async fn write_batch(
     client: &ClientWrapper,
     sql: &Sql,
     observer: &NodeId,
     batch: &Arc<Batch>,
-) -> Result<(), Fault> {
-    // Encoding is done elsewhere: a hundred thousand records would hold up whoever shares this thread.
-    let (rows, mut ready) = mpsc::channel(IN_FLIGHT);
+) -> Result<(), Failure> {
+    // Encoding a hundred thousand records would block the other tasks of this thread.
+    let (sender, mut encoded) = mpsc::channel(MAX_IN_FLIGHT);
     let (batch, observer) = (Arc::clone(batch), *observer);
     let encoding = tokio::task::spawn_blocking(move || {
-        rows::encode(&observer, &batch, &mut |part| rows.blocking_send(part).is_ok())
+        rows::encode(&observer, &batch, &mut |rows| sender.blocking_send(rows).is_ok())
     });
-    // Each is sent when it is first polled, which is in this order.
+    // A statement is sent when its future is first polled. FuturesOrdered polls them in this order.
     let mut in_flight = FuturesOrdered::new();
-    let mut is_over = false;
-    while !is_over || !in_flight.is_empty() {
+    let mut is_encoded = false;
+    while !is_encoded || !in_flight.is_empty() {
         tokio::select! {
-            part = ready.recv(), if !is_over && in_flight.len() < IN_FLIGHT => match part {
-                Some(part) => {
-                    let statement = client.prepare_cached(part.statement(sql)).await?;
-                    in_flight.push_back(part.execute(client, statement, &observer));
+            rows = encoded.recv(), if !is_encoded && in_flight.len() < MAX_IN_FLIGHT => match rows {
+                Some(rows) => {
+                    let statement = client.prepare_cached(rows.statement(sql)).await?;
+                    in_flight.push_back(rows.execute(client, statement, &observer));
                 }
-                None => is_over = true,
+                None => is_encoded = true,
             },
-            Some(done) = in_flight.next(), if !in_flight.is_empty() => done?,
+            Some(result) = in_flight.next(), if !in_flight.is_empty() => result?,
         }
     }
-    encoding.await.map_err(|ended| {
-        Fault::from(StoreError::Backend {
+    encoding.await.map_err(|error| {
+        Failure::from(StoreError::Backend {
             operation: "encode a batch",
             location: observer.to_string(),
-            source: ended.into(),
+            source: error.into(),
         })
     })??;
     Ok(())
 }
 
-/// Ids as the server takes them.
+/// Returns the ids in the form of an SQL parameter.
 fn slices(node_ids: &[NodeId]) -> Vec<&[u8]> {
     node_ids.iter().map(|node_id| &node_id.0[..]).collect()
 }
@@ -66,11 +68,11 @@ impl Rows {
             Self::ForgottenSegments(_) => &sql.forget_segments,
             Self::ForgottenPeers(_) => &sql.forget_peers,
             Self::Peers(_) => &sql.write_peers,
-            Self::ClearedLogs { .. } => &sql.clear_logs,
-            Self::Thinned(_) => &sql.write_thinned,
+            Self::ReplacedSegments { .. } => &sql.delete_replaced_segments,
+            Self::ReplacementSegments(_) => &sql.write_replacement_segments,
             Self::Segments(_) => &sql.write_segments,
             Self::Gaps(_) => &sql.write_gaps,
-            Self::ForgottenGaps(_) => &sql.forget_gaps,
+            Self::PrunedGaps { .. } => &sql.prune_gaps,
             Self::Observer(_) => &sql.write_observer,
         }
     }
@@ -94,13 +96,13 @@ impl Rows {
                             &observer,
                             &slices(&peers.node_ids),
                             &peers.tracked_since_ns,
-                            &peers.since_ns,
+                            &peers.presence_since_ns,
                             &peers.online_ns,
                             &peers.observed_ns,
                             &peers.last_flap_ns,
                             &peers.flap_counts,
                             &peers.disconnects,
-                            &peers.channels,
+                            &peers.open_channels,
                             &peers.presences,
                             &peers.watched,
                             &peers.records.slices(),
@@ -108,24 +110,24 @@ impl Rows {
                     )
                     .await
             }
-            Self::ClearedLogs { node_ids, below } => {
-                client.execute(&statement, &[&observer, &slices(&node_ids), &below]).await
+            Self::ReplacedSegments { node_ids, below_indices } => {
+                client.execute(&statement, &[&observer, &slices(&node_ids), &below_indices]).await
             }
-            Self::Thinned(segments) | Self::Segments(segments) => {
+            Self::ReplacementSegments(segments) | Self::Segments(segments) => {
                 let (node_ids, records) = (slices(&segments.node_ids), segments.records.slices());
-                client.execute(&statement, &[&observer, &node_ids, &segments.numbers, &records]).await
+                client.execute(&statement, &[&observer, &node_ids, &segments.indices, &records]).await
             }
             Self::Gaps(gaps) => {
                 let records = gaps.records.slices();
                 let Gaps { numbers, from_ns, to_ns, causes, .. } = &gaps;
                 client.execute(&statement, &[&observer, numbers, from_ns, to_ns, causes, &records]).await
             }
-            Self::ForgottenGaps(before) => client.execute(&statement, &[&observer, &before]).await,
+            Self::PrunedGaps { before } => client.execute(&statement, &[&observer, &before]).await,
             Self::Observer(row) => {
-                let ObserverRow { started_at_ns, heartbeat_ns, clock_ahead_ns, record } = &row;
-                client
-                    .execute(&statement, &[&observer, started_at_ns, heartbeat_ns, clock_ahead_ns, record])
-                    .await
+                let ObserverRow { started_at_ns, last_heartbeat_ns, clock_offset_ns, record } = &row;
+                let params: [&(dyn ToSql + Sync); 5] =
+                    [&observer, started_at_ns, last_heartbeat_ns, clock_offset_ns, record];
+                client.execute(&statement, &params).await
             }
         }
         .map(drop)
