@@ -1,12 +1,15 @@
-//! A wallet on ldk-node that knows how reliable its peers are.
+//! A wallet built on ldk-node that measures how reliable its peers are.
 //!
 //! ```text
 //! cargo run -p fitness-ldk --features ldk-node --example ldk_node_wallet -- \
 //!     <directory> <bitcoind host> <port> <user> <password>
 //! ```
 //!
-//! It is on regtest, listens on port 9735 and says every ten seconds what it knows, until Ctrl-C. The
-//! lines between `fitness: begin` and `fitness: end` are what a wallet adds; the rest it has already.
+//! The wallet runs on regtest, listens on port 9735 and prints a line about each peer every ten seconds
+//! until you press Ctrl-C.
+//!
+//! To add ldk-fitness to your wallet, copy the lines between `fitness: begin` and `fitness: end`. Your
+//! wallet already has the rest.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -20,10 +23,10 @@ use ldk_node::Builder;
 use ldk_node::bitcoin::Network;
 use ldk_node::logger::{LogLevel, LogRecord, LogWriter};
 
-/// The wallet's own log.
-struct Log;
+/// The wallet's own logger.
+struct WalletLog;
 
-impl LogWriter for Log {
+impl LogWriter for WalletLog {
     fn log<'a>(&self, record: LogRecord<'a>) {
         if record.level >= LogLevel::Warn {
             eprintln!("{} {}: {}", record.level, record.module_path, record.args);
@@ -44,41 +47,41 @@ async fn main() -> Result<(), Box<dyn Error>> {
     builder
         .set_network(Network::Regtest)
         .set_storage_dir_path(dir.display().to_string())
-        .set_listening_addresses(vec!["127.0.0.1:9735".parse().map_err(|_| "a bad address")?])?
+        .set_listening_addresses(vec!["127.0.0.1:9735".parse().map_err(|_| "invalid listening address")?])?
         .set_chain_source_bitcoind_rpc(host.clone(), port.parse()?, user.clone(), password.clone());
     // --- fitness: begin 1
-    // The log hint: connections are noticed at once.
-    let hint = ConnectionHint::wrapping(Arc::new(Log));
+    // Before you build the node: wrap your logger, so that connects and disconnects are noticed at once.
+    let hint = ConnectionHint::wrapping(Arc::new(WalletLog));
     builder.set_custom_logger(hint.clone());
     // --- fitness: end
     let node = Arc::new(builder.build()?);
     // --- fitness: begin 2
-    // Before the node starts:
+    // Before you start the node: open the store, and start the service and the monitor.
     let store = Arc::new(RedbStore::open(dir.join("fitness.redb"))?);
     let service = Service::builder(convert::node_id(&node.node_id()), store).start().await?;
     let monitor = NodeMonitor::builder(&node, service.handle()).hint(&hint).start()?;
     // --- fitness: end
     node.start()?;
-    println!("{}", node.node_id());
+    println!("node id: {}", node.node_id());
 
     let mut tick = tokio::time::interval(Duration::from_secs(10));
     loop {
         tokio::select! {
             event = node.next_event_async() => {
                 // --- fitness: begin 3
-                // In the wallet's event loop:
+                // In your event loop: record every event.
                 monitor.record_event(&event);
                 // --- fitness: end
                 println!("{event:?}");
                 node.event_handled()?;
             }
-            _ = tick.tick() => report(&service.handle()),
+            _ = tick.tick() => print_peers(&service.handle()),
             _ = tokio::signal::ctrl_c() => break,
         }
     }
 
     // --- fitness: begin 4
-    // At the end, before the node stops:
+    // On shutdown, before you stop the node:
     monitor.stop().await;
     service.shutdown().await?;
     // --- fitness: end
@@ -86,10 +89,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn report(fitness: &Handle) {
+fn print_peers(fitness: &Handle) {
     for peer in fitness.peers() {
-        let percent = |part: f64| format!("{:.1} %", part * 100.0);
+        let percent = |fraction: f64| format!("{:.2}%", fraction * 100.0);
         let availability = peer.availability.map_or_else(|| "n/a".into(), percent);
-        println!("{}: available {availability}, {} flaps", peer.node_id, peer.flap_count);
+        println!("{}: availability {availability}, disconnects {}", peer.node_id, peer.disconnects);
     }
 }

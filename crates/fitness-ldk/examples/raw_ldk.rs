@@ -1,12 +1,15 @@
-//! A wallet on LDK itself that knows how reliable its peers are.
+//! A wallet built on LDK itself that measures how reliable its peers are.
 //!
 //! ```text
 //! cargo run -p fitness-ldk --example raw_ldk -- <directory> <peer>@<ip>:<port>
 //! ```
 //!
-//! It connects to a peer and says every ten seconds what it knows of it, until Ctrl-C. A wallet has
-//! a `ChannelManager` besides; [`seed_and_dial`] and [`handle_event`] are what it does with it. The
-//! lines between `fitness: begin` and `fitness: end` are what a wallet adds; the rest it has already.
+//! The example connects to one peer and prints a report about it every ten seconds until you press
+//! Ctrl-C. It has no `ChannelManager`; [`reconcile_and_dial`] and [`handle_event`] show what a wallet
+//! with one does.
+//!
+//! To add ldk-fitness to your wallet, copy the lines between `fitness: begin` and `fitness: end`. Your
+//! wallet already has the rest.
 
 use std::error::Error;
 use std::ops::Deref;
@@ -27,31 +30,30 @@ use lightning::ln::peer_handler::{
 use lightning::sign::{EntropySource, KeysManager, NodeSigner, Recipient};
 use lightning::util::logger::{Logger, Record};
 
-/// Once both managers are there, and before anybody is dialled. Repeated by the wallet's timer: LDK
-/// tells nobody that a channel is no longer usable.
+/// Call this after you have constructed both managers.
 #[expect(dead_code, reason = "this example has no ChannelManager")]
-fn seed_and_dial<CM, PM>(fitness: &LdkFitness, channel_manager: &CM, peer_manager: &PM)
+fn reconcile_and_dial<CM, PM>(fitness: &LdkFitness, channel_manager: &CM, peer_manager: &PM)
 where
     CM: Deref<Target: AChannelManager>,
     PM: Deref<Target: APeerManager>,
 {
     // --- fitness: begin 2
-    // Once both managers are there, before anybody is dialled, and then every ten seconds:
+    // Before you dial peers, and then every ten seconds: reconcile with LDK's lists.
     fitness.reconcile(channel_manager, peer_manager);
     // --- fitness: end
-    // Then the wallet connects to its peers.
+    // Then dial the peers.
 }
 
-/// What LDK's background processor is given.
+/// The event handler that you pass to LDK's background processor.
 #[expect(dead_code, reason = "this example has no ChannelManager")]
 fn handle_event(fitness: &LdkFitness, event: Event) -> Result<(), ReplayEvent> {
     // --- fitness: begin 3
-    // In the event handler:
+    // In your event handler: record every event.
     fitness.record_event(&event);
     // --- fitness: end
     match event {
-        Event::FundingGenerationReady { .. } => { /* the wallet pays for its channel, … */ }
-        _ => { /* … and so on */ }
+        Event::FundingGenerationReady { .. } => { /* fund the channel */ }
+        _ => { /* handle the other events */ }
     }
     Ok(())
 }
@@ -62,18 +64,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [dir, peer] = &args[..] else {
         return Err("usage: raw_ldk <directory> <peer>@<ip>:<port>".into());
     };
-    let (peer, addr) = peer.split_once('@').ok_or("a peer is named <public key>@<ip>:<port>")?;
+    let (peer, addr) = peer.split_once('@').ok_or("invalid peer: expected <public key>@<ip>:<port>")?;
     let (peer, addr): (PublicKey, _) = (peer.parse()?, addr.parse()?);
     let dir = PathBuf::from(dir);
     std::fs::create_dir_all(&dir)?;
 
-    // A wallet has a seed already.
+    // Your wallet already has a seed.
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
     let keys = Arc::new(KeysManager::new(&seed, 0, 0, true));
-    let our_node_id = keys.get_node_id(Recipient::Node).map_err(|()| "the keys have no node id")?;
+    let our_node_id = keys.get_node_id(Recipient::Node).map_err(|()| "cannot read the node id")?;
     // --- fitness: begin 1
-    // Before the PeerManager is made, which gets the wrapper in its MessageHandler:
+    // Before you construct the PeerManager: start the service and wrap the custom message handler.
     let store = Arc::new(RedbStore::open(dir.join("fitness.redb"))?);
     let service = Service::builder(convert::node_id(&our_node_id), store).start().await?;
     let fitness = LdkFitness::new(service.handle());
@@ -87,10 +89,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         send_only_message_handler: IgnoringMessageHandler {},
     };
     let random = keys.get_secure_random_bytes();
-    let log = Arc::new(Log { fitness: fitness.clone() });
-    let peer_manager = Arc::new(PeerManager::new(handlers, 0, &random, log, Arc::clone(&keys)));
+    let logger = Arc::new(WalletLogger { fitness: fitness.clone() });
+    let peer_manager = Arc::new(PeerManager::new(handlers, 0, &random, logger, Arc::clone(&keys)));
 
-    // Peers with a channel are followed by themselves; this one has none.
+    // Peers with a channel are tracked automatically. This peer has none, so watch it explicitly.
     service.handle().record(FitnessEvent::Watch { node_id: convert::node_id(&peer) });
     let mut tick = tokio::time::interval(Duration::from_secs(10));
     loop {
@@ -98,8 +100,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ = tick.tick() => {
                 peer_manager.timer_tick_occurred();
                 if peer_manager.peer_by_node_id(&peer).is_none() {
-                    let peer_manager = Arc::clone(&peer_manager);
-                    if let Some(connection) = lightning_net_tokio::connect_outbound(peer_manager, peer, addr).await {
+                    let dialer = Arc::clone(&peer_manager);
+                    let connection = lightning_net_tokio::connect_outbound(dialer, peer, addr).await;
+                    if let Some(connection) = connection {
                         tokio::spawn(connection);
                     }
                 }
@@ -110,7 +113,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     // --- fitness: begin 5
-    // At the end, before the wallet disconnects:
+    // On shutdown, before you disconnect from the peers:
     fitness.pause();
     service.shutdown().await?;
     // --- fitness: end
@@ -118,15 +121,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The wallet's own log, which keeps nothing.
-struct Log {
+/// The wallet's own logger. This one discards its records.
+struct WalletLogger {
     fitness: LdkFitness,
 }
 
-impl Logger for Log {
+impl Logger for WalletLogger {
     fn log(&self, record: Record<'_>) {
         // --- fitness: begin 4
-        // In the logger, on phones: LDK drops everybody when it was held up, and says so there alone.
+        // In your logger, on phones: LDK reports only here that it drops all connections after a stall.
         self.fitness.record_log(&record);
         // --- fitness: end
     }

@@ -1,23 +1,23 @@
-//! What LDK's channel events mean to us. A pure translation.
+//! Translates LDK's channel events into fitness events.
 
 use fitness_core::{ChannelOpened, Event, NodeId};
 use lightning::events;
 
 use crate::convert;
 
-/// What an LDK event says of a channel: one event of ours or two, in order, and none for all events
-/// that are none of our business.
+/// Returns the fitness events for an LDK event, in order: one or two for a channel event, none for
+/// any other event.
 ///
-/// - A channel is first seen when its funding transaction is broadcast (`ChannelPending`), or where
-///   that event was missed when it is ready. It is not usable before it is ready, and is then: a
-///   splice does not change that. Where the peer is gone by the time that the event is handled it
-///   says nothing any more, and the next list does.
-/// - It changes its funding outpoint when a splice is locked in, which is another `ChannelReady`:
-///   until then its money is where it was (`SplicePending` changes nothing, and may come to nothing).
-/// - A close always passes. One from before the funding carries the temporary channel id, which was
-///   never opened, and changes nothing.
+/// - A channel is opened when its funding transaction is broadcast (`ChannelPending`), or when it is
+///   ready if that event was missed. It is usable from when it is ready; a splice does not change
+///   that. If the peer has disconnected by the time the event is handled, the tracker ignores the
+///   usable state, and the next snapshot sets it.
+/// - The funding outpoint changes when a splice is locked in, which emits another `ChannelReady`.
+///   `SplicePending` changes nothing, because the splice may still fail.
+/// - A close is always translated. A channel that closes before it was funded has its temporary id,
+///   under which no channel was opened, so the close has no effect.
 ///
-/// LDK delivers all of these at least once and in order; a replay ends where it ended before.
+/// LDK delivers these events at least once and in order. Replaying them leads to the same state.
 pub(crate) fn translate(
     event: &events::Event,
     is_connected: impl FnOnce(&NodeId) -> Option<bool>,

@@ -1,26 +1,27 @@
-//! Adapters from LDK and ldk-node to ldk-fitness.
+//! Connects LDK and ldk-node to ldk-fitness.
 //!
-//! They turn what a Lightning node does into the events of `fitness-core`, and hand those to the
-//! service of `fitness-actor`; there is no logic of fitness here, and no storage.
+//! This crate translates what a Lightning node does into the events of `fitness-core` and records
+//! them in the service of `fitness-actor`. It computes no statistics and stores nothing.
 //!
-//! - A wallet on LDK itself uses [`LdkFitness`]: LDK calls it when a peer connects or disconnects.
-//! - A wallet on ldk-node uses `NodeMonitor` (feature `ldk-node`), which asks the node, as
-//!   ldk-node tells nobody of connections.
+//! - Wallets built on LDK itself use [`LdkFitness`]: LDK calls it when a peer connects or
+//!   disconnects.
+//! - Wallets built on ldk-node use `NodeMonitor` (feature `ldk-node`). ldk-node has no callback for
+//!   connections, so the monitor polls the node.
 //!
-//! What LDK may call calls back into nothing, waits for nothing and does no I/O.
+//! Functions that LDK calls never call LDK back, never wait and do no I/O.
 
+mod connections;
 pub mod convert;
 mod events;
-mod gate;
-mod log;
+mod ldk_fitness;
+mod ldk_log;
 #[cfg(feature = "ldk-node")]
 mod node;
-mod observer;
-mod peers;
-mod seed;
+mod sequence;
+mod snapshot;
 
+pub use connections::ConnectionRecorder;
+pub use ldk_fitness::LdkFitness;
 #[cfg(feature = "ldk-node")]
 pub use node::{ConnectionHint, NodeMonitor, NodeMonitorBuilder};
-pub use observer::LdkFitness;
-pub use peers::ConnectionRecorder;
-pub use seed::snapshot;
+pub use snapshot::snapshot;

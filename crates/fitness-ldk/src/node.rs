@@ -1,11 +1,13 @@
-//! The entry for wallets on ldk-node: asks the node at intervals, and takes the wallet's events.
+//! The entry point for wallets built on ldk-node: polls the node and records the wallet's events.
 
 mod events;
-mod hint;
-mod poll;
 #[cfg(test)]
-mod puppet;
+mod fake;
+mod hint;
+mod listing;
+mod poller;
 mod signal;
+mod stall;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,57 +18,68 @@ use ldk_node::Node;
 use tokio::sync::oneshot;
 
 pub use self::hint::ConnectionHint;
-use self::poll::{NodeView, Poller};
+use self::listing::NodeView;
+use self::poller::Poller;
 use self::signal::Signal;
-use crate::gate::Gate;
+use crate::sequence::EventSequence;
 
-/// Tells the fitness service what an ldk-node does, from a thread of its own.
+/// Monitors a running ldk-node and records its channels and connections in the fitness service.
 ///
-/// ldk-node reports channels in its events, and connections not at all. So the monitor asks the node
-/// for both at intervals, and tells the service where something is different; and it takes the
-/// events that the wallet's own loop passes to [`NodeMonitor::record_event`], so that channels open and
-/// close at once. With a [`ConnectionHint`] connections are noticed at once, too; without it a peer
-/// that goes and comes back within an interval is not noticed at all.
+/// ldk-node reports channels in its events, but has no events for connections. The monitor therefore
+/// polls the node's lists of channels and peers on a thread of its own, and records what has changed.
+/// Pass every event from the wallet's event loop to [`NodeMonitor::record_event`] as well, so that
+/// channels are opened and closed without delay.
 ///
-/// While the node does not run, observation is paused: that it has no connections then is not its
-/// peers' fault. The same holds from the end of the monitor on. For the same reason stop the monitor
-/// before the node where both are to stop: until the node has shut down its peers count as online.
-/// A node that is stopped and started again within a few milliseconds looks as if it had
-/// lost its connections.
+/// With a [`ConnectionHint`], connects and disconnects are recorded without delay as well. Without it,
+/// the monitor misses a peer that disconnects and reconnects between two polls.
 ///
-/// Which channels are usable is asked with the rest, so that a channel that is of no use while its peer
-/// is connected shows within an interval. With the hint a channel whose peer came back is asked for
-/// again at the moment when LDK has re-established it.
+/// Each poll also checks which channels are usable, so a channel that becomes unusable while its peer
+/// is connected is recorded within one interval. With the hint, a channel whose peer has reconnected is
+/// checked again as soon as LDK has re-established it.
 ///
-/// # When we are held up
+/// # Stopping the node
 ///
-/// A process that was stopped, a phone that slept: the connections of before are dead, and are lost
-/// all at once when we go on. That is not the peers' fault. So where a look comes a second too late,
-/// and it or one within the next half a minute finds not one of the connections that the last one found,
-/// the monitor tells first that nothing is known since before; then who was lost has the grace to come
-/// back. What takes longer, ten seconds by default, the service notices by itself, and excuses whom we
-/// lose after it even if others are left.
+/// Monitoring is paused while the node is not running, because its peers are not at fault for being
+/// disconnected then. Monitoring is also paused once the monitor has stopped.
 ///
-/// LDK may find out before anybody else that it was held up for a second, and drops all its connections
-/// then. It says so in its log, which the hint hears: that is told first, too, with at least the second
-/// before as unobserved. ldk-node 0.7 asks LDK to do so, but hands it timers by which it never finds out.
+/// To stop both, stop the monitor before the node: otherwise the peers count as online until the node
+/// has shut down.
+///
+/// If the node is stopped and started again within a few milliseconds, the monitor cannot distinguish
+/// this from disconnects.
+///
+/// # Process stalls
+///
+/// After the process was stopped or suspended, for example on a sleeping phone, its old connections are
+/// dead and are all lost at once. The peers are not at fault. If a poll is a second late or more, and
+/// this poll or one in the next 30 seconds finds that all previously connected peers are
+/// disconnected, the monitor first records the time since the poll before the late one as unobserved.
+/// The disconnected peers then have the reconnect grace period to come back. The service itself detects
+/// longer stalls, of ten seconds by default, and then does not charge disconnects to the peers even if
+/// other connections survive.
+///
+/// LDK may detect a stall of a second or more first, and then drops all its connections. It logs this
+/// beforehand, and a [`ConnectionHint`] recognises the message. The monitor then records at least the
+/// last second as unobserved before it records the disconnects. ldk-node 0.7 enables this behaviour of
+/// LDK, but gives LDK timers that never detect a stall.
 ///
 /// # Cost
 ///
-/// The node's lists take LDK's locks for a moment, and the time of one grows with the square of
-/// the number of peers: microseconds for a few, about a millisecond for hundreds. The monitor keeps
-/// no node alive: it ends when the last `Arc` is dropped.
+/// Listing peers and channels takes LDK's locks for a moment. The time of one list grows with the
+/// square of the number of peers: microseconds for a few peers, about a millisecond for hundreds.
+///
+/// The monitor does not keep the node alive: it ends when the last `Arc` of the node is dropped.
 #[derive(Debug)]
 pub struct NodeMonitor {
     handle: Handle,
-    gate: Arc<Gate>,
+    sequence: Arc<EventSequence>,
     signal: Arc<Signal>,
-    /// Never sends; it closes when the thread is done.
+    /// Closed when the thread has ended. Nothing is ever sent.
     finished: oneshot::Receiver<()>,
 }
 
-/// How a [`NodeMonitor`] is to watch.
-#[must_use = "nothing is watched until it is started"]
+/// Configures and starts a [`NodeMonitor`]. Created by [`NodeMonitor::builder`].
+#[must_use = "call `start` to start monitoring"]
 pub struct NodeMonitorBuilder<'a> {
     node: &'a Arc<Node>,
     handle: Handle,
@@ -75,24 +88,26 @@ pub struct NodeMonitorBuilder<'a> {
 }
 
 impl<'a> NodeMonitorBuilder<'a> {
-    /// How long between two looks; the default is one second. Looks are never closer than 20 ms.
+    /// Sets the time between two polls. The default is 1 s and the minimum 20 ms.
     pub const fn poll_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Also looks whenever LDK's log speaks of a connection, and knows when LDK was held up. A hint serves one monitor: the last one
-    /// that was started with it.
+    /// Polls immediately when LDK logs a connection change, and uses the stalls that LDK logs.
+    ///
+    /// A hint serves one monitor: the last one that was started with it.
     pub const fn hint(mut self, hint: &'a ConnectionHint) -> Self {
         self.hint = Some(hint);
         self
     }
 
-    /// Starts to watch. The first look is taken at once, whether or not the node is running yet.
+    /// Starts the monitor. It polls for the first time immediately, whether or not the node is running
+    /// yet.
     ///
     /// # Errors
     ///
-    /// Where the operating system has no thread for it.
+    /// Returns an error if the operating system cannot create a thread.
     pub fn start(self) -> io::Result<NodeMonitor> {
         NodeMonitor::spawn(self.node, self.handle, self.interval, self.hint)
     }
@@ -110,33 +125,33 @@ impl fmt::Debug for NodeMonitorBuilder<'_> {
 }
 
 impl NodeMonitor {
-    /// A monitor for `node` that tells the service behind `handle`.
+    /// Configures a monitor that polls `node` and records in the service behind `handle`.
     pub const fn builder(node: &Arc<Node>, handle: Handle) -> NodeMonitorBuilder<'_> {
         NodeMonitorBuilder { node, handle, interval: Duration::from_secs(1), hint: None }
     }
 
-    /// Takes note of an event of the node: of channels that open, close or are spliced. All others
-    /// are ignored, so that it can be handed every event, before `Node::event_handled`.
+    /// Records that a channel was opened, closed or spliced. Ignores all other events, so every event
+    /// can be passed to it. Call it before `Node::event_handled`.
     ///
-    /// Events that are told twice or too late do no harm, and without any the monitor still finds
-    /// out by itself. This neither waits nor fails.
+    /// Recording an event twice or late has no effect. Changes whose events are not recorded are found
+    /// by the next poll. This method neither waits nor fails.
     pub fn record_event(&self, event: &ldk_node::Event) {
         let Some(event) = events::translate(event, |node_id| self.handle.is_connected(node_id)) else {
             return;
         };
-        tracing::debug!(?event, "channel");
-        self.gate.event(|| self.handle.record(event));
-        // Whether the new channel's peer is connected may not be known yet.
+        tracing::debug!(?event, "channel event");
+        self.sequence.record_event(|| self.handle.record(event));
+        // The tracker may not have the presence of the new channel's peer yet.
         self.signal.wake();
     }
 
-    /// Stops watching, and waits until the thread has ended and observation is paused.
+    /// Stops the monitor, and waits until its thread has ended and monitoring is paused.
     ///
-    /// That takes as long as a look at the node does; while another thread is in `Node::start` or
-    /// `Node::stop` a look waits for that. To stop without waiting, drop the monitor.
+    /// This waits for a running poll, which waits in turn while another thread is in `Node::start` or
+    /// `Node::stop`. To stop without waiting, drop the monitor.
     pub async fn stop(mut self) {
         self.signal.stop();
-        // An error is what we wait for: the other end is gone.
+        // Completes with an error when the thread drops the sender.
         let _ = (&mut self.finished).await;
     }
 
@@ -146,12 +161,12 @@ impl NodeMonitor {
         interval: Duration,
         hint: Option<&ConnectionHint>,
     ) -> io::Result<Self> {
-        let (gate, signal) = (Arc::<Gate>::default(), Arc::<Signal>::default());
+        let (sequence, signal) = (Arc::<EventSequence>::default(), Arc::<Signal>::default());
         let (done, finished) = oneshot::channel();
         let poller = Poller::new(
             Arc::downgrade(node),
             handle.clone(),
-            Arc::clone(&gate),
+            Arc::clone(&sequence),
             Arc::clone(&signal),
             interval,
             done,
@@ -160,7 +175,7 @@ impl NodeMonitor {
         if let Some(hint) = hint {
             hint.attach(&signal);
         }
-        Ok(Self { handle, gate, signal, finished })
+        Ok(Self { handle, sequence, signal, finished })
     }
 }
 
@@ -172,76 +187,79 @@ impl Drop for NodeMonitor {
 
 #[cfg(test)]
 mod tests {
-    use super::puppet::{CHANNEL, PEER, Puppet, service_of_today as service};
+    use super::fake::{CHANNEL, FakeNode, PEER, service};
     use super::*;
     use fitness_core::{Change, ChannelId, ChannelOpened, Event, NodeId, Presence};
     use std::sync::atomic::Ordering;
 
-    /// Long enough that no test ever sees its end.
+    /// Longer than any test runs.
     const NEVER: Duration = Duration::from_secs(3600);
 
     fn presence(handle: &Handle) -> Option<Presence> {
         handle.peer(&PEER).map(|peer| peer.presence)
     }
 
-    /// Waits for something that the polling thread is going to bring about.
-    async fn until(mut so: impl FnMut() -> bool) {
-        for _ in 0..1_000 {
-            if so() {
-                return;
+    /// Waits until the polling thread has made `condition` true.
+    #[track_caller]
+    fn wait_until(mut condition: impl FnMut() -> bool) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            for _ in 0..1_000 {
+                if condition() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            panic!("{caller}: condition was not met within 5 s");
         }
-        panic!("it did not happen within five seconds");
     }
 
-    /// Makes the monitor look, and waits until it has.
-    async fn look(monitor: &NodeMonitor, node: &Puppet) {
-        let looks = node.looks.load(Ordering::SeqCst);
-        monitor.signal.wake();
-        // The second of two looks begins after the first was recorded.
-        until(|| node.looks.load(Ordering::SeqCst) > looks).await;
-        let looks = node.looks.load(Ordering::SeqCst);
-        monitor.signal.wake();
-        until(|| node.looks.load(Ordering::SeqCst) > looks).await;
+    /// Makes the monitor poll, and waits until the poll is recorded.
+    async fn poll(monitor: &NodeMonitor, node: &FakeNode) {
+        // The second of two polls begins after the first was recorded.
+        for _ in 0..2 {
+            let polls = node.polls.load(Ordering::SeqCst);
+            monitor.signal.wake();
+            wait_until(|| node.polls.load(Ordering::SeqCst) > polls).await;
+        }
     }
 
     #[tokio::test]
-    async fn a_monitor_finds_what_is_open_and_connected_and_what_changes() {
-        let (service, node) = (service().await, Puppet::running());
+    async fn channels_and_connections_are_recorded_when_they_change() {
+        let (service, node) = (service().await, FakeNode::running());
         let handle = service.handle();
         let interval = Duration::from_millis(25);
         let monitor = NodeMonitor::spawn(&node, handle.clone(), interval, None).unwrap();
-        until(|| presence(&handle) == Some(Presence::Online)).await;
+        wait_until(|| presence(&handle) == Some(Presence::Online)).await;
         assert!(handle.channel(&CHANNEL).is_some());
 
         node.connected.lock().unwrap().clear();
-        until(|| presence(&handle) == Some(Presence::Offline)).await;
+        wait_until(|| presence(&handle) == Some(Presence::Offline)).await;
         assert_eq!(handle.peer(&PEER).unwrap().disconnects, 1);
 
         node.channels.lock().unwrap().clear();
-        until(|| handle.channel(&CHANNEL).is_none()).await;
+        wait_until(|| handle.channel(&CHANNEL).is_none()).await;
         monitor.stop().await;
     }
 
     #[tokio::test]
-    async fn a_stopped_node_is_nobodys_fault() {
-        let (service, node) = (service().await, Puppet::running());
+    async fn peers_are_not_charged_while_the_node_is_stopped() {
+        let (service, node) = (service().await, FakeNode::running());
         let handle = service.handle();
         let monitor = NodeMonitor::spawn(&node, handle.clone(), NEVER, None).unwrap();
-        until(|| presence(&handle) == Some(Presence::Online)).await;
+        wait_until(|| presence(&handle) == Some(Presence::Online)).await;
 
-        // As ldk-node stops: connections first, and while it is being asked.
+        // ldk-node drops its connections before it reports that it is stopped, here during a poll.
         let stopping = Arc::clone(&node);
         node.connected.lock().unwrap().clear();
-        *node.meanwhile.lock().unwrap() = Some(Box::new(move || *stopping.running.lock().unwrap() = false));
+        *node.on_list.lock().unwrap() = Some(Box::new(move || *stopping.running.lock().unwrap() = false));
         monitor.signal.wake();
-        until(|| handle.health().paused).await;
+        wait_until(|| handle.health().paused).await;
         assert_eq!(presence(&handle), Some(Presence::Unobserved));
 
         *node.running.lock().unwrap() = true;
         node.connected.lock().unwrap().push(PEER);
-        look(&monitor, &node).await;
+        poll(&monitor, &node).await;
         let peer = handle.peer(&PEER).unwrap();
         assert_eq!((peer.presence, peer.flap_count, peer.disconnects), (Presence::Online, 0, 0));
         assert!(!handle.health().paused);
@@ -249,77 +267,77 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_node_that_was_not_started_yet_is_waited_for() {
-        let (service, node) = (service().await, Puppet::running());
+    async fn monitor_may_be_started_before_the_node() {
+        let (service, node) = (service().await, FakeNode::running());
         *node.running.lock().unwrap() = false;
         let handle = service.handle();
         let monitor = NodeMonitor::spawn(&node, handle.clone(), Duration::from_millis(25), None).unwrap();
-        until(|| handle.health().paused).await;
+        wait_until(|| handle.health().paused).await;
         assert_eq!(handle.channel(&CHANNEL), None);
         *node.running.lock().unwrap() = true;
-        until(|| presence(&handle) == Some(Presence::Online)).await;
+        wait_until(|| presence(&handle) == Some(Presence::Online)).await;
         monitor.stop().await;
     }
 
     #[tokio::test]
-    async fn the_same_list_is_recorded_once_unless_something_else_happened() {
-        let (service, node) = (service().await, Puppet::running());
+    async fn unchanged_lists_are_recorded_again_after_other_changes() {
+        let (service, node) = (service().await, FakeNode::running());
         let handle = service.handle();
         let monitor = NodeMonitor::spawn(&node, handle.clone(), NEVER, None).unwrap();
-        look(&monitor, &node).await;
-        look(&monitor, &node).await;
+        poll(&monitor, &node).await;
+        poll(&monitor, &node).await;
 
-        // Somebody says otherwise, which the tracker believes until the node is asked again.
+        // Another source records that the peer is offline. The next poll corrects it.
         handle.record(Event::PeerOffline { node_id: PEER });
-        look(&monitor, &node).await;
+        poll(&monitor, &node).await;
         assert_eq!(presence(&handle), Some(Presence::Online));
 
-        // A peer that is watched from now on is not listed, and for that reason known to be offline.
+        // A newly watched peer that the node does not list is offline.
         let candidate = NodeId([3; 33]);
         handle.record(Event::Watch { node_id: candidate });
         assert_eq!(handle.peer(&candidate).unwrap().presence, Presence::Unobserved);
-        look(&monitor, &node).await;
+        poll(&monitor, &node).await;
         assert_eq!(handle.peer(&candidate).unwrap().presence, Presence::Offline);
         monitor.stop().await;
     }
 
     #[tokio::test]
-    async fn a_close_overtakes_the_list_that_still_has_the_channel() {
-        let (service, node) = (service().await, Puppet::running());
+    async fn channel_closed_during_a_poll_is_not_opened_again() {
+        let (service, node) = (service().await, FakeNode::running());
         let handle = service.handle();
         let monitor = Arc::new(NodeMonitor::spawn(&node, handle.clone(), NEVER, None).unwrap());
-        look(&monitor, &node).await;
+        poll(&monitor, &node).await;
         let mut changes = handle.subscribe();
 
-        // Something else is new, so that the list would be recorded.
+        // Another change, so that the lists would be recorded.
         node.connected.lock().unwrap().clear();
-        let (closing, told) = (Arc::clone(&node), Arc::clone(&monitor));
-        *node.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        let (closing, recorder) = (Arc::clone(&node), Arc::clone(&monitor));
+        *node.on_list.lock().unwrap() = Some(Box::new(move || {
             closing.channels.lock().unwrap().clear();
-            told.record_event(&ldk_node::Event::ChannelClosed {
+            recorder.record_event(&ldk_node::Event::ChannelClosed {
                 channel_id: crate::convert::to_ldk_channel_id(&CHANNEL),
                 user_channel_id: ldk_node::UserChannelId(7),
                 counterparty_node_id: None,
                 reason: None,
             });
         }));
-        look(&monitor, &node).await;
-        look(&monitor, &node).await;
+        poll(&monitor, &node).await;
+        poll(&monitor, &node).await;
         assert_eq!(handle.channel(&CHANNEL), None);
         let mut reopened = 0;
         while let Ok(Some(Ok(change))) = tokio::time::timeout(Duration::ZERO, changes.next()).await {
             reopened += usize::from(matches!(change, Change::ChannelOpened { .. }));
         }
-        assert_eq!(reopened, 0, "a closed channel came back");
+        assert_eq!(reopened, 0);
     }
 
     #[tokio::test]
-    async fn a_hint_ends_the_interval() {
-        let (service, node) = (service().await, Puppet::running());
+    async fn hint_makes_the_monitor_poll_before_the_interval_ends() {
+        let (service, node) = (service().await, FakeNode::running());
         let handle = service.handle();
         let hint = ConnectionHint::new();
         let monitor = NodeMonitor::spawn(&node, handle.clone(), NEVER, Some(&hint)).unwrap();
-        until(|| presence(&handle) == Some(Presence::Online)).await;
+        wait_until(|| presence(&handle) == Some(Presence::Online)).await;
         node.connected.lock().unwrap().clear();
         ldk_node::logger::LogWriter::log(
             &*hint,
@@ -330,51 +348,51 @@ mod tests {
                 line: 1,
             },
         );
-        until(|| presence(&handle) == Some(Presence::Offline)).await;
+        wait_until(|| presence(&handle) == Some(Presence::Offline)).await;
         monitor.stop().await;
     }
 
     #[tokio::test]
-    async fn the_end_of_the_monitor_pauses_observation_and_the_next_one_resumes_it() {
-        let (service, node) = (service().await, Puppet::running());
+    async fn stopping_a_monitor_pauses_monitoring_and_starting_one_resumes_it() {
+        let (service, node) = (service().await, FakeNode::running());
         let handle = service.handle();
         for stop in [true, false] {
             let monitor = NodeMonitor::spawn(&node, handle.clone(), NEVER, None).unwrap();
-            until(|| presence(&handle) == Some(Presence::Online)).await;
+            wait_until(|| presence(&handle) == Some(Presence::Online)).await;
             assert!(!handle.health().paused);
             if stop {
                 monitor.stop().await;
-                assert!(handle.health().paused, "stopped means stopped");
+                assert!(handle.health().paused);
             } else {
                 drop(monitor);
-                until(|| handle.health().paused).await;
+                wait_until(|| handle.health().paused).await;
             }
         }
         assert_eq!(handle.peer(&PEER).unwrap().flap_count, 0);
     }
 
     #[tokio::test]
-    async fn a_monitor_keeps_no_node_alive() {
-        let (service, node) = (service().await, Puppet::running());
+    async fn monitor_does_not_keep_the_node_alive() {
+        let (service, node) = (service().await, FakeNode::running());
         let handle = service.handle();
         let monitor = NodeMonitor::spawn(&node, handle.clone(), Duration::from_millis(25), None).unwrap();
-        until(|| presence(&handle) == Some(Presence::Online)).await;
-        let gone = Arc::downgrade(&node);
+        wait_until(|| presence(&handle) == Some(Presence::Online)).await;
+        let weak = Arc::downgrade(&node);
         drop(node);
-        until(|| gone.upgrade().is_none() && handle.health().paused).await;
+        wait_until(|| weak.upgrade().is_none() && handle.health().paused).await;
         monitor.stop().await;
     }
 
     #[tokio::test]
-    async fn a_node_that_panics_when_asked_pauses_observation() {
-        let (service, node) = (service().await, Puppet::running());
+    async fn panic_while_polling_pauses_monitoring() {
+        let (service, node) = (service().await, FakeNode::running());
         let handle = service.handle();
         let monitor = NodeMonitor::spawn(&node, handle.clone(), NEVER, None).unwrap();
-        until(|| presence(&handle) == Some(Presence::Online)).await;
-        *node.meanwhile.lock().unwrap() = Some(Box::new(|| panic!("a lock of the node is poisoned")));
+        wait_until(|| presence(&handle) == Some(Presence::Online)).await;
+        *node.on_list.lock().unwrap() = Some(Box::new(|| panic!("a lock of the node is poisoned")));
         monitor.signal.wake();
-        until(|| handle.health().paused).await;
-        // Its events still count, and stopping does not hang.
+        wait_until(|| handle.health().paused).await;
+        // Events can still be recorded, and stopping does not hang.
         let opened =
             ChannelOpened { channel_id: ChannelId([8; 32]), node_id: PEER, funding: None, online: None };
         handle.record(Event::ChannelOpened(opened));

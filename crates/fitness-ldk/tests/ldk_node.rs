@@ -1,5 +1,5 @@
-//! A monitor over real ldk-nodes.
-#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+//! `NodeMonitor` with real ldk-nodes.
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 #![cfg(feature = "ldk-node")]
 
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ use ldk_node::lightning::ln::msgs::SocketAddress;
 use ldk_node::{Builder, Node};
 use tempfile::TempDir;
 
-/// Longer than any test: what is noticed at all is noticed by the hint.
+/// Longer than any test runs: changes can only be noticed through the hint.
 const NEVER: Duration = Duration::from_secs(3600);
 
 struct TestNode {
@@ -26,10 +26,11 @@ struct TestNode {
 }
 
 impl TestNode {
-    /// Builds a node, not started yet. Within `spawn_blocking`, as is everything that ldk-node does.
+    /// Builds a node without starting it. Like every call to ldk-node, this must run in
+    /// `spawn_blocking`.
     fn new(chain: &Chain, seed: u8) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free_addr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let hint = ConnectionHint::new();
         let mut builder = Builder::new();
         builder
@@ -43,7 +44,7 @@ impl TestNode {
                 chain.rpc_password(),
             )
             .set_custom_logger(hint.clone());
-        builder.set_listening_addresses(vec![SocketAddress::from(free)]).unwrap();
+        builder.set_listening_addresses(vec![SocketAddress::from(free_addr)]).unwrap();
         Self { node: Arc::new(builder.build().unwrap()), hint, _dir: dir }
     }
 
@@ -60,7 +61,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-async fn pair() -> (Chain, TestNode, TestNode) {
+async fn node_pair() -> (Chain, TestNode, TestNode) {
     blocking(|| {
         let chain = Chain::start().unwrap();
         let (a, b) = (TestNode::new(&chain, 1), TestNode::new(&chain, 2));
@@ -84,45 +85,49 @@ async fn connect(from: &TestNode, to: &TestNode, persist: bool) {
     blocking(move || node.connect(key, address, persist).unwrap()).await;
 }
 
-/// A service that watches one peer.
-async fn service(observer: NodeId, peer: NodeId) -> (Service, Handle) {
+/// Starts a service that watches one peer.
+async fn service_watching(observer: NodeId, peer: NodeId) -> (Service, Handle) {
     let service = Service::builder(observer, Arc::new(MemoryStore::default())).start().await.unwrap();
     let handle = service.handle();
     handle.record(Event::Watch { node_id: peer });
     (service, handle)
 }
 
-async fn until(mut so: impl FnMut() -> bool) {
-    for _ in 0..6_000 {
-        if so() {
-            return;
+#[track_caller]
+fn wait_until(mut condition: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        for _ in 0..6_000 {
+            if condition() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        panic!("{caller}: condition was not met within 30 s");
     }
-    panic!("it did not happen within thirty seconds");
 }
 
-/// `ConnectionHint` knows two messages of LDK's log. This fails when LDK words them differently.
+/// `ConnectionHint` recognises messages of LDK's log. This test fails if LDK words them differently.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_hint_tells_of_connections_that_come_and_go() {
-    let (_chain, a, b) = pair().await;
+async fn hint_notices_connects_and_disconnects() {
+    let (_chain, a, b) = node_pair().await;
     start(&a).await;
     start(&b).await;
-    let (service, handle) = service(a.node_id(), b.node_id()).await;
+    let (service, handle) = service_watching(a.node_id(), b.node_id()).await;
     let presence = || handle.peer(&b.node_id()).unwrap().presence;
     let monitor = NodeMonitor::builder(&a.node, handle.clone()).poll_interval(NEVER).hint(&a.hint);
     let monitor = monitor.start().unwrap();
-    until(|| presence() == Presence::Offline).await;
+    wait_until(|| presence() == Presence::Offline).await;
 
     connect(&a, &b, false).await;
-    until(|| presence() == Presence::Online).await;
+    wait_until(|| presence() == Presence::Online).await;
 
     let (node, key) = (Arc::clone(&b.node), a.node.node_id());
     blocking(move || node.disconnect(key).unwrap()).await;
-    until(|| presence() == Presence::Offline).await;
+    wait_until(|| presence() == Presence::Offline).await;
 
     connect(&b, &a, false).await;
-    until(|| presence() == Presence::Online).await;
+    wait_until(|| presence() == Presence::Online).await;
     let peer = handle.peer(&b.node_id()).unwrap();
     assert_eq!((peer.flap_count, peer.disconnects), (3, 1));
     monitor.stop().await;
@@ -132,31 +137,31 @@ async fn the_hint_tells_of_connections_that_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_stops_does_not_blame_its_peers() {
-    let (_chain, a, b) = pair().await;
+async fn peers_are_not_charged_when_the_node_stops() {
+    let (_chain, a, b) = node_pair().await;
     start(&b).await;
-    let (service, handle) = service(a.node_id(), b.node_id()).await;
+    let (service, handle) = service_watching(a.node_id(), b.node_id()).await;
     let peer = || handle.peer(&b.node_id()).unwrap();
     let monitor = NodeMonitor::builder(&a.node, handle.clone()).poll_interval(Duration::from_millis(20));
     let monitor = monitor.hint(&a.hint).start().unwrap();
-    until(|| handle.health().paused).await;
+    wait_until(|| handle.health().paused).await;
 
     start(&a).await;
     connect(&a, &b, true).await;
-    until(|| peer().presence == Presence::Online).await;
+    wait_until(|| peer().presence == Presence::Online).await;
     let disconnects = peer().disconnects;
     stop(&a).await;
-    until(|| peer().presence == Presence::Unobserved).await;
+    wait_until(|| peer().presence == Presence::Unobserved).await;
     assert_eq!(peer().disconnects, disconnects);
 
     start(&a).await;
-    until(|| peer().presence == Presence::Online).await;
+    wait_until(|| peer().presence == Presence::Online).await;
     assert_eq!(peer().disconnects, disconnects);
 
-    // Nobody else holds the node: the monitor does not keep it running.
-    let gone = Arc::downgrade(&a.node);
+    // The monitor does not keep the node alive.
+    let weak = Arc::downgrade(&a.node);
     blocking(move || drop(a)).await;
-    until(|| gone.upgrade().is_none() && handle.health().paused).await;
+    wait_until(|| weak.upgrade().is_none() && handle.health().paused).await;
     monitor.stop().await;
     service.shutdown().await.unwrap();
     stop(&b).await;

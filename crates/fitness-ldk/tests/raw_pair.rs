@@ -1,8 +1,7 @@
-//! Two real LDK nodes on loopback sockets: what LDK tells a custom message handler, and what we
-//! make of it.
-#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+//! `LdkFitness` with two real LDK nodes on loopback sockets.
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-#[allow(dead_code, reason = "each test uses a part of it")]
+#[allow(dead_code, reason = "not every test uses all helpers")]
 mod support;
 
 use std::sync::atomic::Ordering;
@@ -11,39 +10,39 @@ use std::time::Duration;
 use fitness_core::{Change, Event, NodeId, Presence};
 use fitness_ldk::convert;
 use lightning::events;
-use support::{RawNode, until};
+use support::{RawNode, wait_until};
 
-/// The module that drops all connections when it was held up.
-const PROCESSOR: &str = "lightning_background_processor";
+/// The LDK module that drops all connections after a stall.
+const BACKGROUND_PROCESSOR: &str = "lightning_background_processor";
 
-/// Two nodes that watch each other.
-async fn pair() -> (RawNode, RawNode) {
+/// Starts two nodes that watch each other.
+async fn node_pair() -> (RawNode, RawNode) {
     let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
     a.handle().record(Event::Watch { node_id: b.node_id() });
     b.handle().record(Event::Watch { node_id: a.node_id() });
     (a, b)
 }
 
-/// The presences that a peer has gone through.
+/// Returns the changes of a peer's presence so far, without waiting.
 async fn presences(changes: &mut fitness_actor::Subscription, peer: NodeId) -> Vec<Presence> {
     let mut seen = Vec::new();
     while let Ok(Some(Ok(change))) = tokio::time::timeout(Duration::ZERO, changes.next()).await {
-        if let Change::Presence { node_id, presence: online, .. } = change {
+        if let Change::Presence { node_id, presence, .. } = change {
             assert_eq!(node_id, peer);
-            seen.push(online);
+            seen.push(presence);
         }
     }
     seen
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_ends_see_the_connection_come_and_go() {
-    let (a, b) = pair().await;
+async fn both_nodes_record_connects_and_disconnects() {
+    let (a, b) = node_pair().await;
     a.connect(&b).await;
     assert_eq!((a.presence(&b), b.presence(&a)), (Presence::Online, Presence::Online));
 
     a.peers.disconnect_by_node_id(b.key);
-    until(|| b.presence(&a) == Presence::Offline).await;
+    wait_until(|| b.presence(&a) == Presence::Offline).await;
     assert_eq!(a.presence(&b), Presence::Offline);
 
     b.connect(&a).await;
@@ -53,8 +52,8 @@ async fn both_ends_see_the_connection_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_peers_are_seen_to_go_at_once() {
-    let (a, b) = pair().await;
+async fn disconnecting_all_peers_is_recorded() {
+    let (a, b) = node_pair().await;
     let c = RawNode::start(3).await;
     a.handle().record(Event::Watch { node_id: c.node_id() });
     a.connect(&b).await;
@@ -64,49 +63,50 @@ async fn all_peers_are_seen_to_go_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_the_inner_handler_refuses_is_never_online() {
-    let (a, b) = pair().await;
-    a.custom.refuses.store(true, Ordering::SeqCst);
+async fn peer_rejected_by_the_inner_handler_is_never_online() {
+    let (a, b) = node_pair().await;
+    a.custom.rejects.store(true, Ordering::SeqCst);
     let mut changes = a.handle().subscribe();
-    // The other end may have had its handshake by the time it loses the connection, or not.
+    // The other node may or may not have completed its handshake before it loses the connection.
     b.dial(&a).await.await.unwrap();
     assert_eq!(a.presence(&b), Presence::Unobserved);
     assert!(presences(&mut changes, b.node_id()).await.is_empty());
 
-    a.custom.refuses.store(false, Ordering::SeqCst);
+    a.custom.rejects.store(false, Ordering::SeqCst);
     b.connect(&a).await;
     assert_eq!(a.presence(&b), Presence::Online);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_a_later_handler_refuses_comes_and_goes() {
-    let (a, b) = pair().await;
-    a.send_only.refuses.store(true, Ordering::SeqCst);
+async fn peer_rejected_by_a_later_handler_is_online_then_offline() {
+    let (a, b) = node_pair().await;
+    a.send_only.rejects.store(true, Ordering::SeqCst);
     let mut changes = a.handle().subscribe();
     b.dial(&a).await;
-    until(|| a.presence(&b) == Presence::Offline).await;
+    wait_until(|| a.presence(&b) == Presence::Offline).await;
     assert_eq!(presences(&mut changes, b.node_id()).await, [Presence::Online, Presence::Offline]);
     assert!(!a.lists(&b));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_connection_of_the_same_peer_changes_nothing() {
-    let (a, b) = pair().await;
+async fn second_connection_of_the_same_peer_changes_nothing() {
+    let (a, b) = node_pair().await;
     a.connect(&b).await;
     let mut changes = a.handle().subscribe();
-    let refused = |log: &support::Log| log.has_said("lightning::ln::peer_handler", "Got second connection");
-    b.dial(&a).await;
-    until(|| refused(&a.log) || refused(&b.log)).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let rejected = |log: &support::Log| log.contains("lightning::ln::peer_handler", "Got second connection");
+    // Waits until both nodes have closed the second connection.
+    b.dial(&a).await.await.unwrap();
+    wait_until(|| a.closed_inbound_connections() == 1).await;
+    assert!(rejected(&a.log) || rejected(&b.log));
     assert!(presences(&mut changes, b.node_id()).await.is_empty());
     assert!(a.lists(&b) && b.lists(&a));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_is_followed_from_its_funding_to_its_end() {
+async fn channel_is_recorded_from_funding_to_close() {
     let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
     a.connect(&b).await;
-    assert!(a.handle().peers().is_empty(), "a stranger costs nothing");
+    assert!(a.handle().peers().is_empty(), "a peer without a channel is not tracked");
     a.open_channel(&b).await;
 
     let [listed] = &a.channels.list_channels()[..] else { panic!("one channel") };
@@ -116,21 +116,21 @@ async fn a_channel_is_followed_from_its_funding_to_its_end() {
         let channel = node.handle().channel_by_funding(&funding).unwrap();
         assert_eq!((channel.channel_id, channel.node_id), (channel_id, other.node_id()));
         assert_eq!(node.presence(other), Presence::Online);
-        // Nothing new in the lists.
+        // The lists contain nothing new.
         let mut changes = node.handle().subscribe();
         node.fitness.reconcile(&node.channels, &node.peers);
         assert!(presences(&mut changes, other.node_id()).await.is_empty());
         assert_eq!(node.handle().channel(&channel_id).unwrap().opened_at, channel.opened_at);
     }
 
-    a.channels.force_close_broadcasting_latest_txn(&listed.channel_id, &b.key, "enough".into()).unwrap();
+    a.channels.force_close_broadcasting_latest_txn(&listed.channel_id, &b.key, "test".into()).unwrap();
     let closed = a.handle_events();
     assert!(closed.iter().any(|event| matches!(event, events::Event::ChannelClosed { .. })));
     assert_eq!(a.handle().channel(&channel_id), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_that_is_not_funded_does_not_count() {
+async fn unfunded_channel_is_not_recorded() {
     let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
     a.connect(&b).await;
     a.channels.create_channel(b.key, 100_000, 0, 1, None, None).unwrap();
@@ -139,21 +139,21 @@ async fn a_channel_that_is_not_funded_does_not_count() {
     assert_eq!(a.handle().health().channels, 0);
 
     let temporary_id = a.channels.list_channels()[0].channel_id;
-    a.channels.force_close_broadcasting_latest_txn(&temporary_id, &b.key, "enough".into()).unwrap();
+    a.channels.force_close_broadcasting_latest_txn(&temporary_id, &b.key, "test".into()).unwrap();
     let events = a.handle_events();
     assert!(events.iter().any(|event| matches!(event, events::Event::ChannelClosed { .. })));
     assert!(a.handle().peers().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_seed_finds_what_no_event_told() {
+async fn reconcile_finds_channels_without_events() {
     let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
     a.connect(&b).await;
     a.open_channel(&b).await;
     let [listed] = &a.channels.list_channels()[..] else { panic!("one channel") };
     let channel_id = convert::channel_id(&listed.channel_id);
 
-    // A service that starts now, beside a node that has been running.
+    // A service that is started after the channel was opened.
     let store = std::sync::Arc::new(fitness_store::MemoryStore::default());
     let late = fitness_actor::Service::builder(a.node_id(), store).start().await.unwrap();
     let fitness = fitness_ldk::LdkFitness::new(late.handle());
@@ -165,74 +165,83 @@ async fn the_seed_finds_what_no_event_told() {
     a.peers.disconnect_all_peers();
     fitness.resume(&a.channels, &a.peers);
     let peer = late.handle().peer(&b.node_id()).unwrap();
-    assert_eq!((peer.presence, peer.disconnects), (Presence::Unobserved, 0), "it has time to come back");
+    assert_eq!(
+        (peer.presence, peer.disconnects),
+        (Presence::Unobserved, 0),
+        "the reconnect grace period is running"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_is_usable_when_ldk_says_so_and_its_peer_is_there() {
+async fn usable_follows_ldk_while_the_peer_is_connected() {
     let (a, b) = (RawNode::start(1).await, RawNode::start(2).await);
     a.connect(&b).await;
     let funding = a.open_channel(&b).await;
     assert_eq!((a.presence(&b), a.channel().usable), (Presence::Online, Some(false)));
-    a.seed();
-    assert_eq!(a.channel().usable, Some(false), "it is not confirmed");
+    a.reconcile();
+    assert_eq!(a.channel().usable, Some(false), "the funding transaction is not confirmed");
 
     a.confirm_channel(&b, &funding).await;
     assert_eq!((a.channel().usable, b.channel().usable), (Some(true), Some(true)));
     let before = a.channel();
-    a.seed();
+    a.reconcile();
     let after = a.channel();
     assert_eq!(after.usable_ns - before.usable_ns, after.lifetime_ns - before.lifetime_ns);
-    assert!(after.usable_ns < after.uptime_ns, "it was online before it was usable");
+    assert!(after.usable_ns < after.uptime_ns, "the peer was online before the channel was usable");
 
-    // Its peer away, a list says nothing of the channel.
+    // While the peer is disconnected, the list does not set `usable`.
     a.peers.disconnect_by_node_id(b.key);
-    until(|| b.presence(&a) == Presence::Offline).await;
+    wait_until(|| b.presence(&a) == Presence::Offline).await;
     assert_eq!(a.channel().usable, Some(false));
-    a.seed();
+    a.reconcile();
     b.connect(&a).await;
     let is_usable = |node: &RawNode| node.channels.list_channels()[0].is_usable;
-    until(|| is_usable(&a) && is_usable(&b)).await;
-    // By which `ConnectionHint` knows. This fails where LDK words it differently.
-    assert!(a.log.has_said("lightning::ln::channel", "Reconnected channel "));
+    wait_until(|| is_usable(&a) && is_usable(&b)).await;
+    // `ConnectionHint` recognises this message. This fails if LDK words it differently.
+    assert!(a.log.contains("lightning::ln::channel", "Reconnected channel "));
     assert_eq!((a.channel().usable, b.channel().usable), (Some(true), Some(true)));
-    a.seed();
+    a.reconcile();
     assert_eq!(a.channel().usable, Some(true));
 
-    // A shutdown that is not negotiated yet; no event tells of it.
+    // The channel is closing, but the close is not negotiated yet. LDK emits no event for this.
     a.channels.close_channel(&a.channels.list_channels()[0].channel_id, &b.key).unwrap();
     assert_eq!(a.channel().usable, Some(true));
-    a.seed();
+    a.reconcile();
     assert_eq!((a.presence(&b), a.channel().usable), (Presence::Online, Some(false)));
 }
 
-/// LDK's background processor drops all connections after it was held up for a second, and says so in
-/// its log alone. This fails where LDK words that differently.
+/// LDK's background processor drops all connections after a stall of a second, and reports that only in
+/// its log. This test fails if LDK words the message differently.
 #[tokio::test]
-async fn whom_a_node_drops_because_it_was_held_up_was_lost_by_itself() {
-    let (a, b) = pair().await;
+async fn disconnects_after_a_stall_of_ldk_are_attributed_to_us() {
+    let (a, b) = node_pair().await;
     a.connect(&b).await;
-    // There is but one thread, for both nodes and their services.
-    let held_up = async {
-        // Once the processor sleeps.
-        until(|| a.log.has_said(PROCESSOR, "Calling ChannelManager's timer_tick_occurred on startup")).await;
+    // One thread runs both nodes and their services, so this stalls all of them.
+    let stall = async {
+        // Wait until the background processor sleeps.
+        wait_until(|| {
+            a.log.contains(BACKGROUND_PROCESSOR, "Calling ChannelManager's timer_tick_occurred on startup")
+        })
+        .await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         std::thread::sleep(Duration::from_millis(1_500));
-        until(|| b.presence(&a) == Presence::Offline).await;
+        wait_until(|| b.presence(&a) == Presence::Offline).await;
     };
     tokio::select! {
-        () = a.process_in_background() => panic!("it goes on until it is dropped"),
-        () = held_up => {}
+        () = a.process_in_background() => panic!("the background processor ended"),
+        () = stall => {}
     }
-    assert!(a.log.has_said(PROCESSOR, "100ms sleep took more than a second, disconnecting peers."));
-    // To the other end, which was held up no less but does not know, the first one is gone.
+    assert!(
+        a.log.contains(BACKGROUND_PROCESSOR, "100ms sleep took more than a second, disconnecting peers.")
+    );
+    // The other node has no background processor to detect the stall, so it charges the first node.
     let disconnects =
         |node: &RawNode, other: &RawNode| node.handle().peer(&other.node_id()).unwrap().disconnects;
     assert_eq!((a.presence(&b), disconnects(&a, &b)), (Presence::Unobserved, 0));
     assert_eq!((b.presence(&a), disconnects(&b, &a)), (Presence::Offline, 1));
     let suspended = a.handle().health().coverage.unwrap().suspended;
     assert_eq!((suspended.count, b.handle().health().coverage.unwrap().suspended.count), (1, 0));
-    assert!(Duration::from_nanos(suspended.length_ns) >= Duration::from_secs(1), "at least");
+    assert!(Duration::from_nanos(suspended.length_ns) >= Duration::from_secs(1), "{suspended:?}");
 
     b.connect(&a).await;
     let peer = a.handle().peer(&b.node_id()).unwrap();

@@ -1,4 +1,4 @@
-//! Assembling and mining one block on top of another. Which transactions go in is decided elsewhere.
+//! Assembles and mines a block from given transactions.
 
 use bitcoin::absolute::LockTime;
 use bitcoin::block::{Header, Version};
@@ -9,14 +9,14 @@ use bitcoin::{
     WitnessMerkleNode, transaction,
 };
 
-/// What the coinbase input's witness holds and the witness commitment covers (BIP 141).
+/// The witness of the coinbase input, which the witness commitment covers (BIP 141).
 const WITNESS_RESERVED_VALUE: [u8; 32] = [0; 32];
 
-/// Marks the coinbase output that holds the witness commitment (BIP 141).
-const COMMITMENT_MARK: [u8; 4] = [0xaa, 0x21, 0xa9, 0xed];
+/// Identifies the coinbase output with the witness commitment (BIP 141).
+const COMMITMENT_HEADER: [u8; 4] = [0xaa, 0x21, 0xa9, 0xed];
 
 /// Mines a block at `height` on top of `previous`, with `transactions` in the given order after the
-/// coinbase. Its time is `now`, or one second after `previous` where the clock is not yet there.
+/// coinbase. The block's time is `now`, but at least one second after `previous`.
 pub(crate) fn mine(
     previous: &Header,
     height: u32,
@@ -35,30 +35,31 @@ pub(crate) fn mine(
         txdata: vec![coinbase(height)],
     };
     block.txdata.extend(transactions);
-    // The witness root leaves the coinbase out, the merkle root does not: hence the order.
+    // The merkle root covers the coinbase, which contains the witness commitment: compute it afterwards.
     if let Some(root) = block.witness_root() {
         block.txdata[0].output.push(commitment_output(&root));
     }
     if let Some(root) = block.compute_merkle_root() {
         block.header.merkle_root = root;
     }
-    // On regtest every second hash will do.
+    // On regtest every second hash is below the target.
     while block.header.validate_pow(block.header.target()).is_err() {
         block.header.nonce = block.header.nonce.wrapping_add(1);
     }
     block
 }
 
-/// A coinbase that takes neither subsidy nor fees. Money enters the chain by made-up transactions, so
-/// that nobody has to wait for a coinbase to mature.
+/// Returns a coinbase that collects neither subsidy nor fees. Funds come from
+/// [`ChainState::fund`](crate::chain_state::ChainState::fund) instead, because coinbase outputs have to
+/// mature.
 fn coinbase(height: u32) -> Transaction {
     Transaction {
         version: transaction::Version::TWO,
         lock_time: LockTime::ZERO,
         input: vec![TxIn {
             previous_output: OutPoint::null(),
-            // The height comes first (BIP 34); one push alone can fall short of the two bytes that a
-            // coinbase script needs.
+            // The height comes first (BIP 34). The second push is needed because a coinbase script has at
+            // least two bytes, and the first push can be a single byte.
             script_sig: Builder::new().push_int(i64::from(height)).push_int(0).into_script(),
             sequence: Sequence::MAX,
             witness: Witness::from_slice(&[WITNESS_RESERVED_VALUE]),
@@ -69,10 +70,10 @@ fn coinbase(height: u32) -> Transaction {
 
 fn commitment_output(witness_root: &WitnessMerkleNode) -> TxOut {
     let commitment = Block::compute_witness_commitment(witness_root, &WITNESS_RESERVED_VALUE);
-    let mut marked = [0; 36];
-    marked[..4].copy_from_slice(&COMMITMENT_MARK);
-    marked[4..].copy_from_slice(commitment.as_byte_array());
-    TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::new_op_return(marked) }
+    let mut payload = [0; 36];
+    payload[..4].copy_from_slice(&COMMITMENT_HEADER);
+    payload[4..].copy_from_slice(commitment.as_byte_array());
+    TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::new_op_return(payload) }
 }
 
 #[cfg(test)]
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_valid_with_any_number_of_transactions() {
+    fn block_is_valid_with_any_number_of_transactions() {
         for count in 0..5 {
             let block = mine(&genesis(), 1, 7, (0..count).map(|n| spend(n, b"sig")));
             assert_eq!(block.txdata.len(), 1 + count as usize);
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_witness_commitment_covers_witnesses() {
+    fn witness_commitment_covers_witnesses() {
         let mut block = mine(&genesis(), 1, 7, [spend(0, b"sig")]);
         block.txdata[1].input[0].witness = Witness::from_slice(&[b"other"]);
         assert!(block.check_merkle_root());
@@ -119,19 +120,19 @@ mod tests {
     }
 
     #[test]
-    fn the_coinbase_names_the_height() {
+    fn coinbase_contains_the_height() {
         for height in [17, 127, 128, 255, 256, 70_000] {
             let block = mine(&genesis(), height, 7, []);
             assert_eq!(block.bip34_block_height(), Ok(u64::from(height)));
         }
-        // Below 17 the height is an opcode, as it is in Bitcoin Core, which `bip34_block_height`
-        // does not read.
+        // Heights below 17 are encoded as an opcode, as in Bitcoin Core. `bip34_block_height` does not
+        // decode that.
         let block = mine(&genesis(), 16, 7, []);
         assert_eq!(block.txdata[0].input[0].script_sig.as_bytes(), [0x60, 0x00]);
     }
 
     #[test]
-    fn time_moves_on_where_the_clock_does_not() {
+    fn block_time_increases_even_if_the_clock_does_not() {
         let first = mine(&genesis(), 1, 2_000_000_000, []);
         assert_eq!(first.header.time, 2_000_000_000);
         let second = mine(&first.header, 2, 1_999_999_999, []);

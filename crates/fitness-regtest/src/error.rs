@@ -1,64 +1,70 @@
-//! What can go wrong, for callers of this crate.
+//! Errors.
 
 use std::io;
 
 use bitcoin::OutPoint;
 
-/// A failed operation on a [`Chain`](crate::Chain), or on a node that lives on it.
+/// A failed operation on a [`Chain`](crate::Chain) or on a node that uses it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The RPC server could not be started: no free port, or no thread to be had.
-    #[error("the regtest chain could not start")]
+    /// A chain, proxy or node could not be started: no port is free, or no thread can be created.
+    #[error("cannot start the regtest network")]
     Start(#[source] io::Error),
-    /// A transaction was refused. The chain is as it was.
-    #[error("the transaction was rejected")]
+    /// A transaction was rejected. The chain has not changed.
+    #[error("transaction rejected")]
     Rejected(#[from] Rejection),
-    /// A node of ours could not do what it was asked to.
+    /// An operation of an ldk-node failed.
     #[cfg(feature = "ldk-node")]
-    #[error("a node could not {operation}")]
+    #[error("cannot {operation}")]
     Node {
-        /// What it was asked to do.
+        /// The operation, such as `start the node`.
         operation: &'static str,
-        /// What it says.
+        /// The error of ldk-node.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What was waited for did not happen in time.
-    #[error("timed out waiting for {condition} (size of the mempool: {mempool_size})")]
+    /// A condition was not met in time.
+    #[error("timed out waiting for {condition}{}", mempool_suffix(*.mempool_size))]
     Timeout {
-        /// What was waited for.
+        /// The condition, such as `2 transactions in the mempool`.
         condition: String,
-        /// How many transactions the mempool held when the wait ended.
-        mempool_size: usize,
+        /// The number of transactions in the mempool when the wait ended, if the condition concerns the
+        /// chain.
+        mempool_size: Option<usize>,
     },
 }
 
-/// Why a transaction does not enter the mempool.
+fn mempool_suffix(size: Option<usize>) -> String {
+    size.map_or_else(String::new, |size| format!(" (mempool size: {size})"))
+}
+
+/// Why the mempool rejects a transaction.
 ///
-/// The texts are those of Bitcoin Core, for they end up in the logs of nodes.
+/// The texts are those of Bitcoin Core, because nodes log them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// A block already holds it.
+    /// A block already contains the transaction.
     #[error("Transaction already in block chain")]
     AlreadyConfirmed,
     /// An input spends an output that does not exist, or that a confirmed transaction has spent.
     #[error("bad-txns-inputs-missingorspent: {0}")]
     MissingOrSpent(OutPoint),
-    /// It spends what the mempool spends already, and pays no more than all that it would replace.
+    /// The transaction conflicts with mempool transactions, and its fee is not higher than the total fee of
+    /// the transactions that it would replace.
     #[error("insufficient fee, rejecting replacement")]
     InsufficientFee,
-    /// It spends an output of a transaction that it would replace.
+    /// The transaction spends an output of a transaction that it would replace.
     #[error("bad-txns-spends-conflicting-tx: {0}")]
     SpendsConflictingTx(OutPoint),
-    /// It can be valid in no mempool; the text says why.
+    /// The transaction is invalid regardless of the mempool. Contains the reason.
     #[error("{0}")]
     Invalid(&'static str),
 }
 
 impl Rejection {
-    /// The code that Bitcoin Core's `sendrawtransaction` gives for this.
+    /// Returns the error code of Bitcoin Core's `sendrawtransaction` for this rejection.
     pub fn code(&self) -> i64 {
         match self {
             Self::AlreadyConfirmed => -27,

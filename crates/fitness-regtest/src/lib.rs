@@ -1,8 +1,8 @@
-//! A regtest chain and a network that fails on command, both inside the calling process.
+//! A regtest chain and a network whose failures the caller controls, both in the calling process.
 //!
-//! [`Chain`] is a chain of valid blocks behind the part of bitcoind's RPC that an LDK node uses, so
-//! that real nodes sync, get funds and open channels without a downloaded `bitcoind`. [`Proxy`]
-//! stands between two nodes and takes their connection away in the ways that networks do.
+//! [`Chain`] is a chain of valid blocks with the part of bitcoind's RPC interface that an LDK node uses.
+//! Real nodes sync, receive funds and open channels on it without a `bitcoind`. [`Proxy`] forwards the
+//! connections between two nodes and interrupts them in the ways that networks do.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,43 +18,43 @@
 //! # }
 //! ```
 //!
-//! # What it leaves to others
+//! # Limits
 //!
-//! It is no validating node. What a node downloads from it is checked by that node and is therefore
-//! right: proof of work, merkle roots, witness commitments, chain work. What a node hands in is
-//! checked for its amounts and for what it spends only; scripts, signatures, lock times, standardness
-//! and block sizes are taken on trust. There is one chain that only grows: no reorganisations, no
-//! second bitcoind, no peer-to-peer protocol.
+//! The chain is not a validating node. What nodes download and verify is valid: proof of work, merkle
+//! roots, witness commitments and chain work. Of the transactions that nodes submit, only the amounts
+//! and the spent outputs are checked; scripts, signatures, lock times, standardness and block sizes are
+//! not. There is one chain, which only grows: no reorganisations, no second bitcoind and no
+//! peer-to-peer protocol.
 //!
-//! The crate knows nothing of ldk-fitness. With the feature `ldk-node` it starts real nodes on the
-//! chain ([`RegtestNode`]), with the feature `lightning` real nodes without one, in milliseconds ([`ChainlessNode`]), and what
-//! a test builds its own from ([`channel_manager`]);
-//! watching them is the business of its callers.
+//! This crate does not depend on the rest of ldk-fitness: its callers monitor the nodes. With the feature
+//! `ldk-node` it starts ldk-nodes on the chain ([`RegtestNode`]). With the feature `lightning` it starts
+//! LDK nodes without a chain, in milliseconds ([`ChainlessNode`]), and provides the parts from which
+//! tests build LDK nodes of their own ([`channel_manager`]).
 
 #[cfg(feature = "lightning")]
-mod bare;
+mod backend;
 mod block;
 mod chain;
+mod chain_state;
+#[cfg(feature = "lightning")]
+mod chainless;
 mod clock;
 mod error;
-mod handle;
 mod mempool;
 #[cfg(feature = "ldk-node")]
 mod node;
-mod pipe;
 mod proxy;
+mod proxy_connection;
 mod rpc;
 mod server;
 mod worker;
-#[cfg(feature = "lightning")]
-mod world;
 
 #[cfg(feature = "lightning")]
-pub use bare::ChainlessNode;
+pub use backend::{StubBackend, StubChainMonitor, StubChannelManager, channel_manager};
+pub use chain::{Chain, RpcAccess};
+#[cfg(feature = "lightning")]
+pub use chainless::ChainlessNode;
 pub use error::{Error, Rejection};
-pub use handle::{Chain, RpcAccess};
 #[cfg(feature = "ldk-node")]
 pub use node::{RegtestNode, fund_nodes, open_channels, wait_until};
 pub use proxy::{Proxy, ProxyMode};
-#[cfg(feature = "lightning")]
-pub use world::{StubBackend, StubChainMonitor, StubChannelManager, channel_manager};

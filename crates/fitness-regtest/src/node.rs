@@ -1,7 +1,6 @@
-//! Real ldk-nodes on the chain: started, funded, and with channels between them.
+//! Starts ldk-nodes on the chain, funds them and opens channels between them.
 //!
-//! Everything here blocks its caller, as ldk-node does: call it from a thread of its own where a
-//! runtime must go on.
+//! Like ldk-node itself, everything here blocks. Async code must call it on a separate thread.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -16,24 +15,26 @@ use ldk_node::{Builder, DynStore, Node, NodeError};
 
 use crate::{Chain, Error, RpcAccess};
 
-/// How long a node may take for anything: machines that build and test at once are slow.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The timeout of all operations. It is long because a machine that builds and tests at the same time is
+/// slow.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A running ldk-node that listens on loopback. Dropping it stops it.
+/// A running ldk-node that listens on the loopback interface. Dropping it stops the node.
 pub struct RegtestNode {
     node: Arc<Node>,
     addr: SocketAddr,
 }
 
 impl RegtestNode {
-    /// Starts a node that keeps its data in `dir` and its keys in `seed`: the same seed is the
-    /// same node.
+    /// Starts a node that stores its data in `dir` and derives its keys from `seed`. The same seed yields
+    /// the same node id.
     ///
-    /// `logger` gets every line of its log; without one there is none.
+    /// The node passes every log record to `logger`. Without a logger it drops them.
     ///
     /// # Errors
     ///
-    /// [`Error::Node`] where it cannot be built or started, [`Error::Start`] where no port is free.
+    /// Returns [`Error::Node`] if the node cannot be built or started, [`Error::Start`] if no port is
+    /// free, and [`Error::Timeout`] if the node does not start to sync with the chain.
     pub fn start(
         chain: &Chain,
         dir: &Path,
@@ -43,26 +44,26 @@ impl RegtestNode {
         Self::start_with_rpc(&chain.rpc(), dir, seed, logger)
     }
 
-    /// The same on a chain that may belong to another process.
+    /// Like [`RegtestNode::start`], on a chain that may belong to another process.
     ///
     /// # Errors
     ///
-    /// As [`RegtestNode::start`].
+    /// The same as those of [`RegtestNode::start`].
     pub fn start_with_rpc(
         rpc: &RpcAccess,
         dir: &Path,
         seed: [u8; 64],
         logger: Option<Arc<dyn LogWriter>>,
     ) -> Result<Self, Error> {
-        Start { rpc, dir, seed, logger, store: None }.run()
+        NodeConfig { rpc, dir, seed, logger, store: None }.start()
     }
 
-    /// The same with its data in `store`, which others may use, too. What is no data (its log, where
-    /// there is one) goes to `dir`.
+    /// Like [`RegtestNode::start`], but stores the node's data in `store`, which the caller may use as
+    /// well. Other files go to `dir`.
     ///
     /// # Errors
     ///
-    /// As [`RegtestNode::start`].
+    /// The same as those of [`RegtestNode::start`].
     pub fn start_with_store(
         chain: &Chain,
         dir: &Path,
@@ -70,28 +71,28 @@ impl RegtestNode {
         logger: Option<Arc<dyn LogWriter>>,
         store: Arc<DynStore>,
     ) -> Result<Self, Error> {
-        Start { rpc: &chain.rpc(), dir, seed, logger, store: Some(store) }.run()
+        NodeConfig { rpc: &chain.rpc(), dir, seed, logger, store: Some(store) }.start()
     }
 
-    /// The node itself.
+    /// Returns the ldk-node.
     #[must_use]
     pub fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
-    /// Its public key.
+    /// Returns the public key of the node.
     #[must_use]
     pub fn id(&self) -> PublicKey {
         self.node.node_id()
     }
 
-    /// Where it listens.
+    /// Returns the address at which the node listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Whether it has a connection to `peer`, by its own account.
+    /// Returns whether the node lists `peer` as connected.
     #[must_use]
     pub fn is_connected_to(&self, peer: &PublicKey) -> bool {
         self.node.list_peers().iter().any(|other| other.node_id == *peer && other.is_connected)
@@ -100,7 +101,7 @@ impl RegtestNode {
 
 impl Drop for RegtestNode {
     fn drop(&mut self) {
-        // One that was stopped already says so, and there is nobody to tell.
+        // Fails if the node was stopped already, which is fine.
         let _ = self.node.stop();
     }
 }
@@ -111,82 +112,82 @@ impl std::fmt::Debug for RegtestNode {
     }
 }
 
-/// All that a start takes.
-struct Start<'a> {
+/// The parameters of a node.
+struct NodeConfig<'a> {
     rpc: &'a RpcAccess,
     dir: &'a Path,
     seed: [u8; 64],
     logger: Option<Arc<dyn LogWriter>>,
-    /// Without one the node opens a file of its own in `dir`.
+    /// Without a store the node opens a database in `dir`.
     store: Option<Arc<DynStore>>,
 }
 
-impl Start<'_> {
-    fn run(&self) -> Result<RegtestNode, Error> {
+impl NodeConfig<'_> {
+    fn start(&self) -> Result<RegtestNode, Error> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match self.attempt()? {
+            match self.try_start()? {
                 Ok(node) => return Ok(node),
-                // Between us and the node somebody else has taken the port, a dialling socket as likely
-                // as not.
+                // Another process or an outgoing connection has taken the port after it was found free.
                 Err(NodeError::InvalidSocketAddress) if attempts < 5 => {}
-                Err(error) => return Err(failed("start")(error)),
+                Err(error) => return Err(failed("start the node")(error)),
             }
         }
     }
 
-    /// The inner error is that of the node's start.
-    fn attempt(&self) -> Result<Result<RegtestNode, NodeError>, Error> {
+    /// The inner error is that of `Node::start`.
+    fn try_start(&self) -> Result<Result<RegtestNode, NodeError>, Error> {
         let rpc = self.rpc;
-        let log = Arc::new(Log { inner: self.logger.clone(), follows_the_chain: AtomicBool::new(false) });
+        let log = Arc::new(SyncDetector { inner: self.logger.clone(), sync_started: AtomicBool::new(false) });
         let mut builder = Builder::new();
         builder
             .set_network(Network::Regtest)
             .set_chain_source_bitcoind_rpc(rpc.host.clone(), rpc.port, rpc.user.clone(), rpc.password.clone())
             .set_storage_dir_path(self.dir.to_string_lossy().into_owned())
             .set_entropy_seed_bytes(self.seed)
-            .set_custom_logger(Arc::<Log>::clone(&log));
+            .set_custom_logger(Arc::<SyncDetector>::clone(&log));
         let addr = free_address()?;
-        builder.set_listening_addresses(vec![addr.into()]).map_err(failed("take its address"))?;
+        builder.set_listening_addresses(vec![addr.into()]).map_err(failed("set the listening address"))?;
         let built = match &self.store {
             Some(store) => builder.build_with_store(Arc::clone(store)),
             None => builder.build(),
         };
-        let node = Arc::new(built.map_err(failed("be built"))?);
+        let node = Arc::new(built.map_err(failed("build the node"))?);
         if let Err(error) = node.start() {
             return Ok(Err(error));
         }
-        let local = RegtestNode { node, addr };
-        // `Node::sync_wallets` before that trips an assertion of ldk-node's, and leaves it without a
-        // chain for good.
-        wait_until("a node that follows the chain", || log.follows_the_chain.load(Ordering::SeqCst))?;
-        Ok(Ok(local))
+        let started = RegtestNode { node, addr };
+        // Calling `Node::sync_wallets` earlier fails an assertion of ldk-node, and the node never syncs
+        // afterwards.
+        wait_until("the node to start syncing", || log.sync_started.load(Ordering::SeqCst))?;
+        Ok(Ok(started))
     }
 }
 
-/// Gives each node `amount` on chain, confirmed and seen.
+/// Pays `amount` to the on-chain wallet of each node, confirms it and syncs the nodes.
 ///
 /// # Errors
 ///
-/// [`Error::Node`] where a node cannot make an address or sync.
+/// Returns [`Error::Node`] if a node cannot create an address or sync.
 pub fn fund_nodes(chain: &Chain, nodes: &[&RegtestNode], amount: Amount) -> Result<(), Error> {
     for node in nodes {
-        let address = node.node.onchain_payment().new_address().map_err(failed("make an address"))?;
+        let address = node.node.onchain_payment().new_address().map_err(failed("create an address"))?;
         chain.fund(address.script_pubkey(), amount);
     }
     chain.mine(1);
     sync(nodes)
 }
 
-/// Opens a channel of `amount` from `from` to each of `to`, at the address given, and waits until
-/// all of them are usable.
+/// Opens a channel of `amount` from `from` to each node of `to`, at the given address, and waits until all
+/// channels are usable.
 ///
-/// Whoever else follows events of the nodes goes on following them: none are taken.
+/// This does not consume any events of the nodes.
 ///
 /// # Errors
 ///
-/// [`Error::Node`] where a node refuses, [`Error::Timeout`] where a channel does not come about.
+/// Returns [`Error::Node`] if a channel cannot be opened, and [`Error::Timeout`] if a channel does not
+/// become usable.
 pub fn open_channels(
     chain: &Chain,
     from: &RegtestNode,
@@ -196,12 +197,12 @@ pub fn open_channels(
     let usable = || from.node.list_channels().iter().filter(|channel| channel.is_usable).count();
     let before = usable();
     for (peer, addr) in to {
-        let waiting = chain.mempool().len();
+        let mempool_size = chain.mempool().len();
         from.node
             .open_channel(peer.id(), (*addr).into(), amount.to_sat(), None, None)
             .map_err(failed("open a channel"))?;
-        chain.wait_for_mempool(waiting + 1, PATIENCE)?;
-        // The wallet would spend the same coin again until it has seen this one spent.
+        chain.wait_for_mempool(mempool_size + 1, TIMEOUT)?;
+        // Until the wallet has synced, it would spend the same output again.
         chain.mine(1);
         sync(&[from])?;
     }
@@ -211,52 +212,55 @@ pub fn open_channels(
     wait_until("usable channels", || usable() >= before + to.len())
 }
 
-/// Waits until something is so, looking a hundred times a second.
+/// Blocks until `condition` returns `true`. Checks it every 10 ms. `what` describes the condition in the
+/// error.
 ///
 /// # Errors
 ///
-/// [`Error::Timeout`] after two minutes.
-pub fn wait_until(awaited: &str, mut so: impl FnMut() -> bool) -> Result<(), Error> {
-    let pause = Duration::from_millis(10);
+/// Returns [`Error::Timeout`] after two minutes.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), Error> {
+    let interval = Duration::from_millis(10);
     let mut waited = Duration::ZERO;
-    while !so() {
-        if waited > PATIENCE {
-            return Err(Error::Timeout { condition: awaited.into(), mempool_size: 0 });
+    while !condition() {
+        if waited > TIMEOUT {
+            return Err(Error::Timeout { condition: what.into(), mempool_size: None });
         }
-        std::thread::sleep(pause);
-        waited += pause;
+        std::thread::sleep(interval);
+        waited += interval;
     }
     Ok(())
 }
 
 fn sync(nodes: &[&RegtestNode]) -> Result<(), Error> {
-    nodes.iter().try_for_each(|node| node.node.sync_wallets().map_err(failed("sync its wallets")))
+    nodes.iter().try_for_each(|node| node.node.sync_wallets().map_err(failed("sync the wallets")))
 }
 
-fn failed<E: std::error::Error + Send + Sync + 'static>(task: &'static str) -> impl Fn(E) -> Error {
-    move |source| Error::Node { operation: task, source: Box::new(source) }
+fn failed<E: std::error::Error + Send + Sync + 'static>(operation: &'static str) -> impl Fn(E) -> Error {
+    move |source| Error::Node { operation, source: Box::new(source) }
 }
 
-/// A loopback address that was free a moment ago.
+/// Returns a loopback address that was just free.
 fn free_address() -> Result<SocketAddr, Error> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::Start)?;
     listener.local_addr().map_err(Error::Start)
 }
 
-/// A node's log. Without an inner one it goes nowhere, where ldk-node would write a file.
-struct Log {
+/// A log writer that detects when the node starts to sync with the chain. ldk-node reports this only in its
+/// log, some time after its start.
+///
+/// Without an inner writer the records are dropped, whereas ldk-node itself would write them to a file.
+struct SyncDetector {
     inner: Option<Arc<dyn LogWriter>>,
-    /// Whether the node has begun to. It says so here alone, and some time after its start.
-    follows_the_chain: AtomicBool,
+    sync_started: AtomicBool,
 }
 
-impl LogWriter for Log {
+impl LogWriter for SyncDetector {
     fn log<'a>(&self, record: LogRecord<'a>) {
-        if !self.follows_the_chain.load(Ordering::SeqCst)
+        if !self.sync_started.load(Ordering::SeqCst)
             && record.module_path == "ldk_node::chain::bitcoind"
             && record.args.to_string().starts_with("Starting initial synchronization")
         {
-            self.follows_the_chain.store(true, Ordering::SeqCst);
+            self.sync_started.store(true, Ordering::SeqCst);
         }
         if let Some(inner) = &self.inner {
             inner.log(record);

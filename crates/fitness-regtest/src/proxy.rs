@@ -1,6 +1,6 @@
-//! A TCP proxy for one target that takes the network away on command.
+//! A TCP proxy for one target that simulates network failures.
 //!
-//! This accepts and ends connections; what passes through one is in `pipe`.
+//! This module accepts and closes connections; `proxy_connection` forwards their bytes.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
@@ -11,183 +11,182 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::pipe;
+use crate::proxy_connection;
 use crate::worker::Worker;
 
-/// What a [`Proxy`] does with connections and bytes.
+/// How a [`Proxy`] treats connections and bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyMode {
-    /// Bytes pass both ways. The mode at the start.
+    /// Bytes are forwarded in both directions. The initial mode.
     Forwarding,
-    /// Nothing passes, and nothing is lost: see [`Proxy::hold`].
+    /// Bytes are neither forwarded nor lost: see [`Proxy::hold`].
     Holding,
-    /// Nothing passes, and everything is lost: see [`Proxy::black_hole`].
+    /// Bytes are discarded: see [`Proxy::black_hole`].
     BlackHole,
-    /// There are no connections: see [`Proxy::cut`].
+    /// All connections are closed: see [`Proxy::cut`].
     Cut,
 }
 
-/// Forwards TCP connections to one address, and stops doing so in the ways that networks do.
+/// Forwards TCP connections to one address, and simulates network failures.
 ///
-/// A mode counts from the moment the method that sets it returns: bytes written and connections made
-/// later are treated by it. Closing connections takes the proxy's thread a moment longer;
-/// [`live_connections`](Self::live_connections) tells when it is done. A cut that is restored at once
-/// still closes every connection that it found accepted.
+/// A mode applies to all bytes sent and all connections made after the method that sets it has returned.
+/// The proxy's thread closes connections a moment later; use
+/// [`live_connections`](Self::live_connections) to wait for that. A cut closes every connection that was
+/// accepted before it, even if it is restored immediately.
 ///
 /// The proxy runs on its own thread. Dropping it closes all connections and waits for that thread.
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
     target: SocketAddr,
-    regime: watch::Sender<Regime>,
+    mode: watch::Sender<ModeState>,
     live: Arc<AtomicUsize>,
     _worker: Worker,
 }
 
 impl Proxy {
-    /// Listens on a free port of the loopback interface and forwards to `target`, which need not be
-    /// listening yet.
+    /// Starts a proxy on a free loopback port that forwards to `target`. The target does not have to
+    /// listen yet.
     ///
     /// # Errors
     ///
-    /// When there is no port or no thread to be had.
+    /// Returns an error if no port is free or no thread can be created.
     pub fn start(target: SocketAddr) -> io::Result<Self> {
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
-        let (regime, watched) = watch::channel(Regime { mode: ProxyMode::Forwarding, generation: 0 });
+        let (mode, mode_receiver) = watch::channel(ModeState { mode: ProxyMode::Forwarding, generation: 0 });
         let live = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&live);
         let worker = Worker::spawn("regtest-proxy", move || {
             let listener = TcpListener::from_std(listener)?;
-            Ok(accept(listener, target, watched, counter))
+            Ok(accept_connections(listener, target, mode_receiver, counter))
         })?;
-        Ok(Self { addr, target, regime, live, _worker: worker })
+        Ok(Self { addr, target, mode, live, _worker: worker })
     }
 
-    /// Where the proxy listens.
+    /// Returns the address at which the proxy listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Where the proxy forwards to.
+    /// Returns the address to which the proxy forwards.
     pub fn target(&self) -> SocketAddr {
         self.target
     }
 
-    /// What the proxy does at present.
+    /// Returns the current mode.
     pub fn mode(&self) -> ProxyMode {
-        self.regime.borrow().mode
+        self.mode.borrow().mode
     }
 
-    /// How many accepted connections are not closed yet.
+    /// Returns the number of accepted connections that are not closed yet.
     pub fn live_connections(&self) -> usize {
         self.live.load(Ordering::SeqCst)
     }
 
-    /// Closes every connection on both sides, and each new one as soon as it is made.
+    /// Closes every connection on both sides, and closes each new connection as soon as it is accepted.
     ///
-    /// A new connection is therefore established and then ended, rather than refused: giving the port
-    /// up would leave it to whoever comes first.
+    /// New connections are accepted and closed rather than refused, because another process could take
+    /// the port if the proxy stopped listening.
     pub fn cut(&self) {
         self.set(ProxyMode::Cut);
     }
 
-    /// Keeps connections open without forwarding anything; [`restore`](Self::restore) delivers what
-    /// was sent in between.
+    /// Keeps connections open without forwarding anything. [`restore`](Self::restore) delivers the bytes
+    /// that were sent meanwhile.
     ///
-    /// The bytes stay in the buffers of the sockets, so a sender with much to say finds itself blocked.
-    /// A connection made meanwhile is accepted but not passed on to the target, and the end of a
-    /// connection is not noticed, before the proxy forwards again.
+    /// The bytes stay in the socket buffers, so a sender is blocked once the buffers are full. Until the
+    /// proxy forwards again, new connections are accepted but the target is not dialled, and the end of a
+    /// connection is not noticed.
     pub fn hold(&self) {
         self.set(ProxyMode::Holding);
     }
 
-    /// Keeps connections open and swallows what is sent over them, even their end. New connections are
-    /// accepted and swallowed too.
+    /// Keeps connections open and discards everything sent over them, including their end. New
+    /// connections are accepted, and their bytes are discarded as well.
     ///
-    /// Their streams are broken for good: whatever mode comes next closes the connections.
+    /// The streams have lost bytes, so the next change of the mode closes these connections.
     pub fn black_hole(&self) {
         self.set(ProxyMode::BlackHole);
     }
 
-    /// Forwards again.
+    /// Forwards connections and bytes again.
     pub fn restore(&self) {
         self.set(ProxyMode::Forwarding);
     }
 
     fn set(&self, mode: ProxyMode) {
-        tracing::debug!(addr = %self.addr, ?mode, "the proxy changes its mode");
-        self.regime.send_modify(|regime| regime.change(mode));
+        tracing::debug!(addr = %self.addr, ?mode, "proxy mode changed");
+        self.mode.send_modify(|state| state.set(mode));
     }
 }
 
-/// The mode, and which connections it finds.
+/// The current mode, and which connections have to be closed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Regime {
+pub(crate) struct ModeState {
     pub(crate) mode: ProxyMode,
-    /// A connection of an earlier generation has to close. A count, where the mode alone would let
-    /// those survive that sleep through a cut and its repair.
+    /// Connections of an earlier generation have to be closed. The mode alone is not enough: the task of
+    /// a connection can miss a cut that is restored immediately.
     generation: u64,
 }
 
-impl Regime {
-    fn change(&mut self, mode: ProxyMode) {
-        let broken = self.mode == ProxyMode::BlackHole && mode != ProxyMode::BlackHole;
-        if broken || mode == ProxyMode::Cut {
+impl ModeState {
+    fn set(&mut self, mode: ProxyMode) {
+        let leaves_black_hole = self.mode == ProxyMode::BlackHole && mode != ProxyMode::BlackHole;
+        if leaves_black_hole || mode == ProxyMode::Cut {
             self.generation += 1;
         }
         self.mode = mode;
     }
 }
 
-/// Counts a connection for as long as it lives.
-struct Live(Arc<AtomicUsize>);
+/// Counts a connection until it is dropped.
+struct ConnectionGuard(Arc<AtomicUsize>);
 
-impl Live {
+impl ConnectionGuard {
     fn new(counter: &Arc<AtomicUsize>) -> Self {
         counter.fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(counter))
     }
 }
 
-impl Drop for Live {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-async fn accept(
+async fn accept_connections(
     listener: TcpListener,
     target: SocketAddr,
-    regime: watch::Receiver<Regime>,
+    mode: watch::Receiver<ModeState>,
     counter: Arc<AtomicUsize>,
 ) {
     loop {
         let client = match listener.accept().await {
             Ok((client, _)) => client,
             Err(error) => {
-                tracing::warn!(%error, "the proxy could not accept a connection");
-                // Most likely there are no file descriptors left, which a busy loop does not cure.
+                tracing::warn!(addr = ?listener.local_addr().ok(), %error, "accept failed");
+                // Probably out of file descriptors: wait instead of retrying in a busy loop.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        let found = *regime.borrow();
-        if found.mode == ProxyMode::Cut {
+        let at_accept = *mode.borrow();
+        if at_accept.mode == ProxyMode::Cut {
             continue;
         }
-        let live = Live::new(&counter);
-        let mut watched = regime.clone();
-        let regime = regime.clone();
+        let guard = ConnectionGuard::new(&counter);
+        let (mut closing, mode) = (mode.clone(), mode.clone());
         tokio::spawn(async move {
-            let _live = live;
+            let _guard = guard;
             tokio::select! {
                 biased;
-                _ = watched.wait_for(|regime| regime.generation != found.generation) => {}
-                ended = pipe::carry(client, target, regime) => if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection through the proxy broke");
+                _ = closing.wait_for(|state| state.generation != at_accept.generation) => {}
+                ended = proxy_connection::forward(client, target, mode) => if let Err(error) = ended {
+                    tracing::debug!(%target, %error, "proxied connection failed");
                 },
             }
         });

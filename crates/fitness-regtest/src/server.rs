@@ -1,4 +1,4 @@
-//! The RPC server: HTTP, its credentials and its thread.
+//! The RPC server: HTTP, authentication and the thread that runs it.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -15,13 +15,13 @@ use axum::serve::ListenerExt;
 use bitcoin::base64::prelude::{BASE64_STANDARD, Engine};
 use tokio::net::TcpListener;
 
-use crate::handle::Shared;
+use crate::chain::SharedChain;
 use crate::rpc;
 use crate::worker::Worker;
 
 const USER: &str = "fitness";
 
-/// The server, running until it is dropped.
+/// The server, which runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     addr: SocketAddr,
@@ -30,17 +30,17 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(shared: Arc<Shared>) -> io::Result<Self> {
+    pub(crate) fn start(chain: Arc<SharedChain>) -> io::Result<Self> {
         let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
-        // Random enough to tell chains apart; there is nothing here that wants protection.
+        // The password only has to differ between chains. It protects nothing.
         let password = format!("{:016x}", RandomState::new().hash_one(addr));
         let credentials = BASE64_STANDARD.encode(format!("{USER}:{password}"));
-        let service = Service { shared, authorization: format!("Basic {credentials}") };
+        let state = HandlerState { chain, authorization: format!("Basic {credentials}") };
         let worker = Worker::spawn("regtest-rpc", move || {
             let listener = TcpListener::from_std(listener)?;
-            Ok(serve(listener, service))
+            Ok(serve(listener, state))
         })?;
         Ok(Self { addr, password, _worker: worker })
     }
@@ -58,37 +58,37 @@ impl Server {
     }
 }
 
-/// What every request needs.
-struct Service {
-    shared: Arc<Shared>,
-    /// The one header value that is let in.
+/// The state of the request handler.
+struct HandlerState {
+    chain: Arc<SharedChain>,
+    /// The required value of the `Authorization` header.
     authorization: String,
 }
 
-async fn serve(listener: TcpListener, service: Service) {
-    let router = Router::new().route("/", post(respond)).with_state(Arc::new(service));
-    // Replies are small and awaited: Nagle's algorithm would only hold them back.
+async fn serve(listener: TcpListener, state: HandlerState) {
+    let router = Router::new().route("/", post(respond)).with_state(Arc::new(state));
+    // Replies are small and clients wait for them: Nagle's algorithm would only delay them.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "could not set TCP_NODELAY");
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
     });
     if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!(%error, "the RPC server ended");
+        tracing::error!(%error, "RPC server failed");
     }
 }
 
-/// Takes the body as bytes, for a client need not say that it is JSON.
-async fn respond(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Response {
+/// Takes the body as bytes, because clients do not have to send the content type of JSON.
+async fn respond(State(state): State<Arc<HandlerState>>, headers: HeaderMap, body: Bytes) -> Response {
     let given = headers.get(header::AUTHORIZATION);
-    if given.is_none_or(|given| given.as_bytes() != service.authorization.as_bytes()) {
+    if given.is_none_or(|given| given.as_bytes() != state.authorization.as_bytes()) {
         let challenge = [(header::WWW_AUTHENTICATE, r#"Basic realm="jsonrpc""#)];
-        // LDK's client takes an empty body for a broken connection, so there is a sentence.
+        // LDK's client treats an empty body as a broken connection.
         let reason = "wrong RPC user or password";
         return (StatusCode::UNAUTHORIZED, challenge, reason).into_response();
     }
-    // Errors of the call come with status 200 too, as in JSON-RPC 2.0: after any other status LDK's
-    // client waits, connects anew and asks again.
-    let reply = rpc::answer(&service.shared, &body);
+    // A failed call is also answered with status 200, as in JSON-RPC 2.0: after any other status LDK's
+    // client waits, reconnects and retries.
+    let reply = rpc::respond(&state.chain, &body);
     ([(header::CONTENT_TYPE, "application/json")], reply).into_response()
 }

@@ -1,7 +1,7 @@
-//! A thread with a runtime of its own, stopped by dropping its handle.
+//! A thread with its own runtime, which is stopped by dropping its handle.
 //!
-//! `ldk-node` blocks the thread that builds and starts it, which may be the only one of the caller's
-//! runtime; whatever that node talks to has to run elsewhere.
+//! Building and starting an `ldk-node` blocks the calling thread, which may be the only thread of the
+//! caller's runtime. The services that the node connects to therefore need threads of their own.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 /// Runs one future until it ends or the worker is dropped.
 ///
-/// The drop returns once the thread is gone, and with it every task and socket of its runtime.
+/// Dropping the worker waits until the thread has ended, including all tasks and sockets of its runtime.
 #[derive(Debug)]
 pub(crate) struct Worker {
     stop: Option<oneshot::Sender<()>>,
@@ -21,19 +21,19 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread and calls `prepare` there, inside its runtime. Returns when that is done,
-    /// with its error if it had one.
+    /// Starts the thread and calls `prepare` on it, inside its runtime. Returns when `prepare` has
+    /// returned, with its error if it failed.
     pub(crate) fn spawn<P, F>(name: &str, prepare: P) -> io::Result<Self>
     where
         P: FnOnce() -> io::Result<F> + Send + 'static,
         F: Future<Output = ()>,
     {
         let (stop, stopped) = oneshot::channel();
-        let (report, prepared) = mpsc::channel();
-        let run = move || match begin(prepare) {
+        let (ready, prepared) = mpsc::channel();
+        let run = move || match start(prepare) {
             Ok((runtime, work)) => {
-                // Nobody waits for a report when the caller has panicked; the stop follows then.
-                let _ = report.send(Ok(()));
+                // Fails only if the caller has panicked, which also stops this thread.
+                let _ = ready.send(Ok(()));
                 runtime.block_on(async {
                     tokio::select! {
                         _ = stopped => {}
@@ -42,23 +42,23 @@ impl Worker {
                 });
             }
             Err(error) => {
-                let _ = report.send(Err(error));
+                let _ = ready.send(Err(error));
             }
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
         let worker = Self { stop: Some(stop), thread: Some(thread) };
-        prepared.recv().map_err(|_| io::Error::other("the thread ended before it was ready"))??;
+        prepared.recv().map_err(|_| io::Error::other("the thread panicked before it was ready"))??;
         Ok(worker)
     }
 }
 
-fn begin<P, F>(prepare: P) -> io::Result<(Runtime, F)>
+fn start<P, F>(prepare: P) -> io::Result<(Runtime, F)>
 where
     P: FnOnce() -> io::Result<F>,
 {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let work = {
-        let _inside = runtime.enter();
+        let _guard = runtime.enter();
         prepare()?
     };
     Ok((runtime, work))
@@ -70,7 +70,7 @@ impl Drop for Worker {
         if let Some(thread) = self.thread.take() {
             let name = thread.thread().name().unwrap_or_default().to_owned();
             if thread.join().is_err() {
-                tracing::error!(thread = name, "a thread of the regtest harness panicked");
+                tracing::error!(thread = name, "regtest thread panicked");
             }
         }
     }

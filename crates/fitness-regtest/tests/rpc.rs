@@ -1,5 +1,5 @@
-//! The RPC server, over sockets and with a client that shares no code with it.
-#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+//! The RPC server, called over a socket by a client that shares no code with it.
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,10 +12,10 @@ use bitcoin::{Amount, Block, OutPoint, ScriptBuf, Transaction, TxOut, Txid};
 use fitness_regtest::Chain;
 use serde_json::{Value, json};
 
-/// Long enough for any machine; no passing test waits for it.
-const PLENTY: Duration = Duration::from_secs(30);
+/// Long enough for any machine. No passing test waits this long.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One connection, and as little of HTTP as it takes.
+/// A minimal HTTP client with one connection.
 struct Client {
     stream: BufReader<TcpStream>,
     credentials: String,
@@ -24,7 +24,7 @@ struct Client {
 impl Client {
     fn new(chain: &Chain) -> Self {
         let stream = TcpStream::connect((chain.rpc_host(), chain.rpc_port())).unwrap();
-        stream.set_read_timeout(Some(PLENTY)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Self {
             stream: BufReader::new(stream),
             credentials: format!("{}:{}", chain.rpc_user(), chain.rpc_password()),
@@ -41,7 +41,7 @@ impl Client {
         self.stream.get_mut().write_all(request.as_bytes()).unwrap();
     }
 
-    /// Reads one reply: its status, its headers in lower case and its body.
+    /// Reads one reply. Returns its status, its head in lower case and its body.
     fn receive(&mut self) -> (u16, String, Vec<u8>) {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -79,7 +79,7 @@ impl Client {
         }
     }
 
-    fn code(&mut self, method: &str, params: &Value) -> i64 {
+    fn error_code(&mut self, method: &str, params: &Value) -> i64 {
         self.call(method, params).unwrap_err().0
     }
 }
@@ -90,7 +90,7 @@ fn start() -> (Chain, Client) {
     (chain, client)
 }
 
-/// Spends output 0 of a transaction, with a witness.
+/// Returns a transaction that spends output 0 of `txid`, with a witness.
 fn spend(txid: Txid, value: u64) -> Transaction {
     Transaction {
         version: bitcoin::transaction::Version::TWO,
@@ -105,7 +105,7 @@ fn spend(txid: Txid, value: u64) -> Transaction {
 }
 
 #[test]
-fn the_chain_is_read_block_by_block_over_one_connection() {
+fn blocks_are_served_from_the_tip_to_genesis() {
     let (chain, mut client) = start();
     let txid = chain.fund(ScriptBuf::new(), Amount::from_sat(70_000));
     chain.mine(1);
@@ -117,7 +117,7 @@ fn the_chain_is_read_block_by_block_over_one_connection() {
     assert_eq!(info["chain"], "regtest");
 
     let mut hash = info["bestblockhash"].clone();
-    let mut later: Option<Block> = None;
+    let mut next: Option<Block> = None;
     for height in (0..=2).rev() {
         let by_height = client.call("getblockhash", &json!([height])).unwrap();
         assert_eq!(by_height, hash);
@@ -129,8 +129,8 @@ fn the_chain_is_read_block_by_block_over_one_connection() {
         assert!(block.check_witness_commitment());
         block.header.validate_pow(block.header.target()).unwrap();
         assert_eq!(json!(block.block_hash().to_string()), hash);
-        if let Some(later) = &later {
-            assert_eq!(later.header.prev_blockhash, block.block_hash());
+        if let Some(next) = &next {
+            assert_eq!(next.header.prev_blockhash, block.block_hash());
         }
 
         assert_eq!(header["height"], height);
@@ -139,55 +139,55 @@ fn the_chain_is_read_block_by_block_over_one_connection() {
         assert_eq!(header["time"], block.header.time);
         assert_eq!(header["nonce"], block.header.nonce);
         assert_eq!(header["bits"], "207fffff");
-        // Each regtest block is worth two hashes.
+        // The work of a regtest block is two hashes.
         let chainwork = format!("{:064x}", 2 * (height + 1));
         assert_eq!(header["chainwork"], chainwork);
 
         hash = header["previousblockhash"].clone();
-        later = Some(block);
+        next = Some(block);
     }
-    assert!(hash.is_null(), "the genesis block has nothing before it");
+    assert!(hash.is_null(), "the genesis block has no previous block");
 }
 
 #[test]
-fn a_transaction_is_followed_from_broadcast_to_block() {
+fn transaction_is_served_from_broadcast_to_block() {
     let (chain, mut client) = start();
     let funding = chain.fund(ScriptBuf::new(), Amount::from_sat(70_000));
     chain.mine(3);
     let tx = spend(funding, 60_000);
     let hex = encode::serialize_hex(&tx);
     let txid = tx.compute_txid();
-    let name = txid.to_string();
-    assert_eq!(client.code("getmempoolentry", &json!([name])), -5);
-    assert_eq!(client.code("getrawtransaction", &json!([name])), -5);
+    let txid_hex = txid.to_string();
+    assert_eq!(client.error_code("getmempoolentry", &json!([txid_hex])), -5);
+    assert_eq!(client.error_code("getrawtransaction", &json!([txid_hex])), -5);
 
     let waiter = chain.clone();
-    let waiting = std::thread::spawn(move || waiter.wait_for_tx(txid, PLENTY).unwrap());
+    let waiting = std::thread::spawn(move || waiter.wait_for_tx(txid, TIMEOUT).unwrap());
     let sent = client.call("sendrawtransaction", &json!([hex])).unwrap();
-    assert_eq!(sent, name);
+    assert_eq!(sent, txid_hex);
     assert_eq!(waiting.join().unwrap(), tx);
 
     let again = client.call("sendrawtransaction", &json!([hex])).unwrap();
-    assert_eq!(again, name);
+    assert_eq!(again, txid_hex);
     let mempool = client.call("getrawmempool", &json!([false])).unwrap();
-    assert_eq!(mempool, json!([name]));
-    let entry = client.call("getmempoolentry", &json!([name])).unwrap();
+    assert_eq!(mempool, json!([txid_hex]));
+    let entry = client.call("getmempoolentry", &json!([txid_hex])).unwrap();
     assert_eq!(entry["height"], 3);
     assert!(entry["time"].as_u64().unwrap() > 1_600_000_000);
-    let raw = client.call("getrawtransaction", &json!([name])).unwrap();
+    let raw = client.call("getrawtransaction", &json!([txid_hex])).unwrap();
     assert_eq!(raw, hex);
 
     chain.mine(1);
     let mempool = client.call("getrawmempool", &json!([])).unwrap();
     assert_eq!(mempool, json!([]));
-    assert_eq!(client.code("getmempoolentry", &json!([name])), -5);
-    let raw = client.call("getrawtransaction", &json!([name])).unwrap();
+    assert_eq!(client.error_code("getmempoolentry", &json!([txid_hex])), -5);
+    let raw = client.call("getrawtransaction", &json!([txid_hex])).unwrap();
     assert_eq!(raw, hex);
-    assert_eq!(client.code("sendrawtransaction", &json!([hex])), -27);
+    assert_eq!(client.error_code("sendrawtransaction", &json!([hex])), -27);
 }
 
 #[test]
-fn rejected_transactions_come_back_with_the_codes_of_bitcoind() {
+fn rejected_transactions_return_the_error_codes_of_bitcoind() {
     let (chain, mut client) = start();
     let funding = chain.fund(ScriptBuf::new(), Amount::from_sat(70_000));
     let send = |client: &mut Client, tx: &Transaction| {
@@ -195,12 +195,12 @@ fn rejected_transactions_come_back_with_the_codes_of_bitcoind() {
     };
     send(&mut client, &spend(funding, 60_000)).unwrap();
 
-    let cheaper = send(&mut client, &spend(funding, 60_001)).unwrap_err();
-    assert_eq!(cheaper.0, -26);
-    assert!(cheaper.1.contains("insufficient fee"));
-    let dearer = send(&mut client, &spend(funding, 50_000)).unwrap();
+    let lower_fee = send(&mut client, &spend(funding, 60_001)).unwrap_err();
+    assert_eq!(lower_fee.0, -26);
+    assert!(lower_fee.1.contains("insufficient fee"));
+    let higher_fee = send(&mut client, &spend(funding, 50_000)).unwrap();
     assert_eq!(chain.mempool().len(), 2);
-    assert_eq!(dearer, chain.mempool()[1].to_string());
+    assert_eq!(higher_fee, chain.mempool()[1].to_string());
 
     chain.mine(1);
     let spent = send(&mut client, &spend(funding, 1)).unwrap_err();
@@ -209,38 +209,38 @@ fn rejected_transactions_come_back_with_the_codes_of_bitcoind() {
 }
 
 #[test]
-fn fees_are_estimated() {
+fn fee_estimate_is_above_the_minimum() {
     let (_chain, mut client) = start();
     let info = client.call("getmempoolinfo", &json!([])).unwrap();
-    let least = info["mempoolminfee"].as_f64().unwrap();
+    let minimum = info["mempoolminfee"].as_f64().unwrap();
     let estimate = client.call("estimatesmartfee", &json!([6, "ECONOMICAL"]));
     let estimate = estimate.unwrap();
     assert!(estimate["errors"].is_null());
-    assert!(estimate["feerate"].as_f64().unwrap() >= least);
+    assert!(estimate["feerate"].as_f64().unwrap() >= minimum);
 }
 
 #[test]
-fn an_output_is_looked_up_until_it_is_spent() {
+fn output_is_served_until_it_is_spent() {
     let (chain, mut client) = start();
     let txid = chain.fund(ScriptBuf::new(), Amount::from_sat(70_000));
     let confirmed = json!([txid.to_string(), 0, false]);
-    let any = json!([txid.to_string(), 0]);
+    let with_mempool = json!([txid.to_string(), 0]);
     assert!(client.call("gettxout", &confirmed).unwrap().is_null());
-    assert!(client.call("gettxout", &any).unwrap().is_object());
+    assert!(client.call("gettxout", &with_mempool).unwrap().is_object());
     chain.mine(1);
     let output = client.call("gettxout", &confirmed).unwrap();
     assert_eq!(output["value"], 0.0007);
 
     chain.broadcast(spend(txid, 1)).unwrap();
-    assert!(client.call("gettxout", &any).unwrap().is_null());
+    assert!(client.call("gettxout", &with_mempool).unwrap().is_null());
     chain.mine(1);
     assert!(client.call("gettxout", &confirmed).unwrap().is_null());
 }
 
 #[test]
-fn what_is_unknown_or_malformed_gets_an_error_and_the_connection_lives() {
+fn invalid_calls_return_errors_and_keep_the_connection() {
     let (_chain, mut client) = start();
-    let nowhere = Txid::all_zeros().to_string();
+    let unknown = Txid::all_zeros().to_string();
     for (method, params, code) in [
         ("stop", json!([]), -32601),
         ("getblockhash", json!([1]), -8),
@@ -248,23 +248,23 @@ fn what_is_unknown_or_malformed_gets_an_error_and_the_connection_lives() {
         ("getblockhash", json!([-1]), -32602),
         ("getblockhash", json!([1u64 << 40]), -32602),
         ("getblockhash", json!(["1"]), -32602),
-        ("getblockheader", json!([nowhere]), -5),
-        ("getblockheader", json!([nowhere, false]), -32602),
+        ("getblockheader", json!([unknown]), -5),
+        ("getblockheader", json!([unknown, false]), -32602),
         ("getblockheader", json!(["xyz"]), -32602),
-        ("getblock", json!([nowhere, 0]), -5),
-        ("getblock", json!([nowhere]), -32602),
-        ("getblock", json!([nowhere, 2]), -32602),
+        ("getblock", json!([unknown, 0]), -5),
+        ("getblock", json!([unknown]), -32602),
+        ("getblock", json!([unknown, 2]), -32602),
         ("getrawmempool", json!([true]), -32602),
         ("getmempoolentry", json!([7]), -32602),
-        ("getrawtransaction", json!([nowhere, 1]), -32602),
-        ("gettxout", json!([nowhere]), -32602),
+        ("getrawtransaction", json!([unknown, 1]), -32602),
+        ("gettxout", json!([unknown]), -32602),
         ("sendrawtransaction", json!([]), -32602),
         ("sendrawtransaction", json!(["00"]), -22),
         ("sendrawtransaction", json!(["zz"]), -22),
         ("estimatesmartfee", json!([]), -32602),
         ("getblockhash", json!({"height": 0}), -32602),
     ] {
-        assert_eq!(client.code(method, &params), code, "{method} {params}");
+        assert_eq!(client.error_code(method, &params), code, "{method} {params}");
     }
     for (body, code) in [
         ("", -32700),
@@ -283,7 +283,7 @@ fn what_is_unknown_or_malformed_gets_an_error_and_the_connection_lives() {
 }
 
 #[test]
-fn wrong_credentials_are_turned_away() {
+fn wrong_credentials_are_rejected() {
     let (chain, mut client) = start();
     let right = client.credentials.clone();
     for wrong in ["", "fitness", "fitness:", &format!("{right}0"), &right[1..]] {
@@ -302,15 +302,15 @@ fn wrong_credentials_are_turned_away() {
     client.send("POST /", "{}");
     assert_eq!(client.receive().0, 401);
 
-    let mut bare = TcpStream::connect((chain.rpc_host(), chain.rpc_port())).unwrap();
-    bare.write_all(b"POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n").unwrap();
+    let mut unauthenticated = TcpStream::connect((chain.rpc_host(), chain.rpc_port())).unwrap();
+    unauthenticated.write_all(b"POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n").unwrap();
     let mut reply = String::new();
-    bare.read_to_string(&mut reply).unwrap();
+    unauthenticated.read_to_string(&mut reply).unwrap();
     assert!(reply.contains(" 401 "), "{reply}");
 }
 
 #[test]
-fn other_paths_and_verbs_are_not_served() {
+fn other_paths_and_methods_are_rejected() {
     let (_chain, mut client) = start();
     client.send("GET /", "");
     assert_eq!(client.receive().0, 405);
@@ -320,10 +320,10 @@ fn other_paths_and_verbs_are_not_served() {
 }
 
 #[test]
-fn several_connections_are_served_at_once() {
+fn connections_are_served_concurrently() {
     let (chain, mut one) = start();
     let mut two = Client::new(&chain);
-    // The first has a request half sent while the second is served.
+    // The first connection has sent half a request while the second is served.
     one.stream.get_mut().write_all(b"POST / HTTP/1.1\r\nHost: l\r\n").unwrap();
     assert!(two.call("getblockchaininfo", &json!([])).is_ok());
     one.stream.get_mut().write_all(b"Content-Length: 0\r\n\r\n").unwrap();
@@ -331,7 +331,7 @@ fn several_connections_are_served_at_once() {
 }
 
 #[test]
-fn the_last_handle_takes_the_server_with_it() {
+fn server_stops_when_the_last_handle_is_dropped() {
     let (chain, mut client) = start();
     let address = (chain.rpc_host(), chain.rpc_port());
     let clone = chain.clone();

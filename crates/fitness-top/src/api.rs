@@ -142,7 +142,7 @@ impl Windows {
 /// One page of a timeline.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Timeline {
-    pub(crate) next_ns: Option<Timestamp>,
+    pub(crate) next_from_ns: Option<Timestamp>,
     pub(crate) timeline: Vec<Interval>,
 }
 

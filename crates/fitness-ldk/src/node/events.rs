@@ -1,10 +1,10 @@
-//! What ldk-node's channel events mean to us. A pure translation, as that of LDK's own events.
+//! Translates ldk-node's channel events into fitness events.
 
 use fitness_core::{ChannelOpened, Event, NodeId};
 
 use crate::convert;
 
-/// What an event says of a channel; `None` for all events that are none of our business.
+/// Returns the fitness event for a channel event of ldk-node, or `None` for any other event.
 pub(super) fn translate(
     event: &ldk_node::Event,
     is_connected: impl FnOnce(&NodeId) -> Option<bool>,
@@ -24,7 +24,7 @@ pub(super) fn translate(
     let channel_id = convert::channel_id(channel_id);
     let funding = funding.map(convert::outpoint);
     let Some(peer) = peer else {
-        // Stored by ldk-node 0.1 or before: the node's list of channels names the peer.
+        // Events stored by ldk-node 0.1 or earlier have no peer; the node's list of channels has it.
         return funding.map(|funding| Event::FundingChanged { channel_id, funding });
     };
     let node_id = convert::node_id(peer);
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_open_when_pending_and_move_when_ready() {
+    fn pending_opens_a_channel_and_ready_sets_its_funding() {
         let pending = NodeEvent::ChannelPending {
             channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: UserChannelId(1),
@@ -82,14 +82,14 @@ mod tests {
     }
 
     #[test]
-    fn events_of_old_versions_say_what_they_can() {
-        let moved = Event::FundingChanged { channel_id: CHANNEL, funding: convert::outpoint(&funding(1)) };
-        assert_eq!(translate(&ready(None, Some(funding(1))), |_| None), Some(moved));
+    fn ready_without_a_peer_changes_only_the_funding() {
+        let changed = Event::FundingChanged { channel_id: CHANNEL, funding: convert::outpoint(&funding(1)) };
+        assert_eq!(translate(&ready(None, Some(funding(1))), |_| None), Some(changed));
         assert_eq!(translate(&ready(None, None), |_| None), None);
     }
 
     #[test]
-    fn a_splice_that_is_not_locked_in_changes_nothing() {
+    fn pending_and_failed_splices_are_ignored() {
         let pending = NodeEvent::SplicePending {
             channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: UserChannelId(1),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_needs_no_peer() {
+    fn close_without_a_peer_is_translated() {
         let closed = NodeEvent::ChannelClosed {
             channel_id: convert::to_ldk_channel_id(&CHANNEL),
             user_channel_id: UserChannelId(1),

@@ -1,4 +1,4 @@
-//! Wakes the poll when LDK's log speaks of a connection, or of itself. A hint, never the truth.
+//! Wakes the polling thread when LDK logs a connection change or a stall.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -6,37 +6,37 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use ldk_node::logger::{LogRecord, LogWriter};
 
 use super::signal::Signal;
-use crate::log::{self, Sign};
+use crate::ldk_log::{self, LogSignal};
 
-/// A log writer that makes a [`NodeMonitor`](super::NodeMonitor) look at once when a peer connects
-/// or disconnects, instead of at the end of its interval.
+/// A log writer that makes a [`NodeMonitor`](super::NodeMonitor) poll the node as soon as a peer
+/// connects or disconnects, instead of at the end of its interval.
 ///
-/// ldk-node has no callback for connections, but writes every log record, unfiltered, to the writer
-/// given to `Builder::set_custom_logger`. Three of LDK's debug messages come at the right moments.
-/// They do nothing but wake the monitor, which then asks the node: should LDK ever word them
-/// differently, peers are noticed an interval later and nothing else changes.
+/// ldk-node has no callback for connections, but passes every log record, unfiltered, to the writer
+/// given to `Builder::set_custom_logger`. LDK logs three debug messages at the right moments. They only
+/// wake the monitor, which then polls the node: if a later LDK version words them differently, changes
+/// are noticed one interval later, and nothing else changes.
 ///
-/// A fourth, at the level of traces, says that LDK was held up for a second or more and is about to drop
-/// all its connections for that. The monitor takes it that these losses are our own, however few they
-/// are: see [`NodeMonitor`](super::NodeMonitor).
+/// A fourth message, at trace level, reports that LDK was stalled for a second or more and is about to
+/// drop all its connections. The monitor attributes these disconnects to us, however few they are: see
+/// [`NodeMonitor`](super::NodeMonitor).
 ///
-/// All records are passed on to an inner writer, where there is one. Without one they are dropped:
-/// a node has only one logger.
+/// The hint forwards every record to an inner writer if it has one. Otherwise it drops the records,
+/// because a node has only one logger.
 #[derive(Default)]
 pub struct ConnectionHint {
     inner: Option<Arc<dyn LogWriter>>,
-    /// The monitor to wake, from when it starts until it is gone.
+    /// Wakes the monitor that was started with this hint, as long as that monitor exists.
     signal: Mutex<Weak<Signal>>,
 }
 
 impl ConnectionHint {
-    /// A hint that drops all records.
+    /// Creates a hint that drops all records.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// A hint that passes all records on to `inner`.
+    /// Creates a hint that forwards all records to `inner`.
     #[must_use]
     pub fn wrapping(inner: Arc<dyn LogWriter>) -> Arc<Self> {
         Arc::new(Self { inner: Some(inner), signal: Mutex::default() })
@@ -46,22 +46,22 @@ impl ConnectionHint {
         *self.signal.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(signal);
     }
 
-    fn tell(&self, sign: Sign) {
+    fn notify(&self, log_signal: LogSignal) {
         let signal = self.signal.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
-        match (signal, sign) {
-            (Some(signal), Sign::Connection) => signal.wake(),
-            (Some(signal), Sign::HeldUp) => signal.held_up(),
+        match (signal, log_signal) {
+            (Some(signal), LogSignal::ConnectionChanged) => signal.wake(),
+            (Some(signal), LogSignal::Stalled) => signal.report_stall(),
             (None, _) => {}
         }
     }
 }
 
 impl LogWriter for ConnectionHint {
-    /// LDK calls this with its locks held: it takes two short ones of ours, and leaves the asking to
-    /// the thread that it wakes.
+    /// LDK calls this with its locks held. It takes two locks briefly and leaves the polling to the
+    /// monitor's thread.
     fn log<'a>(&self, record: LogRecord<'a>) {
-        if let Some(sign) = log::sign(record.module_path, record.args) {
-            self.tell(sign);
+        if let Some(log_signal) = ldk_log::recognize(record.module_path, record.args) {
+            self.notify(log_signal);
         }
         if let Some(inner) = &self.inner {
             inner.log(record);
@@ -82,9 +82,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[derive(Default)]
-    struct Counting(AtomicUsize);
+    struct CountingWriter(AtomicUsize);
 
-    impl LogWriter for Counting {
+    impl LogWriter for CountingWriter {
         fn log<'a>(&self, _: LogRecord<'a>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -97,21 +97,21 @@ mod tests {
     const MANAGER: &str = "lightning::ln::channelmanager";
 
     #[test]
-    fn what_ldk_says_of_connections_wakes_and_what_it_says_of_itself_is_kept_as_well() {
+    fn connection_changes_wake_and_stalls_are_reported() {
         let (hint, signal) = (ConnectionHint::new(), Arc::<Signal>::default());
         hint.attach(&signal);
         log(&hint, MANAGER, format_args!("Generating {}", "02aa"));
         assert!(!signal.take_woken());
         log(&hint, MANAGER, format_args!("Marking channels with {} disconnected", "02aa"));
-        assert!(signal.take_woken() && !signal.take_held_up());
-        let held_up = "100ms sleep took more than a second, disconnecting peers.";
-        log(&hint, "lightning_background_processor", format_args!("{held_up}"));
-        assert!(signal.take_woken() && signal.take_held_up());
+        assert!(signal.take_woken() && !signal.take_stall_report());
+        let stalled = "100ms sleep took more than a second, disconnecting peers.";
+        log(&hint, "lightning_background_processor", format_args!("{stalled}"));
+        assert!(signal.take_woken() && signal.take_stall_report());
     }
 
     #[test]
-    fn every_record_is_passed_on() {
-        let inner = Arc::new(Counting::default());
+    fn every_record_is_forwarded() {
+        let inner = Arc::new(CountingWriter::default());
         let hint = ConnectionHint::wrapping(inner.clone());
         log(&hint, MANAGER, format_args!("Marking channels with {} disconnected", "02aa"));
         log(&hint, "elsewhere", format_args!("anything"));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_monitor_that_is_gone_is_not_woken() {
+    fn dropped_monitor_is_not_woken() {
         let hint = ConnectionHint::new();
         let signal = Arc::new(Signal::default());
         hint.attach(&signal);

@@ -1,9 +1,9 @@
-//! Wakes and stops the polling thread, and leaves it a word.
+//! Wakes and stops the polling thread, and passes a stall report to it.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a polling thread sleeps on. Its lock is held for a look at a few flags, never longer.
+/// What the polling thread sleeps on. The lock is only held to read or set a few flags.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     flags: Mutex<Flags>,
@@ -13,43 +13,43 @@ pub(crate) struct Signal {
 #[derive(Debug, Default)]
 struct Flags {
     woken: bool,
-    held_up: bool,
+    stall_reported: bool,
     stopped: bool,
 }
 
 impl Signal {
-    /// Ends the present sleep, or else the next one before it begins.
+    /// Ends the current sleep, or the next one if the thread is not sleeping.
     pub(crate) fn wake(&self) {
         self.lock().woken = true;
         self.changed.notify_all();
     }
 
-    /// LDK was held up, and is about to drop its connections. Wakes, too.
-    pub(crate) fn held_up(&self) {
+    /// Reports that LDK was stalled and is about to drop its connections, and wakes the thread.
+    pub(crate) fn report_stall(&self) {
         let mut flags = self.lock();
-        (flags.woken, flags.held_up) = (true, true);
+        (flags.woken, flags.stall_reported) = (true, true);
         drop(flags);
         self.changed.notify_all();
     }
 
-    /// Whether LDK was held up since the last call.
-    pub(crate) fn take_held_up(&self) -> bool {
-        std::mem::take(&mut self.lock().held_up)
+    /// Returns whether LDK reported a stall since the last call.
+    pub(crate) fn take_stall_report(&self) -> bool {
+        std::mem::take(&mut self.lock().stall_reported)
     }
 
-    /// Ends all sleep for good.
+    /// Ends the current sleep and all later ones.
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.changed.notify_all();
     }
 
-    /// Sleeps until woken, but at least `rest` and at most `interval`; returns whether to go on.
+    /// Sleeps until woken, but at least for `min` and at most for `max`. Returns `false` if stopped.
     ///
-    /// The rest is what bounds the cost when a thousand peers connect at once.
-    pub(crate) fn sleep(&self, rest: Duration, interval: Duration) -> bool {
-        let flags = self.wait(self.lock(), rest, |flags| !flags.stopped);
-        let more = interval.saturating_sub(rest);
-        let mut flags = self.wait(flags, more, |flags| !flags.stopped && !flags.woken);
+    /// The minimum limits the cost when many peers connect at once.
+    pub(crate) fn sleep(&self, min: Duration, max: Duration) -> bool {
+        let flags = self.wait(self.lock(), min, |flags| !flags.stopped);
+        let remaining = max.saturating_sub(min);
+        let mut flags = self.wait(flags, remaining, |flags| !flags.stopped && !flags.woken);
         flags.woken = false;
         !flags.stopped
     }
@@ -62,11 +62,11 @@ impl Signal {
     fn wait<'a>(
         &self,
         flags: MutexGuard<'a, Flags>,
-        at_most: Duration,
-        asleep: impl Fn(&Flags) -> bool,
+        timeout: Duration,
+        keep_sleeping: impl Fn(&Flags) -> bool,
     ) -> MutexGuard<'a, Flags> {
         self.changed
-            .wait_timeout_while(flags, at_most, |flags| asleep(flags))
+            .wait_timeout_while(flags, timeout, |flags| keep_sleeping(flags))
             .unwrap_or_else(PoisonError::into_inner)
             .0
     }
@@ -84,16 +84,17 @@ mod tests {
     const NEVER: Duration = Duration::from_secs(3600);
 
     #[test]
-    fn a_wake_is_kept_for_the_next_sleep_and_spent_by_it() {
+    fn wake_ends_exactly_one_later_sleep() {
         let signal = Signal::default();
         signal.wake();
         signal.wake();
         assert!(signal.sleep(Duration::ZERO, NEVER));
-        assert!(signal.sleep(Duration::ZERO, Duration::from_millis(1)), "ends by itself");
+        assert!(!signal.lock().woken);
+        assert!(signal.sleep(Duration::ZERO, Duration::from_millis(1)), "ended by its timeout");
     }
 
     #[test]
-    fn a_sleeper_is_woken_and_stopped_from_elsewhere() {
+    fn sleeping_thread_can_be_woken_and_stopped() {
         let signal = Arc::new(Signal::default());
         let sleeper = Arc::clone(&signal);
         let (woke, wakes) = std::sync::mpsc::channel();
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn stop_outranks_the_rest() {
+    fn stop_ends_the_minimum_sleep() {
         let signal = Signal::default();
         signal.wake();
         signal.stop();

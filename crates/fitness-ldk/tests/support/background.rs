@@ -1,4 +1,4 @@
-//! LDK's background processor beside a node, as on a phone.
+//! Runs LDK's background processor for a node, configured as on a phone.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,10 +20,10 @@ use fitness_regtest::StubBackend;
 
 use super::RawNode;
 
-/// A store that keeps nothing, and a wallet without an address.
-struct Nothing;
+/// A store that discards all writes, and a wallet without an address.
+struct NoStorage;
 
-impl KVStore for Nothing {
+impl KVStore for NoStorage {
     fn read(&self, _: &str, _: &str, _: &str) -> AsyncResult<'static, Vec<u8>, io::Error> {
         Box::pin(async { Err(io::ErrorKind::NotFound.into()) })
     }
@@ -41,7 +41,7 @@ impl KVStore for Nothing {
     }
 }
 
-impl ChangeDestinationSource for Nothing {
+impl ChangeDestinationSource for NoStorage {
     fn get_change_destination_script<'a>(&'a self) -> AsyncResult<'a, ScriptBuf, ()> {
         Box::pin(async { Err(()) })
     }
@@ -50,20 +50,20 @@ impl ChangeDestinationSource for Nothing {
 type NoSweeper = Arc<
     OutputSweeper<
         Arc<StubBackend>,
-        Arc<Nothing>,
+        Arc<NoStorage>,
         Arc<StubBackend>,
         Arc<dyn Filter + Send + Sync>,
-        Arc<Nothing>,
+        Arc<NoStorage>,
         Arc<StubBackend>,
         Arc<KeysManager>,
     >,
 >;
 
-/// Runs until it is dropped, and watches for being held up.
+/// Runs the background processor, with stall detection, until the future is dropped.
 pub(super) async fn run(node: &RawNode) {
     let sleeper = |time| {
-        // The time runs from here on. Made within the block, it would run from when it is first asked
-        // for, and LDK would never find out that it is late.
+        // The time runs from here. If this were inside the `async` block, it would run from the first poll
+        // of the block, and LDK would never detect a stall.
         let sleep = tokio::time::sleep(time);
         Box::pin(async move {
             sleep.await;
@@ -71,7 +71,7 @@ pub(super) async fn run(node: &RawNode) {
         })
     };
     let ended = process_events_async(
-        Arc::new(Nothing),
+        Arc::new(NoStorage),
         |event: Event| {
             node.fitness.record_event(&event);
             std::future::ready(Ok(()))
@@ -83,7 +83,7 @@ pub(super) async fn run(node: &RawNode) {
         Arc::clone(&node.peers),
         NO_LIQUIDITY_MANAGER,
         None::<NoSweeper>,
-        Arc::clone(&node.world),
+        Arc::clone(&node.backend),
         None::<Arc<Mutex<FixedPenaltyScorer>>>,
         sleeper,
         true,

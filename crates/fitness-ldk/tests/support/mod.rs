@@ -1,11 +1,11 @@
-//! Whole LDK nodes without a chain, a disk or a wallet, on loopback sockets: a real `ChannelManager`
-//! behind a real `PeerManager` that has our wrapper as its custom message handler.
+//! LDK nodes on loopback sockets, without a chain, a disk or a wallet: a real `ChannelManager` and a real
+//! `PeerManager` whose custom message handler is a `ConnectionRecorder`.
 
 mod background;
 mod log;
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -38,19 +38,19 @@ use lightning_net_tokio::SocketDescriptor;
 
 pub(crate) use self::log::Log;
 
-/// A custom message handler, or a send-only one, that refuses everybody when it is told to.
+/// A custom or send-only message handler that rejects all peers while `rejects` is set.
 #[derive(Debug, Default)]
-pub(crate) struct Gatekeeper {
-    pub(crate) refuses: AtomicBool,
+pub(crate) struct RejectingHandler {
+    pub(crate) rejects: AtomicBool,
 }
 
-impl Gatekeeper {
-    fn answer(&self) -> Result<(), ()> {
-        if self.refuses.load(Ordering::SeqCst) { Err(()) } else { Ok(()) }
+impl RejectingHandler {
+    fn check(&self) -> Result<(), ()> {
+        if self.rejects.load(Ordering::SeqCst) { Err(()) } else { Ok(()) }
     }
 }
 
-impl CustomMessageReader for Gatekeeper {
+impl CustomMessageReader for RejectingHandler {
     type CustomMessage = <IgnoringMessageHandler as CustomMessageReader>::CustomMessage;
 
     fn read<R: LengthLimitedRead>(
@@ -62,7 +62,7 @@ impl CustomMessageReader for Gatekeeper {
     }
 }
 
-impl CustomMessageHandler for Gatekeeper {
+impl CustomMessageHandler for RejectingHandler {
     fn handle_custom_message(&self, _: Self::CustomMessage, _: PublicKey) -> Result<(), LightningError> {
         Ok(())
     }
@@ -74,7 +74,7 @@ impl CustomMessageHandler for Gatekeeper {
     fn peer_disconnected(&self, _: PublicKey) {}
 
     fn peer_connected(&self, _: PublicKey, _: &Init, _: bool) -> Result<(), ()> {
-        self.answer()
+        self.check()
     }
 
     fn provided_node_features(&self) -> NodeFeatures {
@@ -86,7 +86,7 @@ impl CustomMessageHandler for Gatekeeper {
     }
 }
 
-impl BaseMessageHandler for Gatekeeper {
+impl BaseMessageHandler for RejectingHandler {
     fn get_and_clear_pending_msg_events(&self) -> Vec<MessageSendEvent> {
         vec![]
     }
@@ -102,11 +102,11 @@ impl BaseMessageHandler for Gatekeeper {
     }
 
     fn peer_connected(&self, _: PublicKey, _: &Init, _: bool) -> Result<(), ()> {
-        self.answer()
+        self.check()
     }
 }
 
-impl SendOnlyMessageHandler for Gatekeeper {}
+impl SendOnlyMessageHandler for RejectingHandler {}
 
 type Peers = PeerManager<
     SocketDescriptor,
@@ -114,24 +114,25 @@ type Peers = PeerManager<
     IgnoringMessageHandler,
     IgnoringMessageHandler,
     Arc<StubBackend>,
-    Arc<ConnectionRecorder<Arc<Gatekeeper>>>,
+    Arc<ConnectionRecorder<Arc<RejectingHandler>>>,
     Arc<KeysManager>,
-    Arc<Gatekeeper>,
+    Arc<RejectingHandler>,
 >;
 
-/// A node, watched.
+/// An LDK node with its fitness service.
 pub(crate) struct RawNode {
     pub(crate) key: PublicKey,
-    pub(crate) world: Arc<StubBackend>,
+    pub(crate) backend: Arc<StubBackend>,
     pub(crate) log: Arc<Log>,
     monitor: Arc<StubChainMonitor>,
     pub(crate) channels: Arc<StubChannelManager>,
     pub(crate) peers: Arc<Peers>,
-    pub(crate) custom: Arc<Gatekeeper>,
-    pub(crate) send_only: Arc<Gatekeeper>,
+    pub(crate) custom: Arc<RejectingHandler>,
+    pub(crate) send_only: Arc<RejectingHandler>,
     pub(crate) fitness: LdkFitness,
     pub(crate) service: Service,
     addr: SocketAddr,
+    closed_inbound: Arc<AtomicUsize>,
 }
 
 impl RawNode {
@@ -140,24 +141,23 @@ impl RawNode {
     }
 
     async fn start_at(seed: u8, addr: &str) -> Self {
-        let world = Arc::<StubBackend>::default();
+        let backend = Arc::<StubBackend>::default();
         let keys = Arc::new(KeysManager::new(&[seed; 32], 1, 1, true));
         let key = keys.get_node_id(Recipient::Node).unwrap();
         let mut config = UserConfig::default();
         config.channel_handshake_config.minimum_depth = 1;
-        let (monitor, channels) = channel_manager(&world, &keys, Network::Regtest, config);
+        let (monitor, channels) = channel_manager(&backend, &keys, Network::Regtest, config);
 
         let store = Arc::new(MemoryStore::default());
         let service = Service::builder(convert::node_id(&key), store).start().await.unwrap();
         let fitness = LdkFitness::new(service.handle());
-        let (log, told) = (Arc::<Log>::default(), fitness.clone());
-        let keep = Arc::clone(&log);
-        world.set_log_hook(move |record| {
-            // As a wallet's logger does.
-            told.record_log(record);
-            keep.keep(record);
+        let log = Arc::<Log>::default();
+        let (log_fitness, log_copy) = (fitness.clone(), Arc::clone(&log));
+        backend.set_log_hook(move |record| {
+            log_fitness.record_log(record);
+            log_copy.record(record);
         });
-        let (custom, send_only) = (Arc::<Gatekeeper>::default(), Arc::<Gatekeeper>::default());
+        let (custom, send_only) = (Arc::<RejectingHandler>::default(), Arc::<RejectingHandler>::default());
         let handlers = MessageHandler {
             chan_handler: Arc::clone(&channels),
             route_handler: IgnoringMessageHandler {},
@@ -165,20 +165,40 @@ impl RawNode {
             custom_message_handler: Arc::new(fitness.wrap(Arc::clone(&custom))),
             send_only_message_handler: Arc::clone(&send_only),
         };
-        let peers = Arc::new(Peers::new(handlers, 1, &[seed; 32], Arc::clone(&world), keys));
+        let peers = Arc::new(Peers::new(handlers, 1, &[seed; 32], Arc::clone(&backend), keys));
 
         let listener = TcpListener::bind(addr).unwrap();
         let addr = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let acceptor = Arc::downgrade(&peers);
+        let closed_inbound = Arc::<AtomicUsize>::default();
+        let counter = Arc::clone(&closed_inbound);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let Some(peers) = acceptor.upgrade() else { return };
-                tokio::spawn(lightning_net_tokio::setup_inbound(peers, stream.into_std().unwrap()));
+                let connection = lightning_net_tokio::setup_inbound(peers, stream.into_std().unwrap());
+                let counter = Arc::clone(&counter);
+                tokio::spawn(async move {
+                    connection.await;
+                    counter.fetch_add(1, Ordering::SeqCst);
+                });
             }
         });
-        Self { key, world, log, monitor, channels, peers, custom, send_only, fitness, service, addr }
+        Self {
+            key,
+            backend,
+            log,
+            monitor,
+            channels,
+            peers,
+            custom,
+            send_only,
+            fitness,
+            service,
+            addr,
+            closed_inbound,
+        }
     }
 
     pub(crate) fn node_id(&self) -> NodeId {
@@ -189,31 +209,36 @@ impl RawNode {
         self.service.handle()
     }
 
-    /// Dials, and returns as soon as the socket is up; the handshake may still be refused. The task
-    /// ends with the connection.
+    /// Returns how many accepted connections have been closed.
+    pub(crate) fn closed_inbound_connections(&self) -> usize {
+        self.closed_inbound.load(Ordering::SeqCst)
+    }
+
+    /// Dials, and returns as soon as the socket is connected. The other node may still reject the
+    /// handshake. The returned task ends with the connection.
     pub(crate) async fn dial(&self, other: &Self) -> tokio::task::JoinHandle<()> {
         let peers = Arc::clone(&self.peers);
         let connection = lightning_net_tokio::connect_outbound(peers, other.key, other.addr).await;
-        tokio::spawn(connection.expect("the socket"))
+        tokio::spawn(connection.expect("the dial succeeds"))
     }
 
-    /// Dials, and waits until both ends see the connection.
+    /// Dials, and waits until both nodes list the connection.
     pub(crate) async fn connect(&self, other: &Self) {
         self.dial(other).await;
-        until(|| self.lists(other) && other.lists(self)).await;
+        wait_until(|| self.lists(other) && other.lists(self)).await;
     }
 
-    /// Whether LDK lists a peer as connected.
+    /// Returns whether LDK lists a peer as connected.
     pub(crate) fn lists(&self, other: &Self) -> bool {
         self.peers.peer_by_node_id(&other.key).is_some()
     }
 
-    /// What we say of a peer that is watched.
+    /// Returns the presence of a tracked peer.
     pub(crate) fn presence(&self, other: &Self) -> Presence {
-        self.handle().peer(&other.node_id()).expect("it is watched").presence
+        self.handle().peer(&other.node_id()).expect("the peer is tracked").presence
     }
 
-    /// Hands all pending events to the observer, as a wallet's event handler does, and returns them.
+    /// Records all pending events, as a wallet's event handler does, and returns them.
     pub(crate) fn handle_events(&self) -> Vec<Event> {
         let events = Mutex::new(Vec::new());
         self.channels.process_pending_events(&|event: Event| {
@@ -225,8 +250,8 @@ impl RawNode {
         events.into_inner().unwrap()
     }
 
-    /// Opens a channel that both ends see as pending, its funding transaction made up, which is
-    /// returned.
+    /// Opens a channel and waits until it is pending at both nodes. Returns the funding transaction, whose
+    /// input does not exist.
     pub(crate) async fn open_channel(&self, other: &Self) -> Transaction {
         self.channels.create_channel(other.key, 100_000, 0, 1, None, None).unwrap();
         let (mut pending, mut opened) = (0, None);
@@ -256,21 +281,21 @@ impl RawNode {
                 }
             }
             if pending == 2 {
-                return opened.expect("it was funded");
+                return opened.expect("the channel was funded");
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        panic!("the channel did not open");
+        panic!("the channel was not opened within 5 s");
     }
 
-    /// Has both ends see a channel's funding transaction confirmed, and waits until both say that the
-    /// channel is ready.
+    /// Confirms a channel's funding transaction at both nodes, and waits until the channel is ready at
+    /// both.
     pub(crate) async fn confirm_channel(&self, other: &Self, funding: &Transaction) {
         for node in [self, other] {
-            node.see_confirmed(funding);
+            node.confirm(funding);
         }
         let mut ready = 0;
-        until(|| {
+        wait_until(|| {
             let events = [self.handle_events(), other.handle_events()].concat();
             ready += events.iter().filter(|event| matches!(event, Event::ChannelReady { .. })).count();
             ready == 2
@@ -278,33 +303,32 @@ impl RawNode {
         .await;
     }
 
-    fn see_confirmed(&self, funding: &Transaction) {
+    fn confirm(&self, funding: &Transaction) {
         let genesis = genesis_block(Network::Regtest).header;
         let header = Header { prev_blockhash: genesis.block_hash(), ..genesis };
         self.channels.transactions_confirmed(&header, &[(1, funding)], 1);
         self.channels.best_block_updated(&header, 1);
     }
 
-    /// LDK's background processor for this node. It runs while it is polled, and handles the events.
+    /// Runs LDK's background processor for this node, which also handles its events.
     pub(crate) async fn process_in_background(&self) {
         background::run(self).await;
     }
 
-    /// Tells what LDK lists.
-    pub(crate) fn seed(&self) {
+    pub(crate) fn reconcile(&self) {
         self.fitness.reconcile(&self.channels, &self.peers);
     }
 
-    /// What we say of the only channel.
+    /// Returns the report of the only channel.
     pub(crate) fn channel(&self) -> ChannelReport {
         let [listed] = &self.channels.list_channels()[..] else { panic!("one channel") };
-        self.handle().channel(&convert::channel_id(&listed.channel_id)).expect("it is known")
+        self.handle().channel(&convert::channel_id(&listed.channel_id)).expect("the channel is recorded")
     }
 }
 
 fn funding_transaction(output: TxOut) -> Transaction {
     let input = TxIn {
-        // Anything that makes it no coinbase, which has to mature.
+        // Any outpoint but the null one, which would make this a coinbase.
         previous_output: OutPoint { txid: Txid::from_byte_array([7; 32]), vout: 0 },
         sequence: Sequence::MAX,
         witness: Witness::from_slice(&[[1]]),
@@ -313,13 +337,17 @@ fn funding_transaction(output: TxOut) -> Transaction {
     Transaction { version: Version::TWO, lock_time: LockTime::ZERO, input: vec![input], output: vec![output] }
 }
 
-/// Waits for something that LDK or a thread is going to bring about.
-pub(crate) async fn until(mut so: impl FnMut() -> bool) {
-    for _ in 0..2_000 {
-        if so() {
-            return;
+/// Waits until LDK or another thread has made `condition` true.
+#[track_caller]
+pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        for _ in 0..2_000 {
+            if condition() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        panic!("{caller}: condition was not met within 10 s");
     }
-    panic!("it did not happen within ten seconds");
 }

@@ -135,14 +135,14 @@ impl Feed {
         let (mut start, mut is_truncated) = (format!("window={window}"), false);
         loop {
             let path = format!("peers/{node_id}/timeline?{start}&limit=10000");
-            let Timeline { next_ns, timeline } = self.source.get(&path).await?;
+            let Timeline { next_from_ns, timeline } = self.source.get(&path).await?;
             let has_more = !timeline.is_empty();
             kept.extend(timeline);
             while kept.len() > MAX_INTERVALS {
                 kept.pop_front();
                 is_truncated = true;
             }
-            match next_ns {
+            match next_from_ns {
                 Some(next) if has_more => start = format!("from_ns={}", next.as_nanos()),
                 _ => return Ok((kept.into(), is_truncated)),
             }

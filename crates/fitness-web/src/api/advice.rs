@@ -105,7 +105,7 @@ struct Advice {
 /// A rule that applies to the peer.
 #[derive(Serialize, ToSchema)]
 struct Reason {
-    /// `threshold`, `outlier`, `flapping`, `long_offline`, `insufficient_data`, `not_compared` or `ignored`.
+    /// `availability_low`, `outlier`, `flapping`, `long_offline`, `insufficient_data`, `not_compared` or `ignored`.
     rule: &'static str,
     /// Explanation with the measured values.
     text: String,
@@ -129,7 +129,7 @@ struct Score {
     observed_ns: u64,
 }
 
-/// The 95% confidence interval of the availability.
+/// Lower and upper confidence bounds of the availability (Wilson score), one-sided at 95% each.
 #[derive(Serialize, ToSchema)]
 struct AvailabilityBounds {
     low: f64,

@@ -44,7 +44,7 @@ pub(super) struct CoverageDetail {
     coverage: Option<Coverage>,
     /// Send this value as `from_ns` to get the next page; `null` on the last page.
     #[schema(required, value_type = Option<u64>)]
-    next_ns: Option<Timestamp>,
+    next_from_ns: Option<Timestamp>,
     /// Monitoring gaps, oldest first.
     gaps: Vec<Gap>,
 }
@@ -73,7 +73,7 @@ pub(super) async fn coverage(
     Ok(Json(CoverageDetail {
         at_ns,
         coverage: state.handle.coverage().map(Coverage::from),
-        next_ns: gaps.get(limit).map(|gap| gap.from),
+        next_from_ns: gaps.get(limit).map(|gap| gap.from),
         gaps: gaps.iter().take(limit).map(Gap::from).collect(),
     }))
 }

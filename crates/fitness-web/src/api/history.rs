@@ -64,9 +64,9 @@ impl Subject {
         let gaps = state.handle.gaps(from, to).await.map_err(|err| Problem::store_error(&err))?;
         let history = self.history(state, from).await?;
         let timeline = history.timeline_with_gaps(from, to, &gaps);
-        let next_ns = timeline.get(limit).map(|interval| interval.from);
+        let next_from_ns = timeline.get(limit).map(|interval| interval.from);
         let timeline = timeline.iter().take(limit).map(PresenceInterval::from).collect();
-        Ok(Json(Timeline { at_ns: history.end(), next_ns, timeline }))
+        Ok(Json(Timeline { at_ns: history.end(), next_from_ns, timeline }))
     }
 
     async fn buckets(self, state: &Shared, params: BucketsParams) -> Result<Json<Buckets>, Problem> {
@@ -79,9 +79,9 @@ impl Subject {
             BucketSize::Day => BucketWidth::Day,
         };
         let buckets = history.calendar_buckets(from, to, width, limit + 1);
-        let next_ns = buckets.get(limit).map(|bucket| bucket.from);
+        let next_from_ns = buckets.get(limit).map(|bucket| bucket.from);
         let buckets = buckets.into_iter().take(limit).map(WindowReport::from).collect();
-        Ok(Json(Buckets { at_ns: history.end(), next_ns, buckets }))
+        Ok(Json(Buckets { at_ns: history.end(), next_from_ns, buckets }))
     }
 }
 
@@ -191,7 +191,7 @@ pub(super) struct Timeline {
     at_ns: Timestamp,
     /// Send this value as `from_ns` to get the next page; `null` on the last page.
     #[schema(required, value_type = Option<u64>)]
-    next_ns: Option<Timestamp>,
+    next_from_ns: Option<Timestamp>,
     timeline: Vec<PresenceInterval>,
 }
 
@@ -203,7 +203,7 @@ pub(super) struct Buckets {
     at_ns: Timestamp,
     /// Send this value as `from_ns` to get the next page; `null` on the last page.
     #[schema(required, value_type = Option<u64>)]
-    next_ns: Option<Timestamp>,
+    next_from_ns: Option<Timestamp>,
     buckets: Vec<WindowReport>,
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn page(Extract(state): Extract<State>, root: Root, uri: Uri) -
             "Recommendations only: no channel is ever closed. They are based on "
             (window_description(evaluation.window)) ". The score, from 0 to 100, is the lower bound of the "
             "availability, reduced for disconnects and unusable channels. Private and mobile peers are only "
-            "checked for long absences."
+            "reported if they have been offline for a long time."
         }
         (progress(&evaluation))
         @if advice.is_empty() {
@@ -125,7 +125,7 @@ fn row(state: &Shared, root: &Root, availability: &str, observed: &str, advice: 
                 @match score {
                     Some(score) => {
                         (format!("{:.1}", score.value)) " "
-                        small { "upper bound " (format!("{:.1}", score.upper_bound)) }
+                        small { "up to " (format!("{:.1}", score.upper_bound)) }
                     },
                     None => (text::NA),
                 }

@@ -163,7 +163,7 @@ impl View<'_> {
                 (number("Availability", text::percent(window.uptime_ns, window.observed_ns)))
                 (number("Uptime", text::duration_with_error(window.uptime_ns, window.uptime_error_ns)))
                 (number("Observed", text::duration_with_error(window.observed_ns, window.observed_error_ns)))
-                (number("Disconnects", format!("{at_least}{}", outages.disconnects)))
+                (number("Disconnects", format!("{at_least}{}", text::group_digits(outages.disconnects))))
                 (number("MTBD", text::or_na(outages.mean_time_between_disconnects_ns)))
                 (number("Median recovery", text::or_na(outages.median_recovery_ns)))
                 (number("Longest outage", longest_outage))
@@ -276,7 +276,7 @@ fn imported_totals(imported: &ImportedReport) -> Markup {
         div.full-row {
             dt { "Imported from " (imported.source) }
             dd {
-                "Online for " (uptime) " of " (observed) " observed, " (flaps) ", until " (text::time(imported.at))
+                "Until " (text::time(imported.at)) ": online for " (uptime) " of " (observed) " observed, " (flaps)
             }
         }
     }

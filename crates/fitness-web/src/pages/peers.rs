@@ -336,7 +336,7 @@ fn availability(summary: &Summary) -> String {
 fn disconnects(outages: &OutageStats) -> Markup {
     html! {
         @if !outages.complete { "≥ " }
-        (outages.disconnects)
+        (text::group_digits(outages.disconnects))
         @if outages.longest_outage_ns > 0 {
             " " small { "longest outage " (text::duration(outages.longest_outage_ns)) }
         }

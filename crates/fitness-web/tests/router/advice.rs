@@ -85,7 +85,7 @@ async fn recommendations_have_reasons_and_scores() {
         (&6.into(), &0.into(), &"90d".into())
     );
     assert_eq!(response["at_ns"], archive.as_of().as_nanos());
-    let threshold = "threshold";
+    let threshold = "availability_low";
     let long_offline = Reason::LongOffline { offline_ns: 0, limit_ns: 0 }.rule();
     let insufficient_data = Reason::InsufficientData { observed_ns: 0, needed_ns: 0 }.rule();
     assert_eq!(recommendation(&response, ALWAYS_ONLINE), ("keep", vec![]));

@@ -96,7 +96,7 @@ async fn field_names_are_documented_in_json_md() {
     let is_documented = |name: &str| documented.contains(&format!("`{name}`"));
     let peers = get_json(&router, "peers?window=7d").await;
     // Fields for paging, which only the API has.
-    let api_only = ["channel_count", "total", "offset", "limit", "next_ns"];
+    let api_only = ["channel_count", "total", "offset", "limit", "next_from_ns"];
     let mut used: BTreeSet<String> = BTreeSet::new();
     let mut add = |value: &Value| used.extend(field_names(value).into_iter().map(String::from));
     add(&peers);
@@ -188,14 +188,14 @@ async fn windows_timelines_and_buckets_match_the_history() {
     let presences: Vec<&Value> =
         timeline["timeline"].as_array().unwrap().iter().map(|interval| &interval["presence"]).collect();
     assert_eq!(presences, ["online", "offline", "online", "offline", "online"]);
-    assert_eq!(timeline["next_ns"], Value::Null);
+    assert_eq!(timeline["next_from_ns"], Value::Null);
 
     // Pages add up to the whole timeline.
     let (mut pages, mut query) = (Vec::new(), "limit=2".to_owned());
     loop {
         let page = get_json(&router, &format!("peers/{id}/timeline?{query}")).await;
         pages.extend(page["timeline"].as_array().unwrap().clone());
-        let Some(next) = page["next_ns"].as_u64() else { break };
+        let Some(next) = page["next_from_ns"].as_u64() else { break };
         query = format!("limit=2&from_ns={next}");
     }
     assert_eq!(Value::from(pages), timeline["timeline"]);
@@ -231,7 +231,7 @@ async fn coverage_and_gaps_are_reported() {
     assert_eq!((gaps.len(), &gaps[0]["cause"], &gaps[1]["ongoing"]), (2, &"paused".into(), &true.into()));
 
     let first = get_json(&router, "coverage?limit=1").await;
-    let rest = get_json(&router, &format!("coverage?from_ns={}", first["next_ns"])).await;
+    let rest = get_json(&router, &format!("coverage?from_ns={}", first["next_from_ns"])).await;
     assert_eq!(first["gaps"][0], gaps[0]);
     assert_eq!(rest["gaps"], Value::from(vec![gaps[1].clone()]));
     let timeline = get_json(&router, &format!("peers/{}/timeline", node_id(1))).await;

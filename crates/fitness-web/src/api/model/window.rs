@@ -25,7 +25,7 @@ pub(crate) struct WindowReport {
     observed_error_ns: u64,
     /// Part of the observed time during which the peer was online.
     uptime_ns: u64,
-    /// Maximum error of `uptime_ns`; usually 0.
+    /// Maximum error of `uptime_ns`.
     uptime_error_ns: u64,
     /// Uptime divided by observed time, from 0 to 1; `null` if the observed time is 0.
     #[schema(required, minimum = 0.0, maximum = 1.0)]

@@ -1,4 +1,4 @@
-//! What LDK lists: its channels and its connected peers.
+//! Takes a snapshot of LDK's channels and connected peers.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -10,27 +10,27 @@ use lightning::ln::peer_handler::APeerManager;
 
 use crate::convert;
 
-/// All channels and connected peers, as LDK lists them.
+/// Returns all channels and connected peers that LDK lists.
 ///
-/// `taken_at` is to be read before the call: what changes while the lists are made is newer than
-/// they are.
+/// Read the clock for `taken_at` before calling this function: changes that happen while the lists
+/// are made are newer than the lists.
 ///
-/// A channel counts from the moment that its funding outpoint is settled, which is just before
-/// LDK's `ChannelPending`. Until then it has a temporary id, under which nothing else will ever be
-/// heard of it, and may come to nothing at no cost to anyone. One that is being shut down
-/// cooperatively counts until it is gone from the list, and is not usable any more.
+/// A channel is included once its funding outpoint is known, which is just before LDK emits
+/// `ChannelPending`. Before that it has a temporary id that no later event mentions, and it may be
+/// abandoned at no cost to either side. A channel that is being closed cooperatively is included
+/// until LDK removes it from its list, but is not usable.
 ///
-/// Whether a channel is usable is told where its peer is connected. Where it is not, LDK calls no
-/// channel of it usable, which says nothing new.
+/// `usable` is set only for channels whose peer is connected. LDK lists every channel of a
+/// disconnected peer as unusable, which adds no information.
 ///
-/// This takes LDK's locks, and so deadlocks when it is called from one of LDK's callbacks, such as
-/// those of a message handler. An event handler is none of those.
+/// This function takes LDK's locks. Calling it from one of LDK's callbacks, such as those of a
+/// message handler, deadlocks. Calling it from an event handler is safe.
 pub fn snapshot<CM, PM>(channel_manager: &CM, peer_manager: &PM, taken_at: Timestamp) -> Snapshot
 where
     CM: Deref<Target: AChannelManager>,
     PM: Deref<Target: APeerManager>,
 {
-    // The peers first: of a channel whose peer connects only after that, nothing is said yet.
+    // List the peers first: if a channel's peer connects after this, `usable` is left unknown.
     let peers = APeerManager::as_ref(&**peer_manager).list_peers();
     let channels = channel_manager.get_cm().list_channels();
     let connected: BTreeSet<NodeId> =

@@ -1,4 +1,4 @@
-//! A Lightning node with nothing behind it: LDK's managers on a socket of the loopback interface.
+//! An LDK node on a loopback socket, without a chain, funds or channels.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
@@ -14,11 +14,11 @@ use lightning::util::config::UserConfig;
 use lightning_net_tokio::SocketDescriptor;
 use tokio::net::TcpListener;
 
+use crate::backend::{StubBackend, StubChannelManager, channel_manager};
 use crate::worker::Worker;
-use crate::world::{StubBackend, StubChannelManager, channel_manager};
 
-/// How often a node pings those that are connected, as LDK recommends.
-const PING: Duration = Duration::from_secs(10);
+/// The time between two pings of a connected peer, as LDK recommends.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 type Peers = PeerManager<
     SocketDescriptor,
@@ -31,10 +31,10 @@ type Peers = PeerManager<
     IgnoringMessageHandler,
 >;
 
-/// A running node on LDK that listens, shakes hands, greets and pings as any other does, and has no
-/// chain, no money and no channels. Others dial it.
+/// A running LDK node that accepts connections, completes handshakes, exchanges `init` messages and pings
+/// its peers, but has no chain, no funds and no channels. It does not dial.
 ///
-/// It runs on its own thread. Dropping it closes all of its connections and waits for that thread.
+/// The node runs on its own thread. Dropping it closes all its connections and waits for that thread.
 pub struct ChainlessNode {
     id: PublicKey,
     addr: SocketAddr,
@@ -44,24 +44,25 @@ pub struct ChainlessNode {
 }
 
 impl ChainlessNode {
-    /// Starts the node that grows from `seed`, on a free port.
+    /// Starts a node whose keys are derived from `seed`, on a free loopback port.
     ///
     /// # Errors
     ///
-    /// When there is no port or no thread to be had.
+    /// Returns an error if no port is free or no thread can be created.
     pub fn start(seed: [u8; 32], network: Network) -> io::Result<Self> {
         Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), seed, network)
     }
 
-    /// Starts the node that grows from `seed` at an address, such as the one that it had before.
+    /// Starts a node whose keys are derived from `seed`, at a given address, for example the one that it
+    /// had before.
     ///
     /// # Errors
     ///
-    /// When the address or a thread is not to be had.
+    /// Returns an error if the address is not available or no thread can be created.
     pub fn start_at(addr: SocketAddr, seed: [u8; 32], network: Network) -> io::Result<Self> {
         let keys = Arc::new(KeysManager::new(&seed, 1, 1, true));
-        let no_id = |()| io::Error::other("the seed has no node id");
-        let id = keys.get_node_id(Recipient::Node).map_err(no_id)?;
+        let invalid = |()| io::Error::other("the seed does not yield a valid key");
+        let id = keys.get_node_id(Recipient::Node).map_err(invalid)?;
         let peers = Arc::new(peer_manager(seed, network, keys));
         let listener = StdListener::bind(addr)?;
         listener.set_nonblocking(true)?;
@@ -75,31 +76,32 @@ impl ChainlessNode {
         Ok(Self { id, addr, peers, accepted, _worker: worker })
     }
 
-    /// Its public key.
+    /// Returns the public key of the node.
     #[must_use]
     pub fn id(&self) -> PublicKey {
         self.id
     }
 
-    /// Where it listens.
+    /// Returns the address at which the node listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Who is connected to it, by its own account: whoever has shaken hands and greeted it.
+    /// Returns the peers that LDK lists as connected: those that have completed the handshake and sent
+    /// their `init` message.
     #[must_use]
     pub fn connected_peers(&self) -> Vec<PublicKey> {
         self.peers.list_peers().into_iter().map(|peer| peer.counterparty_node_id).collect()
     }
 
-    /// How many connections it has accepted so far, whatever became of them.
+    /// Returns how many connections the node has accepted so far, closed ones included.
     #[must_use]
     pub fn accepted_connections(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 
-    /// Closes all connections. Whoever dials again is welcome.
+    /// Closes all connections. Peers may dial again.
     pub fn disconnect_all_peers(&self) {
         self.peers.disconnect_all_peers();
     }
@@ -114,10 +116,10 @@ impl std::fmt::Debug for ChainlessNode {
     }
 }
 
-/// The channel manager is what makes it say which network it is on.
+/// Includes a channel manager, because it puts the network into the `init` message.
 fn peer_manager(seed: [u8; 32], network: Network, keys: Arc<KeysManager>) -> Peers {
-    let world = Arc::<StubBackend>::default();
-    let (_, channels) = channel_manager(&world, &keys, network, UserConfig::default());
+    let backend = Arc::<StubBackend>::default();
+    let (_, channels) = channel_manager(&backend, &keys, network, UserConfig::default());
     let handlers = MessageHandler {
         chan_handler: channels,
         route_handler: IgnoringMessageHandler {},
@@ -125,11 +127,11 @@ fn peer_manager(seed: [u8; 32], network: Network, keys: Arc<KeysManager>) -> Pee
         custom_message_handler: IgnoringMessageHandler {},
         send_only_message_handler: IgnoringMessageHandler {},
     };
-    Peers::new(handlers, 1, &seed, world, keys)
+    Peers::new(handlers, 1, &seed, backend, keys)
 }
 
 async fn run(listener: TcpListener, peers: Arc<Peers>, accepted: Arc<AtomicUsize>) {
-    let mut ticks = tokio::time::interval(PING);
+    let mut ticks = tokio::time::interval(PING_INTERVAL);
     loop {
         tokio::select! {
             _ = ticks.tick() => peers.timer_tick_occurred(),
@@ -139,8 +141,8 @@ async fn run(listener: TcpListener, peers: Arc<Peers>, accepted: Arc<AtomicUsize
                     tokio::spawn(lightning_net_tokio::setup_inbound(Arc::clone(&peers), stream));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "the node could not accept a connection");
-                    // Most likely there are no file descriptors left, which a busy loop does not cure.
+                    tracing::warn!(addr = ?listener.local_addr().ok(), %error, "accept failed");
+                    // Probably out of file descriptors: wait instead of retrying in a busy loop.
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             },

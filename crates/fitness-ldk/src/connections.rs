@@ -1,4 +1,4 @@
-//! Who is connected, as LDK's `PeerManager` tells its custom message handler.
+//! Records connects and disconnects that LDK's `PeerManager` reports to its custom message handler.
 
 use std::collections::HashSet;
 use std::ops::Deref;
@@ -15,31 +15,32 @@ use lightning::util::ser::LengthLimitedRead;
 
 use crate::convert;
 
-/// A custom message handler that reports connections and hands everything on to another one.
+/// A custom message handler that records connects and disconnects and forwards every call to another
+/// handler.
 ///
-/// To LDK it is the inner handler: messages, features and refusals are the inner handler's own.
-/// What it adds is one event for each connection that comes up or goes down. A peer is reported
-/// online once the inner handler has accepted it; one that it refuses is not reported at all, since
-/// LDK drops it without a disconnect.
+/// LDK sees the messages, features and rejections of the inner handler unchanged. This wrapper adds one
+/// event for each connection that is established or closed. A peer is recorded as online after the
+/// inner handler has accepted it. A peer that the inner handler rejects is not recorded at all, because
+/// LDK drops it without reporting a disconnect.
 ///
-/// It is made by [`LdkFitness::wrap`](crate::LdkFitness::wrap), and meant for the field
-/// `custom_message_handler` of LDK's `MessageHandler`, behind an `Arc`.
+/// Create it with [`LdkFitness::wrap`](crate::LdkFitness::wrap) and use it, behind an `Arc`, as the
+/// `custom_message_handler` of LDK's `MessageHandler`.
 ///
-/// LDK calls it with its peer locks held. It adds two short locks that are never held while
-/// anybody else's code runs, does no I/O and never calls LDK.
+/// LDK calls it with its peer locks held. The wrapper takes two more locks, briefly and never while
+/// calling LDK or the inner handler, and does no I/O.
 #[derive(Debug)]
 pub struct ConnectionRecorder<H> {
     inner: H,
     handle: Handle,
-    connected: Arc<Connected>,
+    connected: Arc<ConnectedPeers>,
 }
 
 impl<H> ConnectionRecorder<H> {
-    pub(crate) fn new(inner: H, handle: Handle, connected: Arc<Connected>) -> Self {
+    pub(crate) fn new(inner: H, handle: Handle, connected: Arc<ConnectedPeers>) -> Self {
         Self { inner, handle, connected }
     }
 
-    /// The handler that everything is handed on to.
+    /// Returns the wrapped handler.
     pub fn inner(&self) -> &H {
         &self.inner
     }
@@ -80,7 +81,7 @@ where
         let node_id = convert::node_id(&their_node_id);
         self.connected.remove(&node_id);
         self.handle.record(Event::PeerOffline { node_id });
-        tracing::trace!(peer = %node_id, "disconnected");
+        tracing::trace!(peer = %node_id, "peer disconnected");
         self.inner.peer_disconnected(their_node_id);
     }
 
@@ -89,7 +90,7 @@ where
         let node_id = convert::node_id(&their_node_id);
         self.connected.insert(node_id);
         self.handle.record(Event::PeerOnline { node_id });
-        tracing::trace!(peer = %node_id, inbound, "connected");
+        tracing::trace!(peer = %node_id, inbound, "peer connected");
         Ok(())
     }
 
@@ -102,23 +103,25 @@ where
     }
 }
 
-/// The peers that are connected at present, strangers included.
+/// The peers that are connected now, strangers included.
 ///
-/// The tracker knows them, too, but forgets the strangers when observation pauses; and a channel
-/// may open with a stranger afterwards.
+/// The tracker has them as well, but discards the strangers when monitoring pauses; a channel may be
+/// opened with a stranger afterwards.
+///
+/// Holds `None` until connections are recorded.
 #[derive(Debug, Default)]
-pub(crate) struct Connected(Mutex<Option<HashSet<NodeId>>>);
+pub(crate) struct ConnectedPeers(Mutex<Option<HashSet<NodeId>>>);
 
-impl Connected {
-    /// From now on every connection is told.
+impl ConnectedPeers {
+    /// Declares that every connection is recorded from now on.
     ///
-    /// A `PeerManager` is given its handlers before it has a connection, so what was not told is
+    /// A `PeerManager` has its handlers before it has a connection, so a peer that was not recorded is
     /// not connected.
-    pub(crate) fn attach(&self) {
+    pub(crate) fn enable(&self) {
         self.lock().get_or_insert_with(HashSet::new);
     }
 
-    /// Whether a peer is connected; `None` where connections are not told.
+    /// Returns whether a peer is connected, or `None` if connections are not recorded.
     pub(crate) fn contains(&self, node_id: &NodeId) -> Option<bool> {
         self.lock().as_ref().map(|peers| peers.contains(node_id))
     }
@@ -132,7 +135,7 @@ impl Connected {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<HashSet<NodeId>>> {
-        // No code of others runs under this lock, and a set survives a panic whole.
+        // Only operations of the set run under this lock, and a panic cannot leave it inconsistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

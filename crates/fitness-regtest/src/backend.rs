@@ -1,4 +1,4 @@
-//! What LDK asks of the world around a node: nobody broadcasts, nobody pays, all is kept at once.
+//! Stub implementations of the traits that LDK needs from a wallet.
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,29 +18,31 @@ use lightning::util::config::UserConfig;
 use lightning::util::logger::{Logger, Record};
 use lightning::util::persist::MonitorName;
 
-/// Somebody who hears what LDK logs.
-type Listener = Box<dyn Fn(&Record<'_>) + Send + Sync>;
+/// Called with every record that LDK logs.
+type LogHook = Box<dyn Fn(&Record<'_>) + Send + Sync>;
 
-/// The world around a node on LDK that has neither chain nor money: what [`Channels`] asks for.
+/// A logger, broadcaster, fee estimator, persister and router for an LDK node without a chain or funds.
+///
+/// Transactions are not broadcast, channel monitors are not stored, and no route is found.
 #[derive(Default)]
 pub struct StubBackend {
-    listener: OnceLock<Listener>,
+    log_hook: OnceLock<LogHook>,
 }
 
 impl StubBackend {
-    /// Has `listener` hear what LDK logs from now on. The first one stays.
-    pub fn set_log_hook(&self, listener: impl Fn(&Record<'_>) + Send + Sync + 'static) {
-        let _ = self.listener.set(Box::new(listener));
+    /// Calls `hook` with every record that LDK logs from now on. Only the first hook that is set is used.
+    pub fn set_log_hook(&self, hook: impl Fn(&Record<'_>) + Send + Sync + 'static) {
+        let _ = self.log_hook.set(Box::new(hook));
     }
 }
 
 impl std::fmt::Debug for StubBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("World").finish_non_exhaustive()
+        f.debug_struct("StubBackend").finish_non_exhaustive()
     }
 }
 
-/// LDK's chain monitor in such a world.
+/// LDK's chain monitor with a [`StubBackend`].
 pub type StubChainMonitor = ChainMonitor<
     InMemorySigner,
     Arc<dyn Filter + Send + Sync>,
@@ -51,7 +53,7 @@ pub type StubChainMonitor = ChainMonitor<
     Arc<KeysManager>,
 >;
 
-/// LDK's channel manager in such a world.
+/// LDK's channel manager with a [`StubBackend`].
 pub type StubChannelManager = ChannelManager<
     Arc<StubChainMonitor>,
     Arc<StubBackend>,
@@ -64,30 +66,30 @@ pub type StubChannelManager = ChannelManager<
     Arc<StubBackend>,
 >;
 
-/// A channel manager that has just begun, and its monitor.
+/// Creates a channel manager without channels, and its chain monitor.
 #[must_use]
 pub fn channel_manager(
-    world: &Arc<StubBackend>,
+    backend: &Arc<StubBackend>,
     keys: &Arc<KeysManager>,
     network: Network,
     config: UserConfig,
 ) -> (Arc<StubChainMonitor>, Arc<StubChannelManager>) {
     let monitor = Arc::new(StubChainMonitor::new(
         None,
-        Arc::clone(world),
-        Arc::clone(world),
-        Arc::clone(world),
-        Arc::clone(world),
+        Arc::clone(backend),
+        Arc::clone(backend),
+        Arc::clone(backend),
+        Arc::clone(backend),
         Arc::clone(keys),
         keys.get_peer_storage_key(),
     ));
     let channels = StubChannelManager::new(
-        Arc::clone(world),
+        Arc::clone(backend),
         Arc::clone(&monitor),
-        Arc::clone(world),
-        Arc::clone(world),
+        Arc::clone(backend),
+        Arc::clone(backend),
         Arc::new(NullMessageRouter {}),
-        Arc::clone(world),
+        Arc::clone(backend),
         Arc::clone(keys),
         Arc::clone(keys),
         Arc::clone(keys),
@@ -101,8 +103,8 @@ pub fn channel_manager(
 impl Logger for StubBackend {
     fn log(&self, record: Record<'_>) {
         tracing::trace!(target: "ldk", module = record.module_path, "{}", record.args);
-        if let Some(listener) = self.listener.get() {
-            listener(&record);
+        if let Some(hook) = self.log_hook.get() {
+            hook(&record);
         }
     }
 }
@@ -146,7 +148,7 @@ impl Router for StubBackend {
         _: Option<&[&ChannelDetails]>,
         _: InFlightHtlcs,
     ) -> Result<Route, &'static str> {
-        Err("nobody pays here")
+        Err("the stub backend has no routes")
     }
 
     fn create_blinded_payment_paths<T: Signing + Verification>(

@@ -1,5 +1,5 @@
-//! `LdkFitness` without a node: a scripted custom message handler, and LDK's events made by hand.
-#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+//! `LdkFitness` without a node: with a scripted custom message handler and constructed LDK events.
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::sync::{Arc, Mutex};
 
@@ -42,60 +42,60 @@ mod wrapper {
     use super::*;
 
     #[derive(Clone, Debug, PartialEq)]
-    struct Note(u16);
+    struct TestMessage(u16);
 
-    impl Type for Note {
+    impl Type for TestMessage {
         fn type_id(&self) -> u16 {
             40_001
         }
     }
 
-    impl Writeable for Note {
+    impl Writeable for TestMessage {
         fn write<W: Writer>(&self, writer: &mut W) -> Result<(), io::Error> {
             self.0.write(writer)
         }
     }
 
-    /// Refuses one peer, and answers everything with something recognisable.
+    /// Rejects one peer, records its calls and returns recognisable values.
     #[derive(Default)]
-    struct Scripted {
-        refused: Option<PublicKey>,
+    struct ScriptedHandler {
+        rejected: Option<PublicKey>,
         calls: Mutex<Vec<String>>,
     }
 
-    impl Scripted {
+    impl ScriptedHandler {
         fn called(&self, call: String) {
             self.calls.lock().unwrap().push(call);
         }
     }
 
-    impl CustomMessageReader for Scripted {
-        type CustomMessage = Note;
+    impl CustomMessageReader for ScriptedHandler {
+        type CustomMessage = TestMessage;
 
         fn read<R: LengthLimitedRead>(
             &self,
             message_type: u16,
             buffer: &mut R,
-        ) -> Result<Option<Note>, DecodeError> {
+        ) -> Result<Option<TestMessage>, DecodeError> {
             match message_type {
                 40_001 => {
                     let mut bytes = [0; 2];
                     buffer.read_exact(&mut bytes).map_err(|_| DecodeError::ShortRead)?;
-                    Ok(Some(Note(u16::from_be_bytes(bytes))))
+                    Ok(Some(TestMessage(u16::from_be_bytes(bytes))))
                 }
                 _ => Ok(None),
             }
         }
     }
 
-    impl CustomMessageHandler for Scripted {
-        fn handle_custom_message(&self, msg: Note, sender: PublicKey) -> Result<(), LightningError> {
+    impl CustomMessageHandler for ScriptedHandler {
+        fn handle_custom_message(&self, msg: TestMessage, sender: PublicKey) -> Result<(), LightningError> {
             self.called(format!("{msg:?} from {sender}"));
             Err(LightningError { err: "as scripted".into(), action: ErrorAction::IgnoreError })
         }
 
-        fn get_and_clear_pending_msg(&self) -> Vec<(PublicKey, Note)> {
-            vec![(key(2), Note(7))]
+        fn get_and_clear_pending_msg(&self) -> Vec<(PublicKey, TestMessage)> {
+            vec![(key(2), TestMessage(7))]
         }
 
         fn peer_disconnected(&self, peer: PublicKey) {
@@ -104,7 +104,7 @@ mod wrapper {
 
         fn peer_connected(&self, peer: PublicKey, _: &Init, inbound: bool) -> Result<(), ()> {
             self.called(format!("+{peer} {inbound}"));
-            if self.refused == Some(peer) { Err(()) } else { Ok(()) }
+            if self.rejected == Some(peer) { Err(()) } else { Ok(()) }
         }
 
         fn provided_node_features(&self) -> NodeFeatures {
@@ -122,71 +122,71 @@ mod wrapper {
         }
     }
 
-    fn watched(handle: &Handle, peer: u8) {
+    fn watch(handle: &Handle, peer: u8) {
         handle.record(Event::Watch { node_id: node_id(peer) });
     }
 
     #[tokio::test]
-    async fn connections_are_reported_and_passed_on() {
+    async fn connections_are_recorded_and_forwarded() {
         let service = service().await;
-        let inner = Arc::new(Scripted::default());
-        let observer = LdkFitness::new(service.handle()).wrap(Arc::clone(&inner));
-        watched(&service.handle(), 2);
+        let inner = Arc::new(ScriptedHandler::default());
+        let recorder = LdkFitness::new(service.handle()).wrap(Arc::clone(&inner));
+        watch(&service.handle(), 2);
 
-        assert_eq!(observer.peer_connected(key(2), &init(), true), Ok(()));
+        assert_eq!(recorder.peer_connected(key(2), &init(), true), Ok(()));
         assert_eq!(presence(&service.handle(), 2), Presence::Online);
-        observer.peer_disconnected(key(2));
+        recorder.peer_disconnected(key(2));
         assert_eq!(presence(&service.handle(), 2), Presence::Offline);
         let expected = [format!("+{} true", key(2)), format!("-{}", key(2))];
         assert_eq!(*inner.calls.lock().unwrap(), expected);
-        assert!(Arc::ptr_eq(observer.inner(), &inner));
+        assert!(Arc::ptr_eq(recorder.inner(), &inner));
     }
 
     #[tokio::test]
-    async fn a_peer_that_the_inner_handler_refuses_was_never_online() {
+    async fn peer_rejected_by_the_inner_handler_is_not_recorded() {
         let service = service().await;
-        let refused = Some(key(2));
-        let observer =
-            LdkFitness::new(service.handle()).wrap(Arc::new(Scripted { refused, ..Scripted::default() }));
-        watched(&service.handle(), 2);
-        assert_eq!(observer.peer_connected(key(2), &init(), false), Err(()));
+        let rejected = Some(key(2));
+        let recorder = LdkFitness::new(service.handle())
+            .wrap(Arc::new(ScriptedHandler { rejected, ..ScriptedHandler::default() }));
+        watch(&service.handle(), 2);
+        assert_eq!(recorder.peer_connected(key(2), &init(), false), Err(()));
         assert_eq!(presence(&service.handle(), 2), Presence::Unobserved);
         assert_eq!(service.handle().is_connected(&node_id(2)), None);
-        assert_eq!(observer.peer_connected(key(3), &init(), false), Ok(()));
+        assert_eq!(recorder.peer_connected(key(3), &init(), false), Ok(()));
         assert_eq!(service.handle().is_connected(&node_id(3)), Some(true));
     }
 
     #[tokio::test]
-    async fn messages_and_features_are_the_inner_handlers_own() {
+    async fn messages_and_features_are_those_of_the_inner_handler() {
         let service = service().await;
-        let inner = Arc::new(Scripted::default());
-        let observer = LdkFitness::new(service.handle()).wrap(Arc::clone(&inner));
+        let inner = Arc::new(ScriptedHandler::default());
+        let recorder = LdkFitness::new(service.handle()).wrap(Arc::clone(&inner));
 
-        assert_eq!(observer.read(40_001, &mut &[1, 2][..]).unwrap(), Some(Note(258)));
-        assert_eq!(observer.read(40_001, &mut &[1][..]).unwrap_err(), DecodeError::ShortRead);
-        assert_eq!(observer.read(40_003, &mut &[1, 2][..]).unwrap(), None);
+        assert_eq!(recorder.read(40_001, &mut &[1, 2][..]).unwrap(), Some(TestMessage(258)));
+        assert_eq!(recorder.read(40_001, &mut &[1][..]).unwrap_err(), DecodeError::ShortRead);
+        assert_eq!(recorder.read(40_003, &mut &[1, 2][..]).unwrap(), None);
 
-        let refused = observer.handle_custom_message(Note(5), key(3)).unwrap_err();
-        assert_eq!(refused.err, "as scripted");
-        assert_eq!(*inner.calls.lock().unwrap(), [format!("Note(5) from {}", key(3))]);
-        assert_eq!(observer.get_and_clear_pending_msg(), [(key(2), Note(7))]);
+        let rejected = recorder.handle_custom_message(TestMessage(5), key(3)).unwrap_err();
+        assert_eq!(rejected.err, "as scripted");
+        assert_eq!(*inner.calls.lock().unwrap(), [format!("TestMessage(5) from {}", key(3))]);
+        assert_eq!(recorder.get_and_clear_pending_msg(), [(key(2), TestMessage(7))]);
 
-        assert_eq!(observer.provided_node_features(), inner.provided_node_features());
+        assert_eq!(recorder.provided_node_features(), inner.provided_node_features());
         for peer in [key(2), key(3)] {
-            assert_eq!(observer.provided_init_features(peer), inner.provided_init_features(peer));
+            assert_eq!(recorder.provided_init_features(peer), inner.provided_init_features(peer));
         }
-        assert!(observer.provided_init_features(key(2)).supports_wumbo());
+        assert!(recorder.provided_init_features(key(2)).supports_wumbo());
     }
 
-    /// The shape in which a wallet without custom messages hands it to LDK.
+    /// A wallet without custom messages passes this type to LDK.
     #[tokio::test]
-    async fn ldks_own_empty_handler_can_be_wrapped() {
+    async fn ignoring_message_handler_can_be_wrapped() {
         let service = service().await;
-        let observer: Arc<ConnectionRecorder<IgnoringMessageHandler>> =
+        let recorder: Arc<ConnectionRecorder<IgnoringMessageHandler>> =
             Arc::new(LdkFitness::new(service.handle()).wrap(IgnoringMessageHandler {}));
-        assert_eq!(observer.peer_connected(key(2), &init(), false), Ok(()));
+        assert_eq!(recorder.peer_connected(key(2), &init(), false), Ok(()));
         assert_eq!(service.handle().is_connected(&node_id(2)), Some(true));
-        assert!(observer.read(40_001, &mut &[1, 2][..]).unwrap().is_none());
+        assert!(recorder.read(40_001, &mut &[1, 2][..]).unwrap().is_none());
     }
 }
 
@@ -267,52 +267,59 @@ mod channels {
         }
     }
 
-    /// What a list of events changed, in short words.
-    async fn changes(told: &[events::Event]) -> Vec<String> {
+    /// A change of the channel in these tests.
+    #[derive(Debug, PartialEq)]
+    enum ChannelChange {
+        Opened,
+        FundingChanged(u32),
+        Closed,
+    }
+    use ChannelChange::{Closed, FundingChanged, Opened};
+
+    /// Records events and returns the changes that they caused.
+    async fn changes(recorded: &[events::Event]) -> Vec<ChannelChange> {
         let service = service().await;
         let mut changes = service.handle().subscribe();
         let fitness = LdkFitness::new(service.handle());
-        for event in told {
+        for event in recorded {
             fitness.record_event(event);
         }
         service.shutdown().await.unwrap();
-        let mut words = Vec::new();
+        let mut seen = Vec::new();
         while let Some(Ok(change)) = changes.next().await {
-            words.push(match change {
+            seen.push(match change {
                 Change::ChannelOpened { channel_id: CHANNEL, node_id: peer, .. } if peer == node_id(2) => {
-                    "opened".into()
+                    Opened
                 }
-                Change::FundingChanged { channel_id: CHANNEL, funding, .. } => {
-                    format!("at {}", funding.vout)
-                }
-                Change::ChannelClosed { report, .. } if report.channel_id == CHANNEL => "closed".into(),
-                other => format!("{other:?}"),
+                Change::FundingChanged { channel_id: CHANNEL, funding, .. } => FundingChanged(funding.vout),
+                Change::ChannelClosed { report, .. } if report.channel_id == CHANNEL => Closed,
+                other => panic!("unexpected change: {other:?}"),
             });
         }
-        words
+        seen
     }
 
     #[tokio::test]
-    async fn a_life_with_a_splice() {
-        let life =
+    async fn splice_changes_the_funding_when_locked_in() {
+        let events =
             [pending(0), ready(Some(0)), splice_pending(1), ready(Some(1)), discard(0), closed(CHANNEL)];
-        assert_eq!(changes(&life).await, ["opened", "at 1", "closed"]);
+        assert_eq!(changes(&events).await, [Opened, FundingChanged(1), Closed]);
     }
 
     #[tokio::test]
-    async fn events_told_twice_are_told_once() {
+    async fn repeated_events_have_no_effect() {
         let twice =
             [pending(0), pending(0), ready(Some(0)), ready(Some(0)), closed(CHANNEL), closed(CHANNEL)];
-        assert_eq!(changes(&twice).await, ["opened", "closed"]);
+        assert_eq!(changes(&twice).await, [Opened, Closed]);
         let spliced = [ready(Some(0)), ready(Some(1)), ready(Some(1))];
-        assert_eq!(changes(&spliced).await, ["opened", "at 1"]);
+        assert_eq!(changes(&spliced).await, [Opened, FundingChanged(1)]);
     }
 
     #[tokio::test]
-    async fn a_replay_of_everything_ends_where_it_ended_before() {
-        let life = [pending(0), ready(Some(0)), ready(Some(1))];
-        let replayed = [&life[..], &life[..]].concat();
-        assert_eq!(changes(&replayed).await.last().unwrap(), "at 1");
+    async fn replaying_all_events_leads_to_the_same_state() {
+        let events = [pending(0), ready(Some(0)), ready(Some(1))];
+        let replayed = [&events[..], &events[..]].concat();
+        assert_eq!(changes(&replayed).await.last(), Some(&FundingChanged(1)));
         let service = service().await;
         let fitness = LdkFitness::new(service.handle());
         replayed.iter().for_each(|event| fitness.record_event(event));
@@ -322,34 +329,34 @@ mod channels {
     }
 
     #[tokio::test]
-    async fn a_channel_of_which_only_the_later_events_are_seen() {
-        assert_eq!(changes(&[ready(Some(0))]).await, ["opened"]);
-        assert_eq!(changes(&[ready(None), ready(Some(1))]).await, ["opened", "at 1"]);
+    async fn missed_earlier_events_do_not_matter() {
+        assert_eq!(changes(&[ready(Some(0))]).await, [Opened]);
+        assert_eq!(changes(&[ready(None), ready(Some(1))]).await, [Opened, FundingChanged(1)]);
         assert!(changes(&[closed(CHANNEL)]).await.is_empty());
     }
 
     #[tokio::test]
-    async fn closed_before_it_was_funded() {
+    async fn close_with_the_temporary_id_is_ignored() {
         assert!(changes(&[closed(TEMPORARY)]).await.is_empty());
-        assert_eq!(changes(&[pending(0), closed(TEMPORARY)]).await, ["opened"]);
-        assert_eq!(changes(&[pending(0), closed(CHANNEL)]).await, ["opened", "closed"]);
+        assert_eq!(changes(&[pending(0), closed(TEMPORARY)]).await, [Opened]);
+        assert_eq!(changes(&[pending(0), closed(CHANNEL)]).await, [Opened, Closed]);
     }
 
     #[tokio::test]
-    async fn all_other_events_are_ignored() {
+    async fn other_events_are_ignored() {
         assert!(changes(&[splice_pending(1), splice_failed(), discard(0)]).await.is_empty());
         let connection_needed = events::Event::ConnectionNeeded { node_id: key(2), addresses: vec![] };
         assert!(changes(&[connection_needed]).await.is_empty());
     }
 
     #[tokio::test]
-    async fn the_new_channels_peer_is_online_if_it_was_reported_to_be() {
+    async fn peer_of_a_new_channel_is_online_if_its_connect_was_recorded() {
         let service = service().await;
         let handle = service.handle();
         let fitness = LdkFitness::new(handle.clone());
-        let observer = fitness.wrap(IgnoringMessageHandler {});
-        observer.peer_connected(key(2), &init(), false).unwrap();
-        // In the pause the tracker forgets the strangers; the wrapper does not.
+        let recorder = fitness.wrap(IgnoringMessageHandler {});
+        recorder.peer_connected(key(2), &init(), false).unwrap();
+        // During the pause the tracker discards the strangers, but the wrapper keeps them.
         fitness.pause();
         handle.record(Event::ObservationResumed);
         assert_eq!(handle.is_connected(&node_id(2)), None);
@@ -358,18 +365,18 @@ mod channels {
     }
 
     #[tokio::test]
-    async fn the_new_channels_peer_is_offline_if_it_was_not_reported() {
+    async fn peer_of_a_new_channel_is_offline_if_its_disconnect_was_recorded() {
         let service = service().await;
         let fitness = LdkFitness::new(service.handle());
-        let observer = fitness.wrap(IgnoringMessageHandler {});
-        observer.peer_connected(key(2), &init(), false).unwrap();
-        observer.peer_disconnected(key(2));
+        let recorder = fitness.wrap(IgnoringMessageHandler {});
+        recorder.peer_connected(key(2), &init(), false).unwrap();
+        recorder.peer_disconnected(key(2));
         fitness.record_event(&pending(0));
         assert_eq!(presence(&service.handle(), 2), Presence::Offline);
     }
 
     #[tokio::test]
-    async fn without_the_wrapper_the_new_channels_peer_is_as_the_service_knows_it() {
+    async fn without_the_wrapper_the_presence_comes_from_the_service() {
         let service = service().await;
         let fitness = LdkFitness::new(service.handle());
         fitness.record_event(&pending(0));
@@ -382,12 +389,12 @@ mod channels {
     }
 
     #[tokio::test]
-    async fn a_channel_is_usable_from_when_it_is_ready() {
+    async fn channel_is_usable_once_it_is_ready() {
         let service = service().await;
         let (handle, fitness) = (service.handle(), LdkFitness::new(service.handle()));
-        let observer = fitness.wrap(IgnoringMessageHandler {});
+        let recorder = fitness.wrap(IgnoringMessageHandler {});
         let usable = || handle.channel(&CHANNEL).unwrap().usable;
-        observer.peer_connected(key(2), &init(), false).unwrap();
+        recorder.peer_connected(key(2), &init(), false).unwrap();
         fitness.record_event(&pending(0));
         assert_eq!((presence(&handle, 2), usable()), (Presence::Online, Some(false)));
         fitness.record_event(&ready(Some(0)));
@@ -396,50 +403,50 @@ mod channels {
         fitness.record_event(&ready(Some(1)));
         assert_eq!(usable(), Some(true));
 
-        observer.peer_disconnected(key(2));
+        recorder.peer_disconnected(key(2));
         assert_eq!(usable(), Some(false));
-        // Told too late: the channel is as it was.
+        // Recorded while the peer is offline: ignored.
         fitness.record_event(&pending(1));
-        observer.peer_connected(key(2), &init(), false).unwrap();
+        recorder.peer_connected(key(2), &init(), false).unwrap();
         assert_eq!(usable(), Some(true));
         let report = handle.channel(&CHANNEL).unwrap();
         assert!(report.usable_ns <= report.uptime_ns && report.usable_observed_ns <= report.observed_ns);
     }
 
     #[tokio::test]
-    async fn whom_ldk_drops_because_it_was_held_up_was_lost_by_us() {
+    async fn disconnects_after_a_logged_stall_are_attributed_to_us() {
         let log = |fitness: &LdkFitness, module_path, message: &str| {
             let args = format_args!("{message}");
             fitness.record_log(&Record::new(Level::Trace, None, None, args, module_path, "", 1, None));
         };
-        let held_up = "100ms sleep took more than a second, disconnecting peers.";
+        let stalled = "100ms sleep took more than a second, disconnecting peers.";
         for (module_path, expected) in [
             ("lightning_background_processor", (Presence::Unobserved, 0)),
             ("lightning::ln::peer_handler", (Presence::Offline, 1)),
         ] {
             let service = service().await;
             let (handle, fitness) = (service.handle(), LdkFitness::new(service.handle()));
-            let observer = fitness.wrap(IgnoringMessageHandler {});
-            observer.peer_connected(key(2), &init(), false).unwrap();
+            let recorder = fitness.wrap(IgnoringMessageHandler {});
+            recorder.peer_connected(key(2), &init(), false).unwrap();
             fitness.record_event(&pending(0));
-            log(&fitness, module_path, held_up);
+            log(&fitness, module_path, stalled);
             assert_eq!(presence(&handle, 2), Presence::Online);
-            observer.peer_disconnected(key(2));
+            recorder.peer_disconnected(key(2));
             let peer = handle.peer(&node_id(2)).unwrap();
             assert_eq!((peer.presence, peer.disconnects), expected);
         }
     }
 
     #[tokio::test]
-    async fn our_own_shutdown_is_not_held_against_the_peers() {
+    async fn disconnects_while_paused_are_not_charged_to_the_peers() {
         let service = service().await;
         let fitness = LdkFitness::new(service.handle());
-        let observer = fitness.wrap(IgnoringMessageHandler {});
+        let recorder = fitness.wrap(IgnoringMessageHandler {});
         let opened = ChannelOpened { channel_id: CHANNEL, node_id: node_id(2), funding: None, online: None };
         service.handle().record(Event::ChannelOpened(opened));
-        observer.peer_connected(key(2), &init(), false).unwrap();
+        recorder.peer_connected(key(2), &init(), false).unwrap();
         fitness.pause();
-        observer.peer_disconnected(key(2));
+        recorder.peer_disconnected(key(2));
         let peer = service.handle().peer(&node_id(2)).unwrap();
         assert_eq!((peer.presence, peer.disconnects, peer.flap_count), (Presence::Unobserved, 0, 0));
     }
