@@ -1,8 +1,8 @@
 -- The first column of every primary key is the observer: the node whose history the row belongs to. Node ids
--- are the 33 bytes of a public key. Durations are in nanoseconds. Moments are nanoseconds since the Unix epoch
--- in tracker time, which equals the observer's clock unless that clock was once wrong by years;
--- clock_offset_ns is then the difference. The largest duration and the largest moment are 2^62 - 1 (in 2116),
--- so the sum of two of them does not overflow.
+-- are the 33 bytes of a public key. Durations are in nanoseconds. Moments are nanoseconds since the Unix
+-- epoch in tracker time, which equals the observer's clock unless that clock was once wrong by years;
+-- clock_offset_ns is then the difference. The largest duration and the largest moment are 2^62 - 1 (146 years,
+-- and the year 2116), so the sum of two of them does not overflow.
 --
 -- `record` is the encoded record: a format number, the fields and a checksum. It is authoritative. The other
 -- columns repeat some of its fields for SQL queries; they are written together with it and never read back.
@@ -11,7 +11,7 @@ CREATE TABLE @schema@.observers (
     observer          bytea  PRIMARY KEY,
     started_at_ns     bigint NOT NULL, -- when the process that wrote this row began to observe
     last_heartbeat_ns bigint NOT NULL, -- the latest moment at which it is known to have observed
-    clock_offset_ns   bigint NOT NULL, -- add it to a moment to get the time of the observer's clock; usually 0
+    clock_offset_ns   bigint NOT NULL, -- moment + clock_offset_ns = time of the observer's clock; usually 0
     record            bytea  NOT NULL
 );
 

@@ -35,8 +35,8 @@
 //!
 //! The role does not need to be a superuser. It needs the privilege to create a schema, or a schema that it
 //! owns (`CREATE SCHEMA ldk_fitness AUTHORIZATION fitness`). Once the tables exist, `USAGE` on the schema and
-//! `SELECT, INSERT, UPDATE, DELETE` on its tables are enough; to read, `USAGE` and `SELECT`. If a privilege is
-//! missing when the store is opened, the error contains the SQL that grants it.
+//! `SELECT, INSERT, UPDATE, DELETE` on its tables are enough. A store that is opened read-only needs `USAGE` and
+//! `SELECT`. If a privilege is missing when the store is opened, the error contains the SQL that grants it.
 //!
 //! Nodes that share a schema can read and write each other's history. Give a node that you do not trust its
 //! own schema and its own role.

@@ -117,8 +117,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     Ok(certificates)
 }
 
-/// Accepts a certificate for any host: any certificate (`require`), or with `roots` one of a trusted authority
-/// (`verify-ca`). That the server has the certificate's private key is always verified.
+/// Accepts certificates for any host: any certificate (`require`), or with `roots` a certificate of a trusted
+/// authority (`verify-ca`). Always verifies that the server has the certificate's private key.
 #[derive(Debug)]
 struct AnyHostVerifier {
     roots: Option<RootCertStore>,

@@ -1,8 +1,8 @@
 //! The connection for writing, which makes one commit at a time.
 //!
-//! An operation takes the connection out of the writer and returns it when it has succeeded. If the future of
-//! a commit is dropped, the connection is dropped with it, and the server either rolls the transaction back or
-//! has already committed it. The next operation uses a new connection and a higher epoch, so whatever the
+//! An operation takes the connection out of the writer and returns it when it has succeeded. If the future
+//! of a commit is dropped, so is the connection, and the server either rolls the transaction back or has
+//! already committed it. The next operation uses a new connection and a higher epoch, so whatever the
 //! server still receives on the old connection fails at the check of the epoch.
 
 use std::collections::{HashMap, VecDeque};
@@ -41,7 +41,8 @@ pub(crate) struct Writer {
     connection: Option<WriteConnection>,
     /// How many connections were opened.
     connection_count: u64,
-    /// The server processes of this store's connections. If one of them still has a lock, the server     /// noticed yet that the connection was abandoned.
+    /// The server processes of this store's connections. If one of them still has a lock, the server has
+    /// not noticed yet that the connection was abandoned.
     pub(crate) own_processes: VecDeque<ServerProcess>,
     pub(crate) claims: HashMap<NodeId, HeldClaim>,
     /// The number of the latest claim token of each observer, until it is dropped.

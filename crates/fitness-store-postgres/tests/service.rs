@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fitness_actor::{Handle, Service};
+use fitness_actor::{FlushError, Handle, Service};
 use fitness_core::{ChannelId, ChannelOpened, Event, LogEntry, NodeId, TrackerConfig};
 use fitness_pgtest::{Cluster, NEEDS_POSTGRESQL, OWNER};
 use fitness_store::{Store, StoreError};
@@ -255,7 +255,8 @@ async fn full_disk_loses_no_change() {
         handle.record(channel_opened(number));
     }
     let error = handle.flush().await.expect_err("the disk is full");
-    assert!(error.to_string().contains("No space left on device"), "{error}");
+    let FlushError::Store { source } = error else { panic!("unexpected error: {error}") };
+    assert!(source.to_string().contains("No space left on device"), "{source}");
     let health = handle.health();
     assert!(health.store.last_error.expect("an error").transient);
     let reader = open_read_only(&database.url()).await;

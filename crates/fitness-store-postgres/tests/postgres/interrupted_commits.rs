@@ -121,7 +121,7 @@ async fn dropped_commit_is_never_stored_after_a_later_one() {
         wait_until_blocked(&database).await;
         dropped.abort();
         assert!(dropped.await.expect_err("the task was aborted").is_cancelled());
-        // The server has not noticed yet. Either it cancels the statement, or the store terminates the session.
+        // The server has not noticed yet. It cancels the statement later, or the store ends the session.
         let next = spawn_commit(&store, version + 2);
         drop(blocker);
         next.await.expect("no panic").expect("a commit");

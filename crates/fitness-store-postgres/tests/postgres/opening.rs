@@ -11,8 +11,8 @@ use crate::support::*;
 
 /// Returns the tables and views of the schema with the transactions that created them, and its versions.
 fn schema_snapshot(database: &Database<'_>) -> String {
-    let tables = "SELECT string_agg(n.nspname || '.' || c.relname || ' ' || c.xmin, ',' ORDER BY 1) FROM pg_class c \
-                  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ldk_fitness'";
+    let tables = "SELECT string_agg(n.nspname || '.' || c.relname || ' ' || c.xmin, ',' ORDER BY 1) \
+                  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ldk_fitness'";
     let versions = "SELECT * FROM ldk_fitness.schema_version ORDER BY version";
     format!("{}\n{}", database.sql(tables), database.sql(versions))
 }
