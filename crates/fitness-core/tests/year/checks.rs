@@ -34,7 +34,7 @@ impl Checker {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             seed,
-            random: Random::new(seed, "looks"),
+            random: Random::new(seed, "windows"),
             previous_totals: BTreeMap::new(),
             next_peer: 0,
             checks: 0,

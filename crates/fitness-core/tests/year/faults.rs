@@ -82,8 +82,8 @@ pub(crate) fn faults(seed: u64) -> Faults {
     });
     (faults.network_outages, faults.undetectable) =
         network_outages(&mut Random::new(seed, "outages"), &incidents);
-    faults.wall_clock_offsets = wall_clock_offsets(&mut Random::new(seed, "wall"), &incidents);
-    faults.store_failures = store_failures(&mut Random::new(seed, "disk"), &incidents);
+    faults.wall_clock_offsets = wall_clock_offsets(&mut Random::new(seed, "wall clock"), &incidents);
+    faults.store_failures = store_failures(&mut Random::new(seed, "store"), &incidents);
     faults
 }
 

@@ -92,7 +92,7 @@ impl SimulatedYear {
             pending_reconnects: none,
         };
         let mut simulation = Simulation {
-            random: Random::new(seed, "world"),
+            random: Random::new(seed, "connections"),
             year,
             queue: BinaryHeap::new(),
             scheduled: 0,
