@@ -1,12 +1,12 @@
-//! The presets answer what lnd answered, to the nanosecond.
+//! The lnd presets return the same values as lnd, to the nanosecond.
 //!
-//! `tests/data/*.jsonl.gz` holds what lnd's `chanfitness` package said when it was run, operation
-//! by operation, on random traces. More such files are read from the directory that the
-//! environment variable `FITNESS_EXTRA_VECTORS` names.
+//! `tests/data/*.jsonl.gz` contains random traces with the results of lnd's `chanfitness` package after each
+//! operation. If the environment variable `FITNESS_EXTRA_VECTORS` is set, the test also reads the files in
+//! that directory.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use fitness_core::{
@@ -21,19 +21,19 @@ struct Trace {
     name: String,
     profile: String,
     #[serde(default)]
-    stored: Vec<Row>,
-    ops: Vec<Op>,
+    stored: Vec<StoredPeer>,
+    ops: Vec<Operation>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-struct Row {
+struct StoredPeer {
     peer: u32,
     count: u32,
     last_flap_ns: u64,
 }
 
 #[derive(Deserialize)]
-struct Op {
+struct Operation {
     t: u64,
     op: String,
     peer: u32,
@@ -43,23 +43,23 @@ struct Op {
     flap_count: Option<u32>,
     last_flap_ns: Option<u64>,
     #[serde(default)]
-    log: Vec<Logged>,
-    staged: Option<Logged>,
+    log: Vec<LoggedChange>,
+    staged: Option<LoggedChange>,
     error: Option<String>,
     lifetime_ns: Option<u64>,
     uptime_ns: Option<u64>,
     exact_uptime_ns: Option<u64>,
     #[serde(default)]
-    written: Vec<Row>,
+    written: Vec<StoredPeer>,
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
-struct Logged {
+struct LoggedChange {
     t: u64,
     online: bool,
 }
 
-impl From<LogEntry> for Logged {
+impl From<LogEntry> for LoggedChange {
     fn from(entry: LogEntry) -> Self {
         Self { t: entry.at_ns(), online: entry.presence() == Presence::Online }
     }
@@ -77,14 +77,17 @@ fn channel(chan: u32) -> ChannelId {
     ChannelId(id)
 }
 
-/// A tracker under a preset, and the rows that its flushes wrote.
-///
-/// lnd writes every peer that it tracks at each flush, ours only those that changed: what was
-/// written so far is the same.
+/// A tracker with an lnd preset.
 struct Replay {
     tracker: Tracker,
+    /// The flap count and last flap of each peer, as of the last commit.
+    ///
+    /// lnd writes all tracked peers at each flush, and the tracker only those that changed. The accumulated
+    /// rows are the same.
     written: BTreeMap<NodeId, (u32, u64)>,
-    answers: usize,
+    /// The number of compared values.
+    comparisons: usize,
+    /// Describes the current operation.
     context: String,
 }
 
@@ -93,21 +96,21 @@ impl Replay {
         let config = match trace.profile.as_str() {
             "lnd-0.19" => TrackerConfig::lnd_0_19(),
             "lnd-master" => TrackerConfig::lnd_master(),
-            other => panic!("{}: no preset for the profile {other}", trace.name),
+            other => panic!("{}: unknown profile {other}", trace.name),
         };
         let mut tracker = Tracker::new(config, HashSeed([1; 16]));
-        for row in &trace.stored {
-            tracker.resume_peer(&stored(row));
+        for peer in &trace.stored {
+            tracker.resume_peer(&peer_record(peer));
         }
-        Self { tracker, written: BTreeMap::new(), answers: 0, context: String::new() }
+        Self { tracker, written: BTreeMap::new(), comparisons: 0, context: String::new() }
     }
 
-    fn expect<T: PartialEq + std::fmt::Debug>(&mut self, ours: T, lnds: T, what: &str) {
-        assert_eq!(ours, lnds, "{}: {what}: ours, then lnd's", self.context);
-        self.answers += 1;
+    fn compare<T: PartialEq + std::fmt::Debug>(&mut self, value: T, lnd_value: T, name: &str) {
+        assert_eq!(value, lnd_value, "{}: {name} (right: lnd)", self.context);
+        self.comparisons += 1;
     }
 
-    fn step(&mut self, op: &Op) {
+    fn run(&mut self, op: &Operation) {
         let at = Timestamp::from_nanos(op.t);
         let node_id = node(op.peer);
         match op.op.as_str() {
@@ -126,31 +129,31 @@ impl Replay {
             "flap_count" => self.flap_count(op, &node_id),
             "channel_info" => self.channel_info(op, at, &node_id),
             "flush" => self.flush(op),
-            other => panic!("an operation `{other}` that this test does not know"),
+            other => panic!("{}: unknown operation {other}", self.context),
         }
     }
 
-    fn flap_count(&mut self, op: &Op, node_id: &NodeId) {
-        // Every stored peer was restored, so a peer that is not there has no count anywhere.
+    fn flap_count(&mut self, op: &Operation, node_id: &NodeId) {
+        // All stored peers were resumed, so an unknown peer has never flapped.
         let (count, last_flap) = self.tracker.flap_count(node_id).unwrap_or_default();
-        self.expect(Some(count), op.flap_count, "flap count");
-        self.expect(last_flap.map(Timestamp::as_nanos), op.last_flap_ns, "last flap");
+        self.compare(Some(count), op.flap_count, "flap count");
+        self.compare(last_flap.map(Timestamp::as_nanos), op.last_flap_ns, "last flap");
         let log = self.tracker.event_log(node_id);
         let committed: Vec<_> =
-            log.iter().flat_map(|log| log.committed()).copied().map(Logged::from).collect();
-        let staged = log.and_then(|log| log.staged()).map(Logged::from);
-        self.expect(&committed, &op.log, "log");
-        self.expect(&staged, &op.staged, "staged");
+            log.iter().flat_map(|log| log.committed()).copied().map(LoggedChange::from).collect();
+        let staged = log.and_then(|log| log.staged()).map(LoggedChange::from);
+        self.compare(&committed, &op.log, "log");
+        self.compare(&staged, &op.staged, "staged");
     }
 
-    fn channel_info(&mut self, op: &Op, at: Timestamp, node_id: &NodeId) {
+    fn channel_info(&mut self, op: &Operation, at: Timestamp, node_id: &NodeId) {
         match self.tracker.peer_channel(at, node_id, &channel(op.chan)) {
             Ok(report) => {
-                self.expect(None, op.error.as_deref(), "error");
-                self.expect(Some(report.lifetime_ns), op.lifetime_ns, "lifetime");
-                self.expect(Some(report.uptime_ns), op.exact_uptime_ns, "exact uptime");
+                self.compare(None, op.error.as_deref(), "error");
+                self.compare(Some(report.lifetime_ns), op.lifetime_ns, "lifetime");
+                self.compare(Some(report.uptime_ns), op.exact_uptime_ns, "exact uptime");
                 let uptime_ns = self.tracker.lnd_uptime_ns(at, &channel(op.chan));
-                self.expect(uptime_ns, op.uptime_ns, "lnd's uptime");
+                self.compare(uptime_ns, op.uptime_ns, "lnd uptime");
             }
             Err(error) => {
                 let error = match error {
@@ -158,12 +161,12 @@ impl Replay {
                     NotFound::Channel(_) => "channel_not_found",
                     other => panic!("{other}"),
                 };
-                self.expect(Some(error), op.error.as_deref(), "error");
+                self.compare(Some(error), op.error.as_deref(), "error");
             }
         }
     }
 
-    fn flush(&mut self, op: &Op) {
+    fn flush(&mut self, op: &Operation) {
         let mut changes = UnsavedChanges::default();
         while self.tracker.drain_changes(2, &mut changes) {}
         for record in changes.peers {
@@ -171,23 +174,23 @@ impl Replay {
                 self.written.insert(record.node_id, (record.flap_count, last_flap_ns));
             }
         }
-        let rows: BTreeMap<_, _> =
-            op.written.iter().map(|row| (node(row.peer), (row.count, row.last_flap_ns))).collect();
-        self.expect(&self.written.clone(), &rows, "rows written");
+        let expected: BTreeMap<_, _> =
+            op.written.iter().map(|peer| (node(peer.peer), (peer.count, peer.last_flap_ns))).collect();
+        self.compare(&self.written.clone(), &expected, "stored peers");
     }
 }
 
-fn stored(row: &Row) -> PeerRecord {
+fn peer_record(peer: &StoredPeer) -> PeerRecord {
     PeerRecord {
-        node_id: node(row.peer),
+        node_id: node(peer.peer),
         watched: false,
         in_reconnect_grace: false,
         tracked_since_ns: 0,
         presence: Presence::Unobserved,
         presence_since_ns: 0,
         totals: Totals::default(),
-        flap_count: row.count,
-        last_flap_ns: Some(row.last_flap_ns),
+        flap_count: peer.count,
+        last_flap_ns: Some(peer.last_flap_ns),
         disconnects: 0,
         log_end: 0,
         imported: None,
@@ -195,71 +198,56 @@ fn stored(row: &Row) -> PeerRecord {
     }
 }
 
-/// Returns how many traces and answers were compared.
-fn compare(file: &Path) -> (usize, usize) {
+/// The number of traces in a file, and the number of values that were compared.
+struct Summary {
+    traces: usize,
+    comparisons: usize,
+}
+
+fn compare_file(file: &Path) -> Summary {
     let reader = File::open(file).unwrap_or_else(|err| panic!("{}: {err}", file.display()));
     let lines = BufReader::new(MultiGzDecoder::new(reader)).lines();
-    let (mut traces, mut answers) = (0, 0);
+    let mut summary = Summary { traces: 0, comparisons: 0 };
     for line in lines {
         let line = line.unwrap_or_else(|err| panic!("{}: {err}", file.display()));
+        summary.traces += 1;
         let trace: Trace = serde_json::from_str(&line)
-            .unwrap_or_else(|err| panic!("{}, trace {}: {err}", file.display(), traces + 1));
+            .unwrap_or_else(|err| panic!("{}, trace {}: {err}", file.display(), summary.traces));
         let mut replay = Replay::new(&trace);
         for (number, op) in trace.ops.iter().enumerate() {
             replay.context = format!("{}, operation {number} ({})", trace.name, op.op);
-            replay.step(op);
+            replay.run(op);
         }
-        traces += 1;
-        answers += replay.answers;
+        summary.comparisons += replay.comparisons;
     }
-    (traces, answers)
+    println!("{}: {} traces, {} comparisons", file.display(), summary.traces, summary.comparisons);
+    summary
 }
 
 fn vectors_in(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap_or_else(|err| panic!("{}: {err}", directory.display()));
     let mut files: Vec<_> = entries
-        .map(|entry| entry.expect("a directory that can be listed").path())
+        .map(|entry| entry.unwrap_or_else(|err| panic!("{}: {err}", directory.display())).path())
         .filter(|path| path.to_string_lossy().ends_with(".jsonl.gz"))
         .collect();
     files.sort();
     files
 }
 
-/// Says something that is seen although the test passes: what the print macros say is not.
-fn say(what: &str) {
-    // There is nobody left to tell where standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{what}");
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
 #[test]
-fn every_recorded_answer_is_ours() {
+fn presets_return_the_recorded_values_of_lnd() {
     let files = vectors_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data"));
     assert_eq!(files.len(), 2);
     for file in files {
-        let (traces, answers) = compare(&file);
-        say(&format!("{}: {traces} traces, {answers} answers", file_name(&file)));
+        let Summary { traces, comparisons } = compare_file(&file);
         assert_eq!(traces, 96, "{}", file.display());
-        assert!(answers > 10_000, "{}: only {answers} answers", file.display());
+        assert!(comparisons > 10_000, "{}: {comparisons}", file.display());
     }
-}
-
-#[test]
-fn every_extra_answer_is_ours() {
-    let Some(directory) = std::env::var_os("FITNESS_EXTRA_VECTORS") else {
-        say("FITNESS_EXTRA_VECTORS is not set: no extra vectors");
-        return;
-    };
-    let files = vectors_in(Path::new(&directory));
-    assert!(!files.is_empty(), "{}: no *.jsonl.gz here", Path::new(&directory).display());
-    let (mut traces, mut answers) = (0, 0);
-    for file in &files {
-        let compared = compare(file);
-        traces += compared.0;
-        answers += compared.1;
+    if let Some(directory) = std::env::var_os("FITNESS_EXTRA_VECTORS") {
+        let files = vectors_in(Path::new(&directory));
+        assert!(!files.is_empty(), "{}: no *.jsonl.gz files", Path::new(&directory).display());
+        for file in files {
+            compare_file(&file);
+        }
     }
-    say(&format!("extra vectors: {} files, {traces} traces, {answers} answers", files.len()));
 }

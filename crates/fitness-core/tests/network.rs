@@ -1,8 +1,8 @@
-//! The edges of what is taken for an outage of our own network, and of a lapse of our own.
+//! Tests the limits of the rules for network outages and for suspensions of the process.
 
 use fitness_core::{
-    Change, ChannelId, ChannelOpened, Event, GapCause, HashSeed, NetworkOutageRule, NodeId, PeerReport,
-    Presence, Snapshot, Timestamp, Tracker, TrackerConfig,
+    Change, ChannelId, ChannelOpened, Event, GapCause, HashSeed, NetworkOutageRule, NodeId, OpenChannel,
+    PeerReport, Presence, Snapshot, Timestamp, Tracker, TrackerConfig, UnsavedChanges,
 };
 
 const START: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -20,8 +20,8 @@ fn offline(peer: u8) -> Event {
     Event::PeerOffline { node_id: node(peer) }
 }
 
-/// So many peers, each with a channel and online since the start.
-fn tracker(peers: u8, rule: Option<NetworkOutageRule>) -> Tracker {
+/// Returns a tracker with peers that have a channel each and are online since `START`.
+fn tracker_with_rule(peers: u8, rule: Option<NetworkOutageRule>) -> Tracker {
     let mut tracker =
         Tracker::new(TrackerConfig::default().with_network_outage_rule(rule), HashSeed([1; 16]));
     for peer in 1..=peers {
@@ -32,28 +32,34 @@ fn tracker(peers: u8, rule: Option<NetworkOutageRule>) -> Tracker {
     tracker
 }
 
-fn lose(tracker: &mut Tracker, peers: impl IntoIterator<Item = u8>, from_secs: u64, apart_secs: u64) {
-    for (place, peer) in (0..).zip(peers) {
-        tracker.apply(START.after_secs(from_secs + place * apart_secs), &offline(peer));
+/// Disconnects peers one after the other, `interval_secs` apart.
+fn disconnect(
+    tracker: &mut Tracker,
+    peers: impl IntoIterator<Item = u8>,
+    from_secs: u64,
+    interval_secs: u64,
+) {
+    for (index, peer) in (0..).zip(peers) {
+        tracker.apply(START.after_secs(from_secs + index * interval_secs), &offline(peer));
     }
 }
 
 fn peer(tracker: &Tracker, at_secs: u64, peer: u8) -> PeerReport {
-    tracker.peer(START.after_secs(at_secs), &node(peer)).expect("it has a channel")
+    tracker.peer(START.after_secs(at_secs), &node(peer)).expect("the peer has a channel")
 }
 
-fn is_out(tracker: &Tracker) -> bool {
+fn network_is_down(tracker: &Tracker) -> bool {
     let gap = tracker.coverage(START.after_secs(10_000)).and_then(|coverage| coverage.ongoing_gap);
     gap.is_some_and(|gap| gap.cause == GapCause::NetworkDown)
 }
 
-fn with_default(peers: u8) -> Tracker {
-    tracker(peers, Some(NetworkOutageRule::default()))
+fn tracker(peers: u8) -> Tracker {
+    tracker_with_rule(peers, Some(NetworkOutageRule::default()))
 }
 
 #[test]
-fn nearly_everybody_within_half_a_minute_is_an_outage() {
-    // Peers, how many of them are lost, seconds apart, and whether that is our network.
+fn loss_of_80_percent_of_the_connections_within_30_seconds_is_a_network_outage() {
+    // The number of peers, the number of disconnects, the seconds between them, and whether it is an outage.
     let cases = [
         (3, 3, 1, true),
         (2, 2, 0, false),
@@ -65,19 +71,19 @@ fn nearly_everybody_within_half_a_minute_is_an_outage() {
         (3, 3, 15, true),
         (3, 3, 16, false),
     ];
-    for (peers, lost, apart, expected) in cases {
-        let mut tracker = with_default(peers);
-        lose(&mut tracker, 1..=lost, 100, apart);
-        assert_eq!(is_out(&tracker), expected, "{lost} of {peers}, {apart} s apart");
-        let counted = (1..=lost).map(|lost| peer(&tracker, 200, lost).disconnects).sum::<u32>();
-        assert_eq!(counted, if expected { 0 } else { u32::from(lost) });
+    for (peers, lost, interval, expected) in cases {
+        let mut tracker = tracker(peers);
+        disconnect(&mut tracker, 1..=lost, 100, interval);
+        assert_eq!(network_is_down(&tracker), expected, "{lost} of {peers}, {interval} s apart");
+        let disconnects = (1..=lost).map(|number| peer(&tracker, 200, number).disconnects).sum::<u32>();
+        assert_eq!(disconnects, if expected { 0 } else { u32::from(lost) });
     }
 }
 
 #[test]
-fn an_outage_is_unobserved_until_the_first_one_returns_and_takes_its_flaps_back() {
-    let mut tracker = with_default(5);
-    // Peer 5 is offline by itself, and peer 1 has a history of flaps.
+fn network_outage_reverts_its_disconnects_and_ends_with_the_first_connection() {
+    let mut tracker = tracker(5);
+    // Peer 5 is offline for another reason, and peer 1 has flapped before.
     tracker.apply(START.after_secs(10), &offline(5));
     for flap in 0..10 {
         tracker.apply(START.after_secs(20 + flap), &if flap % 2 == 0 { offline(1) } else { online(1) });
@@ -85,7 +91,7 @@ fn an_outage_is_unobserved_until_the_first_one_returns_and_takes_its_flaps_back(
     let before = peer(&tracker, 99, 1);
     assert_eq!((before.flap_count, before.disconnects), (10, 5));
 
-    // A day later, so that the loss cools its count down.
+    // One day later: the disconnect of peer 1 makes its flap count decay.
     let day = 86_400;
     let mut changes = Vec::new();
     for (seconds, peer) in [(0, 1), (4, 2), (8, 3), (12, 4)] {
@@ -97,22 +103,25 @@ fn an_outage_is_unobserved_until_the_first_one_returns_and_takes_its_flaps_back(
     let during = peer(&tracker, day + 100, 1);
     assert_eq!((during.flap_count, during.disconnects, during.last_flap), (10, 5, before.last_flap));
     assert_eq!((during.presence, during.presence_since), (Presence::Unobserved, START.after_secs(day)));
-    let alone = peer(&tracker, day + 100, 5);
-    assert_eq!((alone.presence, alone.presence_since), (Presence::Unobserved, START.after_secs(day)));
+    let offline_before = peer(&tracker, day + 100, 5);
+    assert_eq!(
+        (offline_before.presence, offline_before.presence_since),
+        (Presence::Unobserved, START.after_secs(day))
+    );
 
     tracker.apply(START.after_secs(day + 600), &online(2));
-    assert!(!is_out(&tracker));
-    assert_eq!(peer(&tracker, day + 600, 5).presence, Presence::Offline, "we can see again that it is");
-    assert_eq!(peer(&tracker, day + 600, 3).presence, Presence::Unobserved, "it has time to come back");
+    assert!(!network_is_down(&tracker));
+    assert_eq!(peer(&tracker, day + 600, 5).presence, Presence::Offline, "offline for another reason");
+    assert_eq!(peer(&tracker, day + 600, 3).presence, Presence::Unobserved, "in its reconnect grace period");
     tracker.apply(START.after_secs(day + 660), &online(3));
     tracker.advance(START.after_secs(day + 720));
-    let gone = peer(&tracker, day + 800, 4);
-    assert_eq!((gone.presence, gone.presence_since), (Presence::Offline, START.after_secs(day + 600)));
-    assert_eq!((gone.flap_count, gone.disconnects), (0, 0));
-    assert_eq!(gone.observed_ns - gone.uptime_ns, 200 * SECOND);
-    let back = peer(&tracker, day + 800, 3);
-    assert_eq!(back.uptime_ns, back.observed_ns);
-    assert_eq!(back.uptime_ns, (day + 8 + 140) * SECOND);
+    let offline = peer(&tracker, day + 800, 4);
+    assert_eq!((offline.presence, offline.presence_since), (Presence::Offline, START.after_secs(day + 600)));
+    assert_eq!((offline.flap_count, offline.disconnects), (0, 0));
+    assert_eq!(offline.observed_ns - offline.uptime_ns, 200 * SECOND);
+    let reconnected = peer(&tracker, day + 800, 3);
+    assert_eq!(reconnected.uptime_ns, reconnected.observed_ns);
+    assert_eq!(reconnected.uptime_ns, (day + 8 + 140) * SECOND);
 
     let gaps = tracker.gaps(START.after_secs(day + 800), &[], START, Timestamp::MAX);
     let [gap] = gaps[..] else { panic!("{gaps:?}") };
@@ -123,48 +132,48 @@ fn an_outage_is_unobserved_until_the_first_one_returns_and_takes_its_flaps_back(
 }
 
 #[test]
-fn a_connection_that_comes_up_in_between_shows_that_our_network_is_there() {
-    let mut tracker = with_default(4);
-    lose(&mut tracker, [1, 2], 100, 1);
+fn disconnects_before_a_new_connection_are_not_a_part_of_an_outage() {
+    let mut tracker = tracker(4);
+    disconnect(&mut tracker, [1, 2], 100, 1);
     tracker.apply(START.after_secs(103), &online(1));
-    lose(&mut tracker, [3, 4], 104, 1);
-    assert!(!is_out(&tracker), "two of three");
-    lose(&mut tracker, [1], 107, 0);
-    assert!(is_out(&tracker), "three of three since then");
-    assert_eq!(peer(&tracker, 110, 2).disconnects, 1, "that was before");
+    disconnect(&mut tracker, [3, 4], 104, 1);
+    assert!(!network_is_down(&tracker), "two of three connections");
+    disconnect(&mut tracker, [1], 107, 0);
+    assert!(network_is_down(&tracker), "three of three connections since then");
+    assert_eq!(peer(&tracker, 110, 2).disconnects, 1, "its disconnect was before the new connection");
 }
 
 #[test]
-fn strangers_are_witnesses_too() {
-    let mut tracker = with_default(2);
+fn connections_of_strangers_count_for_network_outages() {
+    let mut tracker = tracker(2);
     (10..13).for_each(|stranger| tracker.apply(START.after_secs(1), &online(stranger)));
-    lose(&mut tracker, [1, 2], 100, 1);
-    assert!(!is_out(&tracker), "three strangers are still there");
-    lose(&mut tracker, [10, 11], 103, 1);
-    assert!(is_out(&tracker));
+    disconnect(&mut tracker, [1, 2], 100, 1);
+    assert!(!network_is_down(&tracker), "three strangers are connected");
+    disconnect(&mut tracker, [10, 11], 103, 1);
+    assert!(network_is_down(&tracker));
     assert_eq!(peer(&tracker, 110, 1).disconnects, 0);
     tracker.apply(START.after_secs(120), &online(77));
-    assert!(!is_out(&tracker), "whoever it is");
+    assert!(!network_is_down(&tracker), "a new stranger ends the outage");
 }
 
 #[test]
-fn a_poll_that_finds_nobody_is_an_outage() {
-    let mut tracker = with_default(3);
+fn snapshot_without_connections_is_a_network_outage() {
+    let mut tracker = tracker(3);
     let channels = |usable| {
-        let open = |peer| fitness_core::OpenChannel {
+        let channel = |peer| OpenChannel {
             channel_id: ChannelId([peer; 32]),
             node_id: node(peer),
             funding: None,
             usable,
         };
-        (1..=3).map(open).collect::<Vec<_>>()
+        (1..=3).map(channel).collect::<Vec<_>>()
     };
     let all =
         Snapshot { channels: channels(Some(true)), connected: (1..=3).map(node).collect(), taken_at: None };
     let none = Snapshot { channels: channels(Some(false)), connected: vec![], taken_at: None };
     tracker.apply(START.after_secs(10), &Event::Snapshot(all.clone()));
     tracker.apply(START.after_secs(100), &Event::Snapshot(none));
-    assert!(is_out(&tracker));
+    assert!(network_is_down(&tracker));
     tracker.apply(START.after_secs(200), &Event::Snapshot(all));
     for peer in (1..=3).map(|number| peer(&tracker, 300, number)) {
         assert_eq!((peer.disconnects, peer.flap_count), (0, 0));
@@ -175,74 +184,78 @@ fn a_poll_that_finds_nobody_is_an_outage() {
 }
 
 #[test]
-fn who_stays_connected_stays_online_and_may_go_within_the_outage() {
-    let mut tracker = with_default(10);
-    lose(&mut tracker, 1..=8, 100, 1);
-    assert!(is_out(&tracker));
+fn peer_that_stays_connected_in_a_network_outage_stays_online() {
+    let mut tracker = tracker(10);
+    disconnect(&mut tracker, 1..=8, 100, 1);
+    assert!(network_is_down(&tracker));
     assert_eq!(peer(&tracker, 150, 9).presence, Presence::Online);
     tracker.apply(START.after_secs(150), &offline(9));
-    let lost = peer(&tracker, 160, 9);
-    assert_eq!((lost.presence, lost.disconnects), (Presence::Unobserved, 0));
-    assert_eq!(lost.uptime_ns, 150 * SECOND);
+    let disconnected = peer(&tracker, 160, 9);
+    assert_eq!((disconnected.presence, disconnected.disconnects), (Presence::Unobserved, 0));
+    assert_eq!(disconnected.uptime_ns, 150 * SECOND);
 }
 
 #[test]
-fn nobody_comes_back_after_a_start_without_a_network() {
-    let mut before = with_default(3);
-    let mut changes = fitness_core::UnsavedChanges::default();
-    while before.drain_changes(10, &mut changes) {}
+fn start_without_reconnects_is_a_network_outage() {
+    let mut previous = tracker(3);
+    let mut changes = UnsavedChanges::default();
+    while previous.drain_changes(10, &mut changes) {}
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([1; 16]));
-    tracker.resume_observer(&before.observer_record(START.after_secs(100)), &[]);
+    tracker.resume_observer(&previous.observer_record(START.after_secs(100)), &[]);
     changes.peers.iter().for_each(|record| tracker.resume_peer(record));
     (1..=3).for_each(|peer| tracker.apply(START.after_secs(200), &offline(peer)));
     tracker.advance(START.after_secs(320));
-    assert!(is_out(&tracker));
+    assert!(network_is_down(&tracker));
     assert_eq!(peer(&tracker, 400, 1).observed_ns, 100 * SECOND);
     tracker.apply(START.after_secs(500), &online(1));
     tracker.advance(START.after_secs(620));
-    let coverage = tracker.coverage(START.after_secs(700)).expect("it has started");
+    let coverage = tracker.coverage(START.after_secs(700)).expect("the tracker has started");
     assert_eq!(
         (coverage.not_running.length_ns, coverage.network_down.length_ns),
         (100 * SECOND, 300 * SECOND)
     );
-    let gone = peer(&tracker, 700, 2);
-    assert_eq!((gone.presence, gone.observed_ns, gone.disconnects), (Presence::Offline, 300 * SECOND, 0));
+    let offline = peer(&tracker, 700, 2);
+    assert_eq!(
+        (offline.presence, offline.observed_ns, offline.disconnects),
+        (Presence::Offline, 300 * SECOND, 0)
+    );
 }
 
 #[test]
-fn the_rule_can_be_changed_and_switched_off() {
-    let mut off = tracker(5, None);
-    lose(&mut off, 1..=5, 100, 0);
-    assert!(!is_out(&off));
-    assert_eq!(peer(&off, 200, 1).disconnects, 1);
+fn network_outage_rule_can_be_changed_and_disabled() {
+    let mut disabled = tracker_with_rule(5, None);
+    disconnect(&mut disabled, 1..=5, 100, 0);
+    assert!(!network_is_down(&disabled));
+    assert_eq!(peer(&disabled, 200, 1).disconnects, 1);
 
     let all = NetworkOutageRule { min_percent: 100, ..NetworkOutageRule::default() };
-    let mut strict = tracker(5, Some(all));
-    lose(&mut strict, 1..=4, 100, 0);
-    assert!(!is_out(&strict));
-    lose(&mut strict, [5], 101, 0);
-    assert!(is_out(&strict));
+    let mut strict = tracker_with_rule(5, Some(all));
+    disconnect(&mut strict, 1..=4, 100, 0);
+    assert!(!network_is_down(&strict));
+    disconnect(&mut strict, [5], 101, 0);
+    assert!(network_is_down(&strict));
 
-    let mut lone = tracker(1, Some(NetworkOutageRule { min_peers: 0, ..NetworkOutageRule::default() }));
-    lose(&mut lone, [1], 100, 0);
-    assert!(is_out(&lone), "asked for");
+    let mut single_peer =
+        tracker_with_rule(1, Some(NetworkOutageRule { min_peers: 0, ..NetworkOutageRule::default() }));
+    disconnect(&mut single_peer, [1], 100, 0);
+    assert!(network_is_down(&single_peer));
 
-    let mut lnds = Tracker::new(TrackerConfig::lnd_0_19(), HashSeed([1; 16]));
-    (1..=5).for_each(|peer| lnds.apply(START, &online(peer)));
-    lose(&mut lnds, 1..=5, 100, 0);
-    assert!(!is_out(&lnds));
+    let mut lnd = Tracker::new(TrackerConfig::lnd_0_19(), HashSeed([1; 16]));
+    (1..=5).for_each(|peer| lnd.apply(START, &online(peer)));
+    disconnect(&mut lnd, 1..=5, 100, 0);
+    assert!(!network_is_down(&lnd));
 }
 
-/// A crash between two batches of one flush leaves gaps behind that the observer's record does not
-/// know: they are a part of the gap that the crash makes.
+/// After a crash between two batches of one commit, the store contains gaps that the observer record does not
+/// include. They are a part of the gap that the crash causes.
 #[test]
-fn gaps_that_were_stored_ahead_of_a_crash_are_told_once() {
-    let mut before = with_default(1);
-    let record = before.observer_record(START.after_secs(50));
-    before.apply(START.after_secs(60), &Event::ObservationPaused);
-    before.apply(START.after_secs(70), &Event::ObservationResumed);
-    let mut changes = fitness_core::UnsavedChanges::default();
-    while before.drain_changes(10, &mut changes) {}
+fn gaps_stored_before_a_crash_are_reported_once() {
+    let mut previous = tracker(1);
+    let record = previous.observer_record(START.after_secs(50));
+    previous.apply(START.after_secs(60), &Event::ObservationPaused);
+    previous.apply(START.after_secs(70), &Event::ObservationResumed);
+    let mut changes = UnsavedChanges::default();
+    while previous.drain_changes(10, &mut changes) {}
     assert_eq!(changes.gaps.len(), 1);
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([1; 16]));
     tracker.resume_observer(&record, &changes.gaps);
@@ -252,59 +265,60 @@ fn gaps_that_were_stored_ahead_of_a_crash_are_told_once() {
     assert_eq!((gap.cause, gap.length_ns()), (GapCause::NotRunning, 50 * SECOND));
 }
 
-/// After a lapse one loss of each connection of before it is ours, for as long as the grace lasts.
+/// Connections that were up before a suspension may have died in it. Within the grace period, one disconnect of
+/// each is attributed to the suspension.
 #[test]
-fn a_lapse_excuses_one_loss_of_who_was_there() {
-    let mut tracker = with_default(2);
+fn first_disconnect_after_a_suspension_is_attributed_to_it() {
+    let mut tracker = tracker(2);
     tracker.apply(START.after_secs(200), &Event::Unobserved { since: START.after_secs(100) });
-    assert_eq!(peer(&tracker, 200, 1).presence, Presence::Online, "as far as the node knows");
+    assert_eq!(peer(&tracker, 200, 1).presence, Presence::Online, "the node has not noticed a disconnect");
     tracker.apply(START.after_secs(220), &offline(1));
-    let found_dead = peer(&tracker, 230, 1);
-    assert_eq!((found_dead.presence, found_dead.flap_count), (Presence::Unobserved, 0));
+    let disconnected = peer(&tracker, 230, 1);
+    assert_eq!((disconnected.presence, disconnected.flap_count), (Presence::Unobserved, 0));
     tracker.apply(START.after_secs(240), &online(1));
     tracker.apply(START.after_secs(250), &offline(1));
-    assert_eq!(peer(&tracker, 260, 1).disconnects, 1, "a connection of after the lapse");
+    assert_eq!(peer(&tracker, 260, 1).disconnects, 1, "the connection began after the suspension");
     tracker.advance(START.after_secs(320));
     tracker.apply(START.after_secs(321), &offline(2));
-    assert_eq!(peer(&tracker, 330, 2).disconnects, 1, "the grace is over");
+    assert_eq!(peer(&tracker, 330, 2).disconnects, 1, "the grace period has expired");
 }
 
-/// Nothing that was due in a lapse happens in it: its end is another chance to come back.
+/// Deadlines within a suspension do not expire in it: its end starts another grace period.
 #[test]
-fn a_grace_does_not_run_out_while_nobody_looks() {
-    let mut tracker = with_default(1);
+fn grace_period_does_not_expire_within_a_suspension() {
+    let mut tracker = tracker(1);
     tracker.apply(START.after_secs(100), &Event::ObservationPaused);
     tracker.apply(START.after_secs(200), &Event::ObservationResumed);
     tracker.apply(START.after_secs(210), &offline(1));
     tracker.apply(START.after_secs(1_000), &Event::Unobserved { since: START.after_secs(220) });
     tracker.apply(START.after_secs(1_060), &online(1));
-    let back = peer(&tracker, 1_100, 1);
-    assert_eq!((back.observed_ns, back.uptime_ns), (140 * SECOND, 140 * SECOND));
+    let reconnected = peer(&tracker, 1_100, 1);
+    assert_eq!((reconnected.observed_ns, reconnected.uptime_ns), (140 * SECOND, 140 * SECOND));
 }
 
-/// A lapse that is said to begin before something we were told cannot have: we were well then.
+/// An event shows that the process was running at its time.
 #[test]
-fn a_lapse_begins_after_the_last_event_at_the_earliest() {
-    let mut tracker = with_default(1);
+fn suspension_begins_at_the_last_event_at_the_earliest() {
+    let mut tracker = tracker(1);
     tracker.apply(START.after_secs(100), &offline(1));
     tracker.apply(START.after_secs(150), &Event::Unobserved { since: START.after_secs(50) });
     let report = peer(&tracker, 150, 1);
     assert_eq!((report.disconnects, report.observed_ns), (1, 100 * SECOND));
 }
 
-/// As a monitor tells it that asks the node now and then.
+/// An embedder that polls the node delivers only snapshots.
 #[test]
-fn lists_alone_find_an_outage_out() {
+fn snapshots_alone_detect_a_network_outage() {
     let mut tracker = Tracker::new(TrackerConfig::default(), HashSeed([1; 16]));
-    let list = |channels: &[u8], connected: &[u8], taken_at| {
-        let open = |&peer: &u8| fitness_core::OpenChannel {
+    let snapshot = |channels: &[u8], connected: &[u8], taken_at| {
+        let channel = |&peer: &u8| OpenChannel {
             channel_id: ChannelId([peer; 32]),
             node_id: node(peer),
             funding: None,
             usable: None,
         };
         Event::Snapshot(Snapshot {
-            channels: channels.iter().map(open).collect(),
+            channels: channels.iter().map(channel).collect(),
             connected: connected.iter().map(|&peer| node(peer)).collect(),
             taken_at: Some(taken_at),
         })
@@ -323,24 +337,24 @@ fn lists_alone_find_an_outage_out() {
         (14_024, &[1, 2, 3, 4], &[]),
     ];
     for (ms, channels, connected) in steps {
-        tracker.apply(at(ms), &list(channels, connected, at(ms.saturating_sub(1))));
+        tracker.apply(at(ms), &snapshot(channels, connected, at(ms.saturating_sub(1))));
     }
-    assert!(is_out(&tracker));
+    assert!(network_is_down(&tracker));
 }
 
-/// The list was asked for when the lapse was not known yet, and is what finds it out: it is newer than
-/// what the lapse dates anew.
+/// The snapshot was taken at the end of a suspension, before the suspension was recorded. Its list of connected
+/// peers is newer than the presences from before the suspension.
 #[test]
-fn who_is_missing_in_the_list_that_finds_out_a_lapse_is_not_online() {
-    let mut tracker = with_default(1);
+fn peer_missing_in_the_first_snapshot_after_a_suspension_is_unobserved() {
+    let mut tracker = tracker(1);
     let (node_id, channel_id) = (node(1), ChannelId([1; 32]));
     let at = |secs| START.after_secs(secs);
-    let list = Snapshot {
-        channels: vec![fitness_core::OpenChannel { channel_id, node_id, funding: None, usable: None }],
+    let snapshot = Snapshot {
+        channels: vec![OpenChannel { channel_id, node_id, funding: None, usable: None }],
         connected: vec![],
         taken_at: Some(at(100)),
     };
     tracker.apply(at(100).after_nanos(1_000_000), &Event::Unobserved { since: at(10) });
-    tracker.apply(at(100).after_nanos(1_000_000), &Event::Snapshot(list));
-    assert_eq!(peer(&tracker, 101, 1).presence, Presence::Unobserved, "it has time to come back");
+    tracker.apply(at(100).after_nanos(1_000_000), &Event::Snapshot(snapshot));
+    assert_eq!(peer(&tracker, 101, 1).presence, Presence::Unobserved, "in its reconnect grace period");
 }

@@ -1,6 +1,6 @@
-//! A node with many peers, each with one channel, and the bare map that its figures are held against.
+//! Trackers with many peers or a long log, and a plain hash map for comparison.
 
-// Each bench uses its part of this module.
+// Each benchmark uses only a part of this module.
 #![allow(dead_code)]
 
 use fitness_core::{
@@ -11,11 +11,11 @@ use hashbrown::DefaultHashBuilder;
 pub(crate) const PEERS: usize = 100_000;
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_700_000_000);
 
-/// The value of the bare map: about what a peer's account takes.
+/// The value of the plain map, which has about the size of a tracked peer.
 pub(crate) type RawValue = [u8; 144];
 pub(crate) type RawMap = hashbrown::HashMap<[u8; 33], RawValue, DefaultHashBuilder>;
 
-/// A reproducible stream of random numbers (splitmix64).
+/// A reproducible random number generator (SplitMix64).
 pub(crate) struct Random(pub u64);
 
 impl Random {
@@ -36,29 +36,32 @@ impl Random {
     }
 }
 
-pub(crate) struct Names {
+/// The ids of peers with one channel each.
+pub(crate) struct Ids {
     pub(crate) peers: Vec<NodeId>,
     pub(crate) channels: Vec<ChannelId>,
-    /// The order in which peers are visited: at random, so that no cache helps.
+    /// The order in which peers are accessed. It is random to prevent cache hits.
     pub(crate) order: Vec<usize>,
 }
 
-pub(crate) fn names(count: usize) -> Names {
-    let mut random = Random(42);
-    let peers = (0..count).map(|_| NodeId(random.bytes())).collect();
-    let channels = (0..count).map(|_| ChannelId(random.bytes())).collect();
-    let mut order: Vec<usize> = (0..count).collect();
-    for i in (1..count).rev() {
-        #[allow(clippy::cast_possible_truncation)]
-        order.swap(i, (random.next() % (i as u64 + 1)) as usize);
+impl Ids {
+    pub(crate) fn new(count: usize) -> Self {
+        let mut random = Random(42);
+        let peers = (0..count).map(|_| NodeId(random.bytes())).collect();
+        let channels = (0..count).map(|_| ChannelId(random.bytes())).collect();
+        let mut order: Vec<usize> = (0..count).collect();
+        for i in (1..count).rev() {
+            #[allow(clippy::cast_possible_truncation)]
+            order.swap(i, (random.next() % (i as u64 + 1)) as usize);
+        }
+        Self { peers, channels, order }
     }
-    Names { peers, channels, order }
 }
 
-/// Every peer online with one channel, all of it taken to be stored.
-pub(crate) fn node(names: &Names, config: TrackerConfig) -> Tracker {
+/// Returns a tracker whose peers are online with one channel each.
+pub(crate) fn tracker_with_peers(ids: &Ids, config: TrackerConfig) -> Tracker {
     let mut tracker = Tracker::new(config, HashSeed([9; 16]));
-    for (node_id, channel_id) in names.peers.iter().zip(&names.channels) {
+    for (node_id, channel_id) in ids.peers.iter().zip(&ids.channels) {
         let funding = OutPoint { txid: channel_id.0, vout: 0 };
         let opened = ChannelOpened {
             channel_id: *channel_id,
@@ -71,26 +74,27 @@ pub(crate) fn node(names: &Names, config: TrackerConfig) -> Tracker {
     tracker
 }
 
-pub(crate) fn raw_map(names: &Names) -> RawMap {
+pub(crate) fn raw_map(ids: &Ids) -> RawMap {
     let mut map = RawMap::default();
-    for node_id in &names.peers {
+    for node_id in &ids.peers {
         map.insert(node_id.0, [0; 144]);
     }
     map
 }
 
-/// One update of the bare map: every word of the value is read and written.
-pub(crate) fn raw_update(map: &mut RawMap, key: &[u8; 33], at: u64) {
+/// Updates a value of the plain map: reads and writes each word.
+pub(crate) fn update_raw_value(map: &mut RawMap, key: &[u8; 33], increment: u64) {
     if let Some(value) = map.get_mut(key) {
         for word in value.chunks_exact_mut(8) {
-            let before = u64::from_le_bytes(word.try_into().unwrap_or_default());
-            word.copy_from_slice(&before.wrapping_add(at).to_le_bytes());
+            let value = u64::from_le_bytes(word.try_into().unwrap_or_default());
+            word.copy_from_slice(&value.wrapping_add(increment).to_le_bytes());
         }
     }
 }
 
-/// A tracker with one channel whose peer's log holds this many entries, two hours apart.
-pub(crate) fn long_log(entries: usize) -> (Tracker, NodeId, ChannelId, Timestamp) {
+/// Returns a tracker with one channel whose peer has a log with `entries` entries, two hours apart, and the
+/// time two hours after the last entry.
+pub(crate) fn tracker_with_log(entries: usize) -> (Tracker, ChannelId, Timestamp) {
     let capacity = u32::try_from(entries).unwrap_or(u32::MAX).max(4_096);
     let config = TrackerConfig::default().with_log_capacity(capacity).with_unsaved_log_capacity(capacity);
     let (node_id, channel_id) = (NodeId([2; 33]), ChannelId([3; 32]));
@@ -104,5 +108,5 @@ pub(crate) fn long_log(entries: usize) -> (Tracker, NodeId, ChannelId, Timestamp
         tracker.apply(now, &event);
     }
     assert_eq!(tracker.event_log(&node_id).map(|log| log.len()), Some(entries));
-    (tracker, node_id, channel_id, now.after_secs(7_200))
+    (tracker, channel_id, now.after_secs(7_200))
 }

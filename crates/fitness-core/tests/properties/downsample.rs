@@ -1,24 +1,24 @@
-//! A thinned log tells the truth, says where it no longer knows it, and has an end.
+//! A downsampled log has a bounded size, and its windows are exact or within the errors that they state.
 
 use fitness_core::{
     Event, Ledger, LogEntry, LogSegment, ObserverRecord, PeerHistory, PeerRecord, Presence, Retention,
-    SEGMENT_ENTRIES, Totals, Tracker, WindowReport, downsample,
+    SEGMENT_ENTRIES, Totals, Tracker, downsample,
 };
 use proptest::prelude::*;
 
-use crate::model::Account;
+use crate::model::ModelPeer;
 use crate::traces::{SECOND, START, node};
-use crate::{Disk, all_segments, at, new_tracker};
+use crate::{Store, at, check_window_errors, drain_all, moment_at, new_tracker};
 
 const HOUR: u64 = 3600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 
-/// Every change of a peer, and what a log remembers of them.
+/// The changes of a peer, and a log that contains some of them.
 #[derive(Clone, Debug)]
-struct Past {
+struct PeerLog {
     start: u64,
-    history: Vec<(u64, Presence)>,
-    log: Vec<LogEntry>,
+    changes: Vec<(u64, Presence)>,
+    entries: Vec<LogEntry>,
     now: u64,
 }
 
@@ -30,8 +30,8 @@ fn presence() -> impl Strategy<Value = Presence> {
     ]
 }
 
-/// Changes seconds, hours or days apart, some of them at a full hour, and some not logged.
-fn past(length: usize) -> impl Strategy<Value = Past> {
+/// Generates changes that are seconds, hours or days apart. Some are at a full hour, and some are not logged.
+fn peer_log(max_changes: usize) -> impl Strategy<Value = PeerLog> {
     let pause = prop_oneof![
         1 => Just(0),
         4 => 1..60 * SECOND,
@@ -41,129 +41,123 @@ fn past(length: usize) -> impl Strategy<Value = Past> {
     ];
     let step = (pause, prop::bool::weighted(0.1), presence(), prop::bool::weighted(0.8));
     let start = prop_oneof![Just(START), Just(START - START % DAY), START..START + DAY];
-    (start, prop::collection::vec(step, 0..length), 0..3 * DAY).prop_map(|(start, steps, later)| {
-        let (mut now, mut was, mut totals) = (start, Presence::Unobserved, Totals::default());
-        let (mut history, mut log) = (Vec::new(), Vec::new());
-        for (pause, at_full_hour, is, is_logged) in steps {
+    (start, prop::collection::vec(step, 0..max_changes), 0..3 * DAY).prop_map(|(start, steps, idle)| {
+        let (mut now, mut current, mut totals) = (start, Presence::Unobserved, Totals::default());
+        let (mut changes, mut entries) = (Vec::new(), Vec::new());
+        for (pause, at_full_hour, presence, is_logged) in steps {
             let mut next = now + pause;
             if at_full_hour {
                 next = next.next_multiple_of(HOUR);
             }
-            totals = totals.after(was, next - now);
-            (now, was) = (next, is);
-            history.push((now, is));
+            totals = totals.after(current, next - now);
+            (now, current) = (next, presence);
+            changes.push((now, presence));
             if is_logged {
-                log.push(LogEntry::new(now, is, totals));
+                entries.push(LogEntry::new(now, presence, totals));
             }
         }
-        Past { start, history, log, now: now + later }
+        PeerLog { start, changes, entries, now: now + idle }
     })
 }
 
-/// A retention, and what it was made from.
+/// A retention and two of its ages.
 #[derive(Clone, Copy, Debug)]
-struct Rule {
+struct RetentionCase {
     retention: Retention,
     hourly_ns: u64,
-    keep_ns: u64,
+    max_age_ns: u64,
 }
 
-fn rule() -> impl Strategy<Value = Rule> {
+fn retention_case() -> impl Strategy<Value = RetentionCase> {
     (0..3 * DAY, 0..40_u32, 0..12 * DAY, 0..30 * DAY).prop_map(|(detail_ns, entries, hourly, daily)| {
-        let (hourly_ns, keep_ns) = (detail_ns + hourly, detail_ns + hourly + daily);
+        let (hourly_ns, max_age_ns) = (detail_ns + hourly, detail_ns + hourly + daily);
         let retention = Retention::default()
             .with_full_detail_ns(detail_ns)
             .with_full_detail_entries(entries)
             .with_hourly_ns(hourly_ns)
-            .with_max_age_ns(keep_ns);
-        Rule { retention, hourly_ns, keep_ns }
+            .with_max_age_ns(max_age_ns);
+        RetentionCase { retention, hourly_ns, max_age_ns }
     })
 }
 
-/// What a log says when it is all that the store has of a peer.
-fn history(start: u64, log: &[LogEntry], now: u64) -> PeerHistory {
+/// Returns the history of a peer whose log is read from the store alone.
+fn history_of(start: u64, log: &[LogEntry], now: u64) -> PeerHistory {
     let node_id = node(0);
-    let mut first = new_tracker(4_096);
-    first.apply(at(start), &Event::Watch { node_id });
-    let record = all_segments(&mut first).peers.pop().expect("it is watched");
+    let mut tracker = new_tracker(4_096);
+    tracker.apply(at(start), &Event::Watch { node_id });
+    let record = drain_all(&mut tracker).peers.pop().expect("the peer is watched");
     let last = log.last().copied().unwrap_or_else(|| Ledger::starting(start).last_change());
     let record = PeerRecord {
         presence: last.presence(),
         presence_since_ns: last.at_ns(),
         totals: last.totals(),
-        log_end: u32::try_from(log.len()).expect("it is short"),
+        log_end: u32::try_from(log.len()).expect("the log is short"),
         ..record
     };
-    let mut heir = new_tracker(4_096);
+    let mut resumed = new_tracker(4_096);
     let observer =
         ObserverRecord { started_at_ns: start, last_heartbeat_ns: now, ..ObserverRecord::default() };
-    heir.resume_observer(&observer, &[]);
-    heir.resume_peer(&record);
-    heir.history(at(now), &node_id, &LogSegment::pack(node_id, log)).expect("it is watched")
+    resumed.resume_observer(&observer, &[]);
+    resumed.resume_peer(&record);
+    resumed.history(at(now), &node_id, &LogSegment::pack(node_id, log)).expect("the peer is watched")
 }
 
-fn is_exact(window: &WindowReport) -> bool {
-    (window.uptime_error_ns, window.observed_error_ns) == (0, 0)
-}
-
-/// The moments of which a thinned log still knows what the whole one knew.
-fn checkpoints(past: &Past, rule: &Rule) -> Vec<u64> {
+/// Returns the full hours and days at which a downsampled log keeps the totals of the original log.
+fn checkpoints(log: &PeerLog, case: &RetentionCase) -> Vec<u64> {
     let grid = |width: u64, from: u64| {
-        let near = past.log.iter().map(move |entry| entry.at_ns() / width * width);
+        let near = log.entries.iter().map(move |entry| entry.at_ns() / width * width);
         let near = near.flat_map(move |at| [at, at + width, at + 5 * width]);
-        near.filter(move |&at| from <= at && at <= past.now)
+        near.filter(move |&at| from <= at && at <= log.now)
     };
-    let (hours, days) = ((past.now - rule.hourly_ns) / DAY * DAY, (past.now - rule.keep_ns) / DAY * DAY);
-    let mut checkpoints: Vec<u64> = grid(HOUR, hours).chain(grid(DAY, days)).collect();
+    let hourly_from = (log.now - case.hourly_ns) / DAY * DAY;
+    let daily_from = (log.now - case.max_age_ns) / DAY * DAY;
+    let mut checkpoints: Vec<u64> = grid(HOUR, hourly_from).chain(grid(DAY, daily_from)).collect();
     checkpoints.sort_unstable();
     checkpoints.dedup();
     checkpoints
 }
 
-/// The thinned log against every change there was, and against the log that was not thinned.
-fn compare(past: &Past, rule: &Rule, thinned: &[LogEntry], edges: &[f64]) -> Result<(), TestCaseError> {
-    let checkpoints = checkpoints(past, rule);
-    let truth = Account { tracked_since: past.start, history: past.history.clone(), ..Account::default() };
-    prop_assert!(thinned.is_sorted_by_key(LogEntry::at_ns));
-    prop_assert_eq!(thinned.last(), past.log.last());
-    for entry in thinned {
+/// Compares a downsampled log with all changes, and with the original log.
+fn check_downsampled(
+    log: &PeerLog,
+    case: &RetentionCase,
+    downsampled: &[LogEntry],
+    edges: &[f64],
+) -> Result<(), TestCaseError> {
+    let checkpoints = checkpoints(log, case);
+    let peer = ModelPeer { tracked_since: log.start, changes: log.changes.clone(), ..ModelPeer::default() };
+    prop_assert!(downsampled.is_sorted_by_key(LogEntry::at_ns));
+    prop_assert_eq!(downsampled.last(), log.entries.last());
+    for entry in downsampled {
         let totals = entry.totals();
-        prop_assert_eq!((totals.online_ns, totals.observed_ns), truth.spent(past.start, entry.at_ns()));
+        let exact = peer.totals_within(log.start, entry.at_ns());
+        prop_assert_eq!((totals.online_ns, totals.observed_ns), exact);
     }
-    // The ledger's last change is the log's, so after the last logged one nothing else is true.
-    let end = past.log.last().map_or(past.start, LogEntry::at_ns);
-    let whole = history(past.start, &past.log, past.now);
-    let less = history(past.start, thinned, past.now);
+    // The ledger of `history_of` does not contain changes after the last log entry.
+    let end = log.entries.last().map_or(log.start, LogEntry::at_ns);
+    let original = history_of(log.start, &log.entries, log.now);
+    let history = history_of(log.start, downsampled, log.now);
+    let checkpoints_until_end = checkpoints.iter().copied().filter(|&at| log.start <= at && at <= end);
     let edges: Vec<u64> = edges
         .iter()
-        .map(|edge| {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-            let into = ((end - past.start) as f64 * edge) as u64;
-            past.start + into
-        })
-        .chain(checkpoints.iter().copied().filter(|&at| past.start <= at && at <= end).step_by(7))
+        .map(|edge| moment_at(log.start, end, *edge))
+        .chain(checkpoints_until_end.step_by(7))
         .collect();
     for &from in &edges {
         for &to in edges.iter().filter(|&&to| from <= to) {
-            let window = less.window(at(from), at(to));
-            let (online, observed) = truth.spent(from, to);
-            prop_assert!(window.uptime_ns.abs_diff(online) <= window.uptime_error_ns, "{online}: {window:?}");
-            prop_assert!(
-                window.observed_ns.abs_diff(observed) <= window.observed_error_ns,
-                "{observed}: {window:?}"
-            );
+            check_window_errors(&history.window(at(from), at(to)), peer.totals_within(from, to))?;
         }
     }
-    let mut before = past.start;
+    let mut previous = log.start;
     for checkpoint in checkpoints {
-        let known = whole.window(at(past.start), at(checkpoint));
-        if is_exact(&known) {
-            prop_assert_eq!(less.window(at(past.start), at(checkpoint)), known);
+        let expected = original.window(at(log.start), at(checkpoint));
+        if expected.is_exact() {
+            prop_assert_eq!(history.window(at(log.start), at(checkpoint)), expected);
             prop_assert_eq!(
-                less.window(at(before), at(checkpoint)),
-                whole.window(at(before), at(checkpoint))
+                history.window(at(previous), at(checkpoint)),
+                original.window(at(previous), at(checkpoint))
             );
-            before = checkpoint;
+            previous = checkpoint;
         }
     }
     Ok(())
@@ -173,80 +167,91 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_left_is_true(past in past(250), rule in rule(), edges in prop::array::uniform5(0.0..1.0_f64)) {
-        let thinned = downsample(&past.log, past.start, past.now, &rule.retention);
-        prop_assert!(thinned.len() <= past.log.len().min(rule.retention.max_entries()));
-        prop_assert_eq!(&downsample(&thinned, past.start, past.now, &rule.retention), &thinned);
-        let dropped = (past.now - rule.keep_ns) / DAY * DAY;
-        prop_assert!(thinned.iter().filter(|entry| entry.at_ns() < dropped).count() <= 1);
-        compare(&past, &rule, &thinned, &edges)?;
-    }
-
-    #[test]
-    fn what_is_left_day_after_day_is_true(past in past(250), rule in rule(), edges in prop::array::uniform5(0.0..1.0_f64)) {
-        let (mut thinned, mut rest) = (Vec::new(), past.log.as_slice());
-        let mut now = past.start;
-        while now < past.now {
-            now = (now + DAY).min(past.now);
-            let (young, younger) = rest.split_at(rest.partition_point(|entry| entry.at_ns() <= now));
-            thinned.extend_from_slice(young);
-            rest = younger;
-            thinned = downsample(&thinned, past.start, now, &rule.retention);
-            prop_assert!(thinned.len() <= rule.retention.max_entries());
-        }
-        compare(&past, &rule, &thinned, &edges)?;
-    }
-
-    #[test]
-    fn the_newest_stay_as_they_are(past in past(250), detail in 0..9 * DAY, entries in 1..100_usize) {
-        let retention = Retention::default().with_full_detail_ns(detail).with_full_detail_entries(u32::try_from(entries).unwrap());
-        let thinned = downsample(&past.log, past.start, past.now, &retention);
-        let from = (past.now - detail) / HOUR * HOUR;
-        let young = past.log.iter().rev().take(entries).take_while(|entry| entry.at_ns() >= from);
-        prop_assert!(thinned.iter().rev().zip(young.clone()).all(|(kept, was)| kept == was));
-        prop_assert!(thinned.len() >= young.count());
-    }
-
-    #[test]
-    fn no_log_breaks_it(
-        entries in prop::collection::vec((wild(), presence(), wild(), wild()), 0..40),
-        sorted: bool,
-        start in wild(),
-        now in wild(),
-        ages in prop::array::uniform3(wild()),
-        kept in any::<u32>(),
+    fn downsampled_log_is_consistent_with_the_original(
+        log in peer_log(250),
+        case in retention_case(),
+        edges in prop::array::uniform5(0.0..1.0_f64),
     ) {
-        let entry = |(at_ns, is, online_ns, observed_ns)| LogEntry::new(at_ns, is, Totals { online_ns, observed_ns });
+        let downsampled = downsample(&log.entries, log.start, log.now, &case.retention);
+        prop_assert!(downsampled.len() <= log.entries.len().min(case.retention.max_entries()));
+        prop_assert_eq!(&downsample(&downsampled, log.start, log.now, &case.retention), &downsampled);
+        let dropped_before = (log.now - case.max_age_ns) / DAY * DAY;
+        prop_assert!(downsampled.iter().filter(|entry| entry.at_ns() < dropped_before).count() <= 1);
+        check_downsampled(&log, &case, &downsampled, &edges)?;
+    }
+
+    #[test]
+    fn log_downsampled_daily_is_consistent_with_the_original(
+        log in peer_log(250),
+        case in retention_case(),
+        edges in prop::array::uniform5(0.0..1.0_f64),
+    ) {
+        let (mut downsampled, mut remaining) = (Vec::new(), log.entries.as_slice());
+        let mut now = log.start;
+        while now < log.now {
+            now = (now + DAY).min(log.now);
+            let (new, later) = remaining.split_at(remaining.partition_point(|entry| entry.at_ns() <= now));
+            downsampled.extend_from_slice(new);
+            remaining = later;
+            downsampled = downsample(&downsampled, log.start, now, &case.retention);
+            prop_assert!(downsampled.len() <= case.retention.max_entries());
+        }
+        check_downsampled(&log, &case, &downsampled, &edges)?;
+    }
+
+    #[test]
+    fn newest_entries_are_kept(log in peer_log(250), detail in 0..9 * DAY, count in 1..100_u32) {
+        let retention =
+            Retention::default().with_full_detail_ns(detail).with_full_detail_entries(count);
+        let downsampled = downsample(&log.entries, log.start, log.now, &retention);
+        let from = (log.now - detail) / HOUR * HOUR;
+        let newest = log.entries.iter().rev().take(count as usize);
+        let newest = newest.take_while(|entry| entry.at_ns() >= from);
+        prop_assert!(downsampled.iter().rev().zip(newest.clone()).all(|(kept, original)| kept == original));
+        prop_assert!(downsampled.len() >= newest.count());
+    }
+
+    #[test]
+    fn arbitrary_entries_do_not_panic(
+        entries in prop::collection::vec((any_time(), presence(), any_time(), any_time()), 0..40),
+        is_consistent: bool,
+        start in any_time(),
+        now in any_time(),
+        ages in prop::array::uniform3(any_time()),
+        count in any::<u32>(),
+    ) {
+        let entry = |(at_ns, presence, online_ns, observed_ns)| {
+            LogEntry::new(at_ns, presence, Totals { online_ns, observed_ns })
+        };
         let mut entries: Vec<LogEntry> = entries.into_iter().map(entry).collect();
         let first_ns = entries.iter().map(LogEntry::at_ns).min().unwrap_or(start);
-        let start = if sorted { start.min(first_ns) } else { start };
-        if sorted {
+        let start = if is_consistent { start.min(first_ns) } else { start };
+        if is_consistent {
             entries.sort_by_key(LogEntry::at_ns);
-            // As a log may be, at the ends of time.
             let mut totals = Totals::default();
-            let mut before = start;
+            let mut previous = start;
             for entry in &mut entries {
-                totals = totals.after(entry.presence(), entry.at_ns() - before);
-                before = entry.at_ns();
+                totals = totals.after(entry.presence(), entry.at_ns() - previous);
+                previous = entry.at_ns();
                 *entry = LogEntry::new(entry.at_ns(), entry.presence(), totals);
             }
         }
-        let [detail, hourly, keep] = ages;
+        let [detail, hourly, max_age] = ages;
         let retention = Retention::default()
             .with_full_detail_ns(detail)
-            .with_full_detail_entries(kept % 8)
+            .with_full_detail_entries(count % 8)
             .with_hourly_ns(hourly)
-            .with_max_age_ns(keep);
+            .with_max_age_ns(max_age);
         prop_assert!(retention.max_entries() > 0);
-        let thinned = downsample(&entries, start, now, &retention);
-        prop_assert!(thinned == entries || thinned.is_sorted_by_key(LogEntry::at_ns));
-        prop_assert!(thinned.len() <= entries.len());
-        prop_assert_eq!(thinned.last(), entries.last());
-        prop_assert_eq!(downsample(&thinned, start, now, &retention), thinned);
+        let downsampled = downsample(&entries, start, now, &retention);
+        prop_assert!(downsampled == entries || downsampled.is_sorted_by_key(LogEntry::at_ns));
+        prop_assert!(downsampled.len() <= entries.len());
+        prop_assert_eq!(downsampled.last(), entries.last());
+        prop_assert_eq!(downsample(&downsampled, start, now, &retention), downsampled);
     }
 }
 
-fn wild() -> impl Strategy<Value = u64> {
+fn any_time() -> impl Strategy<Value = u64> {
     prop_oneof![
         any::<u64>(),
         0..3 * DAY,
@@ -256,12 +261,12 @@ fn wild() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// A log of changes at these times, all of them there.
+/// Returns a log with a change at each of these times.
 fn log_of(times: &[u64]) -> Vec<LogEntry> {
-    let (mut totals, mut before, mut online) = (Totals::default(), 0, false);
+    let (mut totals, mut previous, mut online) = (Totals::default(), 0, false);
     let entry = |&at: &u64| {
-        totals = totals.after(online.into(), at - before);
-        (before, online) = (at, !online);
+        totals = totals.after(online.into(), at - previous);
+        (previous, online) = (at, !online);
         LogEntry::new(at, online.into(), totals)
     };
     times.iter().map(entry).collect()
@@ -272,7 +277,7 @@ fn times(log: &[LogEntry]) -> Vec<u64> {
 }
 
 #[test]
-fn an_hour_with_two_changes_keeps_its_first_and_its_end() {
+fn hour_with_several_changes_keeps_its_first_change_and_its_end() {
     let minutes = |hour: u64, minutes: &[u64]| -> Vec<u64> {
         minutes.iter().map(|minute| hour * HOUR + minute * 60 * SECOND).collect()
     };
@@ -287,7 +292,7 @@ fn an_hour_with_two_changes_keeps_its_first_and_its_end() {
         .concat(),
     );
     let retention = Retention::default().with_full_detail_ns(0).with_max_age_ns(0);
-    let thinned = downsample(&log, 0, 9 * HOUR, &retention);
+    let downsampled = downsample(&log, 0, 9 * HOUR, &retention);
     let expected = [
         minutes(1, &[5]),
         minutes(3, &[10]),
@@ -296,21 +301,21 @@ fn an_hour_with_two_changes_keeps_its_first_and_its_end() {
         minutes(6, &[0, 30]),
         minutes(9, &[1, 2]),
     ];
-    assert_eq!(times(&thinned), expected.concat());
-    // Beyond the number kept in full, everything is old; up to there.
-    let few = downsample(&log, 0, 9 * HOUR, &Retention::default().with_full_detail_entries(5));
-    assert_eq!(times(&few), [&expected[..3], &[minutes(4, &[9])], &expected[4..]].concat().concat());
+    assert_eq!(times(&downsampled), expected.concat());
+    // The newest five entries are kept in full, which includes one of hour 4.
+    let downsampled = downsample(&log, 0, 9 * HOUR, &Retention::default().with_full_detail_entries(5));
+    assert_eq!(times(&downsampled), [&expected[..3], &[minutes(4, &[9])], &expected[4..]].concat().concat());
 }
 
 #[test]
-fn of_entries_at_one_full_hour_the_last_counts() {
+fn last_of_several_entries_at_a_full_hour_is_kept() {
     let log = log_of(&[HOUR, 2 * HOUR, 2 * HOUR, 2 * HOUR, 3 * HOUR]);
-    let thinned = downsample(&log, 0, 9 * HOUR, &Retention::default().with_full_detail_ns(0));
-    assert_eq!(thinned, [log[0], log[3], log[4]]);
+    let downsampled = downsample(&log, 0, 9 * HOUR, &Retention::default().with_full_detail_ns(0));
+    assert_eq!(downsampled, [log[0], log[3], log[4]]);
 }
 
 #[test]
-fn an_age_below_the_one_before_it_counts_as_that() {
+fn age_below_the_age_of_the_finer_level_is_raised_to_it() {
     let log = log_of(&(1..100).map(|i| i * HOUR / 3).collect::<Vec<_>>());
     let detail = Retention::default().with_full_detail_ns(2 * DAY).with_hourly_ns(0).with_max_age_ns(0);
     assert_eq!(downsample(&log, 0, 2 * DAY, &detail), log);
@@ -319,9 +324,9 @@ fn an_age_below_the_one_before_it_counts_as_that() {
     assert_eq!(hourly.max_entries(), hourly.with_max_age_ns(2 * DAY).max_entries());
 }
 
-/// Of a log that knows no hour's totals, two entries an hour and two a day stay.
+/// A log in which the totals at full hours are unknown keeps two entries per hour and two per day.
 #[test]
-fn the_bound_is_reached() {
+fn max_entries_is_a_tight_bound() {
     let all = log_of(&(1..30_000).map(|i| i * 71 * SECOND).collect::<Vec<_>>());
     let log: Vec<_> = all.into_iter().step_by(3).collect();
     let retention = Retention::default()
@@ -330,32 +335,32 @@ fn the_bound_is_reached() {
         .with_hourly_ns(3 * DAY)
         .with_max_age_ns(9 * DAY);
     let now = log.last().unwrap().at_ns().next_multiple_of(DAY) - 1;
-    let left = downsample(&log, 0, now, &retention).len();
-    let most = retention.max_entries();
-    assert!(left <= most && most - left < 60, "{left} of {most}");
+    let entries = downsample(&log, 0, now, &retention).len();
+    let max_entries = retention.max_entries();
+    assert!(entries <= max_entries && max_entries - entries < 60, "{entries} of {max_entries}");
 }
 
 #[test]
-fn what_cannot_be_a_log_is_left_alone() {
+fn inconsistent_log_is_not_changed() {
     let log = log_of(&(1..100).map(|i| i * 60 * SECOND).collect::<Vec<_>>());
     let now = 1_000 * DAY;
-    let thinned = |log: &[LogEntry], start| downsample(log, start, now, &Retention::default());
-    assert_eq!(thinned(&log, 0), log[98..]);
-    assert_eq!(thinned(&log, 61 * SECOND), log);
-    let broken = |totals: fn(Totals) -> Totals| {
-        let mut broken = log.clone();
-        broken[98] = LogEntry::new(log[98].at_ns(), log[98].presence(), totals(log[98].totals()));
-        broken
+    let downsampled = |log: &[LogEntry], start| downsample(log, start, now, &Retention::default());
+    assert_eq!(downsampled(&log, 0), log[98..]);
+    assert_eq!(downsampled(&log, 61 * SECOND), log);
+    let with_last_totals = |totals: fn(Totals) -> Totals| {
+        let mut changed = log.clone();
+        changed[98] = LogEntry::new(log[98].at_ns(), log[98].presence(), totals(log[98].totals()));
+        changed
     };
-    let broken = [
-        broken(|totals| Totals { online_ns: totals.online_ns + 61 * SECOND, ..totals }),
-        broken(|totals| Totals { online_ns: totals.online_ns - 1, ..totals }),
-        broken(|totals| Totals { observed_ns: totals.observed_ns + 1, ..totals }),
-        broken(|totals| Totals { observed_ns: totals.observed_ns - 61 * SECOND, ..totals }),
+    let inconsistent = [
+        with_last_totals(|totals| Totals { online_ns: totals.online_ns + 61 * SECOND, ..totals }),
+        with_last_totals(|totals| Totals { online_ns: totals.online_ns - 1, ..totals }),
+        with_last_totals(|totals| Totals { observed_ns: totals.observed_ns + 1, ..totals }),
+        with_last_totals(|totals| Totals { observed_ns: totals.observed_ns - 61 * SECOND, ..totals }),
         log.iter().rev().copied().collect(),
     ];
-    for log in broken {
-        assert_eq!(thinned(&log, 0), log);
+    for log in inconsistent {
+        assert_eq!(downsampled(&log, 0), log);
     }
 }
 
@@ -372,58 +377,60 @@ fn segments_are_full_and_numbered_from_0() {
     assert_eq!(LogSegment::pack(node(0), &[]), []);
 }
 
-/// Two years of a peer that flaps as soon as the log takes another entry, thinned once a day.
+/// Simulates two years of a peer that flaps as often as the rate limit of the log allows. The log is downsampled
+/// once a day.
 #[test]
-fn the_most_that_a_peer_can_log_is_bounded() {
+fn log_of_a_flapping_peer_is_bounded() {
     let (node_id, retention) = (node(0), Retention::default().with_full_detail_entries(500));
-    let (mut tracker, mut disk) = (new_tracker(256), Disk::default());
-    let mut truth = Account { tracked_since: START, ..Account::default() };
-    let (mut now, mut online, mut tomorrow) = (START, false, START + DAY);
+    let (mut tracker, mut store) = (new_tracker(256), Store::default());
+    let mut peer = ModelPeer { tracked_since: START, ..ModelPeer::default() };
+    let (mut now, mut online, mut next_day) = (START, false, START + DAY);
     tracker.apply(at(now), &Event::Watch { node_id });
-    let mut logged = 0;
+    let mut max_stored = 0;
     while now < START + 730 * DAY {
         let flaps = tracker.flap_count(&node_id).map_or(0, |flaps| flaps.0);
         now += fitness_core::log_rate_limit_ns(flaps + 1) + 1;
         online = !online;
         let event = if online { Event::PeerOnline { node_id } } else { Event::PeerOffline { node_id } };
         tracker.apply(at(now), &event);
-        truth.history.push((now, online.into()));
-        if now >= tomorrow {
-            tomorrow += DAY;
-            disk.write(all_segments(&mut tracker));
-            logged = logged.max(thin_once(&mut disk, &tracker, now, &retention));
+        peer.changes.push((now, online.into()));
+        if now >= next_day {
+            next_day += DAY;
+            store.write(drain_all(&mut tracker));
+            max_stored = max_stored.max(downsample_stored(&mut store, &tracker, now, &retention));
         }
     }
-    let held = tracker.event_log(&node_id).expect("it is watched");
-    assert!(held.end_number() > 18_000, "{}", held.end_number());
-    // 60 days at 24 an hour that nothing was dropped from, 310 at two a day.
-    assert!(logged <= 500 + 60 * 25 + 310 * 2 + 500, "{logged}");
+    let log = tracker.event_log(&node_id).expect("the peer is watched");
+    assert!(log.end_number() > 18_000, "{}", log.end_number());
+    // 500 entries in full detail, 60 days with up to 25 entries, 310 days with up to 2, and 500 entries that are
+    // not final.
+    assert!(max_stored <= 500 + 60 * 25 + 310 * 2 + 500, "{max_stored}");
 
-    disk.write(all_segments(&mut tracker));
-    let segments: Vec<_> = disk.segments.into_values().collect();
-    let history = tracker.history(at(now), &node_id, &segments).expect("it is watched");
-    let windows = |width| (1..399 - width).map(move |i| (now - (i + width) * DAY, now - i * DAY));
+    store.write(drain_all(&mut tracker));
+    let segments: Vec<_> = store.segments.into_values().collect();
+    let history = tracker.history(at(now), &node_id, &segments).expect("the peer is watched");
+    let windows = |days| (1..399 - days).map(move |i| (now - (i + days) * DAY, now - i * DAY));
     for (from, to) in windows(1).chain(windows(7)).chain(windows(90)) {
         let window = history.window(at(from), at(to));
-        let (uptime, observed) = truth.spent(from, to);
+        let (uptime, observed) = peer.totals_within(from, to);
         assert!(window.uptime_ns.abs_diff(uptime) <= window.uptime_error_ns, "{uptime}: {window:?}");
         assert_eq!((window.observed_ns, window.observed_error_ns), (observed, 0));
-        // A day's error is a few hours at most: what the day's end does not tell.
+        // Each end of a window adds an error of some hours at most.
         assert!(window.uptime_error_ns <= 13 * HOUR * 2, "{window:?}");
     }
 }
 
-/// Thins what the tracker no longer holds, as the store's user would; returns how much is stored.
-fn thin_once(disk: &mut Disk, tracker: &Tracker, now: u64, retention: &Retention) -> usize {
+/// Downsamples the segments that the tracker will not write again. Returns the number of stored entries.
+fn downsample_stored(store: &mut Store, tracker: &Tracker, now: u64, retention: &Retention) -> usize {
     let node_id = node(0);
     let first = tracker.event_log(&node_id).map_or(0, |log| log.first_number());
-    let is_older = |segment: &LogSegment| segment.index() < first / SEGMENT_ENTRIES;
-    let older = disk.segments.values().filter(|segment| is_older(segment));
-    let older: Vec<_> = older.flat_map(|segment| segment.entries.iter().copied()).collect();
-    let thinned = downsample(&older, disk.peers[&node_id].tracked_since_ns, now, retention);
-    assert!(thinned.len() <= retention.max_entries());
-    disk.segments.retain(|_, segment| !is_older(segment));
-    let packed = LogSegment::pack(node_id, &thinned).into_iter();
-    disk.segments.extend(packed.map(|segment| ((node_id, segment.index()), segment)));
-    disk.segments.values().map(|segment| segment.entries.len()).sum()
+    let is_final = |segment: &LogSegment| segment.index() < first / SEGMENT_ENTRIES;
+    let segments = store.segments.values().filter(|segment| is_final(segment));
+    let entries: Vec<_> = segments.flat_map(|segment| segment.entries.iter().copied()).collect();
+    let downsampled = downsample(&entries, store.peers[&node_id].tracked_since_ns, now, retention);
+    assert!(downsampled.len() <= retention.max_entries());
+    store.segments.retain(|_, segment| !is_final(segment));
+    let packed = LogSegment::pack(node_id, &downsampled).into_iter();
+    store.segments.extend(packed.map(|segment| ((node_id, segment.index()), segment)));
+    store.segments.values().map(|segment| segment.entries.len()).sum()
 }

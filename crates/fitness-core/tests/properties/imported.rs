@@ -1,61 +1,67 @@
-//! What another program had counted is added to what we count, stays told apart, and changes nothing else.
+//! Imported values are added to the tracker's own values, are reported separately, and change nothing else.
 
 use std::collections::BTreeMap;
 
-use fitness_core::{ImportSource, Imported, NodeId, PeerRecord, Presence, Totals, Tracker, TrackerConfig};
+use fitness_core::{
+    Event, ImportSource, Imported, NodeId, PeerRecord, Presence, Totals, Tracker, TrackerConfig,
+};
 use proptest::prelude::*;
 
 use crate::traces::{SECOND, START, all_nodes, node, trace};
-use crate::{Disk, at, clock_after};
+use crate::{Store, at, clock_after};
 
-const UNTIL: u64 = START - SECOND;
+/// The time of the import.
+const IMPORTED_AT: u64 = START - SECOND;
 
 fn totals() -> impl Strategy<Value = Totals> {
-    (0..UNTIL / 2, 0..UNTIL / 2)
+    (0..IMPORTED_AT / 2, 0..IMPORTED_AT / 2)
         .prop_map(|(online_ns, offline_ns)| Totals { online_ns, observed_ns: online_ns + offline_ns })
 }
 
-/// What was taken over of each peer, if anything was.
-fn seeds() -> impl Strategy<Value = Vec<Option<(Totals, u32)>>> {
+/// Generates the imported totals and flap count of some peers.
+fn imports() -> impl Strategy<Value = Vec<Option<(Totals, u32)>>> {
     prop::collection::vec(prop::option::of((totals(), 0..1_000_u32)), all_nodes().count())
 }
 
-fn seed(node_id: NodeId, totals: Totals, flap_count: u32) -> PeerRecord {
+fn imported_record(node_id: NodeId, totals: Totals, flap_count: u32) -> PeerRecord {
     PeerRecord {
         node_id,
         watched: false,
         in_reconnect_grace: false,
-        tracked_since_ns: UNTIL - totals.observed_ns,
+        tracked_since_ns: IMPORTED_AT - totals.observed_ns,
         presence: Presence::Unobserved,
-        presence_since_ns: UNTIL,
+        presence_since_ns: IMPORTED_AT,
         totals,
         flap_count,
-        last_flap_ns: (flap_count > 0).then_some(UNTIL),
+        last_flap_ns: (flap_count > 0).then_some(IMPORTED_AT),
         disconnects: 0,
         log_end: 0,
-        imported: Some(Imported { source: ImportSource::Lnd, at_ns: UNTIL, totals, flap_count }),
+        imported: Some(Imported { source: ImportSource::Lnd, at_ns: IMPORTED_AT, totals, flap_count }),
         channels: Vec::new(),
     }
 }
 
-/// Of each peer that was seeded the same is known, and what was taken over besides.
+/// Checks that the reports of the two trackers differ only by the imported values.
 #[allow(clippy::cast_precision_loss)]
 fn compare(
-    heir: &Tracker,
-    plain: &Tracker,
-    seeds: &BTreeMap<NodeId, PeerRecord>,
+    tracker: &Tracker,
+    without_imports: &Tracker,
+    imports: &BTreeMap<NodeId, PeerRecord>,
     now: u64,
 ) -> Result<(), TestCaseError> {
     for node_id in all_nodes() {
-        let (report, mut expected) = (heir.peer(at(now), &node_id), plain.peer(at(now), &node_id));
-        let taken = report.as_ref().and_then(|report| report.imported);
-        prop_assert_eq!(taken.is_some(), seeds.contains_key(&node_id));
-        if let (Some(expected), Some(taken), Some(seed)) = (&mut expected, taken, seeds.get(&node_id)) {
-            let totals = Totals { online_ns: taken.uptime_ns, observed_ns: taken.observed_ns };
-            prop_assert_eq!((taken.source, taken.at), (ImportSource::Lnd, at(UNTIL)));
-            prop_assert_eq!((totals, taken.flap_count), (seed.totals, seed.flap_count));
-            expected.imported = Some(taken);
-            expected.tracked_since = at(seed.tracked_since_ns);
+        let report = tracker.peer(at(now), &node_id);
+        let mut expected = without_imports.peer(at(now), &node_id);
+        let imported = report.as_ref().and_then(|report| report.imported);
+        prop_assert_eq!(imported.is_some(), imports.contains_key(&node_id));
+        if let (Some(expected), Some(imported), Some(record)) =
+            (&mut expected, imported, imports.get(&node_id))
+        {
+            let totals = Totals { online_ns: imported.uptime_ns, observed_ns: imported.observed_ns };
+            prop_assert_eq!((imported.source, imported.at), (ImportSource::Lnd, at(IMPORTED_AT)));
+            prop_assert_eq!((totals, imported.flap_count), (record.totals, record.flap_count));
+            expected.imported = Some(imported);
+            expected.tracked_since = at(record.tracked_since_ns);
             expected.uptime_ns += totals.online_ns;
             expected.observed_ns += totals.observed_ns;
             let (uptime, observed) = (expected.uptime_ns as f64, expected.observed_ns as f64);
@@ -70,57 +76,60 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_is_added_to_ours_and_comes_back_with_every_record(
-        seeds in seeds(),
+    fn imported_values_are_added_and_survive_restarts(
+        imports in imports(),
         trace in trace(80),
         restarts in prop::collection::vec(prop::bool::weighted(0.1), 80),
     ) {
         let config = TrackerConfig::default();
-        let (mut disk, mut plain_disk) = (Disk::default(), Disk::default());
-        let seeds: BTreeMap<NodeId, PeerRecord> = all_nodes()
-            .zip(seeds)
-            .filter_map(|(node_id, of)| of.map(|(totals, flaps)| (node_id, seed(node_id, totals, flaps))))
+        let (mut store, mut store_without_imports) = (Store::default(), Store::default());
+        let imports: BTreeMap<NodeId, PeerRecord> = all_nodes()
+            .zip(imports)
+            .filter_map(|(node_id, import)| Some((node_id, import?)))
+            .map(|(node_id, (totals, flap_count))| (node_id, imported_record(node_id, totals, flap_count)))
             .collect();
-        disk.peers.clone_from(&seeds);
-        plain_disk.peers = seeds
+        store.peers.clone_from(&imports);
+        // The same records, but without the imported totals.
+        store_without_imports.peers = imports
             .iter()
-            .map(|(node_id, seed)| {
-                let (tracked_since_ns, totals) = (UNTIL, Totals::default());
-                (*node_id, PeerRecord { tracked_since_ns, totals, imported: None, ..seed.clone() })
+            .map(|(node_id, record)| {
+                let (tracked_since_ns, totals) = (IMPORTED_AT, Totals::default());
+                (*node_id, PeerRecord { tracked_since_ns, totals, imported: None, ..record.clone() })
             })
             .collect();
-        let (mut heir, mut plain) = (disk.restart(config), plain_disk.restart(config));
-        prop_assert_eq!(heir.dirty_count(), 0, "what was seeded is stored");
+        let mut tracker = store.load_tracker(config);
+        let mut without_imports = store_without_imports.load_tracker(config);
+        prop_assert_eq!(tracker.dirty_count(), 0);
         for ((time, event), restart) in trace.iter().zip(&restarts) {
             if *restart {
-                disk.commit(&mut heir, *time);
-                plain_disk.commit(&mut plain, *time);
-                for (node_id, record) in &disk.peers {
-                    let seed = seeds.get(node_id).and_then(|seed| seed.imported);
-                    prop_assert_eq!(record.imported, seed);
+                store.commit(&mut tracker, *time);
+                store_without_imports.commit(&mut without_imports, *time);
+                for (node_id, record) in &store.peers {
+                    let expected = imports.get(node_id).and_then(|import| import.imported);
+                    prop_assert_eq!(record.imported, expected);
                 }
-                (heir, plain) = (disk.restart(config), plain_disk.restart(config));
+                tracker = store.load_tracker(config);
+                without_imports = store_without_imports.load_tracker(config);
             }
-            heir.apply(at(*time), event);
-            plain.apply(at(*time), event);
-            compare(&heir, &plain, &seeds, clock_after(*time, event))?;
+            tracker.apply(at(*time), event);
+            without_imports.apply(at(*time), event);
+            compare(&tracker, &without_imports, &imports, clock_after(*time, event))?;
         }
     }
 }
 
-/// Whoever comes back after that is new, and all of it is ours.
 #[test]
-fn it_is_forgotten_with_its_peer() {
+fn forgetting_a_peer_deletes_its_imported_values() {
     let node_id = node(0);
     let totals = Totals { online_ns: 7 * SECOND, observed_ns: 9 * SECOND };
-    let mut disk = Disk::default();
-    disk.peers.insert(node_id, seed(node_id, totals, 3));
-    let mut tracker = disk.restart(TrackerConfig::default());
+    let mut store = Store::default();
+    store.peers.insert(node_id, imported_record(node_id, totals, 3));
+    let mut tracker = store.load_tracker(TrackerConfig::default());
     tracker.advance(at(START));
     assert!(tracker.forget(&node_id));
-    tracker.apply(at(START), &fitness_core::Event::Watch { node_id });
-    let report = tracker.peer(at(START), &node_id).expect("it is watched");
+    tracker.apply(at(START), &Event::Watch { node_id });
+    let report = tracker.peer(at(START), &node_id).expect("the peer is watched");
     assert_eq!((report.imported, report.observed_ns, report.flap_count), (None, 0, 0));
-    disk.commit(&mut tracker, START);
-    assert_eq!(disk.peers[&node_id].imported, None);
+    store.commit(&mut tracker, START);
+    assert_eq!(store.peers[&node_id].imported, None);
 }

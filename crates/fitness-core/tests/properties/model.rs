@@ -1,222 +1,245 @@
-//! The same rules, told once more by brute force: every change of every peer is kept for ever, and
-//! every answer is a sum over all of them.
+//! A brute-force model of the tracker: it keeps all changes of all peers, and computes each result as a sum over
+//! all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fitness_core::{ChannelId, Event, FlapCount, GapCause, NodeId, Presence, Snapshot};
 
-/// What something was, from which moment on.
-pub(crate) type History = Vec<(u64, Presence)>;
+/// The presence from each time on.
+pub(crate) type Changes = Vec<(u64, Presence)>;
 
-/// Nanoseconds of `Online`, and of anything known, in `[from, to)`.
-pub(crate) fn spent(history: &History, from: u64, to: u64) -> (u64, u64) {
-    let ends = history.iter().skip(1).map(|change| change.0).chain([u64::MAX]);
-    let mut spent = (0, 0);
-    for (&(start, presence), end) in history.iter().zip(ends) {
-        let inside = end.min(to).saturating_sub(start.max(from));
-        spent.0 += if presence == Presence::Online { inside } else { 0 };
-        spent.1 += if presence == Presence::Unobserved { 0 } else { inside };
+/// Returns the online and observed nanoseconds in `[from, to)`.
+pub(crate) fn totals_within(changes: &Changes, from: u64, to: u64) -> (u64, u64) {
+    let ends = changes.iter().skip(1).map(|change| change.0).chain([u64::MAX]);
+    let (mut online, mut observed) = (0, 0);
+    for (&(start, presence), end) in changes.iter().zip(ends) {
+        let overlap = end.min(to).saturating_sub(start.max(from));
+        online += if presence == Presence::Online { overlap } else { 0 };
+        observed += if presence == Presence::Unobserved { 0 } else { overlap };
     }
-    spent
+    (online, observed)
 }
 
-fn last(history: &History) -> Presence {
-    history.last().map_or(Presence::Unobserved, |change| change.1)
+fn last_presence(changes: &Changes) -> Presence {
+    changes.last().map_or(Presence::Unobserved, |change| change.1)
 }
 
 #[derive(Default)]
-pub(crate) struct Account {
+pub(crate) struct ModelPeer {
     pub(crate) tracked_since: u64,
     pub(crate) watched: bool,
-    pub(crate) history: History,
+    pub(crate) changes: Changes,
 }
 
-impl Account {
+impl ModelPeer {
     pub(crate) fn presence(&self) -> Presence {
-        last(&self.history)
+        last_presence(&self.changes)
     }
 
-    /// Online and observed nanoseconds in `[from, to)`.
-    pub(crate) fn spent(&self, from: u64, to: u64) -> (u64, u64) {
-        spent(&self.history, from, to)
+    /// Returns the time since which the peer has had its presence.
+    pub(crate) fn presence_since(&self) -> u64 {
+        self.changes.last().map_or(self.tracked_since, |change| change.0)
     }
 
-    /// Changes between online and offline, and how many of them were losses.
-    pub(crate) fn flaps(&self) -> (FlapCount, u32) {
+    /// Returns the online and observed nanoseconds in `[from, to)`.
+    pub(crate) fn totals_within(&self, from: u64, to: u64) -> (u64, u64) {
+        totals_within(&self.changes, from, to)
+    }
+
+    /// Returns the flap count and the number of disconnects.
+    pub(crate) fn flaps_and_disconnects(&self) -> (FlapCount, u32) {
         let (mut flaps, mut disconnects) = (FlapCount::default(), 0);
-        for (was, now) in self.history.iter().zip(self.history.iter().skip(1)) {
-            if was.1 != Presence::Unobserved && now.1 != Presence::Unobserved && was.1 != now.1 {
-                flaps.record_flap(now.0);
-                disconnects += u32::from(now.1 == Presence::Offline);
+        for (previous, current) in self.changes.iter().zip(self.changes.iter().skip(1)) {
+            let both_observed = previous.1 != Presence::Unobserved && current.1 != Presence::Unobserved;
+            if both_observed && previous.1 != current.1 {
+                flaps.record_flap(current.0);
+                disconnects += u32::from(current.1 == Presence::Offline);
             }
         }
         (flaps, disconnects)
     }
 }
 
-pub(crate) struct Channel {
+pub(crate) struct ModelChannel {
     pub(crate) node_id: NodeId,
     pub(crate) opened: u64,
-    ready: Option<bool>,
-    pub(crate) usable: History,
+    reported_usable: Option<bool>,
+    /// Whether the channel is usable: `Online` means usable, `Offline` means not usable.
+    pub(crate) usability: Changes,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Awaited {
-    Yes,
-    Shaky,
+enum ReconnectGrace {
+    /// The peer is in its reconnect grace period.
+    Active,
+    /// The connection may have died in a gap. The grace period begins if it is lost soon.
+    MaybeStale,
 }
 
-struct Grace {
-    from: u64,
-    until: u64,
-    met: bool,
+struct GraceTimer {
+    gap_end: u64,
+    deadline: u64,
+    has_connection: bool,
 }
 
-/// Counts of connections are checked against all connections there are.
 #[derive(Default)]
 pub(crate) struct Model {
-    pub(crate) peers: BTreeMap<NodeId, Account>,
-    pub(crate) channels: BTreeMap<ChannelId, Channel>,
-    /// When and why we could not tell; the end is missing while it lasts.
+    pub(crate) peers: BTreeMap<NodeId, ModelPeer>,
+    pub(crate) channels: BTreeMap<ChannelId, ModelChannel>,
+    /// The monitoring gaps; the end is `None` while a gap is ongoing.
     pub(crate) gaps: Vec<(GapCause, u64, Option<u64>)>,
     pub(crate) started: Option<u64>,
-    heard: BTreeMap<NodeId, Presence>,
+    /// The reported connections, including those of strangers.
+    connections: BTreeMap<NodeId, Presence>,
     paused: bool,
-    awaited: BTreeMap<NodeId, Awaited>,
-    grace: Option<Grace>,
-    /// Until when a connection that is lost may have died in a gap of ours.
-    shaky_until: u64,
-    out: bool,
-    /// Whose account is not kept is not told from whom.
-    losses: Vec<(u64, Option<NodeId>)>,
+    reconnect_grace: BTreeMap<NodeId, ReconnectGrace>,
+    grace_timer: Option<GraceTimer>,
+    /// The time until which a lost connection may have died in a gap.
+    stale_until: u64,
+    network_is_down: bool,
+    /// The disconnects that may be a part of a network outage; `None` for a stranger.
+    recent_disconnects: Vec<(u64, Option<NodeId>)>,
     now: u64,
 }
 
 const SECOND: u64 = 1_000_000_000;
-pub(crate) const GRACE: u64 = 120 * SECOND;
+/// The default reconnect grace period.
+const GRACE: u64 = 120 * SECOND;
+/// The default settle time of the network outage rule.
+const SETTLE: u64 = 30 * SECOND;
 
-fn is_outage(lost: usize, of: usize) -> bool {
-    lost >= 3 && lost * 10 >= of * 8
+fn is_network_outage(lost: usize, total: usize) -> bool {
+    lost >= 3 && lost * 10 >= total * 8
 }
 
 impl Model {
-    pub(crate) fn is_followed(&self, node_id: &NodeId) -> bool {
+    pub(crate) fn is_tracked(&self, node_id: &NodeId) -> bool {
         self.peers.get(node_id).is_some_and(|peer| peer.watched)
             || self.channels.values().any(|channel| channel.node_id == *node_id)
     }
 
-    fn up(&self) -> usize {
-        self.heard.values().filter(|heard| **heard == Presence::Online).count()
+    fn is_connected(&self, node_id: &NodeId) -> bool {
+        self.connections.get(node_id) == Some(&Presence::Online)
+    }
+
+    fn connection_count(&self) -> usize {
+        self.connections.values().filter(|connection| **connection == Presence::Online).count()
     }
 
     pub(crate) fn advance(&mut self, at: u64) {
         self.started.get_or_insert(at);
-        if let Some(grace) = self.grace.take_if(|grace| at >= grace.until) {
-            self.end_grace(&grace);
+        if let Some(timer) = self.grace_timer.take_if(|timer| at >= timer.deadline) {
+            self.end_grace(&timer);
         }
     }
 
-    /// Another process goes on: it started at `at`, and the one before observed until `until`.
+    fn start_grace_timer(&mut self, gap_end: u64) {
+        let deadline = gap_end + GRACE;
+        self.grace_timer = Some(GraceTimer { gap_end, deadline, has_connection: false });
+    }
+
+    /// Continues with a process that started at `at`. The previous process observed until `until`.
     pub(crate) fn restart(&mut self, until: u64, at: u64) {
         if std::mem::take(&mut self.paused) {
-            let connected = self.heard.iter().filter(|(_, heard)| **heard == Presence::Online);
+            let node_ids = self.connections.keys().copied();
             let connected: Vec<NodeId> =
-                connected.map(|(node_id, _)| *node_id).filter(|node_id| self.is_followed(node_id)).collect();
-            self.awaited.extend(connected.into_iter().map(|node_id| (node_id, Awaited::Yes)));
+                node_ids.filter(|node_id| self.is_connected(node_id) && self.is_tracked(node_id)).collect();
+            self.reconnect_grace
+                .extend(connected.into_iter().map(|node_id| (node_id, ReconnectGrace::Active)));
         }
-        self.shaky_until = 0;
-        self.lose_sight(until);
+        self.stale_until = 0;
+        self.forget_connections(until);
         self.end_gap(until);
         self.gaps.push((GapCause::NotRunning, until, Some(at)));
-        self.settle(until);
+        self.update_presences(until);
         self.now = at;
-        if self.awaited.values().any(|awaited| *awaited == Awaited::Yes) {
-            self.grace = Some(Grace { from: at, until: at + GRACE, met: false });
+        if self.reconnect_grace.values().any(|grace| *grace == ReconnectGrace::Active) {
+            self.start_grace_timer(at);
         }
     }
 
-    fn lose_sight(&mut self, at: u64) {
-        self.awaited.retain(|_, awaited| *awaited == Awaited::Yes);
+    /// Makes the state of all connections unknown.
+    fn forget_connections(&mut self, at: u64) {
+        self.reconnect_grace.retain(|_, grace| *grace == ReconnectGrace::Active);
         for (node_id, peer) in &self.peers {
             if peer.presence() == Presence::Online {
-                self.awaited.insert(*node_id, Awaited::Yes);
+                self.reconnect_grace.insert(*node_id, ReconnectGrace::Active);
             }
         }
-        self.grace = None;
-        self.out = false;
-        self.losses.clear();
-        self.heard.clear();
+        self.grace_timer = None;
+        self.network_is_down = false;
+        self.recent_disconnects.clear();
+        self.connections.clear();
         self.now = at;
     }
 
     pub(crate) fn apply(&mut self, at: u64, event: &Event) {
-        let settled = match event {
+        let observed_until = match event {
             Event::Unobserved { since } => since.as_nanos().clamp(self.now.min(at), at),
             _ => at,
         };
-        self.advance(settled);
+        self.advance(observed_until);
         self.now = at;
         match event {
-            Event::PeerOnline { node_id } => self.hear(*node_id, true, at),
-            Event::PeerOffline { node_id } => self.hear(*node_id, false, at),
+            Event::PeerOnline { node_id } => self.record_connection_change(*node_id, true, at),
+            Event::PeerOffline { node_id } => self.record_connection_change(*node_id, false, at),
             Event::ChannelOpened(opened) => {
-                self.open(at, opened.channel_id, opened.node_id, opened.online);
+                self.open_channel(at, opened.channel_id, opened.node_id, opened.online);
             }
-            Event::ChannelClosed { channel_id } => self.close(channel_id, at),
-            Event::ChannelUsable { channel_id, usable } => self.tell(channel_id, *usable),
-            Event::Watch { node_id } => self.account(at, *node_id).watched = true,
+            Event::ChannelClosed { channel_id } => self.close_channel(channel_id, at),
+            Event::ChannelUsable { channel_id, usable } => self.record_usable(channel_id, *usable),
+            Event::Watch { node_id } => self.peer_mut(at, *node_id).watched = true,
             Event::Unwatch { node_id } => {
-                let was_followed = self.is_followed(node_id);
+                let was_tracked = self.is_tracked(node_id);
                 if let Some(peer) = self.peers.get_mut(node_id) {
                     peer.watched = false;
                 }
-                self.let_go(node_id, was_followed, at);
+                self.untrack_if_unneeded(node_id, was_tracked, at);
             }
             Event::Snapshot(snapshot) => self.reconcile(snapshot, at),
             Event::ObservationPaused if !self.paused => {
                 self.end_gap(at);
                 self.gaps.push((GapCause::Paused, at, None));
-                self.lose_sight(at);
+                self.forget_connections(at);
                 self.paused = true;
             }
             Event::ObservationResumed if self.paused => {
                 self.paused = false;
-                self.shaky_until = at + GRACE;
+                self.stale_until = at + GRACE;
                 self.end_gap(at);
-                self.grace = Some(Grace { from: at, until: at + GRACE, met: false });
+                self.start_grace_timer(at);
             }
-            Event::Unobserved { .. } => self.lapse(settled, at),
+            Event::Unobserved { .. } => self.record_suspension(observed_until, at),
             Event::ClockSet { to } if to.as_nanos() > at => {
                 self.now = to.as_nanos();
-                self.lapse(at, self.now);
+                self.record_suspension(at, self.now);
             }
             _ => {}
         }
-        self.settle(self.now);
+        self.update_presences(self.now);
     }
 
-    /// We could not tell for a while, and who was online may be gone without our knowing.
-    fn lapse(&mut self, from: u64, to: u64) {
+    /// Records a gap in which connections may have died unnoticed.
+    fn record_suspension(&mut self, from: u64, to: u64) {
         if self.paused {
             return;
         }
         if self.gaps.last().is_none_or(|gap| gap.2.is_some()) {
             self.gaps.push((GapCause::Suspended, from, Some(to)));
         }
-        self.losses.clear();
+        self.recent_disconnects.clear();
         for (node_id, peer) in &mut self.peers {
             if peer.presence() == Presence::Online {
-                self.awaited.insert(*node_id, Awaited::Shaky);
+                self.reconnect_grace.insert(*node_id, ReconnectGrace::MaybeStale);
             }
             if from < to && peer.presence() != Presence::Unobserved {
-                peer.history.push((from, Presence::Unobserved));
+                peer.changes.push((from, Presence::Unobserved));
             }
         }
-        self.settle_usable(from);
-        self.shaky_until = to + GRACE;
-        if !self.out {
-            self.grace = Some(Grace { from: to, until: to + GRACE, met: false });
+        self.update_usability(from);
+        self.stale_until = to + GRACE;
+        if !self.network_is_down {
+            self.start_grace_timer(to);
         }
     }
 
@@ -226,139 +249,143 @@ impl Model {
         }
     }
 
-    fn end_grace(&mut self, grace: &Grace) {
-        let waiting = |node_id: &&NodeId| self.awaited.get(*node_id) == Some(&Awaited::Yes);
-        let many = self.peers.keys().filter(waiting).filter(|node_id| self.is_followed(node_id)).count();
-        if !grace.met && self.up() == 0 && !self.paused && is_outage(many, many) {
-            self.network_out(grace.from);
+    fn end_grace(&mut self, timer: &GraceTimer) {
+        let in_grace =
+            |node_id: &&NodeId| self.reconnect_grace.get(*node_id) == Some(&ReconnectGrace::Active);
+        let count = self.peers.keys().filter(in_grace).filter(|node_id| self.is_tracked(node_id)).count();
+        let has_connection = timer.has_connection || self.connection_count() > 0;
+        if !has_connection && !self.paused && is_network_outage(count, count) {
+            self.begin_network_outage(timer.gap_end);
         } else {
-            // They were offline all along: whoever has not changed since changes then.
-            self.awaited.clear();
-            self.settle(grace.from);
+            // Peers that are still disconnected were offline since the end of the gap.
+            self.reconnect_grace.clear();
+            self.update_presences(timer.gap_end);
         }
     }
 
-    fn hear(&mut self, node_id: NodeId, online: bool, at: u64) {
-        let was = self.heard.get(&node_id).copied().unwrap_or_default();
-        self.believe(node_id, online, at);
-        if online && was != Presence::Online {
-            self.connected(at);
+    fn record_connection_change(&mut self, node_id: NodeId, online: bool, at: u64) {
+        let was_connected = self.is_connected(&node_id);
+        self.set_connection(node_id, online, at);
+        if online && !was_connected {
+            self.connection_opened(at);
         }
-        if was == Presence::Online && !online {
-            self.lost(node_id, at);
+        if was_connected && !online {
+            self.connection_lost(node_id, at);
         }
     }
 
-    fn believe(&mut self, node_id: NodeId, online: bool, at: u64) {
-        let presence = self.peers.get(&node_id).map(Account::presence);
-        let shaky = self.awaited.get(&node_id) == Some(&Awaited::Shaky) && at < self.shaky_until;
+    fn set_connection(&mut self, node_id: NodeId, online: bool, at: u64) {
+        let presence = self.peers.get(&node_id).map(ModelPeer::presence);
+        let is_stale =
+            self.reconnect_grace.get(&node_id) == Some(&ReconnectGrace::MaybeStale) && at < self.stale_until;
         if online {
-            self.awaited.remove(&node_id);
-        } else if presence == Some(Presence::Online) && (shaky || self.out) {
-            self.awaited.insert(node_id, Awaited::Yes);
+            self.reconnect_grace.remove(&node_id);
+        } else if presence == Some(Presence::Online) && (is_stale || self.network_is_down) {
+            self.reconnect_grace.insert(node_id, ReconnectGrace::Active);
         }
         if online || self.peers.contains_key(&node_id) {
-            self.heard.insert(node_id, online.into());
+            self.connections.insert(node_id, online.into());
         } else {
-            self.heard.remove(&node_id);
+            self.connections.remove(&node_id);
         }
-        self.settle(at);
+        self.update_presences(at);
     }
 
-    fn connected(&mut self, at: u64) {
-        self.losses.clear();
-        if let Some(grace) = &mut self.grace {
-            grace.met = true;
+    fn connection_opened(&mut self, at: u64) {
+        self.recent_disconnects.clear();
+        if let Some(timer) = &mut self.grace_timer {
+            timer.has_connection = true;
         }
-        if std::mem::take(&mut self.out) {
+        if std::mem::take(&mut self.network_is_down) {
             self.end_gap(at);
-            self.grace = Some(Grace { from: at, until: at + GRACE, met: false });
-            self.settle(at);
+            self.start_grace_timer(at);
+            self.update_presences(at);
         }
     }
 
-    fn lost(&mut self, node_id: NodeId, at: u64) {
-        if self.out || self.paused {
+    fn connection_lost(&mut self, node_id: NodeId, at: u64) {
+        if self.network_is_down || self.paused {
             return;
         }
-        self.losses.push((at, Some(node_id).filter(|node_id| self.peers.contains_key(node_id))));
-        self.losses.retain(|loss| at - loss.0 <= 30 * SECOND);
-        if !is_outage(self.losses.len(), self.losses.len() + self.up()) {
+        let peer = Some(node_id).filter(|node_id| self.peers.contains_key(node_id));
+        self.recent_disconnects.push((at, peer));
+        self.recent_disconnects.retain(|disconnect| at - disconnect.0 <= SETTLE);
+        let lost = self.recent_disconnects.len();
+        if !is_network_outage(lost, lost + self.connection_count()) {
             return;
         }
-        let losses = std::mem::take(&mut self.losses);
-        for (lost, node_id) in losses.iter().filter_map(|(at, node_id)| Some((at, node_id.as_ref()?))) {
+        let disconnects = std::mem::take(&mut self.recent_disconnects);
+        let of_peers = disconnects.iter().filter_map(|(at, node_id)| Some((*at, node_id.as_ref()?)));
+        for (lost_at, node_id) in of_peers {
             let Some(peer) = self.peers.get_mut(node_id) else { continue };
-            if let Some(change) =
-                peer.history.last_mut().filter(|change| **change == (*lost, Presence::Offline))
-            {
+            let last = peer.changes.last_mut();
+            if let Some(change) = last.filter(|change| **change == (lost_at, Presence::Offline)) {
                 change.1 = Presence::Unobserved;
-                self.awaited.insert(*node_id, Awaited::Yes);
+                self.reconnect_grace.insert(*node_id, ReconnectGrace::Active);
                 for channel in self.channels.values_mut().filter(|channel| channel.node_id == *node_id) {
-                    channel.usable.retain(|change| change.0 < *lost);
-                    channel.usable.push((*lost, Presence::Unobserved));
+                    channel.usability.retain(|change| change.0 < lost_at);
+                    channel.usability.push((lost_at, Presence::Unobserved));
                 }
             }
         }
-        self.network_out(losses[0].0);
+        self.begin_network_outage(disconnects[0].0);
     }
 
-    fn network_out(&mut self, from: u64) {
-        self.out = true;
-        self.grace = None;
+    fn begin_network_outage(&mut self, from: u64) {
+        self.network_is_down = true;
+        self.grace_timer = None;
         self.gaps.push((GapCause::NetworkDown, from, None));
-        self.settle(from);
+        self.update_presences(from);
     }
 
-    fn account(&mut self, at: u64, node_id: NodeId) -> &mut Account {
-        self.peers.entry(node_id).or_insert_with(|| Account { tracked_since: at, ..Account::default() })
+    fn peer_mut(&mut self, at: u64, node_id: NodeId) -> &mut ModelPeer {
+        self.peers.entry(node_id).or_insert_with(|| ModelPeer { tracked_since: at, ..ModelPeer::default() })
     }
 
-    fn open(&mut self, at: u64, channel_id: ChannelId, node_id: NodeId, online: Option<bool>) {
+    fn open_channel(&mut self, at: u64, channel_id: ChannelId, node_id: NodeId, online: Option<bool>) {
         if self.channels.contains_key(&channel_id) {
             return;
         }
-        let presence = self.account(at, node_id).presence();
+        let presence = self.peer_mut(at, node_id).presence();
         if let (Presence::Unobserved, Some(online)) = (presence, online) {
-            let was = self.heard.insert(node_id, online.into());
+            let previous = self.connections.insert(node_id, online.into());
             if online {
-                self.awaited.remove(&node_id);
-                if was != Some(Presence::Online) {
-                    self.connected(at);
+                self.reconnect_grace.remove(&node_id);
+                if previous != Some(Presence::Online) {
+                    self.connection_opened(at);
                 }
             }
         }
-        let channel = Channel { node_id, opened: at, ready: None, usable: Vec::new() };
+        let channel = ModelChannel { node_id, opened: at, reported_usable: None, usability: Vec::new() };
         self.channels.insert(channel_id, channel);
-        self.settle(at);
+        self.update_presences(at);
     }
 
-    fn close(&mut self, channel_id: &ChannelId, at: u64) {
+    fn close_channel(&mut self, channel_id: &ChannelId, at: u64) {
         let Some(channel) = self.channels.get(channel_id) else { return };
         let node_id = channel.node_id;
-        let was_followed = self.is_followed(&node_id);
+        let was_tracked = self.is_tracked(&node_id);
         self.channels.remove(channel_id);
-        self.let_go(&node_id, was_followed, at);
+        self.untrack_if_unneeded(&node_id, was_tracked, at);
     }
 
-    /// Who is not followed any more is unobserved from now on, even where it was before.
-    fn let_go(&mut self, node_id: &NodeId, was_followed: bool, at: u64) {
-        if !was_followed || self.is_followed(node_id) {
+    /// Makes a peer unobserved if it is no longer tracked. An unobserved peer is unobserved since then.
+    fn untrack_if_unneeded(&mut self, node_id: &NodeId, was_tracked: bool, at: u64) {
+        if !was_tracked || self.is_tracked(node_id) {
             return;
         }
-        self.awaited.remove(node_id);
+        self.reconnect_grace.remove(node_id);
         if let Some(peer) = self.peers.get_mut(node_id) {
-            let since = peer.history.last().map_or(peer.tracked_since, |change| change.0);
-            if peer.presence() != Presence::Unobserved || since < at {
-                peer.history.push((at, Presence::Unobserved));
+            if peer.presence() != Presence::Unobserved || peer.presence_since() < at {
+                peer.changes.push((at, Presence::Unobserved));
             }
         }
     }
 
-    fn tell(&mut self, channel_id: &ChannelId, usable: bool) {
+    fn record_usable(&mut self, channel_id: &ChannelId, usable: bool) {
         let Some(channel) = self.channels.get_mut(channel_id) else { return };
-        if self.heard.get(&channel.node_id) == Some(&Presence::Online) {
-            channel.ready = Some(usable);
+        if self.connections.get(&channel.node_id) == Some(&Presence::Online) {
+            channel.reported_usable = Some(usable);
         }
     }
 
@@ -366,80 +393,77 @@ impl Model {
         let connected: BTreeSet<_> = snapshot.connected.iter().copied().collect();
         for channel in &snapshot.channels {
             let online = connected.contains(&channel.node_id);
-            self.open(at, channel.channel_id, channel.node_id, Some(online));
+            self.open_channel(at, channel.channel_id, channel.node_id, Some(online));
         }
         let listed: BTreeSet<_> = snapshot.channels.iter().map(|channel| channel.channel_id).collect();
-        let gone: Vec<_> = self.channels.keys().copied().filter(|id| !listed.contains(id)).collect();
-        for channel_id in gone {
-            self.close(&channel_id, at);
+        let closed: Vec<_> = self.channels.keys().copied().filter(|id| !listed.contains(id)).collect();
+        for channel_id in closed {
+            self.close_channel(&channel_id, at);
         }
-        let known: BTreeSet<_> = self.peers.keys().chain(self.heard.keys()).copied().collect();
-        let is_up = |node_id: &NodeId| self.heard.get(node_id) == Some(&Presence::Online);
-        let (lost, absent): (Vec<NodeId>, Vec<NodeId>) =
-            known.difference(&connected).copied().partition(is_up);
-        for node_id in lost.into_iter().chain(absent) {
-            if self.heard.get(&node_id) != Some(&Presence::Offline) {
-                self.hear(node_id, false, at);
+        let known: BTreeSet<_> = self.peers.keys().chain(self.connections.keys()).copied().collect();
+        let missing = known.difference(&connected).copied();
+        let (lost, others): (Vec<NodeId>, Vec<NodeId>) =
+            missing.partition(|node_id| self.is_connected(node_id));
+        for node_id in lost.into_iter().chain(others) {
+            if self.connections.get(&node_id) != Some(&Presence::Offline) {
+                self.record_connection_change(node_id, false, at);
             }
         }
-        let came: Vec<_> = connected
-            .into_iter()
-            .filter(|node_id| self.heard.get(node_id) != Some(&Presence::Online))
-            .collect();
-        for node_id in &came {
-            let awaited = self.awaited.get(node_id) == Some(&Awaited::Yes);
-            let shaky = self.paused || at < self.shaky_until;
-            self.believe(*node_id, true, at);
-            if awaited && shaky {
-                self.awaited.insert(*node_id, Awaited::Shaky);
+        let opened: Vec<_> = connected.into_iter().filter(|node_id| !self.is_connected(node_id)).collect();
+        for node_id in &opened {
+            let in_grace = self.reconnect_grace.get(node_id) == Some(&ReconnectGrace::Active);
+            let may_be_stale = self.paused || at < self.stale_until;
+            self.set_connection(*node_id, true, at);
+            if in_grace && may_be_stale {
+                self.reconnect_grace.insert(*node_id, ReconnectGrace::MaybeStale);
             }
         }
-        if !came.is_empty() {
-            self.connected(at);
+        if !opened.is_empty() {
+            self.connection_opened(at);
         }
         for channel in &snapshot.channels {
             if let Some(usable) = channel.usable {
-                self.settle(at);
-                self.tell(&channel.channel_id, usable);
+                self.update_presences(at);
+                self.record_usable(&channel.channel_id, usable);
             }
         }
     }
 
-    /// Everyone's presence is what was heard, where it counts, from a moment on; for no peer from
-    /// before its newest channel, though, or what was last noted of one.
-    fn settle(&mut self, from: u64) {
-        let followed: BTreeSet<_> =
-            self.peers.keys().copied().filter(|node_id| self.is_followed(node_id)).collect();
+    /// Updates the presence of all peers from `from` on, but of no peer before its last change, before its
+    /// newest channel opened or before the last change of a channel's usability.
+    fn update_presences(&mut self, from: u64) {
+        let tracked: BTreeSet<_> =
+            self.peers.keys().copied().filter(|node_id| self.is_tracked(node_id)).collect();
         for (node_id, peer) in &mut self.peers {
-            let heard = self.heard.get(node_id).copied().unwrap_or_default();
-            let is_ours = self.out || self.awaited.get(node_id) == Some(&Awaited::Yes);
-            let is_known =
-                followed.contains(node_id) && !self.paused && !(is_ours && heard == Presence::Offline);
-            let presence = if is_known { heard } else { Presence::Unobserved };
+            let connection = self.connections.get(node_id).copied().unwrap_or_default();
+            let is_exempt =
+                self.network_is_down || self.reconnect_grace.get(node_id) == Some(&ReconnectGrace::Active);
+            let is_observed =
+                tracked.contains(node_id) && !self.paused && !(is_exempt && connection == Presence::Offline);
+            let presence = if is_observed { connection } else { Presence::Unobserved };
             if peer.presence() == presence {
                 continue;
             }
             let channels = self.channels.values().filter(|channel| channel.node_id == *node_id);
-            let noted = channels
-                .flat_map(|channel| [channel.opened, channel.usable.last().map_or(0, |change| change.0)]);
-            let newest = noted.max().unwrap_or(0);
-            let last = peer.history.last().map_or(peer.tracked_since, |change| change.0);
-            peer.history.push((from.max(last).max(newest), presence));
+            let times = channels
+                .flat_map(|channel| [channel.opened, channel.usability.last().map_or(0, |change| change.0)]);
+            let earliest = times.max().unwrap_or(0);
+            peer.changes.push((from.max(peer.presence_since()).max(earliest), presence));
         }
-        self.settle_usable(from);
+        self.update_usability(from);
     }
 
-    fn settle_usable(&mut self, from: u64) {
+    fn update_usability(&mut self, from: u64) {
         for channel in self.channels.values_mut() {
             let Some(peer) = self.peers.get(&channel.node_id) else { continue };
-            let usable = match (channel.ready, peer.presence()) {
+            let usability = match (channel.reported_usable, peer.presence()) {
                 (None, _) | (_, Presence::Unobserved) => Presence::Unobserved,
                 (Some(true), Presence::Online) => Presence::Online,
                 _ => Presence::Offline,
             };
-            if last(&channel.usable) != usable {
-                let peers = peer.history.last().map_or(0, |change| change.0);
-                channel.usable.push((from.max(peers), usable));
+            if last_presence(&channel.usability) != usability {
+                let last_change = peer.changes.last().map_or(0, |change| change.0);
+                channel.usability.push((from.max(last_change), usability));
             }
         }
     }

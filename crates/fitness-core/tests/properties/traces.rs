@@ -1,4 +1,4 @@
-//! Random traces.
+//! Generates random events and traces.
 
 use fitness_core::{ChannelId, ChannelOpened, Event, NodeId, OpenChannel, Snapshot, Timestamp};
 use proptest::collection::vec;
@@ -25,7 +25,7 @@ pub(crate) fn all_channels() -> impl Iterator<Item = ChannelId> {
     (0..CHANNELS).map(channel)
 }
 
-// A channel's peer is part of its name, as in reality.
+// A channel always has the same peer.
 fn peer_of(chan: u8) -> NodeId {
     node(chan % PEERS)
 }
@@ -65,19 +65,19 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(chan, usable)| Event::ChannelUsable { channel_id: channel(chan), usable }),
         1 => Just(Event::ObservationPaused),
         2 => Just(Event::ObservationResumed),
-        1 => span().prop_map(|since| Event::Unobserved { since }),
-        1 => span().prop_map(|to| Event::ClockSet { to }),
+        1 => duration().prop_map(|since| Event::Unobserved { since }),
+        1 => duration().prop_map(|to| Event::ClockSet { to }),
     ]
 }
 
-/// Of events that tell of time this is how much; in a trace it becomes a moment.
-fn span() -> impl Strategy<Value = Timestamp> {
+/// Generates a duration in place of the time of an event. [`set_times`] replaces it.
+fn duration() -> impl Strategy<Value = Timestamp> {
     prop_oneof![Just(0), 0..SECOND, 0..300 * SECOND].prop_map(Timestamp::from_nanos)
 }
 
-/// Makes moments of what the events that tell of time have, at `at`; and returns what the clock
-/// reads after it.
-pub(crate) fn dated(at: u64, event: &mut Event) -> u64 {
+/// Replaces the duration in an event by a time relative to `at`. Returns the reading of the clock after the
+/// event.
+pub(crate) fn set_times(at: u64, event: &mut Event) -> u64 {
     match event {
         Event::Unobserved { since } => *since = Timestamp::from_nanos(at - since.as_nanos()),
         Event::ClockSet { to } => {
@@ -89,7 +89,7 @@ pub(crate) fn dated(at: u64, event: &mut Event) -> u64 {
     at
 }
 
-/// Events with times that never go back: nanoseconds, seconds, hours and days apart.
+/// Generates events at times that never go back and are nanoseconds, seconds, hours or days apart.
 pub(crate) fn trace(length: usize) -> impl Strategy<Value = Vec<(u64, Event)>> {
     let step = prop_oneof![
         2 => Just(0),
@@ -102,15 +102,15 @@ pub(crate) fn trace(length: usize) -> impl Strategy<Value = Vec<(u64, Event)>> {
         let mut at = START;
         let mut timed = |(step, mut event)| {
             at += step;
-            let happened = at;
-            at = dated(at, &mut event);
-            (happened, event)
+            let time = at;
+            at = set_times(at, &mut event);
+            (time, event)
         };
         steps.into_iter().map(&mut timed).collect()
     })
 }
 
-/// Events at any times whatever, as if the clock were broken.
+/// Generates events at arbitrary times, as from a broken clock.
 pub(crate) fn wild_trace(length: usize) -> impl Strategy<Value = Vec<(u64, Event)>> {
     let at = prop_oneof![
         any::<u64>(),

@@ -1,24 +1,26 @@
-//! What really happened to the embedder, in order: all that the oracle goes by.
+//! What happened to the simulated service, in order. The oracle computes its expectations from this list
+//! alone.
 
-use crate::script::Word;
+use crate::script::NodeEvent;
 
-/// Times are true ones.
+/// All times except `wall` are true time, which no clock fault affects.
 #[derive(Clone, Debug)]
 pub(crate) enum Fact {
-    /// A process started, when the wall clock read this.
+    /// A process started while the wall clock read `wall`.
     Started { at: u64, wall: u64 },
-    /// It ended, and this is when and as of which fact it was last stored.
-    Ended { stored_at: u64, stored: usize },
-    /// The machine was suspended in between.
-    Slept { from: u64, to: u64 },
-    /// The wall clock was found to be ahead, and to read this.
+    /// The process ended. Its last commit was at `last_commit_at` and covered the first `committed_facts`
+    /// facts.
+    Ended { last_commit_at: u64, committed_facts: usize },
+    /// The machine was suspended.
+    Suspended { from: u64, to: u64 },
+    /// The service noticed that the wall clock was ahead of its own clock, and read `wall`.
     ClockSet { at: u64, wall: u64 },
-    /// We were found to have been held up since we were last well.
-    Held { since: u64, at: u64 },
-    /// The time stamp of what is told next is older than another one.
-    Disorder,
-    /// The node said this.
-    Told { at: u64, word: Word },
-    /// Who left long ago was let go.
-    Upkeep { at: u64 },
+    /// The service noticed at `at` that it had been stalled since `since`.
+    Stalled { since: u64, at: u64 },
+    /// The timestamp of the next reported event is older than an earlier timestamp.
+    Reordered,
+    /// The node reported an event.
+    Reported { at: u64, event: NodeEvent },
+    /// The daily maintenance ran: it deleted expired peers and downsampled logs.
+    MaintenanceRan { at: u64 },
 }

@@ -1,89 +1,89 @@
-//! A simulated year of a node that has all kinds of peers and troubles, held against an oracle that
-//! knows what really happened.
+//! Simulates years of a node with various peers and faults, and compares the reports with those of an oracle
+//! that knows everything that happened.
 //!
-//! `FITNESS_YEAR_SEED=0x… cargo test -p fitness-core --test year` lives through one year again.
+//! To repeat one year, run `FITNESS_YEAR_SEED=0x… cargo test -p fitness-core --test year`.
 
 mod checks;
-mod dice;
-mod disk;
-mod embedder;
 mod facts;
 mod faults;
 mod oracle;
 mod peers;
+mod random;
 mod script;
+mod service;
+mod simulation;
+mod store;
 mod time;
-mod world;
 
 use fitness_core::{Retention, TrackerConfig};
 
-use crate::checks::Inspector;
-use crate::embedder::Embedder;
+use crate::checks::Checker;
 use crate::faults::Step;
-use crate::script::Happening;
+use crate::script::ScriptEvent;
+use crate::service::SimulatedService;
+use crate::simulation::SimulatedYear;
 use crate::time::{DAY, END};
-use crate::world::World;
 
 const SEEDS: [u64; 3] = [0x1, 0x2, 0x3];
 
-/// One that forgets within the year, and keeps little in full.
+const MAX_AGE: u64 = 200 * DAY;
+
+/// Returns a retention under which the year includes downsampling and expired peers.
 fn retention() -> Retention {
     Retention::default()
         .with_full_detail_ns(20 * DAY)
         .with_full_detail_entries(1_000)
         .with_hourly_ns(60 * DAY)
-        .with_max_age_ns(KEEP)
+        .with_max_age_ns(MAX_AGE)
 }
 
-const KEEP: u64 = 200 * DAY;
-
-fn live_through(seed: u64) {
-    println!("seed {seed:#x}; FITNESS_YEAR_SEED={seed:#x} lives through it again");
-    let world = World::new(seed);
-    let mut embedder = Embedder::new(TrackerConfig::default(), retention());
-    let mut inspector = Inspector::new(seed);
-    for (now, happening) in &world.script {
+fn simulate_year(seed: u64) {
+    println!("seed {seed:#x}; to repeat this year, set FITNESS_YEAR_SEED={seed:#x}");
+    let year = SimulatedYear::new(seed);
+    let mut service = SimulatedService::new(TrackerConfig::default(), retention());
+    let mut checker = Checker::new(seed);
+    for (now, script_event) in &year.script {
         let now = *now;
-        embedder.run_until(now);
-        match happening {
-            Happening::Step(Step::Start) => embedder.start(now),
-            Happening::Step(Step::Stop) => embedder.stop(now),
-            Happening::Step(Step::Crash) => embedder.crash(now),
-            Happening::Step(Step::Sleep | Step::Freeze) => embedder.halt(now),
-            Happening::Step(Step::Wake) => embedder.go_on(now, true),
-            Happening::Step(Step::Thaw) => embedder.go_on(now, false),
-            // The node tells what they mean.
-            Happening::Step(Step::Disconnect | Step::Pause { .. } | Step::Resume) => {}
-            Happening::Told(word, late) => {
-                embedder.tell(now, word, *late);
-                inspector.glance(&embedder, now);
+        service.run_until(now);
+        match script_event {
+            ScriptEvent::Step(Step::Start) => service.start(now),
+            ScriptEvent::Step(Step::Stop) => service.stop(now),
+            ScriptEvent::Step(Step::Crash) => service.crash(now),
+            ScriptEvent::Step(Step::Suspend | Step::Stall) => service.halt(now),
+            ScriptEvent::Step(Step::Wake) => service.resume(now, true),
+            ScriptEvent::Step(Step::EndStall) => service.resume(now, false),
+            // The node reports their effects.
+            ScriptEvent::Step(Step::Disconnect | Step::Pause { .. } | Step::Resume) => {}
+            ScriptEvent::NodeEvent { event, delay } => {
+                service.record(now, event, *delay);
+                checker.check_next_peer_totals(&service, now);
             }
-            Happening::Wall(ahead) => embedder.wall_ahead = *ahead,
-            Happening::Disk { is_broken } => embedder.disk_is_broken = *is_broken,
-            Happening::Look => inspector.look(&embedder, &world, now, KEEP),
+            ScriptEvent::WallClockOffset(offset) => service.wall_clock_offset = *offset,
+            ScriptEvent::StoreFails(fails) => service.store_fails = *fails,
+            ScriptEvent::Check => checker.check_all_reports(&service, &year, now, MAX_AGE),
         }
     }
-    embedder.run_until(END);
-    inspector.look(&embedder, &world, END, KEEP);
-    inspector.look_back(&mut embedder, END, KEEP);
-    println!("seed {seed:#x}: {}", inspector.summary());
+    service.run_until(END);
+    checker.check_all_reports(&service, &year, END, MAX_AGE);
+    checker.check_windows(&service, END, MAX_AGE);
+    println!("seed {seed:#x}: {}", checker.summary());
 }
 
-fn live_through_all(seeds: &[u64]) {
+fn simulate_years(seeds: &[u64]) {
     std::thread::scope(|scope| {
         for &seed in seeds {
-            scope.spawn(move || live_through(seed));
+            scope.spawn(move || simulate_year(seed));
         }
     });
 }
 
 #[test]
-fn a_year_is_what_it_was() {
+fn reports_of_a_simulated_year_match_the_oracle() {
     match std::env::var("FITNESS_YEAR_SEED") {
         Ok(seed) => {
             let digits = seed.trim_start_matches("0x");
-            live_through(u64::from_str_radix(digits, 16).expect("a seed is a hexadecimal number"));
+            simulate_year(u64::from_str_radix(digits, 16).expect("FITNESS_YEAR_SEED is hexadecimal"));
         }
-        Err(_) => live_through_all(&SEEDS),
+        Err(_) => simulate_years(&SEEDS),
     }
 }

@@ -1,36 +1,37 @@
-//! The answers, worked out by brute force from all that happened, with hindsight.
+//! Computes the expected reports by brute force, in hindsight.
 //!
-//! Nothing here is told one thing after another and keeps a state of each peer: `line` puts what
-//! is known on the tracker's line, `watch` finds out when we could tell and when not, and `account` says
-//! for every peer what it was at each moment, by the rules as the documentation has them.
+//! The oracle does not update state event by event as the tracker does. [`tracker_time`] dates all
+//! observations on the scale of tracker time, [`observations`] derives when the observer could observe and
+//! what was reported about each peer, and [`peer`] derives the presence of each peer at each moment by the
+//! documented rules.
 
-mod account;
-mod line;
-mod watch;
+mod observations;
+mod peer;
+mod tracker_time;
 
 use std::collections::BTreeMap;
 
 use fitness_core::{OutPoint, Presence};
 
-pub(crate) use self::account::Account;
-pub(crate) use self::line::Line;
-pub(crate) use self::watch::Watched;
+use self::observations::Observations;
+pub(crate) use self::peer::ExpectedPeer;
+use self::tracker_time::TrackerTimeline;
 use crate::facts::Fact;
 use crate::script::Channel;
 
-/// Until when our own fault is given to a peer to come back.
+/// The reconnect grace period.
 pub(crate) const GRACE: u64 = 120 * crate::time::SECOND;
 
 pub(crate) struct Oracle {
-    pub(crate) line: Line,
-    pub(crate) watched: Watched,
-    pub(crate) peers: BTreeMap<usize, Account>,
-    pub(crate) channels: BTreeMap<Channel, ChannelAccount>,
+    pub(crate) time: TrackerTimeline,
+    pub(crate) observations: Observations,
+    pub(crate) peers: BTreeMap<usize, ExpectedPeer>,
+    pub(crate) channels: BTreeMap<Channel, ExpectedChannel>,
 }
 
-/// An open channel.
-pub(crate) struct ChannelAccount {
-    pub(crate) opened: u64,
+/// The expected report of an open channel.
+pub(crate) struct ExpectedChannel {
+    pub(crate) opened_at: u64,
     pub(crate) funding: OutPoint,
     pub(crate) usable: Presence,
     pub(crate) usable_ns: u64,
@@ -38,21 +39,21 @@ pub(crate) struct ChannelAccount {
 }
 
 impl Oracle {
-    /// What is known at the true time `now`, with peers let go after `keep_ns`.
-    pub(crate) fn new(facts: &[Fact], now: u64, keep_ns: u64) -> Self {
-        let line = Line::new(facts, now);
-        let watched = Watched::new(&line, keep_ns);
-        let peers: BTreeMap<usize, Account> = watched
+    /// Computes the expected reports at the true time `now`. Untracked peers are deleted after `max_age_ns`.
+    pub(crate) fn new(facts: &[Fact], now: u64, max_age_ns: u64) -> Self {
+        let time = TrackerTimeline::new(facts, now);
+        let observations = Observations::new(&time, max_age_ns);
+        let peers: BTreeMap<usize, ExpectedPeer> = observations
             .peers
             .iter()
-            .filter_map(|(&peer, told)| Some((peer, Account::new(told, &watched, line.now)?)))
+            .filter_map(|(&number, peer)| Some((number, ExpectedPeer::new(peer, &observations, time.now)?)))
             .collect();
         let mut channels = BTreeMap::new();
-        for (&channel, told) in &watched.channels {
-            if let (true, Some(account)) = (told.is_open, peers.get(&channel.peer)) {
-                channels.insert(channel, account.channel(told, line.now));
+        for (&id, channel) in &observations.channels {
+            if let (true, Some(peer)) = (channel.is_open, peers.get(&id.peer)) {
+                channels.insert(id, peer.channel(channel, time.now));
             }
         }
-        Self { line, watched, peers, channels }
+        Self { time, observations, peers, channels }
     }
 }
