@@ -86,7 +86,8 @@ impl Clock for ManualClock {
 /// Starts a service with an in-memory store that does not detect stalls itself.
 pub(super) async fn service_with_clock(clock: Arc<dyn Clock>) -> Service {
     let store = Arc::new(MemoryStore::default());
-    let service = Service::builder(NodeId([1; 33]), store).stall_check_interval(Duration::from_secs(3600)).clock(clock);
+    let service =
+        Service::builder(NodeId([1; 33]), store).stall_check_interval(Duration::from_secs(3600)).clock(clock);
     service.start().await.unwrap()
 }
 

@@ -72,7 +72,7 @@ fn flap_is_one_small_write() {
     assert!(first.bytes < 1_500, "{first:?}");
     for entries in 41..60 {
         let again = count_requests(&memory, || {
-            commit(&store, &typical_flap(7, 2, entries)).expect("a successful commit")
+            commit(&store, &typical_flap(7, 2, entries)).expect("a successful commit");
         });
         assert_eq!((again.reads, again.writes, again.removals), (1, 1, 0));
         assert!(again.bytes < 450, "{again:?}");

@@ -25,7 +25,8 @@ fn sessions_of_format_1() -> [Vec<Batch>; 2] {
         observer: Some(observer(7)),
         ..Batch::default()
     };
-    let downsampled = LogReplacement { node_id: node(1), below_index: 1, segments: vec![segment(1, 0, 2, 9)] };
+    let downsampled =
+        LogReplacement { node_id: node(1), below_index: 1, segments: vec![segment(1, 0, 2, 9)] };
     let forgetting = Batch {
         changes: UnsavedChanges { forgotten_peers: vec![node(0)], ..UnsavedChanges::default() },
         prune_gaps_before: Some(2),
