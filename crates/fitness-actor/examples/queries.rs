@@ -19,15 +19,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     service.handle().record(Event::ChannelOpened(opened));
 
     // --- fitness: begin 1
-    let fitness = service.handle();
-    let report = fitness.channel(&channel_id); // lifetime, observed time, uptime, availability
-    let peers = fitness.peers(); // all peers, with presence, flaps and disconnects
-    let week = fitness.peer_stats(&node_id, StandardWindow::Week).await?; // disconnects, recovery times
-    let history = fitness.history(&node_id).await?; // any window, the timeline, buckets for charts
-    let gaps = fitness.gaps(week_ago(&fitness), fitness.now()).await?; // when and why we could not observe
-    let mut changes = fitness.subscribe(); // every change
-    let mut alerts = fitness.alerts(AlertRules::default()); // changes that need attention
-    let health = fitness.health(); // state of the store, the clocks and the service itself
+    let handle = service.handle();
+    let report = handle.channel(&channel_id); // lifetime, observed time, uptime, availability
+    let peers = handle.peers(); // all tracked peers, with presence, flaps and disconnects
+    let week = handle.peer_stats(&node_id, StandardWindow::Week).await?; // disconnects, recovery times
+    let history = handle.history(&node_id).await?; // any window, the timeline, buckets for charts
+    let now = handle.now();
+    let gaps = handle.gaps(StandardWindow::Week.start(now), now).await?; // monitoring gaps with causes
+    let mut changes = handle.subscribe(); // every change
+    let mut alerts = handle.alerts(AlertRules::default()); // changes that need attention
+    let health = handle.health(); // state of the store, the clocks and the service itself
     // --- fitness: end
 
     println!("{report:?}\n{peers:?}\n{week:?}\n{history:?}\n{gaps:?}\n{health:?}");
@@ -38,8 +39,4 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{alert:?}");
     service.shutdown().await?;
     Ok(())
-}
-
-fn week_ago(fitness: &fitness_actor::Handle) -> fitness_core::Timestamp {
-    StandardWindow::Week.start(fitness.now())
 }
