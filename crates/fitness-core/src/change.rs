@@ -6,7 +6,8 @@ use crate::{ChannelId, ChannelReport, Gap, GapCause, NodeId, OutPoint, Presence,
 ///
 /// [`Tracker::apply_with`](crate::Tracker::apply_with) passes changes to its callback.
 ///
-/// An event that repeats what the tracker already knows causes no change, with any preset.
+/// An event that repeats a known state causes no `Change`. (With the lnd presets it still increments the flap
+/// count.)
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "change", rename_all = "snake_case"))]
@@ -26,7 +27,7 @@ pub enum Change {
         /// The flap count, including this change.
         flap_count: u32,
     },
-    /// A channel was opened, or seen for the first time.
+    /// A channel was opened, or was reported for the first time.
     ChannelOpened {
         /// The channel.
         channel_id: ChannelId,
@@ -41,7 +42,7 @@ pub enum Change {
         /// The time of the event.
         #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
         at: Timestamp,
-        /// The channel's last report.
+        /// The report of the channel at the time of closing.
         report: ChannelReport,
     },
     /// The funding outpoint of a channel changed.
@@ -53,7 +54,7 @@ pub enum Change {
         /// The new outpoint.
         funding: OutPoint,
     },
-    /// A peer became watched or unwatched.
+    /// A peer is now watched, or is no longer watched.
     Watched {
         /// The peer.
         node_id: NodeId,
@@ -62,7 +63,9 @@ pub enum Change {
     },
     /// The node reported that a channel can, or can no longer, carry payments while its peer is online.
     ///
-    /// There is no such change when the peer disconnects or reconnects: [`Change::Presence`] implies it.
+    /// This change is not sent when the peer disconnects or reconnects; [`Change::Presence`] is sent instead.
+    /// A channel is not usable while its peer is offline. When the peer is online again, the last report
+    /// about the channel applies again.
     ChannelUsable {
         /// The channel.
         channel_id: ChannelId,
@@ -74,8 +77,11 @@ pub enum Change {
         /// Whether the channel can carry payments.
         usable: bool,
     },
-    /// A monitoring gap began. Disconnects that turned out to be a part of it have been reverted, together
-    /// with their flaps.
+    /// A monitoring gap began.
+    ///
+    /// Disconnects that are now attributed to the gap have been reverted. For each affected peer, a
+    /// [`Change::Presence`] from offline to unobserved was sent before this change, with the restored flap
+    /// count and the time of the disconnect.
     GapBegan {
         /// The cause.
         cause: GapCause,
@@ -84,5 +90,8 @@ pub enum Change {
         at: Timestamp,
     },
     /// A monitoring gap ended.
+    ///
+    /// A gap that was detected only after it had ended is reported by this change alone, without
+    /// [`Change::GapBegan`].
     GapEnded(Gap),
 }

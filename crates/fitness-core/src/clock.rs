@@ -16,18 +16,18 @@ const MAX_STEP_NS: u64 = 10 * 365 * 24 * 3600 * 1_000_000_000;
 /// The largest start value of tracker time, so that centuries remain before it overflows.
 const MAX_START_NS: u64 = u64::MAX / 2;
 
-/// Counts the faults in the times that were passed to a [`Tracker`](crate::Tracker).
+/// Counts of implausible timestamps that were passed to a [`Tracker`](crate::Tracker).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ClockFaults {
-    /// Times up to a second earlier than the latest one. They were replaced by the latest one.
+    /// Timestamps up to a second earlier than the latest one. The latest one was used instead.
     pub reordered: u64,
-    /// Backward steps of more than a second. No tracker time passed during the step.
+    /// Steps back by more than a second. Tracker time did not change.
     pub steps_back: u64,
-    /// The longest backward step, in nanoseconds.
+    /// The longest step back, in nanoseconds.
     pub longest_step_back_ns: u64,
-    /// Forward steps of more than ten years. They were ignored.
+    /// Jumps: steps forward by more than ten years. They were ignored.
     pub implausible_jumps: u64,
 }
 
@@ -66,18 +66,18 @@ impl TrackerClock {
         self.faults
     }
 
-    /// Takes a clock reading and returns the tracker time.
+    /// Advances to a clock reading and returns the tracker time.
     pub(crate) fn advance(&mut self, reading: Timestamp) -> u64 {
         *self = self.advanced(reading);
         self.now_ns
     }
 
-    /// Returns the tracker time for a clock reading without taking it.
+    /// Returns the tracker time for a clock reading without advancing to it.
     pub(crate) fn peek(&self, reading: Timestamp) -> u64 {
         self.advanced(reading).now_ns
     }
 
-    /// Takes the reading of a clock that was just set, and returns the tracker time. If the clock is
+    /// Advances to the reading of a clock that was just set, and returns the tracker time. If the clock is
     /// ahead, tracker time catches up, unless the difference is more than ten years.
     pub(crate) fn set(&mut self, reading: Timestamp) -> u64 {
         if let Some(back_ns) =

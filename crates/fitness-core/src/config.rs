@@ -1,4 +1,4 @@
-//! The configuration of a tracker, and the presets that reproduce lnd.
+//! The configuration of a tracker, and the presets that reproduce the peer monitoring of lnd.
 
 use crate::Retention;
 use crate::log::LogCapacity;
@@ -26,31 +26,34 @@ pub struct TrackerConfig {
 
 /// The rule that attributes simultaneous disconnects to an outage of the observer's own network.
 ///
-/// The network is considered down in either of two cases:
+/// The network counts as down in either of two cases:
 ///
-/// * At least `min_peers` connections, and at least `min_percent` of the connections that were up, are
-///   lost within `settle_ns`, and no connection comes up in between.
-/// * A reconnect grace period expires, at least `min_peers` peers are still in it, no connection is up and
-///   none came up since the gap ended.
+/// 1. At least `min_peers` connections, and at least `min_percent` of all connections, are lost within
+///    `window_ns`, and no new connection is established in between. The network outage begins with the first
+///    of these disconnects.
+/// 2. A reconnect grace period expires while at least `min_peers` tracked peers are still in it, no node is
+///    connected, and none has connected since the monitoring gap ended. The network outage begins at the end
+///    of that gap.
 ///
-/// The network outage begins with the first of these disconnects, or at the end of the gap. It ends when
-/// the next connection comes up. All connections count, including those of strangers.
+/// In both cases the outage ends when the next connection is established. Connections of strangers count like
+/// those of peers.
 ///
-/// Fewer than `min_peers` disconnects are never attributed to the network, so the failure of a single peer
-/// always counts against that peer.
+/// Fewer than `min_peers` disconnects are never attributed to the network. With the default of 3, the failure
+/// of a single peer therefore always counts against that peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkOutageRule {
-    /// The minimum number of disconnects; the default is 3. 0 has the same effect as 1.
+    /// The minimum number of lost connections (case 1) or of peers in the grace period (case 2). The default
+    /// is 3; 0 has the same effect as 1.
     pub min_peers: u32,
-    /// The minimum percentage of connections that must be lost; the default is 80.
+    /// The minimum percentage of all connections that must be lost. The default is 80.
     pub min_percent: u8,
-    /// The interval within which the disconnects must happen, in nanoseconds; the default is 30 s.
-    pub settle_ns: u64,
+    /// The maximum time from the first to the last of the disconnects, in nanoseconds. The default is 30 s.
+    pub window_ns: u64,
 }
 
 impl Default for NetworkOutageRule {
     fn default() -> Self {
-        Self { min_peers: 3, min_percent: 80, settle_ns: 30 * SECOND_NS }
+        Self { min_peers: 3, min_percent: 80, window_ns: 30 * SECOND_NS }
     }
 }
 
@@ -81,11 +84,11 @@ impl Rules {
 }
 
 impl TrackerConfig {
-    /// Returns a configuration that behaves exactly like lnd 0.19.
+    /// Returns a configuration that behaves exactly like the peer monitoring of lnd 0.19.
     ///
-    /// Every peer that was ever connected is tracked forever, repeated events are flaps, and the log is
-    /// deleted with the last channel. The log is unbounded. Pauses and suspensions are ignored, there is
-    /// no reconnect grace period and no network outage rule, and commits are an hour apart.
+    /// Every peer that was ever connected is tracked forever. Repeated events are flaps. The log is
+    /// unbounded, and a peer's log is deleted when its last channel is closed. Pauses and suspensions are
+    /// ignored. There is no reconnect grace period and no network outage rule. The commit delay is one hour.
     #[must_use]
     pub const fn lnd_0_19() -> Self {
         Self {
@@ -98,10 +101,11 @@ impl TrackerConfig {
         }
     }
 
-    /// Returns a configuration that behaves exactly like lnd's master branch as of August 2026.
+    /// Returns a configuration that behaves exactly like the peer monitoring in lnd's master branch as of
+    /// August 2026.
     ///
-    /// It equals [`TrackerConfig::lnd_0_19`], except that a peer is tracked from its first channel on, and
-    /// that its presence at that moment is a flap.
+    /// It equals [`TrackerConfig::lnd_0_19`], except that a peer is tracked only once its first channel is
+    /// opened, and that its presence at that time counts as a flap.
     #[must_use]
     pub const fn lnd_master() -> Self {
         Self { rules: Rules::LndMaster, ..Self::lnd_0_19() }
@@ -111,20 +115,21 @@ impl TrackerConfig {
 
     /// Sets how many stored entries of a peer's log stay in memory; the default is 64.
     ///
-    /// Entries are dropped in whole segments of [`SEGMENT_ENTRIES`](crate::SEGMENT_ENTRIES), and the last
-    /// segment always stays. Queries that reach further back need the segments from the store; without
-    /// them, they state their error.
+    /// Entries leave memory in whole segments of [`SEGMENT_ENTRIES`](crate::SEGMENT_ENTRIES); they remain in
+    /// the store. The last segment always stays in memory. A query that reaches further back needs the
+    /// segments from the store. Without them, the result is an estimate, and the report contains its maximum
+    /// error.
     #[must_use]
     pub const fn with_log_capacity(mut self, entries: u32) -> Self {
         self.log_capacity.stored = entries;
         self
     }
 
-    /// Sets how many entries of a peer's log are held in memory while they cannot be stored; the default is
-    /// 4,096, the minimum 2.
+    /// Sets the maximum number of entries of a peer's log that are kept in memory while the store is
+    /// unavailable. The default is 4,096; the minimum is 2.
     ///
-    /// When there are more, the oldest quarter is dropped. Totals stay exact; windows that reach into the
-    /// dropped part state their error.
+    /// When this number is reached, the oldest quarter is dropped and never stored. Totals stay exact.
+    /// Reports of windows that overlap the dropped part contain a nonzero error.
     #[must_use]
     pub const fn with_unsaved_log_capacity(mut self, entries: u32) -> Self {
         self.log_capacity.unsaved = if entries < 2 { 2 } else { entries };
@@ -132,7 +137,7 @@ impl TrackerConfig {
     }
 
     /// Sets the rule that detects outages of the observer's own network; `None` disables it. The lnd
-    /// presets have no such rule, because lnd has none.
+    /// presets do not use a rule, because lnd does not detect network outages.
     #[must_use]
     pub const fn with_network_outage_rule(self, rule: Option<NetworkOutageRule>) -> Self {
         Self { network_outage_rule: rule, ..self }
@@ -140,8 +145,8 @@ impl TrackerConfig {
 
     /// Sets how long history is kept, and at which level of detail.
     ///
-    /// The embedder applies it by calling [`Tracker::forget_expired`](crate::Tracker::forget_expired) and
-    /// [`Tracker::downsampled`](crate::Tracker::downsampled) regularly.
+    /// The embedder applies this setting about once a day, as described in the calling protocol of
+    /// [`Tracker`](crate::Tracker#calling-protocol).
     #[must_use]
     pub const fn with_retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
@@ -150,16 +155,16 @@ impl TrackerConfig {
     /// Sets the reconnect grace period in nanoseconds; the default is two minutes, and 0 disables it.
     ///
     /// A peer that was online before a monitoring gap is unobserved until it reconnects or the period
-    /// expires. If it is still disconnected then, it counts as offline from the end of the gap. The lnd
-    /// presets have no grace period, because lnd does not record monitoring gaps.
+    /// expires. If it is reported as disconnected when the period expires, it counts as offline from the end
+    /// of the gap. The lnd presets have no grace period, because lnd does not record monitoring gaps.
     #[must_use]
     pub const fn with_reconnect_grace_ns(self, grace_ns: u64) -> Self {
         Self { reconnect_grace_ns: grace_ns, ..self }
     }
 
     /// Sets the time from the first unsaved change to
-    /// [`Tracker::commit_deadline`](crate::Tracker::commit_deadline), in nanoseconds; the default is one
-    /// second, in the lnd presets one hour.
+    /// [`Tracker::commit_deadline`](crate::Tracker::commit_deadline), in nanoseconds. The default is one
+    /// second; the lnd presets use one hour.
     #[must_use]
     pub const fn with_commit_delay_ns(self, delay_ns: u64) -> Self {
         Self { commit_delay_ns: delay_ns, ..self }

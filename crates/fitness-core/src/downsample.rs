@@ -1,8 +1,9 @@
 //! Reduces the detail of old history, which bounds the size of a peer's log.
 //!
-//! Any subset of a log's entries is a valid log: each entry holds exact totals, and a window that ends
-//! between two of them states its error. Downsampling therefore only selects entries, and interpolates an
-//! entry where the selection needs one at an exact hour or day. The caller reads and writes the store.
+//! Any subset of a log's entries is a valid log: each entry holds exact totals, and the report of a window
+//! that ends between two of them contains its error. Downsampling therefore only selects entries, and
+//! interpolates an entry where it needs one exactly at the end of an hour or day. The caller reads and writes
+//! the store.
 
 use alloc::vec::Vec;
 
@@ -11,11 +12,24 @@ use crate::{LogEntry, LogSegment, NodeId, Presence, SEGMENT_ENTRIES, Totals};
 const HOUR_NS: u64 = 3600 * 1_000_000_000;
 const DAY_NS: u64 = 24 * HOUR_NS;
 
-/// How long a peer's log is kept, and at which level of detail: every entry, then one per hour, then one
-/// per day, then nothing.
+/// How long a peer's log is kept, and at which level of detail.
 ///
-/// All durations are ages, counted back from now. A duration that is shorter than the one before it has
-/// the same effect as that one.
+/// A log has four levels of detail, from new to old:
+///
+/// | level | up to this age | entries that are kept | set by |
+/// |---|---|---|---|
+/// | full | 30 days | all, but at most 4,096 | `with_full_detail_ns`, `with_full_detail_entries` |
+/// | hourly | 90 days | at most two per hour | `with_hourly_ns` |
+/// | daily | 400 days | at most two per day | `with_max_age_ns` |
+/// | expired | no limit | a single one, with the totals of everything older | |
+///
+/// The table shows the defaults. All ages are counted back from the present, so by default the hourly level
+/// contains the entries that are between 30 and 90 days old. If the age limit of a level is less than that of
+/// the level above it in the table, [`downsample`] raises it to that limit.
+///
+/// The maximum age also applies to untracked peers
+/// ([`Tracker::forget_expired`](crate::Tracker::forget_expired)) and to monitoring gaps
+/// ([`Tracker::is_expired`](crate::Tracker::is_expired)).
 ///
 /// ```
 /// use fitness_core::Retention;
@@ -51,30 +65,31 @@ impl Retention {
         max_age_ns: u64::MAX,
     };
 
-    /// Sets how long every entry is kept, in nanoseconds; the default is 30 days.
+    /// Sets the age up to which all entries are kept, in nanoseconds; the default is 30 days.
     #[must_use]
     pub const fn with_full_detail_ns(self, full_detail_ns: u64) -> Self {
         Self { full_detail_ns, ..self }
     }
 
-    /// Sets how many entries are kept in full detail at most; the default is 4,096, the minimum 1.
+    /// Sets the maximum number of entries that are kept in full detail. The default is 4,096; the minimum is
+    /// 1.
     ///
-    /// Entries before the newest ones of this number are downsampled regardless of their age.
+    /// All entries except the newest `entries` are downsampled, regardless of their age.
     #[must_use]
     pub const fn with_full_detail_entries(self, entries: u32) -> Self {
         Self { full_detail_entries: if entries < 1 { 1 } else { entries }, ..self }
     }
 
-    /// Sets how long hourly totals are kept, in nanoseconds; the default is 90 days. Older history has daily
-    /// totals.
+    /// Sets the age up to which hourly totals are kept, in nanoseconds; the default is 90 days. Older history
+    /// has daily totals.
     #[must_use]
     pub const fn with_hourly_ns(self, hourly_ns: u64) -> Self {
         Self { hourly_ns, ..self }
     }
 
-    /// Sets how long anything is kept, in nanoseconds; the default is 400 days.
+    /// Sets the maximum age of history, in nanoseconds; the default is 400 days.
     ///
-    /// This is also how long the history of an untracked peer is kept.
+    /// The history of an untracked peer is deleted when the peer has been untracked for this long.
     #[must_use]
     pub const fn with_max_age_ns(self, max_age_ns: u64) -> Self {
         Self { max_age_ns, ..self }
@@ -84,10 +99,10 @@ impl Retention {
         self.max_age_ns
     }
 
-    /// Returns the maximum number of entries that [`downsample`] leaves of any log.
+    /// Returns the maximum number of entries that [`downsample`] returns for any log.
     ///
-    /// These are the entries in full detail, two per hour, two per day, and one for everything older: 9,087
-    /// by default.
+    /// It is the sum of the entries in full detail, two per hour, two per day, and one for everything older:
+    /// 9,087 by default.
     #[must_use]
     pub fn max_entries(&self) -> usize {
         let hourly_ns = self.hourly_ns.max(self.full_detail_ns);
@@ -104,30 +119,46 @@ impl Default for Retention {
     }
 }
 
-/// Returns the entries of a peer's log to keep as of `now_ns`, oldest first.
+/// Downsamples a peer's log: returns the entries to keep at the time `now_ns`, oldest first.
 ///
 /// All times are in tracker time. `start_ns` is the time at which the peer's ledger began
 /// ([`PeerRecord::tracked_since_ns`](crate::PeerRecord::tracked_since_ns)). The result is never longer than
 /// `entries`, and has at most [`Retention::max_entries`] entries if no entry is after `now_ns`.
 ///
-/// - The newest entries, as selected by age and number, are kept unchanged. The last entry is always kept.
-/// - Of the entries in an older hour, the first one and the totals at the end of the hour are kept. The
-///   totals at the start of the hour replace the first entry if the hour before keeps them. An hour with a
-///   single entry keeps it. In the part of the log with daily totals, the same applies to days. Hours and
-///   days begin in tracker time where they begin in UTC.
-/// - The totals at the end of an hour or day are unknown if entries were dropped across it. Its last entry
-///   is kept instead.
-/// - Of everything older than the maximum age, only the totals at its end are kept. All sums since the
+/// # Which entries are kept
+///
+/// [`Retention`] describes the four levels of detail.
+///
+/// - **Full**: all entries are kept unchanged. The last entry of the log always belongs to this level.
+/// - **Hourly**: two entries are kept per hour: the first entry of the hour, and an entry with the totals at
+///   the end of the hour. An hour with a single entry keeps only that entry. The first entry of an hour is
+///   not kept if there is an entry exactly at the start of the hour, such as the one that was kept for the
+///   end of the previous hour.
+/// - **Daily**: the same as hourly, for days instead of hours.
+/// - **Expired**: a single entry is kept, with the totals at the end of this level. All totals since the
 ///   start of the ledger therefore stay exact.
-/// - An hour or day that extends into a more detailed part belongs to that part. If the limit on the number
-///   of entries falls within an hour or day, only the entries before the limit are downsampled.
 ///
-/// The totals of every entry are exact. A window is as exact as before if each of its ends is on the hour
-/// in the hourly part, at the start of a day in the daily part, or in the part with full detail; any other
-/// window states its error. Downsampling a log again at the same time changes nothing.
+/// The entry at the end of an hour or day is computed from the last entry before and the first entry after
+/// that time. This is impossible if entries between these two were dropped earlier, so that the presence
+/// between them is not known. In that case the last entry of the hour or day is kept instead. The same
+/// applies to the end of the expired level.
 ///
-/// Entries that do not form a log are returned unchanged: if times go back, if an entry is earlier than
-/// `start_ns`, or if totals shrink or grow by more than the time that passed.
+/// Hours and days are those of UTC, applied to tracker time. An hour or day that overlaps the boundary
+/// between two levels belongs to the more detailed one. If the limit on the number of entries in full detail
+/// falls within an hour or day, only the entries before the limit are downsampled.
+///
+/// # What stays exact
+///
+/// The totals of every entry that is kept are exact. A window gives the same result as before if each of its
+/// ends is at an hour boundary in the hourly level, at a day boundary in the daily level, or anywhere in the
+/// full level. The result of any other window may have a nonzero error. Downsampling the result again, with
+/// the same `now_ns`, changes nothing.
+///
+/// # Invalid logs
+///
+/// If the entries do not form a valid log, they are returned unchanged. A log is invalid if its times go
+/// back, if an entry is earlier than `start_ns`, or if totals shrink or grow by more than the time that
+/// passed.
 ///
 /// ```
 /// use fitness_core::{LogEntry, Presence, Retention, Totals, downsample};
@@ -177,7 +208,9 @@ pub fn downsample(entries: &[LogEntry], start_ns: u64, now_ns: u64, retention: &
 }
 
 impl LogSegment {
-    /// Splits a whole log into segments and numbers its entries from 0. All segments but the last are full.
+    /// Splits a log into segments and renumbers its entries from 0. All segments except the last are full.
+    ///
+    /// The new numbers need not equal the previous ones, because only their order matters.
     #[must_use]
     pub fn pack(node_id: NodeId, entries: &[LogEntry]) -> Vec<Self> {
         let runs = entries.chunks(SEGMENT_ENTRIES as usize);
@@ -197,7 +230,8 @@ struct Tiers {
 impl Tiers {
     fn new(now_ns: u64, retention: &Retention) -> Self {
         let hourly_ns = retention.hourly_ns.max(retention.full_detail_ns);
-        // A partly newer hour or day counts as newer, so each level begins where an hour or day begins.
+        // An hour or day that is only partly older than the limit belongs to the more detailed level, so each
+        // level begins at the start of an hour or day.
         let tier_start = |ns, width_ns| {
             let at_ns = now_ns.saturating_sub(ns);
             at_ns - at_ns % width_ns
@@ -239,16 +273,16 @@ struct Period {
 impl Period {
     /// Appends the entries to keep of this period's `entries`. `next` is the entry that follows them.
     fn keep(&self, entries: &[LogEntry], next: &LogEntry, kept: &mut Vec<LogEntry>) {
-        // The entry that follows may determine the totals at the end of the period. If they are unknown, the
-        // last entry takes their place.
+        // The totals at the end of the period can be computed if the presence did not change between the last
+        // entry and the next one. Otherwise the last entry is kept instead.
         let at_end = |last: &LogEntry| interpolate(last, next, self.end_ns).unwrap_or(*last);
         let end = entries.last().filter(|_| next.at_ns() > self.end_ns).map(at_end);
         if self.is_expired {
             kept.extend(end);
             return;
         }
-        // An entry at the very start is the end of the previous period and does not belong to this one. If it
-        // did, a period with a single entry would have two when the log is downsampled again.
+        // An entry exactly at the start is the end of the previous period and does not belong to this one. If
+        // it did, a period with a single entry would have two when the log is downsampled again.
         let within = entries.partition_point(|entry| entry.at_ns() <= self.start_ns);
         let (at_start, within) = entries.split_at_checked(within).unwrap_or_default();
         kept.extend(at_start.last());
@@ -256,8 +290,8 @@ impl Period {
             kept.extend_from_slice(within);
             return;
         }
-        // The totals at the start follow from those at the first entry, which holds more information. One of
-        // the two is enough.
+        // The first entry is kept so that the totals at the start of the period can be computed from it. An
+        // entry exactly at the start makes it unnecessary.
         if kept.last().is_none_or(|before| before.at_ns() < self.start_ns) {
             kept.extend(within.first());
         }

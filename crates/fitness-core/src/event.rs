@@ -1,13 +1,13 @@
-//! The events that the embedder delivers.
+//! The events that the embedder passes to the tracker.
 
 use alloc::vec::Vec;
 
 use crate::{ChannelId, NodeId, OutPoint, Timestamp};
 
-/// An event, or a state that the node reports.
+/// An input of the tracker: something that happened, or a state that the node reports.
 ///
-/// Events may be repeated: an event that repeats what the tracker already knows changes nothing. The lnd
-/// presets of [`TrackerConfig`](crate::TrackerConfig) are the exception; they count repeats as lnd does.
+/// Repeating an event has no effect. The lnd presets of [`TrackerConfig`](crate::TrackerConfig) are the
+/// exception; they count repeated events as flaps, as lnd does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
@@ -23,9 +23,9 @@ pub enum Event {
         /// The peer.
         node_id: NodeId,
     },
-    /// A channel was opened, or is reported for the first time.
+    /// A channel was opened, or was reported for the first time.
     ChannelOpened(ChannelOpened),
-    /// A channel was closed. Has no effect if the channel is unknown.
+    /// A channel was closed. Has no effect if the tracker has no such channel.
     ChannelClosed {
         /// The channel.
         channel_id: ChannelId,
@@ -40,48 +40,49 @@ pub enum Event {
     /// The node reports whether a channel can carry payments while its peer is connected (LDK's
     /// `is_usable`).
     ///
-    /// Ignored while the peer is disconnected: none of its channels is usable then, and no event is
-    /// needed to say so.
+    /// Ignored while the peer is disconnected: none of its channels is usable then, so no event is required.
     ChannelUsable {
         /// The channel.
         channel_id: ChannelId,
         /// Whether the channel can carry payments.
         usable: bool,
     },
-    /// Start watching a peer, which tracks it even without a channel.
+    /// The peer is watched from now on, so it is tracked even without a channel.
     Watch {
         /// The peer.
         node_id: NodeId,
     },
-    /// Stop watching a peer. The peer stays tracked while it has an open channel.
+    /// The peer is no longer watched. It stays tracked while it has an open channel.
     Unwatch {
         /// The peer.
         node_id: NodeId,
     },
     /// A list of all open channels and connected peers.
     Snapshot(Snapshot),
-    /// Observation is paused: a monitoring gap begins, and all peers become unobserved.
+    /// Observation was paused: a monitoring gap begins, and all peers become unobserved.
     ObservationPaused,
-    /// Observation is resumed: the monitoring gap ends.
+    /// Observation was resumed: the monitoring gap ends.
     ///
-    /// Connections that were reported during the pause are taken into account now. All other peers stay
-    /// unobserved until an event or snapshot reports them.
+    /// Connections that were reported during the pause take effect now. All other peers stay unobserved until
+    /// an event or snapshot reports them.
     ObservationResumed,
-    /// The process was suspended, stopped or stalled since `since`, which is a monitoring gap that ends
-    /// with this event.
+    /// The process did not run between `since` and this event, because it or the system was suspended, or
+    /// because it stalled. This interval is a monitoring gap.
     ///
-    /// A connection that was up before the gap may have died during it. If such a connection is lost
-    /// now or within the reconnect grace period, the disconnect is attributed to the gap.
+    /// A connection that was established before the gap may have been lost during the gap without notice. If
+    /// the loss of such a connection is reported within the reconnect grace period after the gap, the
+    /// disconnect is attributed to the gap.
     Unobserved {
-        /// The last moment at which the process is known to have worked normally.
+        /// The last time at which the process is known to have been running normally.
         #[cfg_attr(feature = "serde", serde(rename = "since_ns"))]
         since: Timestamp,
     },
-    /// The wall clock was set, or continued while the process was suspended. It reads `to` at this event,
-    /// and all later times refer to the new setting. The time by which the clock moved forward is a
-    /// monitoring gap.
+    /// The wall clock was set, or it moved on while the process was suspended. It now shows `to`.
+    ///
+    /// All later calls must use timestamps of the adjusted clock. If the clock moved forward, the interval
+    /// that it skipped is a monitoring gap.
     ClockSet {
-        /// The new reading of the clock.
+        /// The time that the clock shows now.
         #[cfg_attr(feature = "serde", serde(rename = "to_ns"))]
         to: Timestamp,
     },
@@ -104,12 +105,12 @@ pub struct ChannelOpened {
     pub channel_id: ChannelId,
     /// The channel's peer.
     pub node_id: NodeId,
-    /// The funding outpoint, if it is known already.
+    /// The funding outpoint, if it is already known.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub funding: Option<OutPoint>,
-    /// Whether the peer is connected at this moment, if known.
+    /// Whether the peer is connected at the time of this event, if known.
     ///
-    /// Used only if the presence of the peer is unobserved; otherwise the tracker's own state is more
+    /// Used only if the presence of the peer is unobserved. Otherwise the tracker's own state is more
     /// reliable.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub online: Option<bool>,
@@ -123,7 +124,7 @@ pub struct OpenChannel {
     pub channel_id: ChannelId,
     /// The channel's peer.
     pub node_id: NodeId,
-    /// The funding outpoint, if it is known already.
+    /// The funding outpoint, if it is already known.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub funding: Option<OutPoint>,
     /// Whether the channel can carry payments, if known; see [`Event::ChannelUsable`].
@@ -131,20 +132,23 @@ pub struct OpenChannel {
     pub usable: Option<bool>,
 }
 
-/// All open channels and connected peers, as delivered at startup and by polling.
+/// A list of all open channels and connected peers.
 ///
-/// A difference from the tracker's state is applied as a change at the time of the snapshot. Where both
-/// agree, nothing happens. Channels and peers may be listed more than once.
+/// The embedder passes a snapshot at startup, and may pass further ones when it polls the node. Differences
+/// from the tracker's state are applied as changes at the time of the event. If the snapshot agrees with the
+/// tracker's state, nothing changes. Channels and peers may be listed more than once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Snapshot {
-    /// All open channels. A channel that is missing was closed.
+    /// All open channels. A channel that is not listed was closed.
     pub channels: Vec<OpenChannel>,
-    /// All connected peers. A peer that is missing is offline.
+    /// All connected peers, including strangers. A peer that is not listed is offline.
     pub connected: Vec<NodeId>,
-    /// The time at which the node's state was read, if events may have happened since.
+    /// The time at which the node's state was read. Set it if events may have been recorded between that time
+    /// and this call.
     ///
-    /// Whatever changed at or after this time is newer than the snapshot and stays as it is.
+    /// Changes that the tracker recorded at or after this time are newer than the snapshot and are not
+    /// overwritten.
     #[cfg_attr(
         feature = "serde",
         serde(default, rename = "taken_at_ns", skip_serializing_if = "Option::is_none")

@@ -1,11 +1,15 @@
-//! The flap count with lnd's decay, and the rate limit that it sets for the event log.
+//! The flap count with lnd's decay, and the rate limit of the event log, which depends on the flap count.
 //!
 //! The constants and formulas are those of lnd's `chanfitness/rate_limit.go`.
 
-/// The time without a flap after which the flap count decays, in nanoseconds: 8 hours.
+/// The decay period of the flap count, in nanoseconds: 8 hours.
+///
+/// The count does not decay if the next flap follows within one period.
 pub const FLAP_DECAY_PERIOD_NS: u64 = 8 * 3600 * 1_000_000_000;
 
-/// The factor by which the flap count decays per [`FLAP_DECAY_PERIOD_NS`]. Fractions of a period count.
+/// The factor by which the flap count decays per [`FLAP_DECAY_PERIOD_NS`].
+///
+/// If the time `t` since the last flap is at least one period, the decay is continuous: `0.95^(t / period)`.
 pub const FLAP_DECAY_FACTOR: f64 = 0.95;
 
 const FLAPS_PER_TIER: u32 = 200;
@@ -14,10 +18,12 @@ const SECOND_NS: u64 = 1_000_000_000;
 const TIER_LIMITS_NS: [u64; 6] =
     [SECOND_NS, 5 * SECOND_NS, 30 * SECOND_NS, 60 * SECOND_NS, 30 * 60 * SECOND_NS, 3600 * SECOND_NS];
 
-/// Returns the minimum time between two entries of the event log of a peer with this flap count, in
-/// nanoseconds.
+/// Returns the length of the log's rate limit for a peer with this flap count, in nanoseconds: from one
+/// second to one hour.
 ///
-/// An entry that follows sooner replaces the one before it.
+/// A change between online and offline that follows within this time replaces the newest entry
+/// ([`EventLog::staged`](crate::EventLog::staged)) instead of adding one. [`EventLog`](crate::EventLog)
+/// describes from which entry the time is measured.
 #[must_use]
 pub fn log_rate_limit_ns(flap_count: u32) -> u64 {
     let tier = (flap_count / FLAPS_PER_TIER) as usize;
@@ -28,7 +34,7 @@ pub fn log_rate_limit_ns(flap_count: u32) -> u64 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlapCount {
     count: u32,
-    // 0 means none: tracker time starts at the epoch, and no peer flaps then.
+    // 0 means no flap. A flap at tracker time 0 is recorded as 1.
     last_ns: u64,
 }
 
@@ -58,7 +64,7 @@ impl FlapCount {
         if self.last_ns == 0 { None } else { Some(self.last_ns) }
     }
 
-    /// Records a flap at `at_ns`, after applying the decay for the time since the last one.
+    /// Applies the decay for the time since the last flap, and then records a flap at `at_ns`.
     ///
     /// The decayed count is `count * 0.95^(t / 8 h)`, truncated, if `t` is at least 8 h.
     pub fn record_flap(&mut self, at_ns: u64) {

@@ -10,11 +10,11 @@ use crate::Timestamp;
 pub enum GapCause {
     /// No process was running.
     NotRunning,
-    /// The process was suspended, stopped or stalled, or its clock was set forward.
+    /// The process or the system was suspended, the process stalled, or the wall clock was set forward.
     Suspended,
     /// The observer's own network was down.
     NetworkDown,
-    /// The embedder paused the observation.
+    /// The embedder paused observation ([`Event::ObservationPaused`](crate::Event::ObservationPaused)).
     Paused,
 }
 
@@ -51,7 +51,7 @@ impl GapTotals {
     }
 }
 
-/// A monitoring gap: an interval during which the observer could not observe.
+/// A monitoring gap: an interval during which the observer could not monitor its peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -76,7 +76,8 @@ impl Gap {
     }
 }
 
-/// The monitoring coverage of an observer: how long it has monitored, and how long it could not.
+/// The monitoring coverage of an observer: how long it has been monitoring, and for how long monitoring was
+/// interrupted.
 ///
 /// `lifetime_ns` is the sum of `monitored_ns` and the lengths of all gaps.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,10 +87,11 @@ pub struct Coverage {
     /// The time at which the observer's first process started.
     #[cfg_attr(feature = "serde", serde(rename = "first_started_at_ns"))]
     pub first_started_at: Timestamp,
-    /// The time at which the current process started. Before its first event: the process before it.
+    /// The time at which the current process started. Before the first event of the current process, the time
+    /// at which the previous process started.
     #[cfg_attr(feature = "serde", serde(rename = "started_at_ns"))]
     pub started_at: Timestamp,
-    /// The number of processes that have observed.
+    /// The number of times that monitoring has started. The current process counts from its first event on.
     pub starts: u32,
     /// The time since `first_started_at`, in nanoseconds.
     pub lifetime_ns: u64,

@@ -14,16 +14,17 @@ use crate::{
     BucketWidth, Gap, Ledger, LogSegment, NodeId, Presence, StandardWindow, Timestamp, Totals, WindowReport,
 };
 
-/// The history of one peer's presence, from the time at which it was first tracked until a given time, or
-/// a part of it, such as the lifetime of a channel.
+/// The presence history of one peer, or a part of it.
 ///
-/// All timestamps refer to the clock setting at the time at which the history was taken.
+/// [`Tracker::history`](crate::Tracker::history) returns the history since the peer was first tracked, and
+/// [`Tracker::channel_history`](crate::Tracker::channel_history) the part since a channel was first
+/// monitored. All timestamps use the wall clock as it was set when this value was created.
 #[derive(Clone, Debug)]
 pub struct PeerHistory {
     node_id: NodeId,
     /// The time at which the ledger began, with both totals at 0.
     ledger_start_ns: u64,
-    /// Queries before this time are cut.
+    /// Queries are limited to times at or after this one.
     start_ns: u64,
     now_ns: u64,
     /// All changes but the last, in chronological order.
@@ -46,14 +47,14 @@ impl PeerHistory {
     ) -> Self {
         let mut history = Self { node_id, ledger_start_ns: start_ns, start_ns, now_ns, log, ledger, clock };
         let (initial_entry, mut next) = (history.initial_entry(), ledger.last_change());
-        let is_log = |entry: &LogEntry| {
+        let is_consistent_entry = |entry: &LogEntry| {
             let fits = is_consistent(&initial_entry, entry) && is_consistent(entry, &next);
             if fits {
                 next = *entry;
             }
             fits
         };
-        let fits: Vec<bool> = history.log.iter().rev().map(is_log).collect();
+        let fits: Vec<bool> = history.log.iter().rev().map(is_consistent_entry).collect();
         let mut fits = fits.into_iter().rev();
         history.log.retain(|_| fits.next().unwrap_or_default());
         history
@@ -64,15 +65,16 @@ impl PeerHistory {
         LogEntry::new(self.ledger_start_ns, Presence::Unobserved, Totals::default())
     }
 
-    /// Returns the history from `at` on. All windows are cut there. Has no effect if the history begins
-    /// later.
+    /// Returns the part of the history that starts at `at`. All windows are limited to this part. Has no
+    /// effect if the history begins later.
     #[must_use]
     pub fn starting_at(mut self, at: Timestamp) -> Self {
         self.start_ns = self.clock.to_tracker_time(at).clamp(self.start_ns, self.end_ns());
         self
     }
 
-    /// Returns the history from a time at which the totals are known, regardless of the log.
+    /// Returns the part of the history that starts at a time at which the totals are known, regardless of the
+    /// log.
     pub(crate) fn starting_at_totals(mut self, at_ns: u64, totals: Totals) -> Self {
         let index = self.log.partition_point(|entry| entry.at_ns() <= at_ns);
         let before = index.checked_sub(1).and_then(|i| self.log.get(i)).copied();
@@ -92,8 +94,8 @@ impl PeerHistory {
         self.node_id
     }
 
-    /// Returns the start of the history: the time at which the peer was first tracked, unless the history was
-    /// cut.
+    /// Returns the start of the history: the time at which the peer was first tracked, the time at which the
+    /// channel was first monitored, or the time passed to [`PeerHistory::starting_at`].
     #[must_use]
     pub fn start(&self) -> Timestamp {
         self.clock.to_wall_clock(self.start_ns)
@@ -111,13 +113,16 @@ impl PeerHistory {
         self.ledger.presence()
     }
 
-    /// Returns the time since which the peer has had this presence, cut to this history.
+    /// Returns the time at which the presence at [`PeerHistory::end`] began, but not before
+    /// [`PeerHistory::start`].
     #[must_use]
     pub fn presence_since(&self) -> Timestamp {
         self.clock.to_wall_clock(self.ledger.presence_since_ns().max(self.start_ns))
     }
 
-    /// Returns the peer's uptime in `[from, to)`, cut to this history. O(log n) in the length of the log.
+    /// Returns the uptime and observed time in `[from, to)`, limited to this history.
+    ///
+    /// O(log n) in the length of the log.
     #[must_use]
     pub fn window(&self, from: Timestamp, to: Timestamp) -> WindowReport {
         self.window_in_tracker_time(self.clock.to_tracker_time(from), self.clock.to_tracker_time(to))
@@ -136,8 +141,9 @@ impl PeerHistory {
         }
     }
 
-    /// Returns the uptime and outage statistics of `[from, to)`, cut to this history. O(n) in the number of
-    /// log entries in the window.
+    /// Returns the uptime and outage statistics of `[from, to)`, limited to this history.
+    ///
+    /// O(n log n) in the length of the log.
     #[must_use]
     pub fn stats(&self, from: Timestamp, to: Timestamp) -> WindowStats {
         WindowStats {
@@ -148,7 +154,7 @@ impl PeerHistory {
         }
     }
 
-    /// Returns the statistics of a standard window that ends now.
+    /// Returns the statistics of a standard window that ends at [`PeerHistory::end`].
     ///
     /// ```
     /// # use fitness_core::{Event, HashSeed, NodeId, StandardWindow, Timestamp, Tracker, TrackerConfig};
@@ -170,16 +176,16 @@ impl PeerHistory {
 
     /// Splits `[from, to)` into windows of `width_ns`, for charts.
     ///
-    /// The first window begins at `from` or at the start of this history, whichever is later. The last one
-    /// may be shorter. Returns at most `limit` windows.
+    /// The first window begins at `from` or at [`PeerHistory::start`], whichever is later. The last one may
+    /// be shorter than `width_ns`. Returns at most `limit` windows.
     #[must_use]
     pub fn buckets(&self, from: Timestamp, to: Timestamp, width_ns: u64, limit: usize) -> Vec<WindowReport> {
         self.split(from, to, limit, |at_ns| at_ns.saturating_add(width_ns.max(1)))
     }
 
-    /// Splits `[from, to)` at the UTC hours or days, for charts.
+    /// Splits `[from, to)` at UTC hour or day boundaries, for charts.
     ///
-    /// The first and the last window may be shorter. Returns at most `limit` windows.
+    /// The first and the last window may be shorter than an hour or day. Returns at most `limit` windows.
     #[must_use]
     pub fn calendar_buckets(
         &self,
@@ -212,8 +218,8 @@ impl PeerHistory {
 
     /// Returns the peer's presence in `[from, to)` as adjacent intervals.
     ///
-    /// Two adjacent intervals differ in presence, or both have an unknown presence because the log dropped
-    /// the changes within them.
+    /// Adjacent intervals have different presences. The exception is a part of the log whose changes were
+    /// dropped: it may consist of several intervals whose [`PresenceInterval::presence`] is `None`.
     #[must_use]
     pub fn timeline(&self, from: Timestamp, to: Timestamp) -> Vec<PresenceInterval> {
         let (from_ns, to_ns) = self.clamp(from, to);
@@ -224,10 +230,11 @@ impl PeerHistory {
     /// begin and end.
     ///
     /// `gaps` must be in chronological order, as returned by [`Tracker::gaps`](crate::Tracker::gaps) for
-    /// the time at which the history was taken.
+    /// the time of [`PeerHistory::end`].
     ///
-    /// An unobserved interval without a [`PresenceInterval::cause`] is specific to the peer: no event had
-    /// reported its connection yet, it was in its reconnect grace period, or it was not tracked.
+    /// An unobserved interval without a [`PresenceInterval::cause`] has a reason that concerns only this
+    /// peer: no event had reported the connection yet, the peer was in its reconnect grace period, or the
+    /// peer was not tracked.
     #[must_use]
     pub fn timeline_with_gaps(&self, from: Timestamp, to: Timestamp, gaps: &[Gap]) -> Vec<PresenceInterval> {
         split_at_gaps(&self.timeline(from, to), gaps)
@@ -261,8 +268,8 @@ impl PeerHistory {
         )
     }
 
-    /// Returns the presence just before `at_ns`; `None` if it is unknown. Before the start of the ledger the
-    /// peer was unobserved.
+    /// Returns the presence just before `at_ns`; `None` if the log dropped it. Before the start of the ledger
+    /// the peer was unobserved.
     fn presence_before(&self, at_ns: u64) -> Option<Presence> {
         let earlier = self.changes().take_while(|&change_ns| change_ns < at_ns).last();
         let since_ns = earlier.unwrap_or(self.ledger_start_ns);
@@ -277,7 +284,7 @@ impl PeerHistory {
         self.now_ns.max(self.start_ns)
     }
 
-    /// Converts a window to tracker time and cuts it to this history.
+    /// Converts a window to tracker time and limits it to this history.
     fn clamp(&self, from: Timestamp, to: Timestamp) -> (u64, u64) {
         let from_ns = self.clock.to_tracker_time(from).clamp(self.start_ns, self.end_ns());
         (from_ns, self.clock.to_tracker_time(to).clamp(from_ns, self.end_ns()))

@@ -5,13 +5,13 @@ use core::str::FromStr;
 
 /// Identifies a peer: the 33-byte compressed public key of a Lightning node.
 ///
-/// The bytes are not checked to be a point on the curve. The text form has 66 hexadecimal digits.
+/// The bytes are not validated as a point on the curve. The text form has 66 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub [u8; 33]);
 
 /// Identifies a channel: LDK's 32-byte channel id, which splices do not change.
 ///
-/// The text form has 64 hexadecimal digits, in the order of the bytes.
+/// The text form has 64 hexadecimal digits, in byte order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(pub [u8; 32]);
 
@@ -21,7 +21,7 @@ pub struct ChannelId(pub [u8; 32]);
 /// is usual in Bitcoin.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutPoint {
-    /// The transaction id in the byte order of the hash, which is the reverse of the printed order.
+    /// The transaction id in internal byte order, which is the reverse of the displayed order.
     pub txid: [u8; 32],
     /// The index of the output.
     pub vout: u32,
@@ -36,7 +36,7 @@ impl OutPoint {
     pub(crate) const NULL: Self = Self { txid: [0; 32], vout: u32::MAX };
 }
 
-/// An error in the text form of an id.
+/// The error returned when parsing an id fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParseIdError {

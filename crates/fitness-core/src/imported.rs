@@ -22,14 +22,15 @@ impl fmt::Display for ImportSource {
     }
 }
 
-/// The part of a peer's values that was imported, as stored in its record.
+/// The values that were imported for a peer, as stored in its record.
 ///
-/// The record's values include it. It stays with the peer as long as the record exists.
+/// The totals and the flap count of the record include them. They are kept until the peer is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imported {
     /// The program that measured the values.
     pub source: ImportSource,
-    /// The end of the imported measurements, in tracker time. Later values are the observer's own.
+    /// The end of the imported measurements, in tracker time. Everything after this time was measured by the
+    /// observer.
     pub at_ns: u64,
     /// The imported totals.
     pub totals: Totals,
@@ -37,16 +38,16 @@ pub struct Imported {
     pub flap_count: u32,
 }
 
-/// The part of a peer's values that was imported.
+/// The values that were imported for a peer.
 ///
-/// The values of the enclosing report include it.
+/// The totals and the flap count of the enclosing report include them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct ImportedReport {
     /// The program that measured the values.
     pub source: ImportSource,
-    /// The end of the imported measurements. Later values are the observer's own.
+    /// The end of the imported measurements. Everything after this time was measured by the observer.
     #[cfg_attr(feature = "serde", serde(rename = "at_ns"))]
     pub at: Timestamp,
     /// The imported observed time, in nanoseconds.

@@ -1,13 +1,13 @@
-//! The exact totals of a peer's time.
+//! The ledger: the exact running totals of a peer's uptime and observed time.
 
 use crate::LogEntry;
 
-/// What is known about a peer's connection at a moment.
+/// The state of a peer's connection, as seen by the observer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Presence {
-    /// The observer could not tell.
+    /// The state of the connection is not known.
     #[default]
     Unobserved,
     /// The peer is not connected.
@@ -42,14 +42,13 @@ impl From<Option<bool>> for Presence {
 
 /// A peer's uptime and observed time, in nanoseconds, since it was first tracked.
 ///
-/// `online_ns` is never greater than `observed_ns`, and neither ever shrinks. Both stop at
-/// [`Totals::LIMIT_NS`].
+/// `online_ns` is never greater than `observed_ns`. Both are monotonic and saturate at [`Totals::LIMIT_NS`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Totals {
-    /// The time during which the peer was online.
+    /// The uptime: the time during which the peer was online.
     pub online_ns: u64,
-    /// The time during which the presence was known.
+    /// The observed time: the time during which the presence was known.
     pub observed_ns: u64,
 }
 
@@ -78,7 +77,8 @@ impl Totals {
     }
 }
 
-/// A peer's presence, the time of its last change, and the totals at that time.
+/// The running totals of one peer: its presence, the time of the last presence change, and the totals at that
+/// time.
 ///
 /// A ledger is exact: it counts every change, even those that the log drops. Its times are in tracker time,
 /// which never goes back.
@@ -89,7 +89,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Creates an unobserved ledger that begins at `at_ns`.
+    /// Creates a ledger that starts at `at_ns`, with presence unobserved and both totals at 0.
     #[must_use]
     pub fn starting(at_ns: u64) -> Self {
         Self::from_parts(Presence::Unobserved, at_ns, Totals::default())

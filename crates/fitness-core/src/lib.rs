@@ -1,9 +1,9 @@
 //! Measures how reliable the peers and channels of a Lightning node are.
 //!
-//! The central type is [`Tracker`], a state machine without I/O. It takes timestamped [`Event`]s, answers
-//! queries with report values, and returns the records that must be stored. It never reads a clock, opens
-//! a file or spawns a task. The *embedder*, the program that owns the tracker, does all of that; the crate
-//! `fitness-actor` is the embedder for tokio.
+//! The central type is [`Tracker`], a state machine without I/O. It takes timestamped [`Event`]s, returns
+//! reports in answer to queries, and returns the records that must be stored. It never reads a clock, opens
+//! a file or spawns a task. The *embedder*, the program that owns the tracker, does all of that. The crate
+//! `fitness-actor` is an embedder for tokio.
 //!
 //! ```
 //! use fitness_core::{ChannelId, ChannelOpened, Event, HashSeed, NodeId, Timestamp, Tracker, TrackerConfig};
@@ -25,37 +25,46 @@
 //! # Terms
 //!
 //! The documentation of this crate uses these terms as defined here. [`TrackerConfig`] has presets that
-//! reproduce lnd; where a preset changes a definition, its documentation says so.
+//! reproduce the peer monitoring of lnd (its `chanfitness` package). Where a preset changes a definition, the
+//! documentation of the preset describes the difference.
 //!
 //! ## Peers and channels
 //!
-//! * **Observer**: the node that runs the tracker. Its view of its peers is what is measured.
+//! * **Observer**: the node that runs the tracker. The tracker measures the peers as this node sees them.
 //! * **Peer**: another Lightning node, identified by its public key ([`NodeId`]).
 //! * **Tracked**: a peer is tracked while it has an open channel or is watched. Only the time during which
-//!   a peer is tracked is measured. An *untracked* peer was tracked earlier; its history is kept for
-//!   [`Retention::with_max_age_ns`].
+//!   a peer is tracked is measured.
+//! * **Untracked**: no longer tracked. The peer has neither an open channel nor a watch, but its history is
+//!   kept for [`Retention::with_max_age_ns`]. A peer that was never tracked is not called untracked.
+//! * **Not found**: the tracker has neither a tracked nor an untracked peer with this id, because the peer
+//!   was never tracked or was forgotten. A query for it returns `None` or [`NotFound`].
+//! * **Forget**: delete an untracked peer together with its history.
 //! * **Watched**: a peer is watched from [`Event::Watch`] until [`Event::Unwatch`], with or without a
 //!   channel.
-//! * **Stranger**: a connected peer that has never been tracked, or whose history has been deleted. The
-//!   tracker stores nothing about strangers, but their connections show whether the observer's own network
-//!   works.
-//! * **Usable**: a channel is usable while its peer is online and the node reports that the channel can
-//!   carry payments.
+//! * **Stranger**: a node that is connected to the observer but is neither a tracked nor an untracked peer.
+//!   The tracker stores nothing about strangers, but their connections show whether the observer's own
+//!   network works.
+//! * **Usable**: a channel is usable while its peer is online and the node reports that the channel can carry
+//!   payments. Whether it is usable is *not known* until the node has reported it, and while the peer is
+//!   unobserved.
 //!
 //! ## Presence
 //!
-//! * **Presence** ([`Presence`]): what is known about a peer's connection at a moment: online, offline or
-//!   unobserved.
-//! * **Unobserved**: the observer could not tell whether the peer was online. Unobserved time counts
-//!   neither for nor against the peer.
-//! * **Monitoring gap** ([`Gap`]): an interval during which the observer itself could not observe, and the
-//!   [cause](GapCause): the process was not running or suspended, its network was down, or the embedder
-//!   paused it.
+//! * **Presence** ([`Presence`]): the state of a peer's connection at a point in time, as seen by the
+//!   observer: online, offline or unobserved.
+//! * **Unobserved**: the presence is not known, because of a monitoring gap or the reconnect grace period
+//!   after it, because no event has reported the connection yet, or because the peer was not tracked.
+//!   Unobserved time counts neither for nor against the peer.
+//! * **Monitoring gap** ([`Gap`]): an interval during which the observer could not monitor its peers. The
+//!   [cause](GapCause) is one of four: no process was running, the process was suspended, the observer's own
+//!   network was down, or the embedder paused observation.
+//! * **Network outage**: an interval during which the observer's own network was down. It is a monitoring
+//!   gap, not an outage of a peer.
 //! * **Reconnect grace period**: the time that a peer has to reconnect after a monitoring gap if it was
 //!   online before the gap ([`TrackerConfig::with_reconnect_grace_ns`]). The peer is unobserved until it
-//!   reconnects. If it is still disconnected when the period expires, it counts as offline from the end of
-//!   the gap, without a disconnect and without a flap. If nothing has been reported about it by then, it
-//!   stays unobserved.
+//!   reconnects. If it is reported as disconnected when the period expires, it counts as offline from the end
+//!   of the gap. This counts neither as a disconnect nor as a flap. If no event or snapshot has reported the
+//!   peer by the end of the grace period, it stays unobserved.
 //!
 //! ## Connection changes
 //!
@@ -68,22 +77,31 @@
 //! ## Durations
 //!
 //! * **Lifetime**: the time since a peer was first tracked, or since a channel was first monitored.
-//! * **Observed time**: the part of the lifetime during which the presence was known.
+//! * **Observed time**: the part of the lifetime during which the presence was known (online or offline).
 //! * **Uptime**: the part of the observed time during which the peer was online. Always
 //!   `uptime <= observed time <= lifetime`.
-//! * **Availability**: uptime divided by observed time, from 0 to 1; unknown while the observed time is 0.
+//! * **Availability**: uptime divided by observed time, from 0 to 1; `None` while the observed time is 0.
+//! * **Usable time**: the part of a channel's uptime during which the channel was usable.
 //!
 //! ## Data
 //!
 //! * **Ledger** ([`Ledger`]): the exact running totals of one peer: its presence, the time of the last
-//!   change, and the uptime and observed time until then.
+//!   presence change, and the uptime and observed time until then.
 //! * **Log** ([`EventLog`]): the rate-limited list of a peer's presence changes. Each [`LogEntry`] holds the
-//!   ledger's totals at that moment. Any window of time is the difference between two moments in the log.
+//!   ledger's totals at the time of the change. The uptime in any window is the difference between the totals
+//!   at its end and at its start.
+//! * **Segment** ([`LogSegment`]): a run of up to [`SEGMENT_ENTRIES`] log entries, stored as one record.
 //! * **Record**: a value that the embedder stores, such as [`PeerRecord`]. A *commit* stores a set of
 //!   [`UnsavedChanges`] atomically.
-//! * **Tracker time**: the time scale of logs and records, in nanoseconds. It equals Unix time unless the
-//!   wall clock was stepped back or was wrong by years, and it never goes back. [`Tracker::to_wall_clock`]
-//!   converts it to a [`Timestamp`]. Reports contain only timestamps.
+//! * **Heartbeat**: an [`ObserverRecord`] that the embedder stores at regular intervals. It states that the
+//!   process was monitoring at that time.
+//! * **Dirty**: having changes that the embedder has not yet *drained*, which means taken from the tracker in
+//!   order to store them.
+//! * **Tracker time**: the time scale of logs and records, in nanoseconds. It starts as Unix time and never
+//!   goes back. If the wall clock steps back, tracker time continues from its last value and is then ahead of
+//!   the wall clock. If the wall clock turns out to have been more than ten years slow, tracker time stays
+//!   behind it. [`Tracker::to_wall_clock`] converts tracker time to a [`Timestamp`]. Reports contain
+//!   wall-clock timestamps only, never tracker time.
 //!
 //! # Features
 //!

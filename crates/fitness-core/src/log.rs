@@ -11,8 +11,8 @@ const PRESENCE_SHIFT: u32 = 62;
 
 /// A presence change, with the totals of the peer's ledger at that time. Takes 24 bytes.
 ///
-/// The totals are exact regardless of what the log dropped, so any window is the difference of two
-/// moments.
+/// The totals are exact even if the log dropped entries, so the uptime in a window follows from the totals at
+/// the ends of the window.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LogEntry {
     at_ns: u64,
@@ -66,13 +66,19 @@ impl core::fmt::Debug for LogEntry {
     }
 }
 
-/// A view of a peer's event log. The log is rate-limited as in lnd.
+/// A view of a peer's log of presence changes, which is rate-limited.
 ///
-/// The newest entry is *staged*: the next change replaces it, unless the time required by the flap count has
-/// passed; then the staged entry is *committed* to the log. (This is lnd's term, and unrelated to commits to
-/// the store.) Entries are in chronological order. They are
-/// numbered from 0 over the peer's whole history, and entries that were dropped to save memory keep their
-/// numbers.
+/// The newest entry is *staged*: the next change replaces it if it follows too soon. Otherwise the next
+/// change first makes the staged entry final, or *committed*, and is then staged itself. (The two words are
+/// those of lnd. They are unrelated to commits to the store.)
+///
+/// A change between online and offline follows too soon if it is within
+/// [`log_rate_limit_ns`](crate::log_rate_limit_ns) of the last committed entry. With the lnd presets, the
+/// time is measured from the staged entry. A change from or to unobserved replaces the staged entry only if
+/// both have the same time.
+///
+/// Entries are in chronological order, and their numbers ascend from 0 over the peer's whole history. Entries
+/// that left memory keep their numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLog<'a> {
     committed: &'a [LogEntry],
@@ -81,13 +87,13 @@ pub struct EventLog<'a> {
 }
 
 impl<'a> EventLog<'a> {
-    /// Returns the entries that will not be replaced, oldest first.
+    /// Returns the final entries in memory, oldest first.
     #[must_use]
     pub const fn committed(&self) -> &'a [LogEntry] {
         self.committed
     }
 
-    /// Returns the newest entry, which the next change replaces if it follows too soon.
+    /// Returns the newest entry, which the next change replaces if it follows within the rate limit.
     #[must_use]
     pub const fn staged(&self) -> Option<LogEntry> {
         self.staged
@@ -123,8 +129,8 @@ impl<'a> EventLog<'a> {
 
     /// Returns the number of the next entry.
     ///
-    /// This is the number of all entries so far, plus the numbers that were skipped because each process
-    /// begins a new segment.
+    /// Entry numbers are not contiguous: each process starts a new segment, and the unused numbers of the
+    /// last segment are skipped.
     #[must_use]
     pub fn end_number(&self) -> u32 {
         self.first.saturating_add(u32::try_from(self.len()).unwrap_or(u32::MAX))
@@ -132,8 +138,8 @@ impl<'a> EventLog<'a> {
 
     /// Returns the uptime within `[from_ns, to_ns)` in nanoseconds, as lnd computes it from its log.
     ///
-    /// Because the log is rate-limited, the result may be far from the real uptime. Use it to compare a
-    /// preset with lnd; the ledger has the exact value.
+    /// Because the log is rate-limited, the result may differ widely from the real uptime. Use it only to
+    /// compare a preset with lnd. The ledger has the exact value.
     #[must_use]
     pub fn lnd_uptime_ns(&self, from_ns: u64, to_ns: u64, now_ns: u64) -> u64 {
         let mut uptime_ns = 0_u64;
@@ -159,11 +165,11 @@ impl<'a> EventLog<'a> {
     }
 }
 
-/// The numbers of a log's committed entries, and how many of them are stored. The entries are held
-/// elsewhere.
+/// The numbers of a log's committed entries, and how many of them are stored. The entries are in
+/// `PeerExtras::entries`.
 ///
 /// The staged entry is not among them: it is the last change of the peer's ledger. An event that only
-/// replaces it therefore touches no memory outside the peer.
+/// replaces it therefore accesses no memory outside the peer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LogNumbers {
     /// The number of the first entry in memory.
@@ -177,13 +183,13 @@ pub(crate) struct LogNumbers {
 pub(crate) struct LogCapacity {
     /// For entries that are stored.
     pub(crate) stored: u32,
-    /// For all entries, while they cannot be stored.
+    /// For all entries, while the store is unavailable.
     pub(crate) unsaved: u32,
 }
 
 impl LogNumbers {
-    /// Creates an empty log that continues `entries` earlier ones, which only the store has. The next entry
-    /// begins a new segment.
+    /// Creates an empty log that continues after `entries` earlier entries, which are only in the store. The
+    /// next entry begins a new segment.
     pub(crate) fn continuing(entries: u32) -> Self {
         let first = entries.div_ceil(SEGMENT_ENTRIES).saturating_mul(SEGMENT_ENTRIES);
         Self { first, unsaved: first }
@@ -229,7 +235,7 @@ impl LogNumbers {
     }
 
     /// Records that the staged entry was added or replaced. It follows `committed` other entries.
-    pub(crate) fn note_staged_change(&mut self, committed: usize) {
+    pub(crate) fn record_staged_change(&mut self, committed: usize) {
         let staged = self.first.saturating_add(u32::try_from(committed).unwrap_or(u32::MAX));
         self.unsaved = self.unsaved.min(staged);
     }

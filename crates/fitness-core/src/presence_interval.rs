@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use crate::report::availability;
 use crate::{Gap, GapCause, Presence, Timestamp, WindowReport};
 
-/// An interval during which a peer's presence did not change, or during which the log dropped the changes.
+/// An interval during which a peer's presence did not change, or for which the log no longer has the
+/// individual changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -20,7 +21,8 @@ pub struct PresenceInterval {
     pub observed_ns: u64,
     /// The part of the observed time during which the peer was online, in nanoseconds.
     pub uptime_ns: u64,
-    /// The presence during the whole interval; `None` if it changed and only the totals are known.
+    /// The presence during the whole interval; `None` if it changed within the interval and the log dropped
+    /// the individual changes.
     pub presence: Option<Presence>,
     /// The cause of the monitoring gap in which the interval lies. `None` if there was no gap or the timeline
     /// was requested without gaps.
@@ -35,7 +37,7 @@ impl PresenceInterval {
         self.to.nanos_since(self.from)
     }
 
-    /// Returns uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
+    /// Returns uptime divided by observed time, from 0 to 1; `None` while the observed time is 0.
     #[must_use]
     pub fn availability(&self) -> Option<f64> {
         availability(self.uptime_ns, self.observed_ns)

@@ -13,8 +13,8 @@ pub struct PeerRecord {
     pub node_id: NodeId,
     /// Whether the peer is watched.
     pub watched: bool,
-    /// Whether the peer was online before a monitoring gap and has not reconnected. It then has a reconnect
-    /// grace period after the next start as well.
+    /// Whether the peer was online before a monitoring gap and has not reconnected. If so, it gets a
+    /// reconnect grace period after the next start.
     pub in_reconnect_grace: bool,
     /// The time at which the peer was first tracked, when both totals were 0.
     pub tracked_since_ns: u64,
@@ -30,9 +30,11 @@ pub struct PeerRecord {
     pub last_flap_ns: Option<u64>,
     /// The number of disconnects.
     pub disconnects: u32,
-    /// The number of the next log entry; see [`LogSegment::first_number`].
+    /// The number after that of the last log entry; see [`LogSegment::first_number`]. The next process
+    /// continues with the first number of a new segment.
     pub log_end: u32,
-    /// The part of these values that was imported from another program.
+    /// The values that were imported from another program; `None` if nothing was imported. The totals and the
+    /// flap count of this record include them.
     pub imported: Option<Imported>,
     /// The open channels, oldest first.
     pub channels: Vec<ChannelRecord>,
@@ -50,10 +52,11 @@ pub struct ChannelRecord {
     /// The peer's totals at `opened_at_ns`.
     pub opened_totals: Totals,
     /// Whether the channel can carry payments, as the node last reported while the peer was online; `None`
-    /// if it has not reported it.
+    /// if the node never reported it.
     pub reported_usable: Option<bool>,
-    /// The ledger of the channel's usability: `Online` means usable and `Offline` not usable. It begins with
-    /// the channel, with both totals at 0.
+    /// The ledger of the time during which the channel was usable. It reuses [`Ledger`]: `Online` means
+    /// usable, `Offline` means not usable, and `Unobserved` means not known. It starts at `opened_at_ns`,
+    /// with both totals at 0.
     pub usable_ledger: Ledger,
 }
 
@@ -65,7 +68,7 @@ pub struct ChannelRecord {
 pub struct LogSegment {
     /// The peer.
     pub node_id: NodeId,
-    /// The number of the first entry.
+    /// The number of the first entry. The other entries have the numbers that follow.
     pub first_number: u32,
     /// The entries, in chronological order.
     pub entries: Vec<LogEntry>,
@@ -84,14 +87,15 @@ impl LogSegment {
 pub struct ObserverRecord {
     /// The time at which the process that wrote this record started.
     pub started_at_ns: u64,
-    /// The latest time at which the process is known to have observed.
+    /// The last time at which the process is known to have been monitoring.
     pub last_heartbeat_ns: u64,
     /// The time at which the observer's first process started.
     pub first_started_at_ns: u64,
-    /// The number of processes that have observed.
+    /// The number of times that monitoring has started.
     pub starts: u32,
-    /// How far the wall clock is ahead of tracker time, in nanoseconds. 0, unless the clock was found to have
-    /// been wrong by years while the process observed.
+    /// The correction from tracker time to a correct wall clock, in nanoseconds. Nonzero only if the clock
+    /// was found to have been more than ten years slow while times were recorded. A step back of the clock
+    /// does not change it.
     pub clock_ahead_ns: i64,
     /// The number of gaps that have ended; see [`GapRecord::number`].
     pub gap_count: u32,
@@ -117,7 +121,7 @@ pub struct GapRecord {
 /// The changes that must be stored in one atomic commit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnsavedChanges {
-    /// Peers to delete together with their whole logs, before anything else here is written.
+    /// Peers to delete, each with its whole log, before the rest of this value is written.
     pub forgotten_peers: Vec<NodeId>,
     /// The records of the peers that changed.
     pub peers: Vec<PeerRecord>,
@@ -128,7 +132,7 @@ pub struct UnsavedChanges {
 }
 
 impl UnsavedChanges {
-    /// Returns whether there is nothing to store.
+    /// Returns whether there are no changes to store.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.forgotten_peers.is_empty()

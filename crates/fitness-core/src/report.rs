@@ -6,14 +6,14 @@ use core::fmt;
 use crate::window::Estimate;
 use crate::{ChannelId, ImportedReport, NodeId, OutPoint, Presence, Timestamp, Totals};
 
-/// Returns uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
+/// Returns uptime divided by observed time, from 0 to 1; `None` while the observed time is 0.
 // The 53 bits of a double are exact to the nanosecond up to 104 days, and to 16 digits beyond that.
 #[allow(clippy::cast_precision_loss)]
 pub(crate) fn availability(uptime_ns: u64, observed_ns: u64) -> Option<f64> {
     (observed_ns > 0).then(|| uptime_ns as f64 / observed_ns as f64)
 }
 
-/// The fitness of a channel over its whole lifetime. All values are exact.
+/// The uptime and usability of a channel over its whole lifetime. All values are exact.
 ///
 /// `uptime_ns <= observed_ns <= lifetime_ns` always holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub struct ChannelReport {
     pub node_id: NodeId,
     /// The funding outpoint, if known.
     pub funding: Option<OutPoint>,
-    /// The time at which the channel was first monitored.
+    /// The time at which the channel was first monitored. It may have been opened earlier.
     #[cfg_attr(feature = "serde", serde(rename = "opened_at_ns"))]
     pub opened_at: Timestamp,
     /// The time since `opened_at`, in nanoseconds.
@@ -35,17 +35,18 @@ pub struct ChannelReport {
     pub observed_ns: u64,
     /// The part of the observed time during which the peer was online, in nanoseconds.
     pub uptime_ns: u64,
-    /// Uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
+    /// Uptime divided by observed time, from 0 to 1; `None` while the observed time is 0.
     pub availability: Option<f64>,
-    /// Whether the channel can carry payments now; `None` if that is unknown.
+    /// Whether the channel is usable at the time of the query; `None` if that is not known, because the node
+    /// never reported it or the peer is unobserved.
     #[cfg_attr(feature = "serde", serde(default))]
     pub usable: Option<bool>,
     /// The part of the uptime during which the channel was usable, in nanoseconds. Never greater than
     /// `uptime_ns`.
     #[cfg_attr(feature = "serde", serde(default))]
     pub usable_ns: u64,
-    /// The part of the observed time during which it was known whether the channel was usable, in
-    /// nanoseconds. 0 if the node never reported it.
+    /// The part of the observed time for which the usability of the channel is known, in nanoseconds. It
+    /// includes time during which the peer was offline. 0 if the node never reported the usability.
     #[cfg_attr(feature = "serde", serde(default))]
     pub usable_observed_ns: u64,
 }
@@ -85,10 +86,13 @@ impl ChannelReport {
         }
     }
 
-    /// Returns usable time divided by the time during which usability was known, from 0 to 1; `None` if the
-    /// node never reported it.
+    /// Returns [`usable_ns`](Self::usable_ns) divided by [`usable_observed_ns`](Self::usable_observed_ns),
+    /// from 0 to 1; `None` while `usable_observed_ns` is 0.
+    ///
+    /// The divisor includes the time during which the peer was offline, so time offline lowers this value. It
+    /// is not the usable time divided by the uptime.
     #[must_use]
-    pub fn usable_ratio(&self) -> Option<f64> {
+    pub fn usable_observed_ratio(&self) -> Option<f64> {
         availability(self.usable_ns, self.usable_observed_ns)
     }
 }
@@ -102,7 +106,7 @@ pub struct PeerReport {
     pub node_id: NodeId,
     /// The presence of the peer.
     pub presence: Presence,
-    /// The time since which the peer has had this presence.
+    /// The time at which this presence began.
     #[cfg_attr(feature = "serde", serde(rename = "presence_since_ns"))]
     pub presence_since: Timestamp,
     /// The flap count as of the last flap.
@@ -121,23 +125,25 @@ pub struct PeerReport {
     /// The time at which the peer was first tracked.
     #[cfg_attr(feature = "serde", serde(rename = "tracked_since_ns"))]
     pub tracked_since: Timestamp,
-    /// The time since then during which the presence was known, in nanoseconds.
+    /// The observed time since [`PeerReport::tracked_since`], in nanoseconds.
     pub observed_ns: u64,
     /// The part of the observed time during which the peer was online, in nanoseconds.
     pub uptime_ns: u64,
-    /// Uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
+    /// Uptime divided by observed time, from 0 to 1; `None` while the observed time is 0.
     pub availability: Option<f64>,
-    /// The part of these values that was imported from another program; `None` if nothing was imported.
+    /// The values that were imported from another program; `None` if nothing was imported. The totals and the
+    /// flap count of this report include them.
     #[cfg_attr(feature = "serde", serde(default))]
     pub imported: Option<ImportedReport>,
     /// The open channels, oldest first.
     pub channels: Vec<ChannelReport>,
 }
 
-/// The fitness of a peer or channel within a window of time, `[from, to)`.
+/// The uptime of a peer, or of a channel's peer, within a window of time, `[from, to)`.
 ///
 /// The values of adjacent windows add up. `uptime_ns <= observed_ns <= length_ns` always holds. The true
-/// values lie within the stated errors, which are 0 if the log dropped nothing near the ends of the window.
+/// values differ from the reported ones by at most the error fields. These are 0 if the log dropped no
+/// entries near the ends of the window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -152,13 +158,13 @@ pub struct WindowReport {
     pub length_ns: u64,
     /// The part of the window during which the presence was known, in nanoseconds.
     pub observed_ns: u64,
-    /// The maximum error of `observed_ns`.
+    /// The maximum error of `observed_ns`, in nanoseconds.
     pub observed_error_ns: u64,
     /// The part of the observed time during which the peer was online, in nanoseconds.
     pub uptime_ns: u64,
-    /// The maximum error of `uptime_ns`.
+    /// The maximum error of `uptime_ns`, in nanoseconds.
     pub uptime_error_ns: u64,
-    /// Uptime divided by observed time, from 0 to 1; `None` if nothing was observed.
+    /// Uptime divided by observed time, from 0 to 1; `None` while the observed time is 0.
     pub availability: Option<f64>,
 }
 
@@ -183,21 +189,22 @@ impl WindowReport {
     }
 }
 
-/// The subject of a query was not found.
+/// The error returned when a peer or channel is not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotFound {
-    /// The peer is not tracked.
+    /// The tracker has no such peer: it was never tracked, or it was forgotten. With the lnd presets, also an
+    /// untracked peer.
     Peer(NodeId),
-    /// The channel is not open, or its peer is another one.
+    /// The channel is not open, or it belongs to another peer.
     Channel(ChannelId),
 }
 
 impl fmt::Display for NotFound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Peer(node_id) => write!(f, "peer {node_id} is not tracked"),
-            Self::Channel(channel_id) => write!(f, "channel {channel_id} is not open"),
+            Self::Peer(node_id) => write!(f, "peer {node_id} not found"),
+            Self::Channel(channel_id) => write!(f, "channel {channel_id} is not open with this peer"),
         }
     }
 }

@@ -12,8 +12,8 @@ use siphasher::sip::SipHasher13;
 
 /// The seed of the tracker's hash tables.
 ///
-/// It must be random if strangers can open channels, because peers choose their own keys. A fixed seed is
-/// fine in tests.
+/// It must be random unless all peers are trusted, because node ids and channel ids are chosen by the peers.
+/// A fixed seed is fine in tests.
 #[derive(Clone, Copy)]
 pub struct HashSeed(pub [u8; 16]);
 
@@ -114,8 +114,8 @@ impl<T> Slab<T> {
 /// Maps keys to slots, for items with one key each. Takes four bytes per item, so the index of 100,000 items
 /// fits into a processor's cache.
 ///
-/// The keys are stored in the items, so the methods take callbacks: `is` returns whether the item in a slot
-/// has the key, and `key_of` returns the key of a slot.
+/// The keys are stored in the items, so the methods take callbacks: `has_key` returns whether the item in a
+/// slot has the key, and `key_of` returns the key of a slot.
 #[derive(Debug)]
 pub(crate) struct Index {
     seed: HashSeed,
@@ -131,8 +131,8 @@ impl Index {
         self.table.len()
     }
 
-    pub(crate) fn find(&self, key: &[u8], is: impl Fn(Slot) -> bool) -> Option<Slot> {
-        self.table.find(self.seed.hash(key), |&slot| is(slot)).copied()
+    pub(crate) fn find(&self, key: &[u8], has_key: impl Fn(Slot) -> bool) -> Option<Slot> {
+        self.table.find(self.seed.hash(key), |&slot| has_key(slot)).copied()
     }
 
     /// Adds a slot for a key that is not in the index.
@@ -164,10 +164,10 @@ impl MultiIndex {
         self.table.len()
     }
 
-    /// Returns the slot whose item `has` this key.
-    pub(crate) fn find(&self, key: &[u8], has: impl Fn(Slot) -> bool) -> Option<Slot> {
+    /// Returns the slot whose item has this key, as determined by `has_key`.
+    pub(crate) fn find(&self, key: &[u8], has_key: impl Fn(Slot) -> bool) -> Option<Slot> {
         let hash = self.short_hash(key);
-        self.table.find(spread(hash), |&(other, slot)| other == hash && has(slot)).map(|&(_, slot)| slot)
+        self.table.find(spread(hash), |&(other, slot)| other == hash && has_key(slot)).map(|&(_, slot)| slot)
     }
 
     /// Adds a slot for a key that is not in the index.

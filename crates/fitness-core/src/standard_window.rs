@@ -54,7 +54,7 @@ impl StandardWindow {
         }
     }
 
-    /// Returns the length in nanoseconds; `None` for the lifetime.
+    /// Returns the length in nanoseconds; `None` for [`StandardWindow::Lifetime`].
     #[must_use]
     pub const fn length_ns(self) -> Option<u64> {
         match self {
@@ -68,7 +68,8 @@ impl StandardWindow {
 
     /// Returns the start of the window that ends at `now`.
     ///
-    /// The lifetime starts at the epoch; every query cuts it to the start of the history.
+    /// For [`StandardWindow::Lifetime`], returns the epoch. Queries limit the window to the start of the
+    /// history.
     #[must_use]
     pub const fn start(self, now: Timestamp) -> Timestamp {
         match self.length_ns() {
@@ -92,14 +93,14 @@ impl FromStr for StandardWindow {
     }
 }
 
-/// An error in the name of a [`StandardWindow`].
+/// The error returned when parsing a [`StandardWindow`] fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParseWindowError;
 
 impl fmt::Display for ParseWindowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected 24h, 7d, 30d, 90d or lifetime")
+        f.write_str("invalid window: expected 24h, 7d, 30d, 90d or lifetime")
     }
 }
 
@@ -111,9 +112,9 @@ impl core::error::Error for ParseWindowError {}
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum BucketWidth {
-    /// An hour of UTC.
+    /// One UTC hour.
     Hour,
-    /// A day of UTC.
+    /// One UTC day.
     Day,
 }
 

@@ -14,15 +14,17 @@ pub struct WindowStats {
     pub window: WindowReport,
     /// How often the peer disconnected, and how long its outages lasted.
     pub outages: OutageStats,
-    /// The presence at the end of the history (now), not at the end of the window.
+    /// The presence at [`PeerHistory::end`](crate::PeerHistory::end), which may be later than the end of the
+    /// window.
     pub presence: Presence,
-    /// The time since which the peer has had this presence.
+    /// The time at which this presence began.
     #[cfg_attr(feature = "serde", serde(rename = "presence_since_ns"))]
     pub presence_since: Timestamp,
 }
 
 impl WindowReport {
-    /// Returns whether the values have no error: the log dropped nothing that affects them.
+    /// Returns whether the values are exact, which is the case if the log dropped no entries near the ends of
+    /// the window.
     #[must_use]
     pub const fn is_exact(&self) -> bool {
         self.uptime_error_ns == 0 && self.observed_error_ns == 0
@@ -31,11 +33,11 @@ impl WindowReport {
 
 /// Statistics of a peer's outages within a window of time.
 ///
-/// They are computed from the log. If its rate limit dropped changes within the window,
-/// [`OutageStats::complete`] is `false`. In that case `disconnects` and `longest_outage_ns` are lower
-/// bounds, the mean time between disconnects is an upper bound, and recoveries include only those that
-/// the log kept. [`PeerReport::disconnects`](crate::PeerReport::disconnects) is the exact number of all
-/// disconnects of a peer.
+/// They are computed from the log. If the log dropped changes within the window, [`OutageStats::complete`] is
+/// `false`. In that case `disconnects` and `longest_outage_ns` are lower bounds, the mean time between
+/// disconnects is an upper bound, and the recovery statistics cover only the recoveries that are still in the
+/// log. [`PeerReport::disconnects`](crate::PeerReport::disconnects) is the exact number of all disconnects of
+/// a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -47,16 +49,16 @@ pub struct OutageStats {
     pub mean_time_between_disconnects_ns: Option<u64>,
     /// The median duration of the recoveries in nanoseconds; `None` if there were none.
     ///
-    /// Outages count as recoveries if they began with a disconnect and ended with a reconnect within the
-    /// window, not with a monitoring gap. The median of an even number is the mean of the two values in the
-    /// middle, rounded down.
+    /// An outage counts as a recovery if it began with a disconnect and ended with a reconnect, both within
+    /// the window. An outage that ended in a monitoring gap does not count. The median of an even number of
+    /// values is the mean of the two values in the middle, rounded down.
     pub median_recovery_ns: Option<u64>,
     /// The longest recovery in nanoseconds; `None` if there were none.
     pub longest_recovery_ns: Option<u64>,
     /// The longest outage within the window in nanoseconds, including outages that have not ended and outages
     /// that began without a disconnect; 0 if there were none.
     pub longest_outage_ns: u64,
-    /// Whether the log kept all changes within the window.
+    /// Whether the log still has all changes within the window.
     pub complete: bool,
 }
 

@@ -1,9 +1,9 @@
 //! Computes a peer's uptime and observed time within any window from its log and ledger.
 //!
 //! The totals of two consecutive log entries give the uptime and the observed time between them. If the
-//! presence was the same all the time, every moment in between is known exactly. If entries were dropped,
-//! the order of the presences is unknown. The estimate then assumes one order that is consistent with the
-//! totals, and the error covers every other consistent order.
+//! presence was the same all the time, the totals at every time in between are known exactly. If entries were
+//! dropped, the order of the presences is not known. The estimate then assumes one order that is consistent
+//! with the totals, and the error covers every other consistent order.
 
 use crate::clock::TrackerClock;
 use crate::log::LogEntry;
@@ -29,7 +29,7 @@ pub(crate) struct WindowCalculator<'a> {
 }
 
 impl WindowCalculator<'_> {
-    /// Returns the report for `[from_ns, to_ns)`, cut to the time between `start_ns` and now.
+    /// Returns the report for `[from_ns, to_ns)`, limited to the time between `start_ns` and `now_ns`.
     pub(crate) fn window(
         &self,
         start_ns: u64,

@@ -1,4 +1,4 @@
-//! The state machine: takes events and returns reports, changes and deadlines.
+//! The state machine: applies events and returns reports, changes and deadlines.
 
 mod monitoring;
 mod network_outage;
@@ -33,8 +33,8 @@ use crate::{
 ///
 /// # Calling protocol
 ///
-/// A tracker is passive: it acts only when the embedder calls it. The embedder passes the time to every
-/// call. Methods with `&mut self` are the only ones that change the state.
+/// A tracker is passive: it acts only when the embedder calls it. Every method that depends on the current
+/// time takes it as an argument. Queries take `&self`.
 ///
 /// **At startup**
 ///
@@ -48,60 +48,86 @@ use crate::{
 ///
 /// * Call [`Tracker::apply`] for every event, with the time at which it happened. [`Tracker::apply_with`]
 ///   does the same and passes each resulting [`Change`] to a callback.
-/// * Call any query at any time, with the time of the query. Queries change nothing, and include every
-///   event applied before them.
+/// * Call any query at any time, with the time of the query. A query includes every event that was applied
+///   before it.
 /// * When [`Tracker::commit_deadline`] is reached, commit the changes:
 ///   1. Take them with [`Tracker::drain_changes`].
 ///   2. Store them atomically, together with [`Tracker::observer_record`].
 ///   3. Call [`Tracker::mark_stored`] if storing succeeded and [`Tracker::requeue`] if it failed. Events and
-///      queries are allowed in between.
-/// * When [`Tracker::reconnect_grace_deadline`] is reached, call [`Tracker::advance`]. Any event has the
-///   same effect.
-/// * Store [`Tracker::observer_record`] at regular intervals even if nothing changed. After a crash, the
-///   time since the last stored record is a monitoring gap.
-/// * Call [`Tracker::forget_expired`] and [`Tracker::downsampled`] regularly, for example once a day.
-///   Otherwise old history is kept forever.
+///      queries are allowed between these steps.
+/// * When [`Tracker::reconnect_grace_deadline`] is reached, call [`Tracker::advance`]. Applying any event
+///   also advances the time.
+/// * Store [`Tracker::observer_record`] at regular intervals, as a heartbeat, even if nothing changed. After
+///   a crash, the time since the last heartbeat is a monitoring gap.
+///
+/// **Once a day**
+///
+/// Delete and downsample old history. Otherwise it is kept forever.
+///
+/// 1. Forget expired peers: call [`Tracker::forget_expired`] until it returns no further cursor. The next
+///    commit deletes these peers from the store.
+/// 2. Downsample long logs: call [`Tracker::stored_logs`] until it returns no further cursor. For each
+///    returned [`StoredLog`], read the peer's segments with an index below [`StoredLog::end_index`] from the
+///    store, and pass them to [`Tracker::downsampled`]. If it returns segments, delete the segments that were
+///    read and write the returned ones, in one atomic commit. If it returns `None`, the log stays as it is.
+/// 3. Delete the stored gaps for whose end [`Tracker::is_expired`] returns `true`.
 ///
 /// **At shutdown**
 ///
-/// Commit until [`Tracker::is_dirty`] returns `false`. Changes that were never stored are lost.
+/// Commit until no unsaved changes are left ([`Tracker::is_dirty`]). Changes that were never stored are lost.
 ///
 /// # Guarantees
 ///
-/// * Methods perform no I/O and never block. Events may arrive in any order and with any times.
-/// * The totals and the number of disconnects count every event, whatever the log's rate limit drops.
+/// * Methods perform no I/O and never block.
+/// * Events may arrive in any order. Timestamps that go back or jump are tolerated, as described under *Time*
+///   below.
+/// * The totals and the number of disconnects count every event, even those that the log's rate limit drops.
 /// * Reports never contain a negative duration, and `uptime <= observed time <= lifetime` always holds.
 /// * A failed commit loses nothing: requeued changes are returned by the next
 ///   [`Tracker::drain_changes`], in their latest state.
 ///
 /// # Time
 ///
-/// Times should not go back, but the tracker tolerates it. A time up to a second earlier than the latest
-/// one is replaced by the latest one. A time that is earlier by more than that means that the clock was
-/// set back, and no tracker time passes during the step. A step of more than ten years forward means that
-/// the clock is broken, and is ignored. [`Tracker::clock_faults`] counts these cases. All timestamps in
-/// results refer to the clock setting at the time of the call.
+/// Pass timestamps of the wall clock, in the order of the calls. The tracker tolerates deviations:
+///
+/// * A timestamp up to a second earlier than the latest one is treated like the latest one.
+/// * A timestamp that is earlier by more than a second is taken as a clock that was set back. Tracker time
+///   does not change at this step, and continues from there.
+/// * A timestamp more than ten years later than the latest one is taken as a faulty clock. Tracker time does
+///   not change at this step.
+///
+/// [`Tracker::clock_faults`] counts these cases. All timestamps in results use the wall clock as it is set at
+/// the time of the call.
 ///
 /// # Cost
 ///
-/// Applying an event of one peer or channel, and querying one, takes constant time, regardless of the
-/// number of peers and the length of the history. Window queries take O(log n) in the length of the
-/// history. Snapshots, and the start and end of monitoring gaps and grace periods, take time proportional
-/// to the number of all peers and channels. Memory is bounded by the number of peers and by
-/// [`TrackerConfig::with_log_capacity`].
+/// * **Events**: an event about one peer or channel takes amortized O(c), where c is the number of channels
+///   of that peer. It does not depend on the number of other peers or on the length of the history.
+/// * **Monitoring gaps**: an event that begins or ends a monitoring gap, or at which a grace period expires,
+///   takes O(n), where n is the number of all peers and channels. This includes a disconnect or a connection
+///   that begins or ends a network outage.
+/// * **Snapshots**: O(n log n) if each peer has few channels. Here n also includes the entries of the
+///   snapshot.
+/// * **Queries**: the report of one channel takes O(c), and the report of one peer O(c log c). A report of a
+///   window takes O(c + log l), where l is the number of the peer's log entries in memory. The documentation
+///   of the other queries states their cost.
+/// * **Memory**: O(n) for peers, channels and strangers, plus the log entries in memory. Their number per
+///   peer is limited by [`TrackerConfig::with_log_capacity`], or by
+///   [`TrackerConfig::with_unsaved_log_capacity`] while the store is unavailable.
 #[derive(Debug)]
 pub struct Tracker {
     config: TrackerConfig,
     clock: TrackerClock,
     paused: bool,
-    /// Whether an earlier process has left peers in their reconnect grace period.
+    /// Whether peers were in their reconnect grace period when the previous process ended.
     resumed_in_grace: bool,
     grace_timer: GraceTimer,
-    /// The time until which a lost connection may be one that died during a monitoring gap.
+    /// Until this time, a disconnect may be the late detection of a connection that was lost during a
+    /// monitoring gap.
     stale_until_ns: u64,
     network: NetworkMonitor,
-    /// The end of the last suspension. A presence that begins at this time was not reported then, so a
-    /// snapshot may still replace it.
+    /// The end of the last suspension. A presence that begins at exactly this time was derived, not reported,
+    /// so a snapshot may replace it.
     last_suspension_end_ns: Option<u64>,
     monitoring: Monitoring,
     registry: Registry,
@@ -135,18 +161,18 @@ impl Tracker {
         }
     }
 
-    /// Advances the time to `at`, and handles the deadlines that have passed.
+    /// Advances the time to `at`, and processes the deadlines that have passed.
     pub fn advance(&mut self, at: Timestamp) {
         self.advance_with(at, |_| ());
     }
 
-    /// Like [`Tracker::advance`], and passes each change to `on_change`.
+    /// Like [`Tracker::advance`], but also passes each resulting change to `on_change`.
     pub fn advance_with(&mut self, at: Timestamp, mut on_change: impl FnMut(Change)) {
         let at_ns = self.clock.advance(at);
         self.process_deadlines(at_ns, &mut on_change);
     }
 
-    /// Converts a time from a record to wall-clock time, relative to the current clock setting.
+    /// Converts tracker time, as used in records and logs, to wall-clock time as the clock is set now.
     #[must_use]
     pub fn to_wall_clock(&self, record_ns: u64) -> Timestamp {
         self.clock.to_wall_clock(record_ns)
@@ -157,14 +183,14 @@ impl Tracker {
         self.apply_with(at, event, |_| ());
     }
 
-    /// Like [`Tracker::apply`], and passes each change to `on_change`, in order.
+    /// Like [`Tracker::apply`], but also passes each resulting change to `on_change`, in order.
     pub fn apply_with(&mut self, at: Timestamp, event: &Event, mut on_change: impl FnMut(Change)) {
         let (last_ns, since_ns) =
             (self.clock.now_ns(), event.unobserved_since().map(|at| self.clock.to_tracker_time(at)));
         let at_ns = self.clock.advance(at);
         let on_change = &mut on_change;
-        // Deadlines within a time that was not observed do not take effect. All earlier events show that the
-        // process was working at their time.
+        // A deadline within an unobserved interval does not take effect at that time. The process was running
+        // at the time of the latest event, so the interval begins no earlier.
         let observed_until_ns = since_ns.map_or(at_ns, |since_ns| since_ns.max(last_ns).min(at_ns));
         self.process_deadlines(observed_until_ns, on_change);
         match event {
@@ -201,8 +227,8 @@ impl Tracker {
         [self.commit_deadline(), self.reconnect_grace_deadline()].into_iter().flatten().min()
     }
 
-    /// Returns the time by which the current changes should be committed: the time of the first of them plus
-    /// [`TrackerConfig::with_commit_delay_ns`]. `None` if there are none.
+    /// Returns the time by which the unsaved changes should be committed: the time of the first of them plus
+    /// [`TrackerConfig::with_commit_delay_ns`]; `None` if there are no unsaved changes.
     #[must_use]
     pub fn commit_deadline(&self) -> Option<Timestamp> {
         if !self.is_dirty() {
@@ -212,26 +238,25 @@ impl Tracker {
         Some(self.clock.to_wall_clock(due_ns))
     }
 
-    /// Returns the time at which the reconnect grace period expires, so that peers that have not reconnected
-    /// count as offline; `None` if no grace period is running.
+    /// Returns the time at which the reconnect grace period expires; `None` if no grace period is running.
     #[must_use]
     pub fn reconnect_grace_deadline(&self) -> Option<Timestamp> {
         self.grace_timer.deadline_ns().map(|at_ns| self.clock.to_wall_clock(at_ns))
     }
 
-    /// Returns the faults in the times that were passed in.
+    /// Returns counts of implausible timestamps that were passed to this tracker.
     #[must_use]
     pub fn clock_faults(&self) -> ClockFaults {
         self.clock.faults()
     }
 
-    /// Returns whether the observation is paused.
+    /// Returns whether observation is paused.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.paused
     }
 
-    /// Returns the number of peers, including untracked peers whose history is kept.
+    /// Returns the number of peers, including untracked peers.
     #[must_use]
     pub fn peer_count(&self) -> usize {
         self.registry.peer_count()
@@ -243,13 +268,14 @@ impl Tracker {
         self.registry.channel_count()
     }
 
-    /// Returns the number of peers with changes that have not been drained, including forgotten peers.
+    /// Returns the number of peers with unsaved changes that [`Tracker::drain_changes`] has not returned yet.
+    /// A forgotten peer counts until its deletion has been drained.
     #[must_use]
     pub fn dirty_count(&self) -> usize {
         self.commit_pending.len() + self.dirty.len() + self.forgotten_peers.len()
     }
 
-    /// Returns whether there are changes that have not been drained.
+    /// Returns whether there are unsaved changes that [`Tracker::drain_changes`] has not returned yet.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
         !self.commit_pending.is_empty()
@@ -259,18 +285,19 @@ impl Tracker {
     }
 
     fn mark_dirty(&mut self, slot: Slot) {
-        self.note_unsaved_change();
+        self.start_commit_delay();
         self.dirty.insert(slot);
     }
 
-    /// Records that there is, or will be, something to store.
-    fn note_unsaved_change(&mut self) {
+    /// Starts the commit delay if no changes are pending yet.
+    fn start_commit_delay(&mut self) {
         if !self.is_dirty() {
             self.dirty_since_ns = self.clock.now_ns();
         }
     }
 
-    /// Returns the peer's slot. A new peer is added, with the connection state that it had as a stranger.
+    /// Returns the peer's slot. If the tracker has no such peer, adds it with the connection state that it
+    /// had as a stranger.
     fn peer_slot(&mut self, node_id: &NodeId, at_ns: u64) -> Slot {
         if let Some(slot) = self.registry.find_peer(node_id) {
             return slot;

@@ -1,4 +1,4 @@
-//! Records when the observer monitored, and when and why it could not.
+//! Records when the observer was monitoring, and when and why monitoring was interrupted.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ pub(super) struct Monitoring {
     has_started: bool,
     first_started_at_ns: Option<u64>,
     starts: u32,
-    /// The time until which an earlier process is known to have observed.
+    /// The last time at which the previous process is known to have been monitoring.
     previous_heartbeat_ns: Option<u64>,
     totals: [GapTotals; 4],
     ongoing_gap: Option<(GapCause, u64)>,
@@ -50,7 +50,7 @@ impl Monitoring {
         self.has_started
     }
 
-    /// Takes the gaps that are not stored yet.
+    /// Removes and returns the gaps that are not stored yet.
     pub(super) fn take_unsaved(&mut self) -> Vec<GapRecord> {
         core::mem::take(&mut self.unsaved_gaps)
     }
@@ -104,7 +104,7 @@ impl Tracker {
     ) {
         if self.monitoring.ongoing_gap.is_none() {
             let gap = self.monitoring.push_gap(cause, from_ns, to_ns);
-            self.note_unsaved_change();
+            self.start_commit_delay();
             on_change(Change::GapEnded(self.gap(gap, false)));
         }
     }
@@ -113,14 +113,14 @@ impl Tracker {
     pub(super) fn begin_gap(&mut self, cause: GapCause, from_ns: u64, on_change: &mut impl FnMut(Change)) {
         self.end_gap(from_ns, on_change);
         self.monitoring.ongoing_gap = Some((cause, from_ns));
-        self.note_unsaved_change();
+        self.start_commit_delay();
         on_change(Change::GapBegan { cause, at: self.clock.to_wall_clock(from_ns) });
     }
 
     pub(super) fn end_gap(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         if let Some((cause, from_ns)) = self.monitoring.ongoing_gap.take() {
             let gap = self.monitoring.push_gap(cause, from_ns, at_ns);
-            self.note_unsaved_change();
+            self.start_commit_delay();
             on_change(Change::GapEnded(self.gap(gap, false)));
         }
     }
@@ -139,9 +139,12 @@ impl Tracker {
     pub fn coverage(&self, at: Timestamp) -> Option<Coverage> {
         let now_ns = self.clock.peek(at);
         let (first_ns, started_ns) = (self.monitoring.first_started_at_ns?, self.monitoring.started_at_ns?);
-        let open_ns = self.monitoring.ongoing_gap.map_or(0, |(_, from_ns)| now_ns.saturating_sub(from_ns));
-        let gaps_ns =
-            self.monitoring.totals.iter().fold(open_ns, |sum, totals| sum.saturating_add(totals.length_ns));
+        let ongoing_ns = self.monitoring.ongoing_gap.map_or(0, |(_, from_ns)| now_ns.saturating_sub(from_ns));
+        let gaps_ns = self
+            .monitoring
+            .totals
+            .iter()
+            .fold(ongoing_ns, |sum, totals| sum.saturating_add(totals.length_ns));
         let lifetime_ns = now_ns.saturating_sub(first_ns);
         let monitored_ns = lifetime_ns.saturating_sub(gaps_ns);
         let [not_running, suspended, network_down, paused] = self.monitoring.totals;
@@ -169,8 +172,10 @@ impl Tracker {
 
     /// Returns the gaps that overlap `[from, to)`, oldest first, including an ongoing gap.
     ///
-    /// `older` contains the gaps from the store. The tracker itself holds the latest gaps, from number
-    /// [`Tracker::first_gap_number`] on, and ignores those in `older`.
+    /// `at` is the time of the query. Pass in `older` the stored gaps with numbers below
+    /// [`Tracker::first_gap_number`]; others are ignored, because they are in memory.
+    ///
+    /// O(n) in the number of gaps in memory and in `older`.
     #[must_use]
     pub fn gaps(&self, at: Timestamp, older: &[GapRecord], from: Timestamp, to: Timestamp) -> Vec<Gap> {
         let mut clock = self.clock;
@@ -190,14 +195,16 @@ impl Tracker {
             .collect()
     }
 
-    /// Returns the number of the first gap in memory. Earlier gaps are in the store only.
+    /// Returns the sequence number of the oldest gap in memory. Gaps with lower numbers are only in the
+    /// store.
     #[must_use]
     pub fn first_gap_number(&self) -> u32 {
         let held = u32::try_from(self.monitoring.recent_gaps.len()).unwrap_or(u32::MAX);
         self.monitoring.gap_count.saturating_sub(held)
     }
 
-    /// Returns the observer's record as of `at`, to be stored with every commit and as a heartbeat.
+    /// Returns the observer's record as of `at`. Store it with every commit, and at regular intervals as a
+    /// heartbeat.
     #[must_use]
     pub fn observer_record(&self, at: Timestamp) -> ObserverRecord {
         let now_ns = self.clock.peek(at);

@@ -9,12 +9,13 @@ use super::peer::{Counters, ReconnectGrace};
 use crate::slab::Slot;
 use crate::{Change, GapCause, Presence};
 
-/// The connections, and the latest disconnects.
+/// The number of connections, and the latest disconnects.
 #[derive(Debug, Default)]
 pub(super) struct NetworkMonitor {
-    /// The number of connections, including those of strangers.
+    /// The number of current connections, including those of strangers.
     connection_count: usize,
-    /// The disconnects since a connection last came up, as far as they may have a common cause.
+    /// The disconnects since the last connection was established that are close enough in time to have a
+    /// common cause.
     disconnects: VecDeque<Disconnect>,
     /// Whether the network is down.
     pub(super) is_down: bool,
@@ -43,7 +44,7 @@ impl NetworkMonitor {
         self.connection_count > 0
     }
 
-    /// Clears everything, because the state of all connections is unknown.
+    /// Resets the monitor, because the state of all connections is not known.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
@@ -55,8 +56,8 @@ impl NetworkMonitor {
 }
 
 impl Tracker {
-    /// Records a connection that came up. It ends a network outage.
-    pub(super) fn connection_opened(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
+    /// Records that a connection was established. It ends a network outage.
+    pub(super) fn connection_established(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         self.network.connection_count = self.network.connection_count.saturating_add(1);
         self.network.disconnects.clear();
         self.grace_timer.record_connection();
@@ -68,7 +69,7 @@ impl Tracker {
         }
     }
 
-    /// Removes a connection without recording a disconnect: its state was wrong or is unknown.
+    /// Removes a connection without recording a disconnect: its state was wrong or is not known.
     pub(super) fn remove_connection(&mut self) {
         self.network.connection_count = self.network.connection_count.saturating_sub(1);
     }
@@ -82,7 +83,7 @@ impl Tracker {
         };
         let disconnects = &mut self.network.disconnects;
         disconnects.push_back(disconnect);
-        let is_old = |first: &Disconnect| disconnect.at_ns.saturating_sub(first.at_ns) > rule.settle_ns;
+        let is_old = |first: &Disconnect| disconnect.at_ns.saturating_sub(first.at_ns) > rule.window_ns;
         while disconnects.front().is_some_and(is_old) {
             disconnects.pop_front();
         }
@@ -114,7 +115,7 @@ impl Tracker {
         self.begin_network_outage(from_ns, on_change);
     }
 
-    /// Begins a network outage at `from_ns`. Offline peers are unobserved until a connection comes up.
+    /// Begins a network outage at `from_ns`. Offline peers are unobserved until a connection is established.
     pub(super) fn begin_network_outage(&mut self, from_ns: u64, on_change: &mut impl FnMut(Change)) {
         self.network.is_down = true;
         self.grace_timer.stop();

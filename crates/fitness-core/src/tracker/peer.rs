@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use crate::log::{LogCapacity, LogNumbers};
 use crate::{ChannelId, EventLog, FlapCount, Ledger, LogEntry, NodeId, OutPoint, Presence, Totals};
 
-/// A peer that is tracked, or an untracked peer whose history is kept.
+/// A tracked or untracked peer.
 ///
-/// The order of the fields is the order in memory: an event touches the middle, and a query of a channel
-/// touches the middle and the end. Nearly every peer has one channel, which is stored inline.
+/// The order of the fields is the order in memory: an event accesses the middle, and a query of a channel
+/// accesses the middle and the end. Nearly every peer has one channel, which is stored inline.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Peer {
@@ -49,8 +49,8 @@ pub(super) enum ReconnectGrace {
     None,
     /// The peer was online before a monitoring gap and has not reconnected.
     Active,
-    /// The peer is reported as connected, but the connection may have died in the gap. If it is lost within
-    /// the grace period, the peer is in its reconnect grace period from then on.
+    /// The peer is reported as connected, but the connection may have been lost during the gap. If its loss
+    /// is reported within the grace period, the peer is in its reconnect grace period from then on.
     MaybeStale,
 }
 
@@ -58,7 +58,7 @@ pub(super) enum ReconnectGrace {
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) channel_id: ChannelId,
-    // `OutPoint::NULL` if unknown, which takes four bytes less than an `Option`.
+    // `OutPoint::NULL` if not known, which takes four bytes less than an `Option`.
     funding: OutPoint,
     pub(super) opened_at_ns: u64,
     /// The peer's totals at `opened_at_ns`.
@@ -99,7 +99,7 @@ impl Channel {
         changes
     }
 
-    /// Makes the channel unobserved from `at_ns` on, which is in the past.
+    /// Makes the usability unobserved from `at_ns` on, which is in the past.
     fn revert_to_unobserved(&mut self, at_ns: u64, totals: Totals) {
         if self.usable_ledger.presence_since_ns() < at_ns {
             if self.usable_ledger.presence() != Presence::Unobserved {
@@ -116,18 +116,19 @@ impl Channel {
 
 /// The rate limit of the log: it decides whether a change is appended or replaces the last entry.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum LogLimit {
+pub(super) enum RateLimit {
     /// Always append.
-    Unlimited,
+    None,
     /// Append if the last entry is older than this many nanoseconds. This is lnd's limit. A peer that
     /// flaps continuously adds no entries.
-    MinQuiet(u64),
+    SinceLastChange(u64),
     /// Append if the last committed entry is older than this many nanoseconds. This never keeps more
     /// entries than lnd's limit could, and keeps one per interval however fast the peer flaps.
-    MinInterval(u64),
+    SinceLastCommitted(u64),
 }
 
-/// The counters of a peer before a disconnect, which are restored if the disconnect was not the peer's.
+/// The counters of a peer before a disconnect, which are restored if the disconnect is attributed to a
+/// monitoring gap.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counters {
     flaps: FlapCount,
@@ -176,14 +177,14 @@ impl Peer {
         &mut self,
         presence: Presence,
         at_ns: u64,
-        limit: LogLimit,
+        limit: RateLimit,
         capacity: LogCapacity,
     ) {
         let staged = self.ledger.last_change();
         let is_over = match limit {
-            LogLimit::Unlimited => staged.at_ns() < at_ns,
-            LogLimit::MinQuiet(limit_ns) => staged.at_ns().saturating_add(limit_ns) < at_ns,
-            LogLimit::MinInterval(limit_ns) => {
+            RateLimit::None => staged.at_ns() < at_ns,
+            RateLimit::SinceLastChange(limit_ns) => staged.at_ns().saturating_add(limit_ns) < at_ns,
+            RateLimit::SinceLastCommitted(limit_ns) => {
                 let last_ns = self.log().committed().last().map_or(0, LogEntry::at_ns);
                 last_ns.saturating_add(limit_ns) < at_ns
             }
@@ -194,7 +195,7 @@ impl Peer {
         }
         self.set_presence_unlogged(presence, at_ns);
         self.is_staged = true;
-        self.note_staged_change();
+        self.record_staged_change();
     }
 
     /// Changes the presence without logging it. The log must not have a staged entry.
@@ -205,16 +206,17 @@ impl Peer {
         }
     }
 
-    fn note_staged_change(&mut self) {
+    fn record_staged_change(&mut self) {
         let committed = self.extras.as_ref().map_or(0, |extras| extras.entries.len());
-        self.numbers.note_staged_change(committed);
+        self.numbers.record_staged_change(committed);
     }
 
     /// Returns the earliest time from which the presence can still be changed. Later values were derived from
     /// the presence before that time.
     pub(super) fn earliest_change_ns(&self) -> u64 {
-        let noted = |channel: &Channel| channel.opened_at_ns.max(channel.usable_ledger.presence_since_ns());
-        self.channels().map(noted).max().unwrap_or(0).max(self.ledger.presence_since_ns())
+        let last_change_ns =
+            |channel: &Channel| channel.opened_at_ns.max(channel.usable_ledger.presence_since_ns());
+        self.channels().map(last_change_ns).max().unwrap_or(0).max(self.ledger.presence_since_ns())
     }
 
     pub(super) fn counters(&self) -> Counters {
@@ -235,7 +237,7 @@ impl Peer {
         self.set_flaps(before.flaps);
         self.disconnects = before.disconnects;
         if self.is_staged {
-            self.note_staged_change();
+            self.record_staged_change();
         }
         true
     }

@@ -11,8 +11,8 @@ use crate::{
 impl Tracker {
     /// Resumes the observation of an earlier process, from the observer's record.
     ///
-    /// `latest` contains the latest stored gaps, oldest first: as many as should be in memory, of which the
-    /// tracker keeps up to 4,096. Call this before everything else if there is an observer record.
+    /// `latest` contains the latest stored gaps, oldest first. The tracker keeps up to 4,096 of them in
+    /// memory. If the store has an observer record, call this before all other methods.
     pub fn resume_observer(&mut self, record: &ObserverRecord, latest: &[GapRecord]) {
         self.monitoring.resume(record, latest);
         self.clock.resume_from(self.monitoring.resumed_from_ns(), record.clock_ahead_ns);
@@ -20,12 +20,14 @@ impl Tracker {
 
     /// Resumes a peer from the record of an earlier process.
     ///
-    /// The recorded presence lasts until the observer's last heartbeat. From then on the peer is unobserved
-    /// until an event or snapshot reports it. This is a change that must be stored, because the heartbeats
-    /// of this process extend the time for which a record is valid.
+    /// The recorded presence is taken to have lasted until the observer's last heartbeat. From then on the
+    /// peer is unobserved until an event or snapshot reports it.
     ///
-    /// Call this before the first event. A peer that is already present stays unchanged, and so does a
-    /// channel that another peer's record contained.
+    /// Unless the peer was already unobserved, it is dirty after this call. A stored record is valid until
+    /// the last heartbeat, so the heartbeats of this process would otherwise extend the recorded presence.
+    ///
+    /// Call this before the first event. Has no effect on a peer that is already loaded. A channel that is
+    /// already loaded with another peer is skipped.
     pub fn resume_peer(&mut self, record: &PeerRecord) {
         let Some((slot, until_ns)) = self.insert_record(record) else { return };
         if record.presence != Presence::Unobserved {
@@ -36,10 +38,14 @@ impl Tracker {
 
     /// Loads a peer for queries only, in the state in which it was stored.
     ///
-    /// `until_ns` is the time of the last record in the store, in tracker time. Queries as of that time
-    /// return what the storing tracker would have returned. Presences that were valid until then stay
-    /// valid; all others become unobserved. Do not apply events to such a tracker: it would not notice that
-    /// time has passed since.
+    /// `until_ns` is the time of the last record in the store, in tracker time. Queries at that time return
+    /// the same results as the tracker that stored the records.
+    ///
+    /// A record is valid until the last heartbeat or its own last presence change, whichever is later. A peer
+    /// whose record is still valid at `until_ns` keeps its presence; all others become unobserved.
+    ///
+    /// Do not store changes of such a tracker. If events are applied to it, the time between `until_ns` and
+    /// the first event counts as if the peers had kept their presence.
     pub fn load_archived_peer(&mut self, record: &PeerRecord, until_ns: u64) {
         let Some((slot, known_until_ns)) = self.insert_record(record) else { return };
         if known_until_ns < until_ns {
@@ -49,7 +55,7 @@ impl Tracker {
         }
     }
 
-    /// Inserts a record. Returns the time until which it is valid, or `None` if the peer is already present.
+    /// Inserts a record. Returns the time until which it is valid, or `None` if the peer is already loaded.
     fn insert_record(&mut self, record: &PeerRecord) -> Option<(Slot, u64)> {
         if self.registry.find_peer(&record.node_id).is_some() {
             return None;
@@ -88,8 +94,8 @@ impl Tracker {
     }
 
     /// Begins a commit: [`Tracker::drain_changes`] will return the peers that have changed so far before
-    /// peers that change later. Returns the number of these peers; the commit is complete once that many
-    /// peers have been drained.
+    /// peers that change later. Returns the number of peers that have changed so far. The commit is complete
+    /// when this number of peers has been drained.
     ///
     /// Calling this is optional. It matters only if a commit is split into several parts.
     pub fn begin_commit(&mut self) -> usize {
@@ -103,11 +109,11 @@ impl Tracker {
         self.commit_pending.len()
     }
 
-    /// Moves the changes of up to `limit` peers, and all other changes, to `changes`. Returns whether there
-    /// are more.
+    /// Moves the changes of up to `limit` peers into `changes`, together with all deletions of forgotten
+    /// peers and all ended gaps. Returns whether there are more changed peers.
     ///
     /// Each peer's record is complete, so the changes may be drained in several parts, with events in
-    /// between. Drained changes are in progress until the caller passes them to [`Tracker::mark_stored`] or
+    /// between. Drained changes are pending until the caller passes them to [`Tracker::mark_stored`] or
     /// [`Tracker::requeue`].
     pub fn drain_changes(&mut self, limit: usize, changes: &mut UnsavedChanges) -> bool {
         changes.forgotten_peers.append(&mut self.forgotten_peers);
@@ -129,7 +135,8 @@ impl Tracker {
         !self.commit_pending.is_empty() || !self.dirty.is_empty()
     }
 
-    /// Records that drained changes were stored. Peers that have changed again since stay dirty.
+    /// Records that drained changes were stored. Peers that have changed again in the meantime still have
+    /// unsaved changes.
     pub fn mark_stored(&mut self, changes: &UnsavedChanges) {
         for segment in &changes.segments {
             let slot = self.registry.find_peer(&segment.node_id);
@@ -143,8 +150,8 @@ impl Tracker {
     /// latest state.
     pub fn requeue(&mut self, changes: &UnsavedChanges) {
         if !changes.forgotten_peers.is_empty() || !changes.gaps.is_empty() {
-            self.note_unsaved_change();
-            // The order does not matter: a forgotten peer that is present again is written after its
+            self.start_commit_delay();
+            // The order does not matter: a forgotten peer that has been added again is written after its
             // deletion.
             self.forgotten_peers.extend_from_slice(&changes.forgotten_peers);
             self.monitoring.requeue(&changes.gaps);
@@ -156,25 +163,26 @@ impl Tracker {
         }
     }
 
-    /// Returns whether a peer was forgotten and its deletion has not been drained yet.
+    /// Returns whether a peer was forgotten and its deletion has not been drained yet. O(n) in the number of
+    /// such peers.
     #[must_use]
     pub fn is_forgotten(&self, node_id: &NodeId) -> bool {
         self.forgotten_peers.contains(node_id)
     }
 
-    /// Deletes an untracked peer with its history, and returns whether it was present.
+    /// Forgets a peer: deletes an untracked peer together with its history. Returns whether it was deleted.
     ///
-    /// Returns `false` without effect if the peer has a channel or is watched.
+    /// Returns `false`, without any effect, if the tracker has no such peer or if the peer is tracked.
     pub fn forget(&mut self, node_id: &NodeId) -> bool {
         let Some(slot) = self.registry.find_peer(node_id).filter(|&slot| !self.is_tracked(slot)) else {
             return false;
         };
-        self.note_unsaved_change();
+        self.start_commit_delay();
         self.commit_pending.remove(slot);
         self.dirty.remove(slot);
         self.forgotten_peers.push(*node_id);
         if self.registry.peers.get(slot).is_some_and(|peer| peer.connection == Presence::Online) {
-            // Its connection is still up.
+            // The peer is still connected.
             self.registry.add_stranger(*node_id);
         }
         self.registry.remove_peer(slot);

@@ -2,7 +2,7 @@
 
 use super::Tracker;
 use super::network_outage::Disconnect;
-use super::peer::{LogLimit, Peer, ReconnectGrace};
+use super::peer::{Peer, RateLimit, ReconnectGrace};
 use crate::config::Rules;
 use crate::flap::log_rate_limit_ns;
 use crate::slab::Slot;
@@ -15,7 +15,7 @@ impl Tracker {
     }
 
     pub(super) fn is_tracked_peer(&self, peer: &Peer) -> bool {
-        // lnd tracks every peer forever once it has seen it.
+        // lnd tracks every peer forever once its presence is known.
         let seen = self.config.rules.is_lnd() && peer.ledger.presence() != Presence::Unobserved;
         peer.watched || peer.has_channels() || seen
     }
@@ -36,7 +36,7 @@ impl Tracker {
             }
             None if online => {
                 if self.registry.add_stranger(*node_id) {
-                    self.connection_opened(at_ns, on_change);
+                    self.connection_established(at_ns, on_change);
                 }
             }
             None => {
@@ -58,7 +58,7 @@ impl Tracker {
         let (was_online, before) = (peer.connection == Presence::Online, peer.counters());
         self.set_connection(slot, online, at_ns, on_change);
         match (was_online, online) {
-            (false, true) => self.connection_opened(at_ns, on_change),
+            (false, true) => self.connection_established(at_ns, on_change),
             (true, false) => self.connection_lost(Disconnect::of_peer(at_ns, slot, before), on_change),
             _ => {}
         }
@@ -74,17 +74,18 @@ impl Tracker {
     ) {
         let connections_may_be_stale = self.connections_may_be_stale(at_ns);
         let Some(peer) = self.registry.peers.get_mut(slot) else { return };
-        let is_exempt = peer.reconnect_grace == ReconnectGrace::MaybeStale && connections_may_be_stale
+        let is_attributed_to_gap = peer.reconnect_grace == ReconnectGrace::MaybeStale
+            && connections_may_be_stale
             || self.network.is_down;
         let is_disconnect = !online && peer.ledger.presence() == Presence::Online;
         let previous = core::mem::replace(&mut peer.connection, online.into());
         if self.paused && previous != online.into() && self.is_tracked(slot) {
-            // If the process ends during the pause, the record is all that is known.
+            // If the process ends during the pause, only the record contains the connection state.
             self.mark_dirty(slot);
         }
         if online {
             self.set_reconnect_grace(slot, ReconnectGrace::None);
-        } else if is_exempt && is_disconnect && self.config.reconnect_grace_ns > 0 {
+        } else if is_attributed_to_gap && is_disconnect && self.config.reconnect_grace_ns > 0 {
             self.set_reconnect_grace(slot, ReconnectGrace::Active);
         }
         match self.config.rules {
@@ -121,7 +122,7 @@ impl Tracker {
             self.set_reconnect_grace(slot, ReconnectGrace::None);
         }
         match (previous == Presence::Online, online) {
-            (false, true) => self.connection_opened(at_ns, on_change),
+            (false, true) => self.connection_established(at_ns, on_change),
             (true, false) => self.remove_connection(),
             _ => {}
         }
@@ -151,7 +152,7 @@ impl Tracker {
                 self.set_presence(slot, presence, at_ns, on_change);
             }
             Rules::Lnd019 => {
-                // lnd treats an unseen peer as offline, without a flap.
+                // lnd treats a peer that was never connected as offline, without a flap.
                 if !was_tracked {
                     peer.set_presence_unlogged(Presence::Offline, at_ns);
                 }
@@ -195,7 +196,7 @@ impl Tracker {
         let capacity = self.config.log_capacity;
         if let Some(peer) = self.registry.peers.get_mut(slot) {
             if peer.ledger.presence_since_ns() < at_ns {
-                peer.set_presence_logged(Presence::Unobserved, at_ns, LogLimit::Unlimited, capacity);
+                peer.set_presence_logged(Presence::Unobserved, at_ns, RateLimit::None, capacity);
                 self.mark_dirty(slot);
             }
         }
@@ -207,8 +208,12 @@ impl Tracker {
         let Some(peer) = self.registry.peers.get(slot).filter(|_| !self.paused) else {
             return Presence::Unobserved;
         };
-        let is_exempt = self.network.is_down || peer.in_reconnect_grace();
-        if is_exempt && peer.connection == Presence::Offline { Presence::Unobserved } else { peer.connection }
+        let is_attributed_to_gap = self.network.is_down || peer.in_reconnect_grace();
+        if is_attributed_to_gap && peer.connection == Presence::Offline {
+            Presence::Unobserved
+        } else {
+            peer.connection
+        }
     }
 
     /// Updates a peer's presence from its connection and from whether it is tracked. Untracked peers are
@@ -284,10 +289,13 @@ impl Tracker {
             peer.disconnects = peer.disconnects.saturating_add(1);
         }
         let flap_count = flaps.count();
-        // Changes from and to unobserved are always logged. They come from the observer and are few.
-        let is_edge = previous == Presence::Unobserved || presence == Presence::Unobserved;
-        let limit =
-            if is_edge { LogLimit::Unlimited } else { LogLimit::MinInterval(log_rate_limit_ns(flap_count)) };
+        // Changes from and to unobserved are always logged. The observer causes them, and they are few.
+        let involves_unobserved = previous == Presence::Unobserved || presence == Presence::Unobserved;
+        let limit = if involves_unobserved {
+            RateLimit::None
+        } else {
+            RateLimit::SinceLastCommitted(log_rate_limit_ns(flap_count))
+        };
         // The ledger begins unobserved. A presence that is known from the start needs no entry, so a peer
         // that never changes has an empty log.
         if at_ns > peer.tracked_since_ns || !peer.log().is_empty() {
@@ -316,7 +324,7 @@ impl Tracker {
             peer.set_presence_logged(
                 online.into(),
                 at_ns,
-                LogLimit::MinQuiet(log_rate_limit_ns(flap_count)),
+                RateLimit::SinceLastChange(log_rate_limit_ns(flap_count)),
                 self.config.log_capacity,
             );
         } else {
@@ -338,7 +346,7 @@ impl Tracker {
             peer.set_presence_logged(
                 presence,
                 at_ns,
-                LogLimit::MinQuiet(log_rate_limit_ns(flap_count)),
+                RateLimit::SinceLastChange(log_rate_limit_ns(flap_count)),
                 self.config.log_capacity,
             );
         }

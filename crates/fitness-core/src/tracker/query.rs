@@ -1,4 +1,4 @@
-//! Queries. They change nothing, and take the time of the query.
+//! Queries. They do not change the state, and take the time of the query as an argument.
 
 use alloc::vec::Vec;
 
@@ -13,28 +13,27 @@ use crate::{
 };
 
 impl Tracker {
-    /// Returns a channel's fitness over its lifetime; `None` if the channel is not open. O(1).
+    /// Returns a channel's uptime and usability over its lifetime; `None` if the channel is not open.
     #[must_use]
     pub fn channel(&self, at: Timestamp, channel_id: &ChannelId) -> Option<ChannelReport> {
         let (peer, channel) = self.registry.channel(channel_id)?;
         Some(self.report_channel(peer, channel, self.clock.peek(at)))
     }
 
-    /// Like [`Tracker::channel`], for the channel with this funding outpoint. O(1).
+    /// Like [`Tracker::channel`], for the channel with this funding outpoint.
     #[must_use]
     pub fn channel_by_funding(&self, at: Timestamp, funding: &OutPoint) -> Option<ChannelReport> {
-        let (peer, channel) = self.registry.channel_at(funding)?;
+        let (peer, channel) = self.registry.channel_by_funding(funding)?;
         Some(self.report_channel(peer, channel, self.clock.peek(at)))
     }
 
-    /// Like [`Tracker::channel`], for a channel with a given peer, and returns which of the two was not
-    /// found.
+    /// Like [`Tracker::channel`], but also requires that the channel is with the given peer.
     ///
     /// # Errors
     ///
-    /// Returns [`NotFound::Peer`] if the tracker has no such peer (with the lnd presets, if it is not
-    /// tracked), and [`NotFound::Channel`] if it has no such
-    /// open channel.
+    /// - [`NotFound::Peer`] if the tracker has no such peer: it was never tracked, or it was forgotten. With
+    ///   the lnd presets, also if the peer is untracked.
+    /// - [`NotFound::Channel`] if the channel is not open with this peer.
     pub fn peer_channel(
         &self,
         at: Timestamp,
@@ -48,8 +47,11 @@ impl Tracker {
         Ok(self.report_channel(peer, channel, self.clock.peek(at)))
     }
 
-    /// Returns a channel's fitness within `[from, to)`, cut to its lifetime. O(log n) in the length of the
-    /// log.
+    /// Returns the uptime of a channel's peer within `[from, to)`, limited to the channel's lifetime; `None`
+    /// if the channel is not open.
+    ///
+    /// Uses only the log entries in memory, and takes O(log n) in their number. [`Tracker::channel_history`]
+    /// also uses the entries in the store.
     #[must_use]
     pub fn channel_window(
         &self,
@@ -62,8 +64,11 @@ impl Tracker {
         Some(self.report_window(peer, channel.opened_at_ns, self.clock.peek(at), from, to))
     }
 
-    /// Returns a peer's fitness within `[from, to)`, cut to the time since it was first tracked. O(log n)
-    /// in the length of the log.
+    /// Returns a peer's uptime within `[from, to)`, limited to the time since the peer was first tracked;
+    /// `None` if the peer is not found.
+    ///
+    /// Uses only the log entries in memory, and takes O(log n) in their number. [`Tracker::history`] also
+    /// uses the entries in the store.
     #[must_use]
     pub fn peer_window(
         &self,
@@ -76,13 +81,15 @@ impl Tracker {
         Some(self.report_window(peer, peer.tracked_since_ns, self.clock.peek(at), from, to))
     }
 
-    /// Returns the report of a peer with its open channels. Includes untracked peers.
+    /// Returns the report of a tracked or untracked peer with its open channels; `None` if the peer is not
+    /// found.
     #[must_use]
     pub fn peer(&self, at: Timestamp, node_id: &NodeId) -> Option<PeerReport> {
         Some(self.report_peer(self.registry.peer(node_id)?, self.clock.peek(at)))
     }
 
-    /// Returns the reports of all tracked peers, in no particular order.
+    /// Returns the reports of the tracked peers, in no particular order. [`Tracker::all_peers`] includes
+    /// untracked ones.
     pub fn peers(&self, at: Timestamp) -> impl Iterator<Item = PeerReport> {
         let now_ns = self.clock.peek(at);
         self.registry
@@ -92,12 +99,12 @@ impl Tracker {
             .map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
 
-    /// Returns the tracked peers among the next `limit` peers from `cursor` on, and the cursor of the next
-    /// page.
+    /// Returns a page of tracked peers, starting at `cursor`, and the cursor of the next page. Use this if it
+    /// would take too long to build all reports at once.
     ///
-    /// Pass 0 to get the first page. The next cursor is `None` at the end. Use this for lists that take too
-    /// long to build at once. A peer that is present throughout is returned once; a peer that is added or
-    /// removed between pages is returned at most once.
+    /// Pass 0 to get the first page. The next cursor is `None` after the last page. A page covers `limit`
+    /// peers and may contain fewer, because untracked peers are left out. A peer that is tracked throughout
+    /// is returned once. A peer that is added or removed between pages may be missing.
     #[must_use]
     pub fn peers_page(&self, at: Timestamp, cursor: usize, limit: usize) -> (Vec<PeerReport>, Option<usize>) {
         let now_ns = self.clock.peek(at);
@@ -106,18 +113,19 @@ impl Tracker {
         (peers.map(|(_, peer)| self.report_peer(peer, now_ns)).collect(), (end < slot_count).then_some(end))
     }
 
-    /// Returns a peer's flap count as of its last flap, and the time of that flap. O(1).
+    /// Returns a peer's flap count as of its last flap, and the time of that flap; `None` if the peer is not
+    /// found. O(1).
     #[must_use]
     pub fn flap_count(&self, node_id: &NodeId) -> Option<(u32, Option<Timestamp>)> {
         let flaps = self.registry.peer(node_id)?.flaps();
         Some((flaps.count(), flaps.last_flap_ns().map(|at_ns| self.clock.to_wall_clock(at_ns))))
     }
 
-    /// Returns a channel's uptime in nanoseconds as lnd computes it, from the rate-limited log. O(n) in the
-    /// length of the log.
+    /// Returns a channel's uptime in nanoseconds as lnd computes it, from the rate-limited log; `None` if the
+    /// channel is not open. O(n) in the number of log entries in memory.
     ///
-    /// The result may be far from the real uptime. Use it to compare a preset with lnd; the exact value is in
-    /// the report of [`Tracker::channel`].
+    /// The result may differ widely from the real uptime. Use it only to compare a preset with lnd. The exact
+    /// value is in the report of [`Tracker::channel`].
     #[must_use]
     pub fn lnd_uptime_ns(&self, at: Timestamp, channel_id: &ChannelId) -> Option<u64> {
         let (peer, channel) = self.registry.channel(channel_id)?;
@@ -125,26 +133,31 @@ impl Tracker {
         Some(peer.log().lnd_uptime_ns(channel.opened_at_ns, now_ns, now_ns))
     }
 
-    /// Returns a peer's event log. Its times are in tracker time.
+    /// Returns the part of a peer's log that is in memory; `None` if the peer is not found. Its times are in
+    /// tracker time.
     #[must_use]
     pub fn event_log(&self, node_id: &NodeId) -> Option<EventLog<'_>> {
         Some(self.registry.peer(node_id)?.log())
     }
 
-    /// Returns a peer's history until `at`, as a value that is independent of the tracker. O(n) in the
-    /// length of the history.
+    /// Returns a peer's history up to `at`, as a value that later events do not change; `None` if the peer is
+    /// not found.
     ///
-    /// `older` contains the segments from the store. Entries that the tracker holds itself are not taken
-    /// from there. Without `older`, only totals are known for the time before the entries in memory.
+    /// `older` contains the peer's segments from the store. Entries in `older` that are also in memory are
+    /// ignored. If `older` is empty, only the totals are available for the time before the oldest entry in
+    /// memory.
+    ///
+    /// O(n) in the number of log entries in memory and in `older`.
     #[must_use]
     pub fn history(&self, at: Timestamp, node_id: &NodeId, older: &[LogSegment]) -> Option<PeerHistory> {
         Some(self.history_of(self.registry.peer(node_id)?, at, older))
     }
 
-    /// Returns the history of a channel's peer since the channel opened. O(n) in the length of the history.
+    /// Returns the history of a channel's peer since the channel was first monitored; `None` if the channel
+    /// is not open.
     ///
-    /// `older` is as in [`Tracker::history`]. The values over the lifetime are exact without it, as in
-    /// [`Tracker::channel`].
+    /// `older` and the cost are as in [`Tracker::history`]. The totals over the channel's lifetime are exact
+    /// even if `older` is empty.
     #[must_use]
     pub fn channel_history(
         &self,
@@ -161,7 +174,7 @@ impl Tracker {
         let mut log = older_entries(&peer.node_id, older, held.first_number());
         log.extend_from_slice(held.committed());
         let now_ns = self.clock.peek(at);
-        // The history refers to the clock setting at the time of the query.
+        // The timestamps of the history use the wall clock as it is set at the time of the query.
         let mut clock = self.clock;
         clock.advance(at);
         PeerHistory::new(peer.node_id, peer.tracked_since_ns, now_ns, log, peer.ledger, clock)
@@ -173,8 +186,10 @@ impl Tracker {
         self.registry.peers.iter().map(move |(_, peer)| self.report_peer(peer, now_ns))
     }
 
-    /// Returns the last reported connection state of a peer or stranger, whether or not it is tracked; `None`
-    /// if nothing was reported.
+    /// Returns the last reported connection state of a tracked peer, an untracked peer or a stranger.
+    ///
+    /// Returns `None` if no state was reported since the process started or since observation was last
+    /// paused, and for a node that is neither a peer nor a stranger.
     #[must_use]
     pub fn is_connected(&self, node_id: &NodeId) -> Option<bool> {
         match self.registry.peer(node_id) {
@@ -222,7 +237,7 @@ impl Tracker {
             imported: self
                 .registry
                 .imported(&peer.node_id)
-                .map(|taken| taken.report(self.clock.to_wall_clock(taken.at_ns))),
+                .map(|imported| imported.report(self.clock.to_wall_clock(imported.at_ns))),
             channels,
         }
     }

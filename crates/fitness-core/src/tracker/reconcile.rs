@@ -12,9 +12,9 @@ use crate::{Change, ChannelId, ChannelOpened, NodeId, Presence, Snapshot};
 impl Tracker {
     /// Applies a snapshot.
     ///
-    /// Channels come first, because what a peer does after its last channel was closed does not count. Then
-    /// connections that were lost come before those that came up: if a connection came up in between, the
-    /// network would not be considered down.
+    /// Channels come first, because connection changes after a peer's last channel was closed do not count.
+    /// Then lost connections come before new ones: if a connection were established in between, the network
+    /// would not count as down.
     pub(super) fn reconcile(&mut self, snapshot: &Snapshot, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         let taken_ns = snapshot.taken_at.map_or(u64::MAX, |at| self.clock.to_tracker_time(at));
         let connected: BTreeSet<&NodeId> = snapshot.connected.iter().collect();
@@ -35,7 +35,7 @@ impl Tracker {
         for node_id in disconnected_strangers {
             self.record_connection_change(&node_id, false, at_ns, on_change);
         }
-        // It is known by now whether the network is down.
+        // All disconnects have been processed, so `is_down` is final here.
         for slot in unreported {
             self.record_peer_connection_change(slot, false, at_ns, on_change);
         }
@@ -63,7 +63,7 @@ impl Tracker {
             }
         }
         for _ in 0..opened_count {
-            self.connection_opened(at_ns, on_change);
+            self.connection_established(at_ns, on_change);
         }
         for channel in &snapshot.channels {
             if let Some(usable) = channel.usable {

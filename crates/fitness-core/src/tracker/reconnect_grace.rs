@@ -1,4 +1,4 @@
-//! The reconnect grace period, and monitoring gaps that the process notices afterwards.
+//! The reconnect grace period, and monitoring gaps that are detected afterwards.
 
 use super::Tracker;
 use super::peer::ReconnectGrace;
@@ -14,7 +14,7 @@ pub(super) enum GraceTimer {
         /// The end of the gap.
         gap_end_ns: u64,
         deadline_ns: u64,
-        /// Whether a connection came up since the end of the gap.
+        /// Whether a connection was established since the end of the gap.
         has_connection: bool,
     },
 }
@@ -27,21 +27,22 @@ impl GraceTimer {
         }
     }
 
-    /// Records that a connection came up.
+    /// Records that a connection was established.
     pub(super) fn record_connection(&mut self) {
         if let Self::Running { has_connection, .. } = self {
             *has_connection = true;
         }
     }
 
-    /// Stops the timer. Peers stay in their grace period until the timer has been started again and expires.
+    /// Stops the timer. Peers stay in their grace period: the timer must be started again before it can
+    /// expire.
     pub(super) fn stop(&mut self) {
         *self = Self::Stopped;
     }
 }
 
 impl Tracker {
-    /// Handles all deadlines until `at_ns`.
+    /// Processes all deadlines up to `at_ns`.
     pub(super) fn process_deadlines(&mut self, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         if !self.monitoring.has_started() {
             self.start_monitoring(at_ns, on_change);
@@ -62,8 +63,8 @@ impl Tracker {
         self.grace_timer = GraceTimer::Running { gap_end_ns: at_ns, deadline_ns, has_connection: false };
     }
 
-    /// Starts the time during which a lost connection may have died in the gap that ends at `at_ns`. It is
-    /// as long as the grace period, but nothing ends it early.
+    /// Starts the period in which a disconnect may be the late detection of a connection that was lost during
+    /// the gap that ends at `at_ns`. It is as long as the grace period, but never ends early.
     pub(super) fn begin_stale_period(&mut self, at_ns: u64) {
         self.stale_until_ns = at_ns.saturating_add(self.config.reconnect_grace_ns);
     }
@@ -72,8 +73,8 @@ impl Tracker {
         at_ns < self.stale_until_ns
     }
 
-    /// Ends the grace period: peers that have not reconnected were offline from the end of the gap on. If no
-    /// connection is up, the network may be down instead.
+    /// Ends the grace period: peers that are reported as disconnected count as offline from the end of the
+    /// gap. If no node is connected, the network may be down instead.
     fn end_grace(
         &mut self,
         gap_end_ns: u64,
@@ -96,18 +97,18 @@ impl Tracker {
             if !was_in_grace {
                 continue;
             }
-            // Not before the last change of other values that depend on the presence.
+            // The change must not be earlier than the last change of a value derived from the presence.
             let since_ns = gap_end_ns.max(peer.earliest_change_ns()).min(at_ns);
             if peer.connection == Presence::Offline && self.is_tracked(slot) && !self.paused {
                 self.set_presence(slot, Presence::Offline, since_ns, on_change);
             }
-            // The record must also change for peers without any report.
+            // The record also changes for peers whose connection was not reported.
             self.mark_dirty(slot);
         }
     }
 
-    /// Records that the process could not observe from `from_ns` to `at_ns`. Connections may have died
-    /// unnoticed in between.
+    /// Records that the process did not run from `from_ns` to `at_ns`. Connections may have been lost without
+    /// notice in between.
     pub(super) fn record_suspension(&mut self, from_ns: u64, at_ns: u64, on_change: &mut impl FnMut(Change)) {
         if self.paused || self.config.rules.is_lnd() {
             return;

@@ -25,7 +25,7 @@ pub(super) struct Registry {
     /// Maps channel ids to the slots of their peers.
     channel_index: MultiIndex,
     funding_index: MultiIndex,
-    /// Connected peers that are not in `peers`. Only their ids are held, and only while they are connected.
+    /// Connected nodes that are not in `peers`. Only their ids are held, and only while they are connected.
     strangers: HashTable<NodeId>,
     /// The imported values. Few peers have any, so they take no space in a peer.
     imported: BTreeMap<NodeId, Imported>,
@@ -101,7 +101,7 @@ impl Registry {
     }
 
     /// Returns the channel with this funding outpoint, and its peer.
-    pub(super) fn channel_at(&self, funding: &OutPoint) -> Option<(&Peer, &Channel)> {
+    pub(super) fn channel_by_funding(&self, funding: &OutPoint) -> Option<(&Peer, &Channel)> {
         let has_funding = |peer: &Peer| peer.channels().any(|channel| channel.funding() == Some(*funding));
         let slot = self
             .funding_index

@@ -1,4 +1,4 @@
-//! Applies [`Retention`](crate::Retention): deletes expired peers and downsamples old logs.
+//! Applies [`Retention`](crate::Retention): forgets expired peers and downsamples old logs.
 
 use alloc::vec::Vec;
 
@@ -8,26 +8,27 @@ use crate::history::older_entries;
 use crate::slab::Slot;
 use crate::{LogSegment, NodeId, SEGMENT_ENTRIES, Timestamp, downsample};
 
-/// The part of a peer's log that only the store has, and that the tracker will not write again.
+/// Identifies the older part of a peer's log: the stored segments that the tracker no longer has in memory
+/// and will not write again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredLog {
     /// The peer.
     pub node_id: NodeId,
-    /// The exclusive end of the segment indexes that make up this part.
+    /// The end of the range of segment indices (exclusive). The range starts at 0.
     pub end_index: u32,
 }
 
-/// Logs with fewer segments than this are short enough.
+/// Logs with fewer segments than this are not worth downsampling.
 const MIN_SEGMENTS: u32 = 8;
 
 impl Tracker {
-    /// Forgets the expired peers among the next `limit` peers from `cursor` on, and returns the cursor for
-    /// the next call.
+    /// Forgets the expired peers among `limit` peers, starting at `cursor`, and returns the cursor for the
+    /// next call.
     ///
     /// A peer is expired if it has been untracked for longer than
-    /// [`Retention::with_max_age_ns`](crate::Retention::with_max_age_ns). Pass 0 at first; the returned
-    /// cursor is `None` at the end. Once a day is often enough for a whole pass.
+    /// [`Retention::with_max_age_ns`](crate::Retention::with_max_age_ns). Pass 0 in the first call; the
+    /// returned cursor is `None` after the last peer. One full pass per day is sufficient.
     pub fn forget_expired(&mut self, at: Timestamp, cursor: usize, limit: usize) -> Option<usize> {
         let now_ns = self.clock.peek(at);
         let max_age_ns = self.config.retention.max_age_ns();
@@ -44,14 +45,20 @@ impl Tracker {
         (end < self.registry.peers.slot_count()).then_some(end)
     }
 
-    /// Returns whether something that ended at `at_ns` (in tracker time) is older than the maximum age.
+    /// Returns whether a record that ended at `end_ns`, in tracker time, is older than the maximum age at
+    /// `now`.
+    ///
+    /// Use it with [`GapRecord::to_ns`](crate::GapRecord::to_ns) to find stored gaps that can be deleted.
     #[must_use]
-    pub fn is_expired(&self, at: Timestamp, at_ns: u64) -> bool {
-        self.clock.peek(at).saturating_sub(at_ns) > self.config.retention.max_age_ns()
+    pub fn is_expired(&self, now: Timestamp, end_ns: u64) -> bool {
+        self.clock.peek(now).saturating_sub(end_ns) > self.config.retention.max_age_ns()
     }
 
-    /// Returns the long stored logs among the next `limit` peers from `cursor` on, and the cursor for the
-    /// next call. Pass 0 at first; the returned cursor is `None` at the end.
+    /// Returns the stored logs that are long enough to be worth downsampling, among `limit` peers starting at
+    /// `cursor`, and the cursor for the next call.
+    ///
+    /// Pass 0 in the first call; the returned cursor is `None` after the last peer. Downsample each log with
+    /// [`Tracker::downsampled`].
     #[must_use]
     pub fn stored_logs(&self, cursor: usize, limit: usize) -> (Vec<StoredLog>, Option<usize>) {
         let end = cursor.saturating_add(limit);
@@ -64,10 +71,15 @@ impl Tracker {
         (logs, (end < self.registry.peers.slot_count()).then_some(end))
     }
 
-    /// Returns the replacement for all `segments` of a stored log, with less detail where it is old and in
-    /// as few segments as possible.
+    /// Downsamples a stored log: returns segments that replace `segments`. Older entries have less detail,
+    /// and the entries are packed into as few segments as possible.
     ///
-    /// Returns `None` if the replacement would not have fewer segments, or if the peer was forgotten.
+    /// `segments` must contain all stored segments of the peer with an index below [`StoredLog::end_index`].
+    /// The caller deletes these from the store and writes the returned ones, in one atomic commit. The commit
+    /// must be skipped if the peer has been deleted from the store in the meantime.
+    ///
+    /// Returns `None` if the replacement would not have fewer segments, or if the peer was forgotten. The
+    /// store then stays unchanged.
     #[must_use]
     pub fn downsampled(
         &self,
